@@ -1,0 +1,86 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// One house, seven floors: an edge points to a lower floor only, and `Tests/PackageTests` asserts it.
+let package = Package(
+  name: "graft",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "graft", targets: ["graft"]),
+    .library(name: "Graft", targets: ["Graft"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.2"),
+  ],
+  targets: [
+    // L0: C kernels, system libraries, JSON
+    .target(name: "CKernels"),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .target(name: "GraftJSON"),
+
+    // L1: values
+    .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "GraftBatching"),
+    .target(name: "GraftTokenizers", dependencies: ["GraftJSON"]),
+    .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
+
+    // L2: building blocks
+    .target(name: "GraftLayers", dependencies: ["GraftTensors", "GraftBatching"]),
+    .target(name: "GraftOptimizers", dependencies: ["GraftTensors"]),
+    .target(
+      name: "GraftDatasets",
+      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftJSON"]),
+
+    // L3: files and training
+    .target(
+      name: "GraftCheckpoints",
+      dependencies: [
+        "CHDF5", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftDatasets"]),
+
+    // L4: what users combine
+    .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints"]),
+    .target(name: "GraftModels", dependencies: ["GraftLayers", "GraftCheckpoints"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTokenizers"]),
+
+    // L5: assembly
+    .target(
+      name: "GraftRecipes",
+      dependencies: [
+        "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(
+      name: "Graft",
+      dependencies: ["GraftRecipes"],
+      path: "Sources/GraftUmbrella"),
+
+    // L6: the command line
+    .executableTarget(
+      name: "graft",
+      dependencies: [
+        "GraftRecipes",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Rainbow", package: "Rainbow"),
+      ]),
+
+    // Tests
+    .target(name: "GraftTestSupport", dependencies: ["GraftTensors", "GraftLayers"]),
+    .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftTestSupport"]),
+    .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
+    .testTarget(name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"]),
+    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
+    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"]),
+    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftTestSupport"]),
+    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "GraftTestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

@@ -1,0 +1,3 @@
+#ifndef GRAFT_CKERNELS_H
+#define GRAFT_CKERNELS_H
+#endif
