@@ -1,0 +1,62 @@
+/// What a batch's rows are asked to predict.
+public enum BatchObjective: Sendable, Hashable {
+  /// The next token of the same document, where that token is scored.
+  case nextToken
+  /// One label per document.
+  case labels
+  /// The example's own `tokenLabels` at each row (masked LM, token classification).
+  case tokenLabels
+  /// The same row's token, the decoder reading the tokens shifted right behind `startID` (sequence to sequence).
+  case shiftedRight(startID: Int32)
+}
+
+extension Batch {
+  /// Lays `examples` end to end, one span each, in the order given.
+  public init(collating examples: [EncodedExample], objective: BatchObjective) {
+    let documents = Self.endToEnd(examples.map(\.tokens))
+    var tokens = documents.tokens
+    if case .shiftedRight(let startID) = objective {
+      tokens = examples.flatMap { $0.tokens.isEmpty ? [] : [startID] + $0.tokens.dropLast() }
+    }
+    self.init(
+      tokens: tokens,
+      positions: documents.positions,
+      spans: documents.spans,
+      targets: examples.flatMap { $0.targets(for: objective) },
+      typeIDs: examples.contains { $0.typeIDs != nil }
+        ? examples.flatMap { $0.typeIDs ?? Array(repeating: 0, count: $0.tokens.count) } : nil,
+      labels: objective == .labels ? examples.compactMap(\.label) : [],
+      promptLengths: examples.contains { $0.promptLength != nil } ? examples.map { $0.promptLength ?? 0 } : nil,
+      encoder: examples.contains { $0.source != nil } ? Self.endToEnd(examples.map { $0.source ?? [] }) : nil)
+  }
+
+  private static func endToEnd(_ documents: [[Int32]]) -> EncoderInput {
+    var start = 0
+    var spans: [SequenceSpan] = []
+    for document in documents {
+      spans.append(SequenceSpan(start: start, count: document.count))
+      start += document.count
+    }
+    return EncoderInput(
+      tokens: documents.flatMap { $0 },
+      positions: documents.flatMap { $0.indices.map { Int32($0) } },
+      spans: spans)
+  }
+}
+
+extension EncodedExample {
+  fileprivate func targets(for objective: BatchObjective) -> [Int32] {
+    switch objective {
+    case .nextToken:
+      tokens.indices.map { row in
+        row + 1 < tokens.count && isScored[row + 1] ? tokens[row + 1] : Batch.ignoredTarget
+      }
+    case .labels:
+      Array(repeating: Batch.ignoredTarget, count: tokens.count)
+    case .tokenLabels:
+      tokenLabels ?? Array(repeating: Batch.ignoredTarget, count: tokens.count)
+    case .shiftedRight:
+      tokens.indices.map { isScored[$0] ? tokens[$0] : Batch.ignoredTarget }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/// The rows `start ..< start + count` of a batch that belong to one document: attention never leaves them.
+public struct SequenceSpan: Sendable, Hashable {
+  public var start: Int
+  public var count: Int
+
+  public init(start: Int, count: Int) {
+    self.start = start
+    self.count = count
+  }
+
+  public var range: Range<Int> { start ..< start + count }
+}
+
+/// What the encoder of a sequence-to-sequence model reads: one span per document, in the order of the batch's own spans.
+public struct EncoderInput: Sendable, Equatable {
+  public var tokens: [Int32]
+  public var positions: [Int32]
+  public var spans: [SequenceSpan]
+
+  public init(tokens: [Int32], positions: [Int32], spans: [SequenceSpan]) {
+    self.tokens = tokens
+    self.positions = positions
+    self.spans = spans
+  }
+}
+
+/// What one forward pass reads: the documents of several examples laid end to end, without padding.
+///
+/// With N rows (tokens) and D documents: `tokens`, `positions`, `targets` and `typeIDs` have N entries, `spans`,
+/// `labels` and `promptLengths` have D.
+public struct Batch: Sendable, Equatable {
+  /// A target that carries no loss.
+  public static let ignoredTarget: Int32 = -100
+
+  public var tokens: [Int32]
+  /// Restart at 0 in every document.
+  public var positions: [Int32]
+  /// One per document: attention never crosses them.
+  public var spans: [SequenceSpan]
+  /// For each row the id to predict there, `ignoredTarget` where there is no loss.
+  public var targets: [Int32]
+  public var typeIDs: [Int32]?
+  /// One per document for tasks with labels, otherwise empty.
+  public var labels: [ExampleLabel]
+  /// One per document for prefix LMs.
+  public var promptLengths: [Int]?
+  public var encoder: EncoderInput?
+
+  public init(
+    tokens: [Int32], positions: [Int32], spans: [SequenceSpan], targets: [Int32], typeIDs: [Int32]? = nil,
+    labels: [ExampleLabel] = [], promptLengths: [Int]? = nil, encoder: EncoderInput? = nil
+  ) {
+    self.tokens = tokens
+    self.positions = positions
+    self.spans = spans
+    self.targets = targets
+    self.typeIDs = typeIDs
+    self.labels = labels
+    self.promptLengths = promptLengths
+    self.encoder = encoder
+  }
+
+  /// How many rows carry loss.
+  public var lossTokenCount: Int {
+    targets.reduce(0) { $0 + ($1 == Self.ignoredTarget ? 0 : 1) }
+  }
+
+  /// How many documents the batch holds.
+  public var exampleCount: Int { spans.count }
+
+  /// How many terms the loss averages over: documents where they carry labels, otherwise loss-carrying tokens.
+  public var lossTermCount: Int { labels.isEmpty ? lossTokenCount : labels.count }
+
+  /// Tokens read, the encoder's included.
+  public var tokenCount: Int { tokens.count + (encoder?.tokens.count ?? 0) }
+}

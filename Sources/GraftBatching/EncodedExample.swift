@@ -1,0 +1,44 @@
+/// The value a whole example carries in classification and regression.
+public enum ExampleLabel: Sendable, Hashable {
+  case `class`(Int)
+  case value(Float)
+}
+
+/// One example as token ids, ready to be laid into a `Batch`.
+///
+/// The per-token arrays (`isScored`, `typeIDs`, `tokenLabels`) have as many entries as `tokens`.
+public struct EncodedExample: Sendable, Equatable {
+  /// The ids the model reads; for sequence-to-sequence tasks the target's.
+  public var tokens: [Int32]
+  /// Whether predicting this token carries loss.
+  public var isScored: [Bool]
+  /// Segment ids of models with two-segment inputs.
+  public var typeIDs: [Int32]?
+  /// The label of the whole example.
+  public var label: ExampleLabel?
+  /// The encoder's input of sequence-to-sequence tasks.
+  public var source: [Int32]?
+  /// The id to predict at each position (masked LM, token classification); `Batch.ignoredTarget` where there is none.
+  public var tokenLabels: [Int32]?
+  /// How many leading tokens see each other in both directions (prefix LM).
+  public var promptLength: Int?
+
+  public init(
+    tokens: [Int32], isScored: [Bool]? = nil, typeIDs: [Int32]? = nil, label: ExampleLabel? = nil,
+    source: [Int32]? = nil, tokenLabels: [Int32]? = nil, promptLength: Int? = nil
+  ) {
+    self.tokens = tokens
+    self.isScored = isScored ?? Array(repeating: true, count: tokens.count)
+    self.typeIDs = typeIDs
+    self.label = label
+    self.source = source
+    self.tokenLabels = tokenLabels
+    self.promptLength = promptLength
+    precondition(self.isScored.count == tokens.count, "isScored: one entry per token")
+    precondition(typeIDs.map { $0.count == tokens.count } ?? true, "typeIDs: one entry per token")
+    precondition(tokenLabels.map { $0.count == tokens.count } ?? true, "tokenLabels: one entry per token")
+  }
+
+  /// The room the example takes in a packed row: the longer of its token lists.
+  public var packedLength: Int { max(tokens.count, source?.count ?? 0) }
+}
