@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Makes everything the seedling model starts from, the same to the byte on every machine.
+
+    python3 Scripts/make-seedling-data.py
+
+writes, below the folder that holds this script's folder,
+
+    Data/generated/seedling/{train,eval}.jsonl   the corpus ({"text"}), which is not kept under version control
+    Data/models/seedling/*.json                  tokenizer, configuration, generation settings
+    Data/instructions/{train,eval}.jsonl         instruction data ({"prompt", "completion"})
+    Data/arithmetic/{train,eval}.jsonl           small sums ({"prompt", "completion"})
+
+and needs nothing but Python 3.9. `Recipes/pretrain-seedling.yaml` trains the model on the corpus.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from seedling.chats import chat
+from seedling.instructions import arithmetic_sets, instruction_sets
+from seedling.model import VOCABULARY_SIZE, config_document, generation_config_document, parameter_count
+from seedling.skills import lesson
+from seedling.stories import story
+from seedling.streams import Stream
+from seedling.tokenizer import Encoder, tokenizer_config_document, tokenizer_document, train
+
+# What the documents are, and how many of a hundred.
+DOCUMENTS = [(story, 22), (lesson, 74), (chat, 4)]
+
+
+def corpus(seed, part, count):
+    stream = Stream(seed, f"corpus/{part}")
+    return [stream.weighted(DOCUMENTS)(stream) for _ in range(count)]
+
+
+def write(path, text):
+    """Writes beside the place and renames, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(text.encode("utf-8"))
+    os.replace(partial, path)
+    print(f"{len(text.encode('utf-8')):>10,} bytes  {path}")
+
+
+def write_lines(path, records):
+    write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+
+
+def write_document(path, document):
+    write(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--documents", type=int, default=120_000, help="documents of the training corpus")
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent.parent / "Data",
+                        help="the data folder to write to")
+    arguments = parser.parse_args()
+
+    training = corpus(arguments.seed, "train", arguments.documents)
+    evaluation = corpus(arguments.seed, "eval", 500)
+    # The tokenizer learns from a fixed part, so that it does not depend on the size of the corpus.
+    vocabulary, merges = train(corpus(arguments.seed, "tokenizer", 20_000), VOCABULARY_SIZE)
+    config = config_document()
+
+    generated = arguments.output / "generated" / "seedling"
+    write_lines(generated / "train.jsonl", ({"text": text} for text in training))
+    write_lines(generated / "eval.jsonl", ({"text": text} for text in evaluation))
+
+    model = arguments.output / "models" / "seedling"
+    write_document(model / "tokenizer.json", tokenizer_document(vocabulary, merges))
+    write_document(model / "tokenizer_config.json", tokenizer_config_document())
+    write_document(model / "config.json", config)
+    write_document(model / "generation_config.json", generation_config_document())
+
+    sets = {"instructions": instruction_sets(Stream(arguments.seed, "instructions")),
+            "arithmetic": arithmetic_sets(Stream(arguments.seed, "arithmetic"))}
+    for name, parts in sets.items():
+        for part, records in zip(("train", "eval"), parts):
+            write_lines(arguments.output / name / f"{part}.jsonl", records)
+
+    encoder = Encoder(merges)
+    tokens = sum(encoder.count(text) + 1 for text in training)
+    print(f"{len(training):,} documents, {tokens:,} tokens with their ends; {parameter_count(config):,} parameters")
+
+
+if __name__ == "__main__":
+    main()
