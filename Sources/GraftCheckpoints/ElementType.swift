@@ -1,0 +1,88 @@
+import GraftTensors
+
+/// How a stored tensor's elements are encoded, under its name in safetensors files; little-endian throughout.
+///
+/// The order of the cases is the one safetensors writers sort by, last first.
+public enum ElementType: String, CaseIterable, Sendable {
+  case bool = "BOOL"
+  case float4 = "F4"
+  case float6E2M3 = "F6_E2M3"
+  case float6E3M2 = "F6_E3M2"
+  case uint8 = "U8"
+  case int8 = "I8"
+  case float8E5M2 = "F8_E5M2"
+  case float8E4M3 = "F8_E4M3"
+  case float8E8M0 = "F8_E8M0"
+  case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  case int16 = "I16"
+  case uint16 = "U16"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case int32 = "I32"
+  case uint32 = "U32"
+  case float32 = "F32"
+  case complex64 = "C64"
+  case float64 = "F64"
+  case int64 = "I64"
+  case uint64 = "U64"
+
+  /// The encoding of a tensor's elements in memory, which is also how they are stored.
+  public init(_ dtype: DType) {
+    switch dtype {
+    case .bool: self = .bool
+    case .uint8: self = .uint8
+    case .int8: self = .int8
+    case .float16: self = .float16
+    case .bfloat16: self = .bfloat16
+    case .int32: self = .int32
+    case .float32: self = .float32
+    case .float64: self = .float64
+    case .int64: self = .int64
+    }
+  }
+
+  /// The type of a tensor over such elements; `nil` where the engine has none.
+  public var dtype: DType? {
+    switch self {
+    case .bool: .bool
+    case .uint8: .uint8
+    case .int8: .int8
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .int32: .int32
+    case .float32: .float32
+    case .float64: .float64
+    case .int64: .int64
+    default: nil
+    }
+  }
+
+  /// The size of one element in bits.
+  public var bitWidth: Int {
+    switch self {
+    case .float4: 4
+    case .float6E2M3, .float6E3M2: 6
+    case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ: 8
+    case .int16, .uint16, .float16, .bfloat16: 16
+    case .int32, .uint32, .float32: 32
+    case .complex64, .float64, .int64, .uint64: 64
+    }
+  }
+
+  /// The bytes of a tensor of this shape; `nil` where they overflow or are not a whole number.
+  func byteCount(of shape: [Int]) -> Int? {
+    var product = bitWidth
+    for dimension in shape {
+      let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+      guard !overflow else { return nil }
+      product = next
+    }
+    return product % 8 == 0 ? product / 8 : nil
+  }
+
+  /// Where writers put tensors of this type: the larger, the earlier.
+  var writingRank: Int { Self.ranks[self] ?? 0 }
+
+  private static let ranks = Dictionary(uniqueKeysWithValues: zip(allCases, 0...))
+}
