@@ -1,0 +1,130 @@
+import Crypto
+import Dispatch
+import GraftJSON
+import Synchronization
+
+/// What tells a base model from another, so that an adapter is not put on the wrong one.
+public struct BaseFingerprint: Equatable, Sendable {
+  /// The model's name or directory; descriptive only.
+  public var name: String?
+  /// The revision of the model where it has one; descriptive only.
+  public var revision: String?
+  public var modelType: String?
+  public var architecture: String?
+  public var hiddenSize: Int?
+  public var layerCount: Int?
+  public var vocabularySize: Int?
+  /// The SHA-256, in hexadecimal, of the lines of `TensorHashes`: independent of shards, order and header padding.
+  public var weightsSHA256: String?
+  /// The SHA-256 of `tokenizer.json`, in hexadecimal.
+  public var tokenizerSHA256: String?
+
+  /// A fingerprint that says nothing yet.
+  public init() {}
+
+  /// The fingerprint of a model on disk. Reads all of its weights, on every core.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing` or `malformed` about `config.json`.
+  public init(of checkpoint: Checkpoint) throws(CheckpointError) {
+    self.init(configuration: try checkpoint.configuration())
+    name = checkpoint.directory.lastComponent
+    weightsSHA256 = TensorHashes(checkpoint).combined
+    if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
+      tokenizerSHA256 = SHA256.hash(data: tokenizer.bytes).hexadecimal
+    }
+  }
+
+  /// The part of a fingerprint that a `config.json` tells.
+  public init(configuration: JSON) {
+    func value(_ keys: [String]) -> JSON? {
+      for root in [configuration, configuration["text_config"]] {
+        for key in keys {
+          if let value = root?[key], !value.isNull { return value }
+        }
+      }
+      return nil
+    }
+    modelType = configuration["model_type"]?.string
+    architecture = configuration["architectures"]?[0]?.string
+    hiddenSize = value(["hidden_size", "n_embd", "d_model", "dim"])?.int
+    layerCount = value(["num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"])?.int
+    vocabularySize = value(["vocab_size"])?.int
+  }
+
+  /// What differs between the base an adapter was made for and `actual`, one clause per property; what either does
+  /// not say, and names, are not compared.
+  public func differences(from actual: BaseFingerprint) -> [String] {
+    func difference<Value: Equatable>(_ title: String, _ path: KeyPath<BaseFingerprint, Value?>) -> String? {
+      guard let wanted = self[keyPath: path], let found = actual[keyPath: path], wanted != found else { return nil }
+      let isHash = title.hasSuffix("SHA-256")
+      let shortened = { (value: Value) in isHash ? "\(value)".prefix(12) + "..." : "\(value)" }
+      return "\(title) \(shortened(found)) instead of \(shortened(wanted))"
+    }
+    return [
+      difference("model type", \.modelType), difference("architecture", \.architecture),
+      difference("hidden size", \.hiddenSize), difference("layers", \.layerCount),
+      difference("vocabulary size", \.vocabularySize), difference("weights' SHA-256", \.weightsSHA256),
+      difference("tokenizer's SHA-256", \.tokenizerSHA256),
+    ].compactMap(\.self)
+  }
+
+  /// Refuses a base model other than the one an adapter was made for.
+  ///
+  /// - Parameter location: the adapter, for the message.
+  /// - Throws: `CheckpointError` of kind `mismatchedBase` that lists what differs.
+  public func verify(_ actual: BaseFingerprint, for location: String) throws(CheckpointError) {
+    let differences = differences(from: actual)
+    guard !differences.isEmpty else { return }
+    throw CheckpointError(
+      .mismatchedBase, location,
+      "was trained on another base model" + (name.map { " ('\($0)')" } ?? "") + ": the model at hand has "
+        + differences.joined(separator: ", "),
+      remedy: "pass that model, or --force to use this one all the same")
+  }
+}
+
+/// The SHA-256 of every tensor of a checkpoint.
+struct TensorHashes {
+  let descriptions: [TensorDescription]
+  /// In hexadecimal, one per description.
+  let hashes: [String]
+
+  init(descriptions: [TensorDescription], hashes: [String]) {
+    self.descriptions = descriptions
+    self.hashes = hashes
+  }
+
+  /// Hashes the stored bytes of every tensor, on every core.
+  init(_ checkpoint: Checkpoint) {
+    let descriptions = checkpoint.descriptions
+    let shared = Shared(checkpoint: checkpoint)
+    let hashes = Mutex([String](repeating: "", count: descriptions.count))
+    DispatchQueue.concurrentPerform(iterations: descriptions.count) { index in
+      let hash = shared.checkpoint.withBytes(of: descriptions[index].name) { SHA256.hash(data: $0).hexadecimal } ?? ""
+      hashes.withLock { $0[index] = hash }
+    }
+    self.init(descriptions: descriptions, hashes: hashes.withLock { $0 })
+  }
+
+  /// The SHA-256 over the sorted lines `name dtype shape sha256`, each ended by a line feed, where the shape is
+  /// written as in JSON without spaces (`F32 [4,8]`).
+  var combined: String {
+    let lines = zip(descriptions, hashes).map { description, hash in
+      let shape = description.shape.map(String.init).joined(separator: ",")
+      return "\(description.name) \(description.elementType.rawValue) [\(shape)] \(hash)\n"
+    }
+    var hasher = SHA256()
+    for line in lines.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) { hasher.update(data: Array(line.utf8)) }
+    return hasher.finalize().hexadecimal
+  }
+
+  /// A checkpoint is immutable once opened; its class is not marked so because tensors are not `Sendable`.
+  private struct Shared: @unchecked Sendable { let checkpoint: Checkpoint }
+}
+
+extension SHA256.Digest {
+  var hexadecimal: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+}

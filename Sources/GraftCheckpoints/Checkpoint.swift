@@ -1,0 +1,135 @@
+import GraftJSON
+import GraftLayers
+import GraftTensors
+
+/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards.
+///
+/// Nothing but headers is read on opening; tensors are mapped.
+public final class Checkpoint: WeightSource {
+  static let weightsName = "model.safetensors"
+  static let indexName = "model.safetensors.index.json"
+
+  /// The model directory.
+  public let directory: String
+  /// The weight files: one, or the shards in the order of their names.
+  public let files: [SafetensorsFile]
+  /// Tensors in a shard that the index does not list; they are not part of the model.
+  public let unlistedTensors: [String]
+
+  private let fileOfTensor: [String: Int]
+  private let listedNames: [String]
+
+  /// Opens the weights of a model directory.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing` when there are none, `malformed` when index and shards disagree.
+  public init(directory: String) throws(CheckpointError) {
+    let directory = directory.trimmingTrailingSlashes
+    self.directory = directory
+    switch FileKind(of: directory) {
+    case .nothing: throw CheckpointError(.missing, directory, "no such directory", remedy: "name a model directory")
+    case .file: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
+    case .directory: break
+    }
+    if FileKind(of: "\(directory)/\(Self.weightsName)") == .file {
+      let file = try SafetensorsFile("\(directory)/\(Self.weightsName)")
+      files = [file]
+      listedNames = file.tensorNames
+      fileOfTensor = Dictionary(listedNames.map { ($0, 0) }) { first, _ in first }
+      unlistedTensors = []
+    } else if FileKind(of: "\(directory)/\(Self.indexName)") == .file {
+      let index = try CheckpointIndex("\(directory)/\(Self.indexName)")
+      let names = index.shardNames
+      var files: [SafetensorsFile] = []
+      for name in names {
+        try index.validateShardName(name, in: directory)
+        files.append(try SafetensorsFile("\(directory)/\(name)"))
+      }
+      self.files = files
+      let positions = Dictionary(zip(names, 0...)) { first, _ in first }
+      var fileOfTensor: [String: Int] = [:]
+      for (tensor, shard) in index.shardOfTensor {
+        guard let position = positions[shard], files[position].contains(tensor) else {
+          throw .malformed(index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
+        }
+        fileOfTensor[tensor] = position
+      }
+      self.fileOfTensor = fileOfTensor
+      listedNames = index.shardOfTensor.map(\.tensor)
+      unlistedTensors = files.enumerated().flatMap { position, file in
+        file.tensorNames.filter { fileOfTensor[$0] != position }
+      }
+    } else {
+      throw CheckpointError(
+        .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
+        remedy: Self.remedyForMissingWeights(in: directory))
+    }
+  }
+
+  private static func remedyForMissingWeights(in directory: String) -> String {
+    let names = (try? directoryEntries(directory)) ?? []
+    if names.contains("adapter_config.json") || names.contains("adapter.h5") {
+      return "this is an adapter; pass it as --adapter and its base model as the model"
+    }
+    if let pickled = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
+      return "\(pickled) is a PyTorch pickle; save the model with save_pretrained(..., safe_serialization=True)"
+    }
+    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) { return "turn \(gguf) into one with `graft convert`" }
+    return "name a Hugging Face model directory"
+  }
+
+  public var name: String { directory }
+
+  public var tensorNames: [String] { listedNames }
+
+  public func contains(_ name: String) -> Bool { fileOfTensor[name] != nil }
+
+  /// The type and shape of the tensor called `name`, if there is one.
+  public func description(of name: String) -> TensorDescription? {
+    fileOfTensor[name].flatMap { files[$0].description(of: name) }
+  }
+
+  /// Types and shapes of all tensors, in the order of `tensorNames`.
+  public var descriptions: [TensorDescription] { listedNames.compactMap(description(of:)) }
+
+  /// The tensor called `name`, over mapped bytes.
+  ///
+  /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
+  public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let position = fileOfTensor[name] else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try files[position].tensor(name)
+  }
+
+  /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
+  public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
+    fileOfTensor[name].flatMap { files[$0].withBytes(of: name, body) }
+  }
+
+  /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
+  public func configuration() throws(CheckpointError) -> JSON {
+    try Self.configuration(in: directory)
+  }
+
+  /// The `config.json` of a model directory, whether or not there are weights.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
+  public static func configuration(in directory: String) throws(CheckpointError) -> JSON {
+    try readJSON("\(directory.trimmingTrailingSlashes)/config.json")
+  }
+}
+
+/// Reads a JSON file whose root is an object.
+///
+/// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
+func readJSON(_ path: String) throws(CheckpointError) -> JSON {
+  let file = try MappedFile(path)
+  let json: JSON
+  do {
+    json = try JSON(parsing: file.bytes, options: JSONParsingOptions(allowsNonFiniteNumbers: true))
+  } catch {
+    throw .malformed("\(path):\(error.line):\(error.column)", error.message, remedy: "correct the JSON")
+  }
+  guard json.object != nil else { throw .malformed(path, "holds \(json.kindDescription), expected an object") }
+  return json
+}
