@@ -27,7 +27,7 @@ from seedling.streams import Stream
 from seedling.tokenizer import Encoder, tokenizer_config_document, tokenizer_document, train
 
 # What the documents are, and how many of a hundred.
-DOCUMENTS = [(story, 22), (lesson, 74), (chat, 4)]
+DOCUMENTS = [(story, 15), (lesson, 81), (chat, 4)]
 
 
 def corpus(seed, part, count):
@@ -55,7 +55,7 @@ def write_document(path, document):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--documents", type=int, default=120_000, help="documents of the training corpus")
+    parser.add_argument("--documents", type=int, default=160_000, help="documents of the training corpus")
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent.parent / "Data",
                         help="the data folder to write to")
     arguments = parser.parse_args()

@@ -6,7 +6,8 @@ from .templates import capitalized, expand
 from .words import ANIMALS, BOYS, COLOR_FACTS, DAYS, GIRLS, article
 
 GREETINGS = [
-    ("[Hello|Hi|Good morning|Good evening]!", "[Hello|Hi|Good day]! [How are you|What can I do for you|It is good to see you]?"),
+    ("[Hello|Hi|Good morning|Good evening]!",
+     "[Hello|Hi|Good day]! [How are you|What can I do for you|It is good to see you]?"),
     ("How are you?", "I am [well|happy|fine], thank you. And you?"),
     ("What is your name?", "I am Seedling, a [small|little|young] language model."),
     ("My name is {name}.", "[Hello|Hi], {name}! [It is good to meet you|That is a lovely name]."),
@@ -28,9 +29,9 @@ def turn(stream):
         return f"{told} {asked}", f"{capitalized(answer)}."
     day = stream.below(7)
     animal, thing = stream.choice(ANIMALS), stream.choice(COLOR_FACTS)
-    values = {"name": stream.choice(GIRLS + BOYS), "day": DAYS[day], "next_day": DAYS[(day + 1) % 7], "sound": animal[2],
-              "a_animal": article(animal[0]), "A_animal": capitalized(article(animal[0])), "thing": thing[0],
-              "Thing": capitalized(thing[0]), "color": thing[1]}
+    values = {"name": stream.choice(GIRLS + BOYS), "day": DAYS[day], "next_day": DAYS[(day + 1) % 7],
+              "a_animal": article(animal[0]), "A_animal": capitalized(article(animal[0])), "sound": animal[2],
+              "thing": thing[0], "Thing": capitalized(thing[0]), "color": thing[1]}
     asked, answer = stream.choice(GREETINGS)
     return expand(asked, stream, values), expand(answer, stream, values)
 

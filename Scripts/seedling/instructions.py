@@ -14,15 +14,15 @@ def laid_out(instruction, answer):
 def reverse(stream):
     row = skills.letters(stream, 3, 4)
     item = " ".join(row)
-    return item, stream.choice([f"Write these letters from right to left: {item}", f"Turn this row around: {item}"]), \
-        " ".join(reversed(row))
+    asked = stream.choice(["Write these letters from right to left", "Turn this row around"])
+    return item, f"{asked}: {item}", " ".join(reversed(row))
 
 
 def sort(stream):
     row = skills.letters(stream, 3, 4)
     item = " ".join(row)
-    return item, stream.choice([f"Put these letters into alphabetical order: {item}", f"Arrange as in the alphabet: {item}"]), \
-        " ".join(sorted(row))
+    asked = stream.choice(["Put these letters into alphabetical order", "Arrange as in the alphabet"])
+    return item, f"{asked}: {item}", " ".join(sorted(row))
 
 
 def sort_digits(stream):
@@ -33,7 +33,8 @@ def sort_digits(stream):
 
 def repeat(stream):
     item = " ".join(stream.sample(skills.COPIED, stream.between(2, 4)))
-    return item, stream.choice([f"Repeat after me: {item}", f"Type this once more: {item}"]), item
+    asked = stream.choice(["Repeat after me", "Type this once more"])
+    return item, f"{asked}: {item}", item
 
 
 def opposite(stream):
@@ -86,7 +87,8 @@ def answer(stream):
     return story, f"Read and reply. {story} {asked}", reply
 
 
-INSTRUCTIONS = [reverse, sort, sort_digits, repeat, opposite, plural, following, add, count, judge, greatest, initial, answer]
+INSTRUCTIONS = [reverse, sort, sort_digits, repeat, opposite, plural, following, add, count, judge,
+                greatest, initial, answer]
 
 
 def split(make, stream, train_count, eval_count):

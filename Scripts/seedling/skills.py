@@ -63,8 +63,8 @@ def addition(stream):
     a, b = stream.below(21), stream.below(21)
     if stream.chance(60):
         a, b = a % 11, b % 11
-    return line(stream, ["{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} and {b} make {c}.", "{A} and {b_word} make {c_word}.",
-                         "{A} and {b_word}: {a} + {b} = {c}."],
+    return line(stream, ["{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} and {b} make {c}.",
+                         "{A} and {b_word} make {c_word}.", "{A} and {b_word}: {a} + {b} = {c}."],
                 a=a, b=b, c=a + b, A=capitalized(number_word(a)), b_word=number_word(b), c_word=number_word(a + b))
 
 
@@ -82,10 +82,12 @@ def number_story(stream):
     _, plural = with_plural(stream.choice(THINGS + FOODS))
     a, b = stream.between(2, 12), stream.between(2, 9)
     if stream.chance(50):
-        return line(stream, ["{name} has {a} {noun} and [gets|buys|finds] {b} more. {a} + {b} = {c}. {name} has {c} {noun}."],
+        return line(stream, ["{name} has {a} {noun} and [gets|buys|finds] {b} more. "
+                             "{a} + {b} = {c}. {name} has {c} {noun}."],
                     name=name, a=a, b=b, c=a + b, noun=plural)
     a += b
-    return line(stream, ["{name} has {a} {noun} and [loses|sells|gives away] {b}. {a} - {b} = {c}. {name} has {c} {noun}."],
+    return line(stream, ["{name} has {a} {noun} and [loses|sells|gives away] {b}. "
+                         "{a} - {b} = {c}. {name} has {c} {noun}."],
                 name=name, a=a, b=b, c=a - b, noun=plural)
 
 
@@ -107,13 +109,15 @@ def calendar(stream):
 def opposites(stream):
     pair = stream.choice(OPPOSITES)
     x, y = pair if stream.chance(50) else reversed(pair)
-    return line(stream, ["The opposite of {x} is {y}.", "opposite {x} -> {y}.", "Not {x} but {y}.", "{x} and {y} are opposites."],
+    return line(stream, ["The opposite of {x} is {y}.", "opposite {x} -> {y}.", "Not {x} but {y}.",
+                         "{x} and {y} are opposites."],
                 x=x, y=y)
 
 
 def plurals(stream):
     singular, plural = stream.choice(PLURALS)
-    return line(stream, ["One {x}, two {y}.", "many {x} -> {y}.", "{name} saw one {x} and then {n} {y}.", "One {x} and one {x} are two {y}."],
+    return line(stream, ["One {x}, two {y}.", "many {x} -> {y}.", "{name} saw one {x} and then {n} {y}.",
+                         "One {x} and one {x} are two {y}."],
                 x=singular, y=plural, name=stream.choice(NAMES), n=stream.between(2, 9))
 
 
@@ -125,11 +129,11 @@ def colors(stream):
 
 def animals(stream):
     animal, _, sound, home, young = stream.choice(ANIMALS)
-    return line(stream, ["{A} says {sound}.", "sound of {a} -> {sound}.", "{A} lives in the {home}." if home != "farm" else
-                         "{A} lives on the farm.", "home of {a} -> {home}.", "A young {x} is called {young}.",
-                         "{A} has {legs} legs."],
+    return line(stream, ["{A} says {sound}.", "sound of {a} -> {sound}.", "{A} lives {there}.",
+                         "home of {a} -> {home}.", "A young {x} is called {young}.", "{A} has {legs} legs."],
                 x=animal, a=article(animal), A=capitalized(article(animal)), sound=sound, home=home,
-                young=article(young), legs=ANIMAL_LEGS.get(animal, 4))
+                there="on the farm" if home == "farm" else f"in the {home}", young=article(young),
+                legs=ANIMAL_LEGS.get(animal, 4))
 
 
 def letter_case(stream):
@@ -137,7 +141,8 @@ def letter_case(stream):
         small = " ".join(letters(stream, 1, 5))
     else:
         small = stream.choice(SPELLED)
-    return line(stream, ["upper {x} -> {X}.", "lower {X} -> {x}.", "{x} in big letters is {X}.", "{X} in small letters is {x}."],
+    return line(stream, ["upper {x} -> {X}.", "lower {X} -> {x}.", "{x} in big letters is {X}.",
+                         "{X} in small letters is {x}."],
                 x=small, X=small.upper())
 
 
@@ -158,8 +163,9 @@ def ends_of_lists(stream):
 def comparison(stream):
     high = 10 if stream.chance(40) else 100
     a, b = stream.sample(range(high), 2)
-    return line(stream, ["{big} is bigger than {small}.", "{small} is smaller than {big}.", "bigger {a} or {b} -> {big}.",
-                         "smaller {a} or {b} -> {small}.", "Of {a} and {b}, the bigger is {big}.",
+    return line(stream, ["{big} is bigger than {small}.", "{small} is smaller than {big}.", 
+                         "bigger {a} or {b} -> {big}.", "smaller {a} or {b} -> {small}.",
+                         "Of {a} and {b}, the bigger is {big}.",
                          "Of {a} and {b}, the smaller is {small}."],
                 a=a, b=b, big=max(a, b), small=min(a, b))
 
@@ -167,16 +173,21 @@ def comparison(stream):
 def review(stream, good):
     """One or two sentences of praise or blame, without the verdict."""
     words = stream.sample(GOOD if good else BAD, 2)
-    opinion = "[I loved the {thing}|We liked the {thing}|I want to see the {thing} again|My friends love the {thing}]" if good \
-        else "[I hated the {thing}|We did not like the {thing}|I was angry about the {thing}|I do not want to see the {thing} again]"
+    if good:
+        opinion = "[I loved|We liked|I want to see|My friends love]"
+    else:
+        opinion = "[I hated|We did not like|I was angry about|I do not want to see]"
+    opinion += " the {thing}"
     return line(stream, ["The {thing} was {x}.", "The {thing} was {x} and {y}.", "What {a_x} {thing}!", opinion + ".",
-                         opinion + ". It was [so|very|really] {x}.", "The {thing} was [so|very|really] {x}. It was {y} too."],
+                         opinion + ". It was [so|very|really] {x}.",
+                         "The {thing} was [so|very|really] {x}. It was {y} too."],
                 thing=stream.choice(REVIEWED), x=words[0], y=words[1], a_x=article(words[0]))
 
 
 def sentiment(stream):
     good = stream.chance(50)
-    return line(stream, ["{review} This feels {word}.", "{review} -> feels {word}.", "review: {review} feeling: {word}."],
+    return line(stream, ["{review} This feels {word}.", "{review} -> feels {word}.",
+                         "review: {review} feeling: {word}."],
                 review=review(stream, good), word="good" if good else "bad")
 
 
@@ -204,8 +215,9 @@ def answering(stream):
 # What a document about skills is made of, and how often.
 SKILLS = [
     (copying, 6), (reversing, 11), (sorting_letters, 13), (sorting_numbers, 7), (counting, 9), (addition, 11),
-    (subtraction, 8), (number_story, 5), (numbers_in_words, 3), (calendar, 5), (opposites, 6), (plurals, 6), (colors, 2),
-    (animals, 4), (letter_case, 5), (spelling, 8), (ends_of_lists, 4), (comparison, 7), (sentiment, 5), (answering, 7),
+    (subtraction, 8), (number_story, 5), (numbers_in_words, 3), (calendar, 5), (opposites, 6), (plurals, 6),
+    (colors, 2), (animals, 4), (letter_case, 5), (spelling, 8), (ends_of_lists, 4), (comparison, 7), (sentiment, 5),
+    (answering, 7),
 ]
 
 

@@ -10,7 +10,8 @@ OPENINGS = [
     "[Once upon a time|Long ago|One day], there was a [little|small|kind|happy|clever] {child} named {hero}.",
     "{hero} was a [little|kind|brave|quiet|clever] {child} who lived [near the sea|in a small house|by a big forest|"
     "on a farm|in a town].",
-    "On {day}, {hero} [went to|walked to|ran to] the [park|forest|garden|lake|market|river] with {his} [mom|dad|friend].",
+    "On {day}, {hero} [went to|walked to|ran to] the [park|forest|garden|lake|market|river] "
+    "with {his} [mom|dad|friend].",
     "It was a [sunny|cold|warm|windy|quiet|rainy] [day|morning|evening]. {hero} [sat by the window|was in the garden|"
     "looked at the sky|wanted to play outside].",
     "In a [small|green|quiet|far] [town|village|valley] lived a {child}. {His} name was {hero}.",
@@ -75,7 +76,8 @@ QUARREL = [
     '"It is mine!" said {hero}. "No, it is mine!" said {friend}.',
     "They pulled and pulled, and the {thing} [broke|fell into the water|was broken in two].",
     "Now {hero} was [sad|angry] and {friend} was [sad|angry] too.",
-    '{His} [mom|dad|teacher] said, "[If you share, you can both be happy|It is better to share|Be kind to your friend]."',
+    '{His} [mom|dad|teacher] said, "[If you share, you can both be happy|It is better to share|'
+    'Be kind to your friend]."',
     '"I am sorry," said {hero}. "I am sorry too," said {friend}.',
     "They [mended the {thing}|found a new {thing}|made a better {thing}] and played with it together.",
     "?First {hero} had it, and then {friend} had it.",

@@ -10,8 +10,8 @@ END_OF_TEXT, PAD, MESSAGE_START, MESSAGE_END = range(4)
 PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
            r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 # The same pattern for ASCII text, in the dialect of Python's `re`.
-ASCII_PATTERN = re.compile(PATTERN.replace(r"[^\r\n\p{L}\p{N}]", r"[^\r\nA-Za-z0-9]").replace(r"[^\s\p{L}\p{N}]", r"[^\sA-Za-z0-9]")
-                           .replace(r"\p{L}", "[A-Za-z]").replace(r"\p{N}", "[0-9]"))
+ASCII_PATTERN = re.compile(
+    PATTERN.replace(r"\p{L}\p{N}]", "A-Za-z0-9]").replace(r"\p{L}", "[A-Za-z]").replace(r"\p{N}", "[0-9]"))
 SPECIAL_PATTERN = re.compile("|".join(re.escape(token) for token in SPECIAL_TOKENS))
 
 
