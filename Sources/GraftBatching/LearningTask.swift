@@ -1,0 +1,13 @@
+/// What a model is asked to do.
+public enum LearningTask: String, Sendable, CaseIterable {
+  /// The next token of a text.
+  case causalLM = "causal_lm"
+  /// A target text, given a source.
+  case seq2seqLM = "seq2seq_lm"
+  /// The tokens hidden behind masks.
+  case maskedLM = "masked_lm"
+  /// One label for a text or a pair of texts.
+  case sequenceClassification = "sequence_classification"
+  /// One label for every token.
+  case tokenClassification = "token_classification"
+}

@@ -1,0 +1,33 @@
+/// What is wrong with a configuration, where, and what to do about it.
+public struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
+  public enum Kind: Sendable {
+    /// The file says something it must not.
+    case invalid
+    case noSuchFile
+  }
+
+  public var kind: Kind
+  /// The file and line; nil for a configuration made in code.
+  public var location: ConfigLocation?
+  /// The keys from the root to the value, for example `["training", "batch_size"]`.
+  public var path: [String]
+  public var problem: String
+  public var advice: String
+
+  public init(
+    location: ConfigLocation?, path: [String], problem: String, advice: String, kind: Kind = .invalid
+  ) {
+    self.kind = kind
+    self.location = location
+    self.path = path
+    self.problem = problem
+    self.advice = advice
+  }
+
+  /// `FILE:LINE: key.path: PROBLEM; ADVICE`.
+  public var description: String {
+    let place = location.map { $0.line > 0 ? ["\($0.file):\($0.line)"] : [$0.file] } ?? []
+    let key = path.isEmpty ? [] : [path.joined(separator: ".")]
+    return (place + key + ["\(problem); \(advice)"]).joined(separator: ": ")
+  }
+}

@@ -1,0 +1,90 @@
+/// A value without parts.
+public enum ConfigScalar: Sendable {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+
+  /// What unquoted text means under YAML 1.2's core schema, and, as people write it, `1e-4` for a number.
+  public init(plain text: String) {
+    switch text {
+    case "", "~", "null", "Null", "NULL": self = .null
+    case "true", "True", "TRUE": self = .bool(true)
+    case "false", "False", "FALSE": self = .bool(false)
+    case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF": self = .number(.infinity)
+    case "-.inf", "-.Inf", "-.INF": self = .number(-.infinity)
+    case ".nan", ".NaN", ".NAN": self = .number(.nan)
+    default:
+      if let integer = Self.integer(text) {
+        self = .integer(integer)
+      } else if Self.looksNumeric(text), let number = Double(text) {
+        self = .number(number)
+      } else {
+        self = .string(text)
+      }
+    }
+  }
+
+  public var string: String? {
+    if case .string(let value) = self { value } else { nil }
+  }
+
+  /// An integer, or a number such as `1e3` that equals one.
+  public var int: Int? {
+    switch self {
+    case .integer(let value): value
+    case .number(let value): Int(exactly: value)
+    default: nil
+    }
+  }
+
+  public var double: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .number(let value): value
+    default: nil
+    }
+  }
+
+  public var bool: Bool? {
+    if case .bool(let value) = self { value } else { nil }
+  }
+
+  var kindDescription: String {
+    switch self {
+    case .null: "nothing"
+    case .bool(let value): "\(value)"
+    case .integer(let value): "the number \(value)"
+    case .number(let value): "the number \(value)"
+    case .string(let value): "the text '\(value)'"
+    }
+  }
+
+  private static func integer(_ text: String) -> Int? {
+    if text.hasPrefix("0x") { return Int(text.dropFirst(2), radix: 16) }
+    if text.hasPrefix("0o") { return Int(text.dropFirst(2), radix: 8) }
+    return Int(text)
+  }
+
+  /// Whether the text is made as a decimal number is, so that `Double` does not take "nan", "infinity" or "0x1p3" for one.
+  private static func looksNumeric(_ text: String) -> Bool {
+    text.utf8.contains { UInt8(ascii: "0") <= $0 && $0 <= UInt8(ascii: "9") }
+      && text.utf8.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
+  }
+}
+
+extension ConfigScalar: Equatable {
+  /// Numbers are equal by value, whether written `1` or `1.0`.
+  public static func == (left: ConfigScalar, right: ConfigScalar) -> Bool {
+    switch (left, right) {
+    case (.null, .null): true
+    case (.bool(let a), .bool(let b)): a == b
+    case (.string(let a), .string(let b)): a == b
+    case (.integer(let a), .integer(let b)): a == b
+    case (.number(let a), .number(let b)): a == b || (a.isNaN && b.isNaN)
+    case (.integer(let a), .number(let b)), (.number(let b), .integer(let a)): Int(exactly: b) == a
+    default: false
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import GraftBatching
+import GraftConfiguration
+
+extension LearningTask: ConfigChoice {}
+
+/// How the lines of a data file are to be read.
+public enum DataFormat: String, ConfigChoice {
+  /// Told from the keys of the first record.
+  case auto
+  /// `{"text"}`: a document.
+  case text
+  /// `{"prompt", "completion"}`: the completion carries the loss.
+  case promptCompletion = "prompt_completion"
+  /// `{"messages": [{"role", "content"}]}`: a conversation; the assistant's turns carry the loss.
+  case messages
+  /// `{"instruction", "input", "output"}`: the output carries the loss.
+  case alpaca
+  /// `{"text", "label"}`, optionally `text_pair`.
+  case classification
+  /// `{"source", "target"}`.
+  case seq2seq
+  /// `{"text", "labels"}`: the words behind the text's masks.
+  case masked
+  /// `{"tokens", "labels"}`: a label for every word.
+  case tokenClassification = "token_classification"
+  /// `{"prompt"}`: something to complete.
+  case prompt
+  /// `{"ids"}`: tokens.
+  case ids
+}
+
+extension DataFormat {
+  /// The columns a record must have, and those it may have besides.
+  var columns: (required: [String], optional: [String]) {
+    switch self {
+    case .auto: ([], [])
+    case .text: (["text"], [])
+    case .promptCompletion: (["prompt", "completion"], [])
+    case .messages: (["messages"], ["tools"])
+    case .alpaca: (["instruction", "output"], ["input"])
+    case .classification: (["text", "label"], ["text_pair"])
+    case .seq2seq: (["source", "target"], [])
+    case .masked: (["text", "labels"], [])
+    case .tokenClassification: (["tokens", "labels"], [])
+    case .prompt: (["prompt"], [])
+    case .ids: (["ids"], [])
+    }
+  }
+
+  /// The format whose columns `keys` has, the most demanding first; nil when there is none.
+  static func detected(from keys: some Sequence<String>) -> DataFormat? {
+    let keys = Set(keys)
+    let candidates: [DataFormat] = [
+      .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt, .ids,
+    ]
+    return candidates.first { keys.isSuperset(of: $0.columns.required) }
+  }
+
+  /// A record's columns as an error message lists them.
+  static var knownColumns: String {
+    allCases.filter { $0 != .auto }.map { "{" + $0.columns.required.joined(separator: ", ") + "}" }.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,49 @@
+import GraftConfiguration
+import GraftDatasets
+
+extension Recipe {
+  /// The `data:` section.
+  public struct Data: Codable, Sendable, Equatable {
+    public var train: FileList?
+    public var eval: FileList?
+    /// Instead of `eval`: the share of `train` to keep for it.
+    public var evalFraction: Double?
+    public var format = DataFormat.auto
+    /// The most tokens of an example, and of a packed row.
+    public var maxLength = 256
+    public var packing = true
+    /// Whether only completions, outputs and the assistant's turns carry loss.
+    public var completionOnlyLoss = true
+    public var shuffle = true
+
+    public init() {}
+
+    enum CodingKeys: String, CodingKey {
+      case train, eval
+      case evalFraction = "eval_fraction"
+      case format
+      case maxLength = "max_length"
+      case packing
+      case completionOnlyLoss = "completion_only_loss"
+      case shuffle
+    }
+  }
+}
+
+/// One file or a list of files.
+public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
+  public var paths: [String]
+
+  public init(_ paths: [String]) { self.paths = paths }
+  public init(arrayLiteral elements: String...) { self.init(elements) }
+  public init(stringLiteral value: String) { self.init([value]) }
+
+  public init(from decoder: any Decoder) throws {
+    let tree = try ConfigTree(from: decoder)
+    paths = tree.sequence == nil ? [try decoder.singleValueContainer().decode(String.self)] : try [String](from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    if paths.count == 1 { try paths[0].encode(to: encoder) } else { try paths.encode(to: encoder) }
+  }
+}

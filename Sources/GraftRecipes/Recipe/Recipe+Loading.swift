@@ -1,0 +1,106 @@
+import Foundation
+import GraftConfiguration
+
+extension Recipe {
+  /// Reads a recipe file.
+  ///
+  /// - Parameter overrides: `key.path=value` arguments, which stand above the file.
+  /// - Throws: `ConfigError` naming the file, the line, the key and the nearest valid one.
+  public init(file: String, overrides: [String] = []) throws {
+    try self.init(yaml: Self.text(of: file), file: file, overrides: overrides)
+  }
+
+  /// Decodes the text of a recipe; `file` is its name in errors.
+  public init(yaml: String, file: String, overrides: [String] = []) throws {
+    var tree = try YAMLReader.tree(parsing: yaml, file: file)
+    for argument in overrides {
+      try tree.override(try ConfigOverride(parsing: argument, parseValue: YAMLReader.value(parsing:)))
+    }
+    try self.init(tree, name: URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent)
+  }
+
+  /// Decodes a recipe over the defaults, checks it and resolves it.
+  ///
+  /// - Parameter name: What the run directory is called when the recipe does not say.
+  public init(_ tree: ConfigTree, name: String) throws {
+    try tree.rejectBothOf(Self.exclusiveKeys)
+    self = try tree.decoded(over: Recipe(), sections: Self.methodKeys)
+    if let problem = problems().first {
+      throw ConfigError(
+        location: tree.location(at: problem.path), path: problem.path, problem: problem.problem, advice: problem.advice)
+    }
+    training.resolve()
+    outputDirectory = outputDirectory ?? "runs/" + name
+    if method["peft_type"] == nil {
+      method = .mapping(ConfigMapping([("peft_type", .scalar(.string("LORA")))] + (method.mapping?.entries.map { ($0.key, $0.value) } ?? [])))
+    }
+    if methods != nil { _ = try comparedRuns() }
+  }
+
+  /// The resolved recipe as YAML that decodes to the same value.
+  public func rendered() throws -> String {
+    var tree = try ConfigTree(encoding: self)
+    for key in [CodingKeys.methods, .seeds, .learningRates] where tree[key.rawValue]?.isNull == true {
+      tree[key.rawValue] = nil
+    }
+    return tree.rendered()
+  }
+
+  private static func text(of file: String) throws -> String {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory), !isDirectory.boolValue else {
+      throw ConfigError(
+        location: ConfigLocation(file: file, line: 0), path: [],
+        problem: isDirectory.boolValue ? "a folder is no recipe" : "there is no such file",
+        advice: "name a recipe, a YAML file", kind: .noSuchFile)
+    }
+    guard let bytes = FileManager.default.contents(atPath: file), let text = String(validating: bytes, as: UTF8.self) else {
+      throw ConfigError(
+        location: ConfigLocation(file: file, line: 0), path: [], problem: "the file is not UTF-8 text", advice: "save it as UTF-8")
+    }
+    return text
+  }
+
+  /// Keys of `method:`, to tell where one belongs that stands elsewhere.
+  private static let methodKeys = Dictionary(
+    uniqueKeysWithValues: [
+      "peft_type", "r", "lora_alpha", "lora_dropout", "target_modules", "init_from", "use_rslora", "use_dora", "bias",
+      "modules_to_save", "fan_in_fan_out", "layers_to_transform", "rank_pattern", "alpha_pattern", "init_lora_weights",
+      "num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "prefix_projection", "encoder_hidden_size",
+      "reduction_factor", "feedforward_modules", "exclude_modules",
+    ].map { ($0, "method") })
+}
+
+extension ConfigTree {
+  /// Applies an override; a key that excludes another takes its place.
+  fileprivate mutating func override(_ override: ConfigOverride) throws {
+    let key = override.path.joined(separator: ".")
+    for (first, second) in Recipe.exclusiveKeys where !override.value.isNull {
+      if key == first { remove(second) }
+      if key == second { remove(first) }
+    }
+    try apply(override)
+  }
+
+  private mutating func remove(_ path: String) {
+    let keys = path.split(separator: ".").map(String.init)
+    guard keys.count == 2, var section = self[keys[0]], section.mapping != nil else { return }
+    section[keys[1]] = nil
+    self[keys[0]] = section
+  }
+
+  fileprivate func rejectBothOf(_ pairs: [(String, String)]) throws(ConfigError) {
+    for (first, second) in pairs {
+      let paths = [first, second].map { $0.split(separator: ".").map(String.init) }
+      let isGiven = paths.map { path in
+        guard let value = self[path[0]]?[path[1]] else { return false }
+        return !value.isNull && value.double != 0
+      }
+      if isGiven[0], isGiven[1] {
+        throw ConfigError(
+          location: location(at: paths[1]), path: paths[1], problem: "'\(first)' is given as well",
+          advice: "keep one of '\(first)' and '\(second)'")
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import GraftConfiguration
+
+extension Recipe {
+  /// The `training:` section.
+  public struct Training: Codable, Sendable, Equatable {
+    /// How often the data is seen; 1 unless `maxSteps` is given.
+    public var numEpochs: Double?
+    /// Instead of `numEpochs`: the number of optimizer steps.
+    public var maxSteps: Int?
+    public var batchSize = 8
+    public var gradientAccumulationSteps = 1
+    /// Nil is the method's own default.
+    public var learningRate: Double?
+    public var optimizer = OptimizerName.adamw
+    public var betas = [0.9, 0.999]
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    public var lrScheduler = SchedulerName.cosine
+    public var warmupSteps = 0
+    /// Instead of `warmupSteps`: the share of all steps, rounded up.
+    public var warmupRatio: Double?
+    /// Nil or 0 does not clip.
+    public var maxGradNorm: Double? = 1.0
+    public var precision = PrecisionName.fp32
+    public var gradientCheckpointing = false
+    public var seed = 0
+    public var loggingSteps = 10
+    public var evalSteps: Int?
+    public var saveSteps: Int?
+    /// Nil keeps every checkpoint.
+    public var saveTotalLimit: Int? = 2
+    public var earlyStoppingPatience: Int?
+
+    public init() {}
+
+    enum CodingKeys: String, CodingKey {
+      case numEpochs = "num_epochs"
+      case maxSteps = "max_steps"
+      case batchSize = "batch_size"
+      case gradientAccumulationSteps = "gradient_accumulation_steps"
+      case learningRate = "learning_rate"
+      case optimizer, betas, epsilon
+      case weightDecay = "weight_decay"
+      case lrScheduler = "lr_scheduler"
+      case warmupSteps = "warmup_steps"
+      case warmupRatio = "warmup_ratio"
+      case maxGradNorm = "max_grad_norm"
+      case precision
+      case gradientCheckpointing = "gradient_checkpointing"
+      case seed
+      case loggingSteps = "logging_steps"
+      case evalSteps = "eval_steps"
+      case saveSteps = "save_steps"
+      case saveTotalLimit = "save_total_limit"
+      case earlyStoppingPatience = "early_stopping_patience"
+    }
+  }
+
+  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
+
+  public enum SchedulerName: String, ConfigChoice {
+    case constant, linear, cosine
+    case cosineWithRestarts = "cosine_with_restarts"
+    case polynomial
+    case inverseSquareRoot = "inverse_sqrt"
+    /// Warm-up, stable, decay.
+    case wsd
+  }
+
+  public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
+}
+
+extension Recipe.Training {
+  /// The warm-up in steps, of `totalSteps`.
+  public func warmupStepCount(of totalSteps: Int) -> Int {
+    warmupSteps > 0 ? warmupSteps : Int(((warmupRatio ?? 0) * Double(totalSteps)).rounded(.up))
+  }
+}

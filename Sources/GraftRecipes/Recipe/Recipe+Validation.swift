@@ -1,0 +1,142 @@
+import GraftConfiguration
+
+/// A value that cannot be.
+struct RecipeProblem {
+  var path: [String]
+  var problem: String
+  var advice: String
+
+  init(_ path: String, _ problem: String, _ advice: String) {
+    self.path = path.split(separator: ".").map(String.init)
+    self.problem = problem
+    self.advice = advice
+  }
+}
+
+extension Recipe {
+  /// Two ways to say the same, of which a recipe uses one.
+  static let exclusiveTrainingKeys = [("num_epochs", "max_steps"), ("warmup_steps", "warmup_ratio")]
+
+  static let exclusiveKeys: [(String, String)] =
+    [("model.path", "model.config"), ("data.eval", "data.eval_fraction")]
+    + exclusiveTrainingKeys.map { ("training." + $0.0, "training." + $0.1) }
+
+  /// Everything impossible in the recipe, in the order of its sections.
+  func problems() -> [RecipeProblem] {
+    model.problems() + data.problems() + training.problems() + comparisonProblems() + methodProblems()
+  }
+
+  private func methodProblems() -> [RecipeProblem] {
+    let types = [("method", method)] + (methods ?? []).enumerated().map { ("methods.\($0).method", $1.method) }
+    return types.compactMap { path, method in
+      guard method.mapping != nil else {
+        return RecipeProblem(path, "expected a section, found \(method.kindDescription)", "write its keys indented below it")
+      }
+      guard let type = method["peft_type"], type.string == nil else { return nil }
+      return RecipeProblem(path + ".peft_type", "expected text, found \(type.kindDescription)", "write a method such as LORA")
+    }
+  }
+
+  private func comparisonProblems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    let names = (methods ?? []).map(\.name)
+    if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+      problems.append(RecipeProblem("methods", "two methods are called '\(twice)'", "give each a name of its own"))
+    }
+    if methods?.isEmpty == true { problems.append(RecipeProblem("methods", "the list is empty", "add {name, method}")) }
+    if seeds?.isEmpty == true { problems.append(RecipeProblem("seeds", "the list is empty", "add a seed")) }
+    if let negative = seeds?.first(where: { $0 < 0 }) {
+      problems.append(RecipeProblem("seeds", "\(negative) is negative", "choose seeds of 0 or more"))
+    }
+    let rates = [("learning_rates", learningRates)]
+      + (methods ?? []).enumerated().map { ("methods.\($0).learning_rates", $1.learningRates) }
+    for (path, values) in rates {
+      guard let values else { continue }
+      if values.isEmpty || values.contains(where: { !($0 > 0 && $0.isFinite) }) {
+        problems.append(RecipeProblem(path, "not a list of positive numbers", "write [1.0e-4, 1.0e-3]"))
+      }
+    }
+    return problems
+  }
+}
+
+extension Recipe.Model {
+  func problems() -> [RecipeProblem] {
+    if path == nil, config == nil {
+      return [RecipeProblem("model.path", "the key is missing", "name a model directory, or give model.config to start from random weights")]
+    }
+    if path == "" { return [RecipeProblem("model.path", "the path is empty", "name a model directory")] }
+    if let config, config.mapping == nil {
+      return [RecipeProblem("model.config", "expected a section, found \(config.kindDescription)", "write the keys of a config.json below it")]
+    }
+    if let config, config["model_type"]?.string == nil {
+      return [RecipeProblem("model.config.model_type", "the key is missing", "name the architecture, as in model_type: llama")]
+    }
+    return []
+  }
+}
+
+extension Recipe.Data {
+  func problems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    if train?.paths.isEmpty ?? true {
+      problems.append(RecipeProblem("data.train", "the key is missing", "name a .jsonl, .csv, .tsv or .txt file"))
+    }
+    if eval?.paths.isEmpty == true { problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key")) }
+    if let share = evalFraction, !(share > 0 && share < 1) {
+      problems.append(RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
+    }
+    if maxLength < 2 {
+      problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
+    }
+    return problems
+  }
+}
+
+extension Recipe.Training {
+  mutating func clear(_ key: String) {
+    switch key {
+    case "num_epochs": numEpochs = nil
+    case "max_steps": maxSteps = nil
+    case "warmup_steps": warmupSteps = 0
+    case "warmup_ratio": warmupRatio = nil
+    default: break
+    }
+  }
+
+  /// Writes out the defaults that depend on other keys.
+  mutating func resolve() {
+    if numEpochs == nil, maxSteps == nil { numEpochs = 1 }
+  }
+
+  func problems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    func require(_ holds: Bool, _ key: String, _ value: some CustomStringConvertible, _ advice: String) {
+      if !holds { problems.append(RecipeProblem("training." + key, "\(value) is impossible", advice)) }
+    }
+    func positive(_ value: Int?, _ key: String) {
+      if let value { require(value > 0, key, value, "choose 1 or more") }
+    }
+    func finite(_ value: Double?, _ key: String, from least: Double = 0) {
+      if let value { require(value >= least && value.isFinite, key, value, "choose a number of \(least) or more") }
+    }
+    if let numEpochs { require(numEpochs > 0 && numEpochs.isFinite, "num_epochs", numEpochs, "choose a number above 0") }
+    positive(maxSteps, "max_steps")
+    positive(batchSize, "batch_size")
+    positive(gradientAccumulationSteps, "gradient_accumulation_steps")
+    finite(learningRate, "learning_rate")
+    require(betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas, "write two numbers from 0 to below 1, as in [0.9, 0.999]")
+    require(epsilon > 0 && epsilon.isFinite, "epsilon", epsilon, "choose a small number above 0")
+    finite(weightDecay, "weight_decay")
+    require(warmupSteps >= 0, "warmup_steps", warmupSteps, "choose 0 or more")
+    if let warmupRatio { require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1") }
+    finite(maxGradNorm, "max_grad_norm")
+    require(seed >= 0, "seed", seed, "choose 0 or more")
+    positive(loggingSteps, "logging_steps")
+    positive(evalSteps, "eval_steps")
+    positive(saveSteps, "save_steps")
+    positive(saveTotalLimit, "save_total_limit")
+    positive(earlyStoppingPatience, "early_stopping_patience")
+    return problems
+  }
+}

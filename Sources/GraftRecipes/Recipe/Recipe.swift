@@ -1,0 +1,73 @@
+import GraftBatching
+import GraftConfiguration
+import GraftDatasets
+
+/// Everything that decides a training run: what to train, how, on which data, and what to write.
+///
+/// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
+/// architecture the value is nil until it is known.
+public struct Recipe: Codable, Sendable, Equatable {
+  public var model = Model()
+  public var task = LearningTask.causalLM
+  /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
+  public var method = ConfigTree.mapping(ConfigMapping([("peft_type", "LORA")]))
+  public var data = Data()
+  public var training = Training()
+  public var report = Report()
+  /// The run directory; `runs/` and the recipe's file name, unless given.
+  public var outputDirectory: String?
+  /// `graft compare`: the methods to run.
+  public var methods: [ComparedMethod]?
+  /// `graft compare`: the seeds to run each method with.
+  public var seeds: [Int]?
+  /// `graft compare`: the learning rates to try for every method that does not list its own.
+  public var learningRates: [Double]?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case model, task, method, data, training, report
+    case outputDirectory = "output_dir"
+    case methods, seeds
+    case learningRates = "learning_rates"
+  }
+}
+
+extension Recipe {
+  /// The `model:` section.
+  public struct Model: Codable, Sendable, Equatable {
+    /// A checkpoint directory.
+    public var path: String?
+    /// Instead of a path: the keys of a `config.json`, to start from random weights.
+    public var config: ConfigTree?
+    public var dtype = WeightType.float32
+    public var quantization = QuantizationName.none
+    /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
+    public var attention: AttentionName?
+
+    public init() {}
+  }
+
+  /// How frozen weights are kept in memory.
+  public enum WeightType: String, ConfigChoice { case float32, bfloat16, float16 }
+  /// How frozen linear weights are quantized.
+  public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
+  /// Which tokens see which.
+  public enum AttentionName: String, ConfigChoice { case causal, bidirectional, prefix }
+
+  /// The `report:` section.
+  public struct Report: Codable, Sendable, Equatable {
+    public var html = true
+    public var tensorboard = true
+
+    public init() {}
+  }
+
+  /// `peft_type` in capitals.
+  public var peftType: String { Self.peftType(of: method) }
+
+  static func peftType(of method: ConfigTree) -> String { method["peft_type"]?.string?.uppercased() ?? "LORA" }
+
+  /// The adapter to continue from.
+  public var initialAdapter: String? { method["init_from"]?.string }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import GraftConfiguration
+import GraftRecipes
+import Testing
+
+@Suite struct RecipeTests {
+  static let minimal = "model: {path: m}\ndata: {train: t.jsonl}\n"
+
+  private func recipe(_ yaml: String, _ overrides: String...) throws -> Recipe {
+    try Recipe(yaml: yaml, file: "Recipes/demo.yaml", overrides: overrides)
+  }
+
+  private func message(_ yaml: String, _ overrides: String...) -> String {
+    do {
+      _ = try Recipe(yaml: yaml, file: "r.yaml", overrides: overrides)
+      return "no error"
+    } catch { return "\(error)" }
+  }
+
+  @Test func everyKeyHasItsDefault() throws {
+    let recipe = try recipe(Self.minimal)
+    #expect(recipe.training.numEpochs == 1 && recipe.training.maxSteps == nil)
+    #expect(recipe.training.batchSize == 8 && recipe.training.betas == [0.9, 0.999] && recipe.training.maxGradNorm == 1)
+    #expect(recipe.training.learningRate == nil)
+    #expect(recipe.data.maxLength == 256 && recipe.data.packing && recipe.data.shuffle && recipe.data.completionOnlyLoss)
+    #expect(recipe.report.html && recipe.report.tensorboard)
+    #expect(recipe.outputDirectory == "runs/demo")
+    #expect(recipe.peftType == "LORA")
+  }
+
+  /// The whole of the documented recipe.
+  @Test func theDocumentedRecipeDecodes() throws {
+    let recipe = try recipe(
+      """
+      model:
+        path: Data/models/seedling          # a MODEL
+        dtype: float32
+        quantization: none
+        attention: causal
+      task: causal_lm
+      method:
+        peft_type: LORA
+        r: 16
+        lora_alpha: 32
+        lora_dropout: 0.0
+        target_modules: all-linear
+        init_from: null
+      data:
+        train: Data/arithmetic/train.jsonl
+        eval: Data/arithmetic/eval.jsonl
+        format: auto
+        max_length: 256
+        packing: true
+        completion_only_loss: true
+        shuffle: true
+      training:
+        num_epochs: 1
+        batch_size: 8
+        gradient_accumulation_steps: 1
+        learning_rate: 2.0e-4
+        optimizer: adamw
+        betas: [0.9, 0.999]
+        epsilon: 1.0e-8
+        weight_decay: 0.0
+        lr_scheduler: cosine
+        warmup_steps: 0
+        max_grad_norm: 1.0
+        precision: fp32
+        gradient_checkpointing: false
+        seed: 0
+        logging_steps: 10
+        eval_steps: null
+        save_steps: null
+        save_total_limit: 2
+        early_stopping_patience: null
+      report:
+        html: true
+        tensorboard: true
+      output_dir: runs/arithmetic-lora
+      """)
+    #expect(recipe.method["r"]?.int == 16)
+    #expect(recipe.initialAdapter == nil)
+    #expect(recipe.training.learningRate == 2e-4)
+    #expect(recipe.data.eval == "Data/arithmetic/eval.jsonl")
+    #expect(recipe.model.attention == .causal)
+  }
+
+  @Test func theResolvedRecipeReadsBackTheSame() throws {
+    let recipe = try recipe(
+      """
+      model: {config: {model_type: llama, hidden_size: 128, rope_parameters: {rope_theta: 1.0e+4}}}
+      task: seq2seq_lm
+      method: {peft_type: LORA, target_modules: '.*\\.(q|v)_proj$', rank_pattern: {"^layers.0": 4}, init_from: "a: b"}
+      data: {train: [a.jsonl, "b c.csv"], eval_fraction: 0.05}
+      training: {max_steps: 30, learning_rate: 3e-4, max_grad_norm: null, warmup_ratio: 0.1}
+      methods:
+        - {name: lora, method: {peft_type: LORA, r: 4}}
+        - {name: "prompt tuning", method: {peft_type: PROMPT_TUNING}, training: {batch_size: 2}, learning_rates: [1e-3, 0.3]}
+      seeds: [0, 1]
+      """)
+    #expect(try Recipe(yaml: recipe.rendered(), file: "other.yaml") == recipe)
+    let plain = try self.recipe(Self.minimal)
+    let text = try plain.rendered()
+    #expect(try Recipe(yaml: text, file: "other.yaml") == plain)
+    #expect(!text.contains("methods") && !text.contains("seeds"))
+  }
+
+  @Test func errorsNameLineAndNearestKey() {
+    #expect(
+      message("model:\n  path: m\ndata:\n  train: t\ntraining:\n  seed: 1\n  lerning_rate: 1\n")
+        == "r.yaml:7: training.lerning_rate: unknown key; did you mean 'learning_rate'?")
+    #expect(message("model:\n  path: m\n  lora_alpha: 3\n") == "r.yaml:3: model.lora_alpha: unknown key; 'lora_alpha' belongs under 'method:'")
+    #expect(message("learning_rate: 1\n") == "r.yaml:1: learning_rate: unknown key; 'learning_rate' belongs under 'training:'")
+    #expect(message("model: {path: m}\n") == "r.yaml:1: data.train: the key is missing; name a .jsonl, .csv, .tsv or .txt file")
+    #expect(message("data: {train: t}\n").hasPrefix("r.yaml:1: model.path: the key is missing"))
+    #expect(message(Self.minimal + "training:\n  batch_size: 0\n") == "r.yaml:4: training.batch_size: 0 is impossible; choose 1 or more")
+    #expect(message(Self.minimal + "training:\n  betas: [0.9]\n").hasPrefix("r.yaml:4: training.betas:"))
+    #expect(message(Self.minimal + "training: {lr_scheduler: cosin}\n") == "r.yaml:3: training.lr_scheduler: unknown value 'cosin'; did you mean 'cosine'?")
+    #expect(message(Self.minimal + "training: {batch_size: true}\n").hasPrefix("r.yaml:3: training.batch_size: expected a whole number"))
+    #expect(message(Self.minimal + "method: LORA\n").hasPrefix("r.yaml:3: method: expected a section"))
+  }
+
+  @Test func exclusiveKeysExclude() {
+    #expect(
+      message(Self.minimal + "training:\n  num_epochs: 1\n  max_steps: 3\n")
+        == "r.yaml:5: training.max_steps: 'training.num_epochs' is given as well; keep one of 'training.num_epochs' and 'training.max_steps'")
+    #expect(message("model: {path: m, config: {model_type: x}}\ndata: {train: t}").contains("model.config: 'model.path' is given"))
+    #expect(message("model: {path: m}\ndata: {train: t, eval: e, eval_fraction: 0.1}").contains("data.eval_fraction"))
+    #expect(message(Self.minimal + "training: {warmup_steps: 2, warmup_ratio: 0.1}").contains("training.warmup_ratio"))
+    #expect(message(Self.minimal + "training: {num_epochs: null, max_steps: 3}") == "no error")
+  }
+
+  @Test func overridesStandAboveTheFile() throws {
+    let recipe = try recipe(
+      Self.minimal + "training: {num_epochs: 2}\n", "training.max_steps=7", "method.r=4", "method.target_modules=[q_proj, v_proj]",
+      "data.train=[a.jsonl, b.jsonl]", "output_dir=out/x", "training.learning_rate=1e-4")
+    #expect(recipe.training.maxSteps == 7 && recipe.training.numEpochs == nil)
+    #expect(recipe.method == ["peft_type": "LORA", "r": 4, "target_modules": ["q_proj", "v_proj"]])
+    #expect(recipe.data.train == ["a.jsonl", "b.jsonl"])
+    #expect(recipe.outputDirectory == "out/x" && recipe.training.learningRate == 1e-4)
+    #expect(message(Self.minimal, "training.batch_size=x").hasPrefix("training.batch_size=x: training.batch_size: expected a whole number"))
+    #expect(message(Self.minimal, "training.batchsize=1") == "training.batchsize=1: training.batchsize: unknown key; did you mean 'batch_size'?")
+  }
+
+  @Test func brokenYAMLNamesItsLine() {
+    #expect(message("model:\n  path: 'm\n").hasPrefix("r.yaml:"))
+    #expect(message("model:\n path: m\n  x: [1\n").hasPrefix("r.yaml:3"))
+    #expect(message("model: {path: m}\nmodel: {path: n}\n").contains("'model' stands twice"))
+    #expect(message("- a\n- b\n").contains("expected a section, found a list"))
+    #expect(message("just text").contains("expected a section, found the text"))
+    #expect(message("").contains("model.path: the key is missing"))
+    #expect(message("a: 1\n---\nb: 2\n").contains("second document"))
+    let aliases = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + (1...9).map { "a\($0): &a\($0) [" + Array(repeating: $0 == 1 ? "*a" : "*a\($0 - 1)", count: 10).joined(separator: ", ") + "]" }.joined(separator: "\n")
+    #expect(message(aliases).contains("more than 100000 values"))
+  }
+
+  @Test func aMissingFileIsNoInvalidRecipe() {
+    #expect { _ = try Recipe(file: "/nowhere/r.yaml") } throws: { ($0 as? ConfigError)?.kind == .noSuchFile }
+  }
+
+  @Test func comparisonsRunEveryMethodRateAndSeed() throws {
+    let recipe = try recipe(
+      Self.minimal + """
+        training: {num_epochs: 3, learning_rate: 1.0e-4}
+        seeds: [0, 5]
+        methods:
+          - {name: lora, method: {peft_type: LORA, r: 4}}
+          - {name: prompt, method: {peft_type: PROMPT_TUNING}, training: {max_steps: 9}, learning_rates: [0.001, 0.01]}
+        """)
+    let runs = try recipe.comparedRuns()
+    #expect(runs.map(\.name) == ["lora", "lora", "prompt", "prompt", "prompt", "prompt"])
+    #expect(runs.map(\.seed) == [0, 5, 0, 5, 0, 5])
+    #expect(runs.map(\.recipe.training.learningRate) == [1e-4, 1e-4, 0.001, 0.001, 0.01, 0.01])
+    #expect(runs[2].recipe.training.maxSteps == 9 && runs[2].recipe.training.numEpochs == nil)
+    #expect(runs[0].recipe.training.numEpochs == 3 && runs[0].recipe.methods == nil)
+    #expect(
+      message(Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")
+        == "r.yaml:7: methods.0.training.batchsize: unknown key; did you mean 'batch_size'?")
+    #expect(message(Self.minimal + "methods:\n  - name: a\n    methd: {}\n").contains("methods.0"))
+  }
+}
