@@ -1,3 +1,125 @@
+// Loops over contiguous float buffers, and the threads that run them.
+//
+// Every kernel works on the range it is given and knows nothing of tensors, shapes or threads: the caller
+// splits the work. Buffers come as outputs first, then inputs, then sizes; gradients of inputs are
+// overwritten, gradients of parameters are accumulated (`+=`), and the comment of each buffer is its shape.
 #ifndef GRAFT_CKERNELS_H
 #define GRAFT_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// -- threads ---------------------------------------------------------------------------------------------
+
+typedef void (*graft_task)(void *context, long index);
+
+/// Runs task(context, 0 ..< count), in any order, on the calling thread and the pool's. A call from within a task runs serially.
+void graft_parallel(long count, graft_task task, void *context);
+/// Sets how many threads run tasks, the caller included.
+void graft_set_thread_count(int count);
+int graft_thread_count(void);
+
+/// One pointer per thread, for the tape that records.
+void *graft_thread_local_get(void);
+void graft_thread_local_set(void *value);
+
+/// The instruction set that the kernels run with: "x86-64-v4", "x86-64-v3", "x86-64", "arm64" or "generic".
+const char *graft_instruction_set(void);
+
+// -- elementwise -----------------------------------------------------------------------------------------
+
+void graft_add(float *out, const float *a, const float *b, long n);
+void graft_subtract(float *out, const float *a, const float *b, long n);
+void graft_multiply(float *out, const float *a, const float *b, long n);
+void graft_accumulate(float *out, const float *a, long n);                         // out += a
+void graft_accumulate_scaled(float *out, const float *a, float scale, long n);     // out += scale a
+void graft_accumulate_product(float *out, const float *a, const float *b, long n); // out += a b
+void graft_scale(float *out, const float *a, float scale, long n);
+void graft_fill(float *out, float value, long n);
+/// out[rows, columns] = a[rows, columns] + row[columns]
+void graft_add_row(float *out, const float *a, const float *row, long rows, long columns);
+/// out[rows, columns] = a[rows, columns] * row[columns]
+void graft_multiply_row(float *out, const float *a, const float *row, long rows, long columns);
+/// row[columns] += sum over rows of a[rows, columns]
+void graft_column_sums(float *row, const float *a, long rows, long columns);
+/// row[columns] += sum over rows of a b
+void graft_column_dots(float *row, const float *a, const float *b, long rows, long columns);
+double graft_sum(const float *a, long n);
+double graft_sum_of_squares(const float *a, long n);
+double graft_dot(const float *a, const float *b, long n);
+/// The index of the first value that is not finite, or -1.
+long graft_first_nonfinite(const float *a, long n);
+
+enum graft_activation {
+  GRAFT_IDENTITY, GRAFT_RELU, GRAFT_GELU, GRAFT_GELU_TANH, GRAFT_SILU, GRAFT_QUICK_GELU, GRAFT_TANH, GRAFT_SIGMOID,
+};
+
+void graft_activate(int kind, float *out, const float *x, long n);
+void graft_activate_gradient(int kind, float *dx, const float *x, const float *dout, long n);
+/// out = activation(gate) * up, all [rows, columns] with their own distances between rows.
+void graft_gated(int kind, float *out, const float *gate, const float *up, long rows, long columns, long gate_stride, long up_stride);
+void graft_gated_gradient(int kind, float *dgate, float *dup, const float *gate, const float *up, const float *dout, long rows, long columns,
+                          long gate_stride, long up_stride);
+
+// -- norms -----------------------------------------------------------------------------------------------
+
+/// out = x * rstd * (weight + offset); rstd[rows] is kept for the gradient. (Zhang and Sennrich 2019, eq. 4)
+void graft_rms_norm(float *out, float *rstd, const float *x, const float *weight, float offset, float epsilon, long rows, long columns);
+/// dx [rows, columns], added to where `add`; dweight[columns] accumulated unless null.
+void graft_rms_norm_gradient(float *dx, float *dweight, const float *dout, const float *x, const float *weight, const float *rstd, float offset,
+                             int add, long rows, long columns);
+/// out = (x - mean) * rstd * weight + bias; mean and rstd [rows] are kept. (Ba et al. 2016, eq. 3)
+void graft_layer_norm(float *out, float *mean, float *rstd, const float *x, const float *weight, const float *bias, float epsilon, long rows, long columns);
+void graft_layer_norm_gradient(float *dx, float *dweight, float *dbias, const float *dout, const float *x, const float *weight, const float *mean,
+                               const float *rstd, int add, long rows, long columns);
+
+// -- positions -------------------------------------------------------------------------------------------
+
+/// Rotates the first 2 * pairs components of every head; x and out [rows, heads, head_size], cosine and sine [rows, pairs].
+/// `interleaved` pairs (2i, 2i+1), else (i, i + pairs); `direction` is 1, or -1 for the gradient. (Su et al. 2021, eq. 34)
+void graft_rotate(float *out, const float *x, const float *cosine, const float *sine, int interleaved, float direction, long rows, long heads,
+                  long head_size, long pairs, long x_stride, long out_stride);
+
+// -- softmax and losses ----------------------------------------------------------------------------------
+
+/// In place: scores[row, first ..< last] becomes its softmax after scaling; the rest of [0, columns) becomes 0.
+/// Returns through log_sum the logarithm of the sum of exponentials. `sink` is one more logit without a column, or -inf.
+void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns);
+/// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere.
+void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
+/// In place on dprobabilities: p * (dp - delta) * scale.
+void graft_softmax_gradient_row(float *dprobabilities, const float *probabilities, float delta, float scale, long n);
+/// The logarithm of the sum of exponentials of a row.
+float graft_log_sum_exp(const float *logits, long n);
+/// Returns -log softmax(logits)[target]; logits become (softmax - onehot) * scale.
+float graft_cross_entropy_row(float *logits, long target, float scale, long n);
+
+// -- tables ----------------------------------------------------------------------------------------------
+
+void graft_gather_rows(float *out, const float *table, const int32_t *rows, long count, long columns);
+void graft_scatter_add_rows(float *table, const float *x, const int32_t *rows, long count, long columns);
+
+// -- randomness ------------------------------------------------------------------------------------------
+
+/// Philox 4x32-10 (Salmon et al. 2011): n uniform values in [0, 1) of stream `key`, from position `start` on.
+void graft_uniform(float *out, uint64_t key, uint64_t start, long n);
+/// n standard normal values (Box and Muller) of stream `key`, from position `start` on.
+void graft_normal(float *out, uint64_t key, uint64_t start, long n);
+/// out = x / keep where uniform(key, start + i) < keep, else 0.
+void graft_dropout(float *out, const float *x, float keep, uint64_t key, uint64_t start, long n);
+
+// -- 16-bit floats ---------------------------------------------------------------------------------------
+
+void graft_bfloat16_to_float(float *out, const uint16_t *a, long n);
+void graft_float_to_bfloat16(uint16_t *out, const float *a, long n);
+void graft_float16_to_float(float *out, const uint16_t *a, long n);
+void graft_float_to_float16(uint16_t *out, const float *a, long n);
+
+// -- optimizers ------------------------------------------------------------------------------------------
+
+/// One AdamW step with decoupled decay (Loshchilov and Hutter 2019, algorithm 2). `step_size` is the learning rate over
+/// 1 - beta1^t, `correction` is sqrt(1 - beta2^t), `decay` is learning rate times weight decay.
+void graft_adamw(float *weights, float *first, float *second, const float *gradient, float gradient_scale, float step_size, float correction,
+                 float beta1, float beta2, float epsilon, float decay, long n);
+
 #endif

@@ -1,0 +1,99 @@
+#include "kernels.h"
+
+#pragma clang fp contract(fast) reassociate(on)
+
+// sqrt(2 / pi) and the cubic coefficient of the tanh form of GELU (Hendrycks and Gimpel 2016, section 2).
+#define GELU_A 0.7978845608028654f
+#define GELU_B 0.044715f
+
+GRAFT_INLINE float value_of(int kind, float x) {
+  switch (kind) {
+    case GRAFT_RELU: return x > 0 ? x : 0;
+    case GRAFT_GELU: return 0.5f * x * (1.0f + graft_erf(x * 0.70710678118654752f));
+    case GRAFT_GELU_TANH: return 0.5f * x * (1.0f + graft_tanh(GELU_A * (x + GELU_B * x * x * x)));
+    case GRAFT_SILU: return x * graft_sigmoid(x);
+    case GRAFT_QUICK_GELU: return x * graft_sigmoid(1.702f * x);
+    case GRAFT_TANH: return graft_tanh(x);
+    case GRAFT_SIGMOID: return graft_sigmoid(x);
+    default: return x;
+  }
+}
+
+GRAFT_INLINE float slope_of(int kind, float x) {
+  switch (kind) {
+    case GRAFT_RELU: return x > 0 ? 1.0f : 0.0f;
+    case GRAFT_GELU:
+      return 0.5f * (1.0f + graft_erf(x * 0.70710678118654752f)) + x * 0.3989422804014327f * graft_exp(-0.5f * x * x);
+    case GRAFT_GELU_TANH: {
+      float t = graft_tanh(GELU_A * (x + GELU_B * x * x * x));
+      return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * GELU_A * (1.0f + 3.0f * GELU_B * x * x);
+    }
+    case GRAFT_SILU: {
+      float s = graft_sigmoid(x);
+      return s * (1.0f + x * (1.0f - s));
+    }
+    case GRAFT_QUICK_GELU: {
+      float s = graft_sigmoid(1.702f * x);
+      return s * (1.0f + 1.702f * x * (1.0f - s));
+    }
+    case GRAFT_TANH: {
+      float t = graft_tanh(x);
+      return 1.0f - t * t;
+    }
+    case GRAFT_SIGMOID: {
+      float s = graft_sigmoid(x);
+      return s * (1.0f - s);
+    }
+    default: return 1.0f;
+  }
+}
+
+// One loop per activation, so that each is vectorised with its kind known.
+#define FOR_EACH_KIND(CASE)                                                                                              \
+  switch (kind) {                                                                                                        \
+    CASE(GRAFT_RELU) CASE(GRAFT_GELU) CASE(GRAFT_GELU_TANH) CASE(GRAFT_SILU) CASE(GRAFT_QUICK_GELU) CASE(GRAFT_TANH)     \
+    CASE(GRAFT_SIGMOID) CASE(GRAFT_IDENTITY)                                                                             \
+  }
+
+GRAFT_KERNEL void graft_activate(int kind, float *out, const float *x, long n) {
+#define CASE(K) case K: for (long i = 0; i < n; i++) out[i] = value_of(K, x[i]); return;
+  FOR_EACH_KIND(CASE)
+#undef CASE
+}
+
+GRAFT_KERNEL void graft_activate_gradient(int kind, float *dx, const float *x, const float *dout, long n) {
+#define CASE(K) case K: for (long i = 0; i < n; i++) dx[i] = dout[i] * slope_of(K, x[i]); return;
+  FOR_EACH_KIND(CASE)
+#undef CASE
+}
+
+GRAFT_KERNEL void graft_gated(int kind, float *out, const float *gate, const float *up, long rows, long columns, long gate_stride, long up_stride) {
+#define CASE(K)                                                                                                          \
+  case K:                                                                                                                \
+    for (long r = 0; r < rows; r++) {                                                                                    \
+      const float *g = gate + r * gate_stride, *u = up + r * up_stride;                                                  \
+      float *o = out + r * columns;                                                                                      \
+      for (long c = 0; c < columns; c++) o[c] = value_of(K, g[c]) * u[c];                                                \
+    }                                                                                                                    \
+    return;
+  FOR_EACH_KIND(CASE)
+#undef CASE
+}
+
+GRAFT_KERNEL void graft_gated_gradient(int kind, float *dgate, float *dup, const float *gate, const float *up, const float *dout, long rows,
+                                       long columns, long gate_stride, long up_stride) {
+#define CASE(K)                                                                                                          \
+  case K:                                                                                                                \
+    for (long r = 0; r < rows; r++) {                                                                                    \
+      const float *g = gate + r * gate_stride, *u = up + r * up_stride, *d = dout + r * columns;                         \
+      float *dg = dgate + r * gate_stride, *du = dup + r * up_stride;                                                    \
+      for (long c = 0; c < columns; c++) {                                                                               \
+        float dv = d[c], gv = g[c], uv = u[c];                                                                           \
+        dg[c] = dv * uv * slope_of(K, gv);                                                                               \
+        du[c] = dv * value_of(K, gv);                                                                                    \
+      }                                                                                                                  \
+    }                                                                                                                    \
+    return;
+  FOR_EACH_KIND(CASE)
+#undef CASE
+}

@@ -1,0 +1,29 @@
+#include "kernels.h"
+
+#pragma clang fp contract(fast) reassociate(on)
+
+GRAFT_KERNEL void graft_rotate(float *out, const float *x, const float *cosine, const float *sine, int interleaved, float direction, long rows,
+                               long heads, long head_size, long pairs, long x_stride, long out_stride) {
+  for (long r = 0; r < rows; r++) {
+    const float *c = cosine + r * pairs, *s = sine + r * pairs;
+    for (long h = 0; h < heads; h++) {
+      const float *in = x + r * x_stride + h * head_size;
+      float *o = out + r * out_stride + h * head_size;
+      if (interleaved) {
+        for (long i = 0; i < pairs; i++) {
+          float a = in[2 * i], b = in[2 * i + 1];
+          o[2 * i] = a * c[i] - direction * b * s[i];
+          o[2 * i + 1] = b * c[i] + direction * a * s[i];
+        }
+      } else {
+        for (long i = 0; i < pairs; i++) {
+          float a = in[i], b = in[i + pairs];
+          o[i] = a * c[i] - direction * b * s[i];
+          o[i + pairs] = b * c[i] + direction * a * s[i];
+        }
+      }
+      if (o != in)
+        for (long i = 2 * pairs; i < head_size; i++) o[i] = in[i];
+    }
+  }
+}

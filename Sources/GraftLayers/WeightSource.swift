@@ -1,0 +1,13 @@
+import GraftTensors
+
+/// Where a model or an adapter gets its tensors from: a checkpoint, an adapter file, or memory.
+public protocol WeightSource: AnyObject {
+  /// The file or directory, for messages.
+  var name: String { get }
+  /// Every tensor there is, in the source's order.
+  var tensorNames: [String] { get }
+  func contains(_ name: String) -> Bool
+  /// The tensor in the type it is stored in, mapped rather than copied where the source can.
+  /// - Throws: where the tensor is missing or its bytes cannot be read.
+  func tensor(_ name: String) throws -> Tensor
+}

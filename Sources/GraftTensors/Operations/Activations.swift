@@ -1,0 +1,84 @@
+import CKernels
+
+/// The elementwise non-linearities of the families we know.
+public enum Activation: String, Sendable, Hashable, CaseIterable {
+  case identity, relu, gelu, geluTanh, silu, quickGELU, tanh, sigmoid
+
+  var kernel: Int32 {
+    switch self {
+    case .identity: Int32(GRAFT_IDENTITY.rawValue)
+    case .relu: Int32(GRAFT_RELU.rawValue)
+    case .gelu: Int32(GRAFT_GELU.rawValue)
+    case .geluTanh: Int32(GRAFT_GELU_TANH.rawValue)
+    case .silu: Int32(GRAFT_SILU.rawValue)
+    case .quickGELU: Int32(GRAFT_QUICK_GELU.rawValue)
+    case .tanh: Int32(GRAFT_TANH.rawValue)
+    case .sigmoid: Int32(GRAFT_SIGMOID.rawValue)
+    }
+  }
+
+  /// The activation that configurations of Hugging Face checkpoints call `name`.
+  public init?(named name: String) {
+    switch name {
+    case "linear", "identity": self = .identity
+    case "relu": self = .relu
+    case "gelu", "gelu_python": self = .gelu
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate": self = .geluTanh
+    case "silu", "swish": self = .silu
+    case "quick_gelu": self = .quickGELU
+    case "tanh": self = .tanh
+    case "sigmoid": self = .sigmoid
+    default: return nil
+    }
+  }
+}
+
+/// `activation(x)`, elementwise.
+public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
+  guard activation != .identity else { return x }
+  let kind = activation.kernel, count = x.elementCount
+  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = x.pointer
+  parallel(over: count, grain: elementwiseGrain) { part in
+    graft_activate(kind, o + part.lowerBound, from + part.lowerBound, part.count)
+  }
+  return recorded("activate", out, from: x.slot) { gradient, tape in
+    let dx = Tensor(uninitialized: x.shape), d = dx.mutablePointer, dy = gradient.pointer, saved = x.pointer
+    parallel(over: count, grain: elementwiseGrain) { part in
+      graft_activate_gradient(kind, d + part.lowerBound, saved + part.lowerBound, dy + part.lowerBound, part.count)
+    }
+    tape.accumulate(dx, into: x)
+  }
+}
+
+/// `activation(gate) * up`: the gated linear unit's middle (Shazeer 2020, "GLU Variants Improve Transformer", eq. 5).
+///
+/// The activation is computed again for the gradient rather than kept.
+public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Tensor {
+  precondition(gate.shape == up.shape, "gate \(gate.shape), up \(up.shape)")
+  let kind = activation.kernel, count = gate.elementCount
+  let out = Tensor(uninitialized: gate.shape), o = out.mutablePointer, g = gate.pointer, u = up.pointer
+  parallel(over: count, grain: elementwiseGrain) { part in
+    let at = part.lowerBound
+    graft_gated(kind, o + at, g + at, u + at, 1, part.count, part.count, part.count)
+  }
+  return recorded("gated", out, from: gate.slot, up.slot) { gradient, tape in
+    let dGate = Tensor(uninitialized: gate.shape), dUp = Tensor(uninitialized: up.shape)
+    let dg = dGate.mutablePointer, du = dUp.mutablePointer, dy = gradient.pointer, g = gate.pointer, u = up.pointer
+    parallel(over: count, grain: elementwiseGrain) { part in
+      let at = part.lowerBound
+      graft_gated_gradient(kind, dg + at, du + at, g + at, u + at, dy + at, 1, part.count, part.count, part.count)
+    }
+    tape.accumulate(dGate, into: gate)
+    tape.accumulate(dUp, into: up)
+  }
+}
+
+let activationSpecimens: [OperationSpecimen] =
+  Activation.allCases.filter { $0 != .identity }.flatMap { activation in
+    // Away from the kink of ReLU, where a difference quotient means nothing.
+    let range: Range<Float> = activation == .relu ? 0.1..<2 : -3..<3
+    return [
+      OperationSpecimen("activate, \(activation)", .init("x", [4, 9], in: range)) { activate($0[0], activation) },
+      OperationSpecimen("gated, \(activation)", .init("gate", [4, 9], in: range), .init("up", [4, 9])) { gated($0[0], $0[1], activation) },
+    ]
+  }

@@ -1,0 +1,159 @@
+import CKernels
+
+/// `a + b`, elementwise.
+public func + (a: Tensor, b: Tensor) -> Tensor {
+  let (first, second) = (a.slot, b.slot)
+  return recorded("add", elementwise(a, b, graft_add), from: first, second) { gradient, tape in
+    tape.accumulate(gradient, into: first)
+    tape.accumulate(gradient, into: second)
+  }
+}
+
+/// `a - b`, elementwise.
+public func - (a: Tensor, b: Tensor) -> Tensor {
+  let (first, second) = (a.slot, b.slot)
+  return recorded("subtract", elementwise(a, b, graft_subtract), from: first, second) { gradient, tape in
+    tape.accumulate(gradient, into: first)
+    if tape.tracks(second) { tape.accumulate(scaled(gradient, by: -1), into: second) }
+  }
+}
+
+/// `a * b`, elementwise (the Hadamard product).
+public func * (a: Tensor, b: Tensor) -> Tensor {
+  recorded("multiply", elementwise(a, b, graft_multiply), from: a.slot, b.slot) { gradient, tape in
+    if tape.tracks(a) { tape.accumulate(elementwise(gradient, b, graft_multiply), into: a) }
+    if tape.tracks(b) { tape.accumulate(elementwise(gradient, a, graft_multiply), into: b) }
+  }
+}
+
+/// `factor * a`.
+public func * (factor: Float, a: Tensor) -> Tensor {
+  let input = a.slot
+  return recorded("scale", scaled(a, by: factor), from: input) { gradient, tape in
+    if tape.tracks(input) { tape.accumulate(scaled(gradient, by: factor), into: input) }
+  }
+}
+
+/// The sum of all elements, accumulated in double precision.
+/// - Returns: a scalar.
+public func sum(_ a: Tensor) -> Tensor {
+  let input = a.slot
+  return recorded("sum", Tensor([Float(reduced(a, graft_sum))], []), from: input) { gradient, tape in
+    tape.accumulate(Tensor(repeating: gradient.scalar, shape: input.shape), into: input)
+  }
+}
+
+/// `a [rows, columns]` with every row multiplied by `row [columns]`.
+public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
+  precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
+  let columns = a.shape.columns
+  func product(_ x: Tensor) -> Tensor {
+    let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, from = x.pointer, by = row.pointer
+    parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+      let start = rows.lowerBound * columns
+      graft_multiply_row(o + start, from + start, by, rows.count, columns)
+    }
+    return out
+  }
+  return recorded("scaleColumns", product(a), from: a.slot, row.slot) { gradient, tape in
+    if tape.tracks(a) { tape.accumulate(product(gradient), into: a) }
+    tape.accumulate(into: row) { out, isFirst in
+      if isFirst { graft_fill(out, 0, columns) }
+      addRowReduction(to: out, rows: a.shape.rows, columns: columns) { partial, rows in
+        let start = rows.lowerBound * columns
+        graft_column_dots(partial, gradient.pointer + start, a.pointer + start, rows.count, columns)
+      }
+    }
+  }
+}
+
+/// `a [rows, columns]` with `row [columns]` added to every row.
+public func addRow(_ a: Tensor, _ row: Tensor) -> Tensor {
+  precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
+  let columns = a.shape.columns
+  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, from = a.pointer, by = row.pointer
+  parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+    let start = rows.lowerBound * columns
+    graft_add_row(o + start, from + start, by, rows.count, columns)
+  }
+  let (input, added) = (a.slot, row.slot)
+  return recorded("addRow", out, from: input, added) { gradient, tape in
+    tape.accumulate(gradient, into: input)
+    accumulateColumnSums(of: gradient, into: added, on: tape)
+  }
+}
+
+// -- shared by the operations ------------------------------------------------------------------------------
+
+typealias BinaryKernel = (UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
+
+func elementwise(_ a: Tensor, _ b: Tensor, _ kernel: BinaryKernel) -> Tensor {
+  precondition(a.elementCount == b.elementCount, "shapes \(a.shape) and \(b.shape)")
+  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, x = a.pointer, y = b.pointer
+  parallel(over: a.elementCount, grain: elementwiseGrain) { part in
+    kernel(o + part.lowerBound, x + part.lowerBound, y + part.lowerBound, part.count)
+  }
+  return out
+}
+
+func scaled(_ a: Tensor, by factor: Float) -> Tensor {
+  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, x = a.pointer
+  parallel(over: a.elementCount, grain: elementwiseGrain) { part in
+    graft_scale(o + part.lowerBound, x + part.lowerBound, factor, part.count)
+  }
+  return out
+}
+
+/// A sum over all elements, in chunks whose partial sums are added in order.
+func reduced(_ a: Tensor, _ kernel: (UnsafePointer<Float>, Int) -> Double) -> Double {
+  let count = a.elementCount, x = a.pointer
+  let chunks = (count + elementwiseGrain - 1) / elementwiseGrain
+  return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, chunks)) { partial in
+    let base = partial.baseAddress
+    parallel(chunks) { chunk in
+      let start = chunk * elementwiseGrain
+      base?[chunk] = kernel(x + start, min(elementwiseGrain, count - start))
+    }
+    return (0..<chunks).reduce(0) { $0 + partial[$1] }
+  }
+}
+
+/// Adds to `out [columns]` what `body` adds up over rows, in chunks of rows whose partial sums are added in order.
+func addRowReduction(
+  to out: UnsafeMutablePointer<Float>, rows: Int, columns: Int, _ body: (UnsafeMutablePointer<Float>, Range<Int>) -> Void
+) {
+  let grain = max(256, rowGrain(columns: columns))
+  let chunks = (rows + grain - 1) / grain
+  guard chunks > 1 else {
+    if rows > 0 { body(out, 0..<rows) }
+    return
+  }
+  let partial = Tensor(uninitialized: [chunks, columns]), base = partial.mutablePointer
+  parallel(chunks) { chunk in
+    graft_fill(base + chunk * columns, 0, columns)
+    body(base + chunk * columns, chunk * grain..<min(rows, (chunk + 1) * grain))
+  }
+  for chunk in 0..<chunks { graft_accumulate(out, base + chunk * columns, columns) }
+}
+
+/// The gradient of something added to every row.
+func accumulateColumnSums(of gradient: Tensor, into row: Slot, on tape: Tape) {
+  let columns = gradient.shape.columns
+  tape.accumulate(into: row) { out, isFirst in
+    if isFirst { graft_fill(out, 0, columns) }
+    let from = gradient.pointer
+    addRowReduction(to: out, rows: gradient.shape.rows, columns: columns) { partial, rows in
+      graft_column_sums(partial, from + rows.lowerBound * columns, rows.count, columns)
+    }
+  }
+}
+
+let arithmeticSpecimens: [OperationSpecimen] = [
+  OperationSpecimen("add", .init("a", [3, 5]), .init("b", [3, 5])) { $0[0] + $0[1] },
+  OperationSpecimen("subtract", .init("a", [3, 5]), .init("b", [3, 5])) { $0[0] - $0[1] },
+  OperationSpecimen("multiply", .init("a", [3, 5]), .init("b", [3, 5])) { $0[0] * $0[1] },
+  OperationSpecimen("scale", .init("a", [7])) { -1.5 * $0[0] },
+  OperationSpecimen("sum", .init("a", [4, 6])) { sum($0[0]) },
+  OperationSpecimen("scaleColumns", .init("a", [600, 3]), .init("row", [3])) { scaleColumns($0[0], by: $0[1]) },
+  OperationSpecimen("addRow", .init("a", [600, 3]), .init("row", [3])) { addRow($0[0], $0[1]) },
+]

@@ -1,0 +1,300 @@
+import CKernels
+
+/// The rows of one document: attention never crosses from one span to another.
+///
+/// Queries are the last rows of their keys: query `i` stands at key `keys.count - queries.count + i`, which is how cached
+/// keys and prefixes come before the queries.
+public struct AttentionSpan: Sendable, Hashable {
+  /// Rows of the query tensor, and of the key and value tensors.
+  public var queries: Range<Int>, keys: Range<Int>
+
+  public init(queries: Range<Int>, keys: Range<Int>) {
+    self.queries = queries
+    self.keys = keys
+  }
+
+  public init(_ rows: Range<Int>) { self.init(queries: rows, keys: rows) }
+}
+
+/// Which keys a query sees within its span.
+public struct AttentionMask: Sendable, Hashable {
+  public enum Kind: Sendable, Hashable {
+    /// Those up to its own place.
+    case causal
+    /// All, as encoders and cross-attention do.
+    case bidirectional
+    /// Those up to its own place and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
+    case prefix(lengths: [Int])
+  }
+
+  public var kind: Kind
+  /// Only keys less than this many places back, where set (Beltagy et al. 2020; Mistral's sliding window).
+  public var window: Int?
+
+  public init(_ kind: Kind, window: Int? = nil) {
+    self.kind = kind
+    self.window = window
+  }
+
+  public static let causal = AttentionMask(.causal)
+  public static let bidirectional = AttentionMask(.bidirectional)
+
+  /// The keys, counted within the span, that the query at `place` sees out of `count`.
+  func visibleKeys(at place: Int, of count: Int, span: Int) -> Range<Int> {
+    let last =
+      switch kind {
+      case .causal: min(count, place + 1)
+      case .bidirectional: count
+      case .prefix(let lengths): min(count, max(place + 1, lengths[span]))
+      }
+    let first = window.map { min(last, max(0, place - $0 + 1)) } ?? 0
+    return first..<last
+  }
+}
+
+/// Scores added by the distance from query to key, shared by all rows of a head: T5's relative positions.
+public struct DistanceBias {
+  /// `[heads, 2 * reach + 1]`: column `reach + key place - query place`.
+  public let values: Tensor
+
+  public init(_ values: Tensor) { self.values = values }
+
+  var reach: Int { values.shape.columns / 2 }
+}
+
+/// Scaled dot-product attention of `heads` query heads over `keyValueHeads` key and value heads
+/// (Vaswani et al. 2017, eq. 1; grouped queries: Ainslie et al. 2023).
+///
+/// A block of rows of scores exists at a time, never `[queries, keys]`; the gradient computes the scores again from the
+/// logarithms of their sums (Dao et al. 2022). Heads are strides inside the operation: nothing is permuted.
+///
+/// - Parameters:
+///   - query: `[query rows, heads * headSize]`.
+///   - key: `[key rows, keyValueHeads * headSize]`.
+///   - value: `[key rows, keyValueHeads * valueSize]`.
+///   - spans: rows outside every span, such as padding, get zeros and give no gradient.
+///   - bias: added to the scaled scores.
+/// - Returns: `[query rows, heads * valueSize]`.
+public func attention(
+  query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float? = nil,
+  bias: DistanceBias? = nil
+) -> Tensor {
+  let problem = AttentionProblem(
+    query: query, key: key, value: value, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: mask, scale: scale, bias: bias)
+  let out = Tensor(uninitialized: [query.shape[0], heads * problem.valueSize])
+  let logSums = Tensor(uninitialized: [heads, query.shape[0]])
+  problem.forward(out, logSums)
+  return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot) { gradient, tape in
+    problem.backward(gradient, out, logSums, tape)
+  }
+}
+
+/// One attention's operands and sizes, with its two passes.
+private struct AttentionProblem {
+  let query: Tensor, key: Tensor, value: Tensor
+  let heads: Int, keyValueHeads: Int, headSize: Int, valueSize: Int
+  let spans: [AttentionSpan]
+  let mask: AttentionMask
+  let scale: Float
+  let bias: DistanceBias?
+
+  /// Rows of scores computed together: enough for an efficient product, few enough that a causal mask saves work.
+  static let blockRows = 64
+
+  init(
+    query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float?,
+    bias: DistanceBias?
+  ) {
+    headSize = query.shape.columns / heads
+    valueSize = value.shape.columns / keyValueHeads
+    precondition(heads % keyValueHeads == 0, "\(heads) heads do not share \(keyValueHeads) key and value heads")
+    precondition(key.shape.columns == keyValueHeads * headSize, "key \(key.shape) for heads of \(headSize)")
+    precondition(key.shape[0] == value.shape[0], "key \(key.shape), value \(value.shape)")
+    (self.query, self.key, self.value, self.heads, self.keyValueHeads) = (query, key, value, heads, keyValueHeads)
+    (self.spans, self.mask, self.bias) = (spans, mask, bias)
+    self.scale = scale ?? 1 / Float(headSize).squareRoot()
+  }
+
+  var group: Int { heads / keyValueHeads }
+
+  /// Some consecutive queries of a span and the keys that any of them sees.
+  struct Block {
+    let span: Int, queries: Range<Int>, firstPlace: Int, keys: Range<Int>, keyCount: Int
+  }
+
+  func blocks(of span: Int) -> [Block] {
+    let rows = spans[span].queries, keyRows = spans[span].keys
+    let lead = keyRows.count - rows.count
+    return stride(from: 0, to: rows.count, by: Self.blockRows).map { start in
+      let end = min(rows.count, start + Self.blockRows)
+      // Cross-attention has no places in common with its keys; its mask sees all of them.
+      let first = mask.visibleKeys(at: lead + start, of: keyRows.count, span: span).lowerBound
+      let last = mask.visibleKeys(at: lead + end - 1, of: keyRows.count, span: span).upperBound
+      return Block(
+        span: span, queries: rows.lowerBound + start..<rows.lowerBound + end, firstPlace: lead + start,
+        keys: min(first, last)..<last, keyCount: keyRows.count)
+    }
+  }
+
+  /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
+  func scores(_ block: Block, head: Int, into out: UnsafeMutablePointer<Float>) {
+    let rows = block.queries.count, count = block.keys.count
+    sgemm(
+      rows, count, headSize, 1, MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
+      MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize, transposed: true), 0, out, count)
+    guard let bias else { return }
+    let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
+    for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
+  }
+
+  /// The keys that a row of the block sees, counted from the block's first key.
+  func visible(_ block: Block, row: Int) -> Range<Int> {
+    let seen = mask.visibleKeys(at: block.firstPlace + row, of: block.keyCount, span: block.span)
+    return seen.lowerBound - block.keys.lowerBound..<seen.upperBound - block.keys.lowerBound
+  }
+
+  func keyPointer(_ block: Block, _ head: Int) -> UnsafePointer<Float> {
+    key.pointer + (spans[block.span].keys.lowerBound + block.keys.lowerBound) * keyValueHeads * headSize + head / group * headSize
+  }
+
+  func valuePointer(_ block: Block, _ head: Int) -> UnsafePointer<Float> {
+    value.pointer + (spans[block.span].keys.lowerBound + block.keys.lowerBound) * keyValueHeads * valueSize + head / group * valueSize
+  }
+
+  func forward(_ out: Tensor, _ logSums: Tensor) {
+    let o = out.mutablePointer, l = logSums.mutablePointer, rowCount = query.shape[0]
+    if spans.reduce(0, { $0 + $1.queries.count }) < rowCount { graft_fill(o, 0, out.elementCount) }
+    let blocks = spans.indices.flatMap(blocks(of:))
+    parallel(blocks.count * heads) { task in
+      let block = blocks[task / heads], head = task % heads
+      let rows = block.queries.count, count = block.keys.count
+      let scratch = Tensor(uninitialized: [rows, max(1, count)]), s = scratch.mutablePointer
+      scores(block, head: head, into: s)
+      for row in 0..<rows {
+        let seen = visible(block, row: row)
+        graft_softmax_row(
+          s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
+      }
+      sgemm(
+        rows, valueSize, count, 1, MatrixOperand(s, stride: count), MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize), 0,
+        o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
+    }
+  }
+
+  func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
+    let keyRows = key.shape[0], wantsKeys = tape.tracks(key), wantsValues = tape.tracks(value)
+    let dQuery = Tensor.zeros(query.shape)
+    // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
+    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize]), dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
+    let wantsBias = bias.map { tape.tracks($0.values) } ?? false
+    let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
+    let dBias = Tensor.zeros([spans.count, heads, biasColumns])
+
+    let dq = dQuery.mutablePointer, dk = dKey.mutablePointer, dv = dValue.mutablePointer, db = dBias.mutablePointer
+    let blocksOfSpans = spans.indices.map(blocks(of:))
+    parallel(spans.count * heads) { task in
+      let span = task / heads, head = task % heads
+      let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
+      let scratch = Tensor(uninitialized: [2, Self.blockRows, max(1, widest)])
+      let p = scratch.mutablePointer, dp = p + Self.blockRows * widest
+      for block in blocksOfSpans[span] {
+        let rows = block.queries.count, count = block.keys.count
+        let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
+        probabilities(block, head, logSums, into: p)
+        let dOut = gradient.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
+        let outs = out.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
+        let dOutOperand = MatrixOperand(dOut, stride: heads * valueSize)
+        if wantsValues {
+          sgemm(
+            count, valueSize, rows, 1, MatrixOperand(p, stride: count, transposed: true), dOutOperand, 1,
+            dv + firstKey * heads * valueSize + head * valueSize, heads * valueSize)
+        }
+        sgemm(
+          rows, count, valueSize, 1, dOutOperand,
+          MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize, transposed: true), 0, dp, count)
+        for row in 0..<rows {
+          let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
+          graft_softmax_gradient_row(dp + row * count, p + row * count, delta, scale, count)
+          if wantsBias, let bias {
+            let line = db + task * biasColumns + bias.reach + block.keys.lowerBound - (block.firstPlace + row)
+            graft_accumulate_scaled(line, dp + row * count, 1 / scale, count)
+          }
+        }
+        sgemm(
+          rows, headSize, count, 1, MatrixOperand(dp, stride: count), MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize), 0,
+          dq + block.queries.lowerBound * heads * headSize + head * headSize, heads * headSize)
+        if wantsKeys {
+          sgemm(
+            count, headSize, rows, 1, MatrixOperand(dp, stride: count, transposed: true),
+            MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize), 1,
+            dk + firstKey * heads * headSize + head * headSize, heads * headSize)
+        }
+      }
+    }
+    tape.accumulate(dQuery, into: query)
+    if wantsKeys { tape.accumulate(summedOverGroups(dKey, size: headSize), into: key) }
+    if wantsValues { tape.accumulate(summedOverGroups(dValue, size: valueSize), into: value) }
+    if wantsBias, let bias {
+      let width = heads * biasColumns
+      tape.accumulate(into: bias.values) { total, isFirst in
+        if isFirst { graft_fill(total, 0, width) }
+        for span in spans.indices { graft_accumulate(total, db + span * width, width) }
+      }
+    }
+  }
+
+  /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
+  private func probabilities(_ block: Block, _ head: Int, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
+    let count = block.keys.count, l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
+    scores(block, head: head, into: p)
+    for row in 0..<block.queries.count {
+      let seen = visible(block, row: row)
+      graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)
+    }
+  }
+
+  /// `[rows, heads * size]` added up to `[rows, keyValueHeads * size]`.
+  private func summedOverGroups(_ x: Tensor, size: Int) -> Tensor {
+    guard group > 1 else { return x }
+    let rows = x.shape[0], out = Tensor(uninitialized: [rows, keyValueHeads * size]), o = out.mutablePointer, from = x.pointer
+    parallel(over: rows, grain: rowGrain(columns: heads * size)) { part in
+      for row in part {
+        for head in 0..<keyValueHeads {
+          let target = o + (row * keyValueHeads + head) * size, source = from + (row * heads + head * group) * size
+          target.update(from: source, count: size)
+          for member in 1..<group { graft_accumulate(target, source + member * size, size) }
+        }
+      }
+    }
+    return out
+  }
+}
+
+let attentionSpecimens: [OperationSpecimen] = [
+  OperationSpecimen("attention, causal, grouped, packed", .init("query", [7, 12]), .init("key", [7, 6]), .init("value", [7, 4])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 4, keyValueHeads: 2, spans: [AttentionSpan(0..<3), AttentionSpan(3..<7)], mask: .causal)
+  },
+  OperationSpecimen("attention, several blocks", .init("query", [150, 4]), .init("key", [150, 4]), .init("value", [150, 4])) {
+    attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<150)], mask: .causal)
+  },
+  OperationSpecimen("attention, window, padding", .init("query", [9, 4]), .init("key", [9, 2]), .init("value", [9, 3])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 1, spans: [AttentionSpan(0..<4), AttentionSpan(5..<8)],
+      mask: AttentionMask(.causal, window: 2))
+  },
+  OperationSpecimen("attention, cached keys", .init("query", [2, 4]), .init("key", [5, 4]), .init("value", [5, 4])) {
+    attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(queries: 0..<2, keys: 0..<5)], mask: .causal)
+  },
+  OperationSpecimen("attention, prefix", .init("query", [6, 4]), .init("key", [6, 4]), .init("value", [6, 4])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 1, keyValueHeads: 1, spans: [AttentionSpan(0..<6)], mask: AttentionMask(.prefix(lengths: [3])))
+  },
+  OperationSpecimen(
+    "attention, bidirectional, distance bias", .init("query", [5, 4]), .init("key", [5, 4]), .init("value", [5, 4]), .init("bias", [2, 13])
+  ) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<5)], mask: .bidirectional, scale: 1,
+      bias: DistanceBias($0[3]))
+  },
+]

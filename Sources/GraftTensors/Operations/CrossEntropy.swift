@@ -1,0 +1,95 @@
+import CKernels
+
+/// The summed negative log-likelihood of `targets` under `softmax(hidden headᵀ + bias)`, times `scale`.
+///
+/// The head and the loss run in chunks of rows that also produce their gradients, so that `[rows, vocabulary]` never
+/// exists; the caller passes only the rows that carry loss.
+///
+/// - Parameters:
+///   - hidden: `[rows, width]`.
+///   - head: `[vocabulary, width]`, in any floating-point type; only a float32 one can be tracked.
+///   - bias: `[vocabulary]`.
+///   - targets: `[rows]` token ids.
+/// - Returns: a scalar.
+public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, scale: Float = 1) -> Tensor {
+  let rows = hidden.shape.rows, width = hidden.shape.columns, vocabulary = head.shape[0]
+  precondition(head.shape[1] == width && targets.elementCount == rows, "head \(head.shape), hidden \(hidden.shape), targets \(targets.shape)")
+  let wantsHidden = hidden.isTracked, wantsHead = head.isTracked, wantsBias = bias?.isTracked ?? false
+  let dHidden = wantsHidden ? Tensor(uninitialized: hidden.shape) : nil
+  let dHead = wantsHead ? Tensor.zeros(head.shape) : nil
+  let dBias = wantsBias ? Tensor.zeros([vocabulary]) : nil
+
+  var total = 0.0
+  let chunk = headChunkRows(vocabulary: vocabulary)
+  let logits = Tensor(uninitialized: [min(chunk, rows), vocabulary]), losses = Tensor(uninitialized: [min(chunk, rows)])
+  let z = logits.mutablePointer, l = losses.mutablePointer, wanted = targets.indices
+  for start in stride(from: 0, to: rows, by: chunk) {
+    let count = min(chunk, rows - start)
+    headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
+    parallel(count) { row in
+      l[row] = graft_cross_entropy_row(z + row * vocabulary, Int(wanted[start + row]), scale, vocabulary)
+    }
+    for row in 0..<count { total += Double(l[row]) }
+    let dz = MatrixOperand(z, stride: vocabulary)
+    if let dHidden {
+      multiplyMatrices(
+        m: count, n: width, k: vocabulary, dz, head.operand(transposed: false), beta: 0, dHidden.mutablePointer + start * width, stride: width)
+    }
+    if let dHead {
+      multiplyMatrices(
+        m: vocabulary, n: width, k: count, MatrixOperand(z, stride: vocabulary, transposed: true),
+        MatrixOperand(hidden.pointer + start * width, stride: width), beta: 1, dHead.mutablePointer, stride: width)
+    }
+    if let dBias {
+      addRowReduction(to: dBias.mutablePointer, rows: count, columns: vocabulary) { partial, part in
+        graft_column_sums(partial, UnsafePointer(z) + part.lowerBound * vocabulary, part.count, vocabulary)
+      }
+    }
+  }
+  let (hiddenInput, headInput, biasInput) = (hidden.slot, head.slot, bias?.slot)
+  return recorded("linearCrossEntropy", Tensor([Float(total * Double(scale))], []), from: hiddenInput, headInput, biasInput) { gradient, tape in
+    let seed = gradient.scalar
+    func pass(_ saved: Tensor?, _ input: Slot?) {
+      guard let saved, let input else { return }
+      tape.accumulate(seed == 1 ? saved : scaled(saved, by: seed), into: input)
+    }
+    pass(dHidden, hiddenInput)
+    pass(dHead, headInput)
+    pass(dBias, biasInput)
+  }
+}
+
+/// `log softmax(hidden headᵀ + bias)[target]` of every row, in chunks of rows, without a gradient.
+/// - Returns: one value a row.
+public func targetLogProbabilities(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [Float] {
+  let rows = hidden.shape.rows, vocabulary = head.shape[0], chunk = headChunkRows(vocabulary: vocabulary)
+  let logits = Tensor(uninitialized: [min(chunk, rows), vocabulary]), z = logits.mutablePointer
+  let results = Tensor(uninitialized: [rows]), out = results.mutablePointer
+  for start in stride(from: 0, to: rows, by: chunk) {
+    let count = min(chunk, rows - start)
+    headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
+    parallel(count) { row in
+      let line = z + row * vocabulary
+      out[start + row] = line[Int(targets[start + row])] - graft_log_sum_exp(line, vocabulary)
+    }
+  }
+  return results.values
+}
+
+/// How many rows of logits are held at a time: enough to make the product efficient, at most about 128 MB.
+private func headChunkRows(vocabulary: Int) -> Int { max(64, min(1024, (128 << 20) / (4 * vocabulary))) }
+
+private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Tensor, bias: Tensor?) {
+  let vocabulary = head.shape[0], width = head.shape[1]
+  multiplyMatrices(
+    m: rows.count, n: vocabulary, k: width, MatrixOperand(hidden.pointer + rows.lowerBound * width, stride: width), head.operand(transposed: true),
+    beta: 0, out, stride: vocabulary)
+  guard let bias = bias?.pointer else { return }
+  parallel(rows.count) { row in graft_accumulate(out + row * vocabulary, bias, vocabulary) }
+}
+
+let crossEntropySpecimens: [OperationSpecimen] = [
+  OperationSpecimen("linearCrossEntropy", .init("hidden", [6, 4]), .init("head", [9, 4]), .init("bias", [9])) {
+    linearCrossEntropy($0[0], head: $0[1], bias: $0[2], targets: Tensor([0, 8, 3, 3, 5, 1] as [Int32]), scale: 0.25)
+  }
+]

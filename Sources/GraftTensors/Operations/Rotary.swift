@@ -1,0 +1,64 @@
+import CKernels
+import Foundation
+
+/// The angles of rotary positions for the rows of a batch, shared by all layers.
+public struct RotaryTable {
+  /// `[rows, pairs]` each.
+  public let cosine: Tensor, sine: Tensor
+  /// How components pair up: `(2i, 2i + 1)`, or `(i, i + pairs)`.
+  public let isInterleaved: Bool
+
+  /// - Parameters:
+  ///   - positions: one a row.
+  ///   - inverseFrequencies: radians per position, one a pair.
+  ///   - magnitude: multiplied into cosine and sine (YaRN's attention factor).
+  public init(positions: [Int32], inverseFrequencies: [Float], magnitude: Float = 1, isInterleaved: Bool = false) {
+    let pairs = inverseFrequencies.count
+    cosine = Tensor(uninitialized: [positions.count, pairs])
+    sine = Tensor(uninitialized: [positions.count, pairs])
+    self.isInterleaved = isInterleaved
+    let c = cosine.mutablePointer, s = sine.mutablePointer
+    parallel(over: positions.count, grain: 64) { rows in
+      for row in rows {
+        for pair in 0..<pairs {
+          // As the reference does: the product in float32, the functions of it in double precision.
+          let angle = Double(Float(positions[row]) * inverseFrequencies[pair])
+          c[row * pairs + pair] = Float(cos(angle)) * magnitude
+          s[row * pairs + pair] = Float(sin(angle)) * magnitude
+        }
+      }
+    }
+  }
+}
+
+/// Rotates every head's leading pairs by the angles of its row (Su et al. 2021, eq. 34).
+///
+/// - Parameter x: `[rows, heads * headSize]`.
+/// - Returns: the same shape.
+public func rotate(_ x: Tensor, _ table: RotaryTable, headSize: Int) -> Tensor {
+  let input = x.slot
+  return recorded("rotate", rotated(x, table, headSize, direction: 1), from: input) { gradient, tape in
+    tape.accumulate(rotated(gradient, table, headSize, direction: -1), into: input)
+  }
+}
+
+private func rotated(_ x: Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
+  let rows = x.shape.rows, columns = x.shape.columns, pairs = table.cosine.shape.columns
+  precondition(columns % headSize == 0 && table.cosine.shape[0] == rows, "heads of \(headSize) in \(x.shape), angles \(table.cosine.shape)")
+  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer
+  let from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
+  parallel(over: rows, grain: rowGrain(columns: columns)) { part in
+    let at = part.lowerBound * columns, angle = part.lowerBound * pairs
+    graft_rotate(
+      o + at, from + at, c + angle, s + angle, table.isInterleaved ? 1 : 0, direction, part.count, columns / headSize, headSize, pairs, columns,
+      columns)
+  }
+  return out
+}
+
+let rotarySpecimens: [OperationSpecimen] = [false, true].map { interleaved in
+  OperationSpecimen("rotate, \(interleaved ? "interleaved" : "halves")", .init("x", [5, 16])) {
+    rotate(
+      $0[0], RotaryTable(positions: [0, 1, 2, 7, 9], inverseFrequencies: [1, 0.3, 0.02], isInterleaved: interleaved), headSize: 8)
+  }
+}

@@ -1,0 +1,32 @@
+import CKernels
+
+/// The rows of `table [entries, columns]` that `indices [count]` name: an embedding, or a selection of rows.
+///
+/// The table may be of any floating-point type; its gradient adds up over repeated indices.
+/// - Returns: `[count, columns]`.
+public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
+  let count = indices.elementCount, columns = table.shape.columns
+  let out = Tensor(uninitialized: [count, columns]), o = out.mutablePointer, at = indices.indices
+  if table.dtype == .float32 {
+    let from = table.pointer
+    parallel(over: count, grain: rowGrain(columns: columns)) { part in
+      graft_gather_rows(o + part.lowerBound * columns, from, at + part.lowerBound, part.count, columns)
+    }
+  } else {
+    let width = table.dtype.byteWidth
+    for row in 0..<count {
+      convert(o + row * columns, .float32, table.rawPointer + Int(at[row]) * columns * width, table.dtype, columns)
+    }
+  }
+  let input = table.slot
+  return recorded("gatherRows", out, from: input) { gradient, tape in
+    tape.accumulate(into: input) { dTable, isFirst in
+      if isFirst { graft_fill(dTable, 0, input.shape.elementCount) }
+      graft_scatter_add_rows(dTable, gradient.pointer, indices.indices, count, columns)
+    }
+  }
+}
+
+let tableSpecimens: [OperationSpecimen] = [
+  OperationSpecimen("gatherRows", .init("table", [5, 4])) { gatherRows($0[0], Tensor([3, 0, 3, 1] as [Int32])) }
+]

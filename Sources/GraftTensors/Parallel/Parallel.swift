@@ -1,0 +1,64 @@
+import CKernels
+import COpenBLAS
+
+/// The threads that operations run on.
+public enum Threads {
+  /// How many there are, the caller's included: every core at first.
+  public static var count: Int {
+    get { Int(graft_thread_count()) }
+    set { graft_set_thread_count(Int32(newValue)) }
+  }
+}
+
+/// Runs `body` for every index below `count`, on all threads.
+///
+/// What the indices stand for must not depend on the number of threads: that is what makes results repeat to the bit.
+package func parallel(_ count: Int, _ body: (Int) -> Void) {
+  guard count > 1 else {
+    if count == 1 { body(0) }
+    return
+  }
+  withoutActuallyEscaping(body) { escapable in
+    var box = escapable
+    withUnsafeMutablePointer(to: &box) { pointer in
+      graft_parallel(
+        count,
+        { context, index in
+          guard let context else { return }
+          context.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index)
+        }, pointer)
+    }
+  }
+}
+
+/// Runs `body` over consecutive ranges of `grain` elements that together cover `0..<count`.
+package func parallel(over count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+  let chunks = (count + grain - 1) / grain
+  parallel(chunks) { chunk in
+    body(chunk * grain..<min(count, (chunk + 1) * grain))
+  }
+}
+
+/// Elements that one task of an elementwise operation handles: large against a task's cost, small against the cache.
+package let elementwiseGrain = 1 << 15
+
+/// How many rows of `columns` elements make a task.
+package func rowGrain(columns: Int) -> Int { max(1, elementwiseGrain / max(1, columns)) }
+
+/// What the BLAS says of itself.
+public enum LinearAlgebraBackend {
+  /// Such as `OpenBLAS 0.3.21`.
+  public static var name: String {
+    let config = openblas_get_config().map { String(cString: $0) } ?? "OpenBLAS"
+    return config.split(separator: " ").prefix(2).joined(separator: " ")
+  }
+
+  /// The core whose kernels it picked, such as `SkylakeX`.
+  public static var core: String { openblas_get_corename().map { String(cString: $0) } ?? "unknown" }
+
+  /// The instruction set of our own kernels.
+  public static var kernelInstructionSet: String { String(cString: graft_instruction_set()) }
+
+  /// OpenBLAS runs on one thread, since our own pool splits the work.
+  package static let prepare: Void = openblas_set_num_threads(1)
+}

@@ -1,0 +1,87 @@
+import CKernels
+import Foundation
+import Synchronization
+
+/// Memory that tensors borrow and give back, so that a training step in its steady state asks the system for nothing
+/// and touches no fresh page.
+///
+/// Sizes are rounded up to classes a quarter of a power of two apart, which bounds the waste by a quarter.
+public final class BufferPool: Sendable {
+  public static let shared = BufferPool()
+
+  /// What the pool has done since the process began.
+  public struct Statistics: Sendable, Equatable {
+    /// How often memory was asked of the system.
+    public var systemAllocations = 0
+    /// Bytes in tensors now.
+    public var bytesInUse = 0
+    /// The most bytes in tensors at any moment since the last `resetPeak()`.
+    public var peakBytesInUse = 0
+    /// Bytes kept for the next tensors.
+    public var bytesFree = 0
+  }
+
+  private struct State {
+    var free: [Int: [UInt]] = [:]
+    var statistics = Statistics()
+  }
+
+  private let state = Mutex(State())
+
+  public var statistics: Statistics { state.withLock { $0.statistics } }
+
+  public func resetPeak() {
+    state.withLock { $0.statistics.peakBytesInUse = $0.statistics.bytesInUse }
+  }
+
+  /// Gives the free memory back to the system.
+  public func trim() {
+    let addresses = state.withLock { state in
+      defer {
+        state.free = [:]
+        state.statistics.bytesFree = 0
+      }
+      return state.free.values.flatMap { $0 }
+    }
+    for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
+  }
+
+  package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+    let capacity = Self.sizeClass(of: byteCount)
+    let reused = state.withLock { state -> UInt? in
+      state.statistics.bytesInUse += capacity
+      state.statistics.peakBytesInUse = max(state.statistics.peakBytesInUse, state.statistics.bytesInUse)
+      if let address = state.free[capacity]?.popLast() {
+        state.statistics.bytesFree -= capacity
+        return address
+      }
+      state.statistics.systemAllocations += 1
+      return nil
+    }
+    if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
+    var pointer: UnsafeMutableRawPointer?
+    let failure = posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity)
+    guard failure == 0, let pointer else { preconditionFailure("out of memory: \(capacity) bytes") }
+    #if os(Linux)
+      if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
+    #endif
+    return (pointer, capacity)
+  }
+
+  package func recycle(_ base: UnsafeMutableRawPointer, capacity: Int) {
+    state.withLock { state in
+      state.free[capacity, default: []].append(UInt(bitPattern: base))
+      state.statistics.bytesInUse -= capacity
+      state.statistics.bytesFree += capacity
+    }
+  }
+
+  private static let hugePage = 2 << 20
+
+  /// The smallest class that holds `byteCount`: 64 bytes, then four classes to each doubling.
+  static func sizeClass(of byteCount: Int) -> Int {
+    guard byteCount > 256 else { return (max(byteCount, 1) + 63) & ~63 }
+    let step = 1 << (Int.bitWidth - 1 - (byteCount - 1).leadingZeroBitCount - 2)
+    return (byteCount + step - 1) & ~(step - 1)
+  }
+}

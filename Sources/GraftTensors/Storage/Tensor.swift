@@ -1,0 +1,120 @@
+import CKernels
+
+/// A contiguous, row-major, immutable n-dimensional array: a value handle over shared bytes.
+///
+/// Not `Sendable`, on purpose: parallelism lives inside the operations.
+public struct Tensor {
+  package var storage: Storage
+  /// The first element's distance from the storage's base, in elements.
+  package let offset: Int
+  public let shape: Shape
+  public let dtype: DType
+  /// The slot of the tape that produced it, -1 when untracked.
+  package var node: Int32 = -1
+  /// Which tape `node` belongs to.
+  package var tapeSerial: UInt32 = 0
+
+  package init(storage: Storage, offset: Int, shape: Shape, dtype: DType) {
+    self.storage = storage
+    self.offset = offset
+    self.shape = shape
+    self.dtype = dtype
+  }
+
+  /// Uninitialised memory, to be filled by the operation that makes it.
+  package init(uninitialized shape: Shape, dtype: DType = .float32) {
+    self.init(storage: Storage(byteCount: shape.elementCount * dtype.byteWidth), offset: 0, shape: shape, dtype: dtype)
+  }
+
+  /// A float32 tensor of the given values.
+  /// - Precondition: as many values as the shape has elements.
+  public init(_ values: [Float], _ shape: Shape) {
+    precondition(values.count == shape.elementCount, "\(values.count) values for shape \(shape)")
+    self.init(uninitialized: shape)
+    values.withUnsafeBytes { source in
+      if let base = source.baseAddress { storage.base.copyMemory(from: base, byteCount: source.count) }
+    }
+  }
+
+  /// A float32 vector of the given values.
+  public init(_ values: [Float]) { self.init(values, [values.count]) }
+
+  /// An int32 vector, as of token ids.
+  @_disfavoredOverload
+  public init(_ values: [Int32]) {
+    self.init(uninitialized: [values.count], dtype: .int32)
+    values.withUnsafeBytes { source in
+      if let base = source.baseAddress { storage.base.copyMemory(from: base, byteCount: source.count) }
+    }
+  }
+
+  /// A float32 tensor with every element equal.
+  public init(repeating value: Float, shape: Shape) {
+    self.init(uninitialized: shape)
+    graft_fill(mutablePointer, value, shape.elementCount)
+  }
+
+  public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: 0, shape: shape) }
+
+  /// Bytes that `owner` keeps alive for as long as the tensor lives, such as those of a mapped file.
+  public init(borrowing bytes: UnsafeRawPointer, owner: AnyObject, shape: Shape, dtype: DType) {
+    let storage = Storage(borrowing: bytes, byteCount: shape.elementCount * dtype.byteWidth, owner: owner)
+    self.init(storage: storage, offset: 0, shape: shape, dtype: dtype)
+  }
+
+  public var elementCount: Int { shape.elementCount }
+
+  public var byteCount: Int { elementCount * dtype.byteWidth }
+
+  package var rawPointer: UnsafeMutableRawPointer { storage.base + offset * dtype.byteWidth }
+
+  /// The elements of a float32 tensor.
+  package var pointer: UnsafePointer<Float> {
+    precondition(dtype == .float32, "a \(dtype) tensor read as float32")
+    return UnsafePointer(rawPointer.assumingMemoryBound(to: Float.self))
+  }
+
+  /// The elements of a float32 tensor that nobody else has seen yet.
+  package var mutablePointer: UnsafeMutablePointer<Float> {
+    precondition(dtype == .float32 && storage.isWritable, "a \(dtype) tensor written as float32")
+    return rawPointer.assumingMemoryBound(to: Float.self)
+  }
+
+  package var indices: UnsafePointer<Int32> {
+    precondition(dtype == .int32, "a \(dtype) tensor read as int32")
+    return UnsafePointer(rawPointer.assumingMemoryBound(to: Int32.self))
+  }
+
+  /// The tensor's bytes, row-major.
+  public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try withExtendedLifetime(storage) {
+      try body(UnsafeRawBufferPointer(start: rawPointer, count: byteCount))
+    }
+  }
+
+  /// The elements as floats, row-major, converted where they are stored otherwise.
+  public var values: [Float] {
+    let source = dtype == .float32 ? self : converted(to: .float32)
+    return source.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+  }
+
+  /// The only element.
+  public var scalar: Float {
+    precondition(elementCount == 1, "a tensor of shape \(shape) is not a scalar")
+    return values[0]
+  }
+
+  /// The same elements outside any tape.
+  public var detached: Tensor {
+    var copy = self
+    copy.node = -1
+    return copy
+  }
+}
+
+extension Tensor: CustomStringConvertible {
+  public var description: String {
+    let shown = values.prefix(8).map { "\($0)" }.joined(separator: ", ")
+    return "Tensor(\(shape), \(dtype): \(shown)\(elementCount > 8 ? ", ..." : ""))"
+  }
+}

@@ -1,0 +1,172 @@
+import CKernels
+import Synchronization
+
+/// A Wengert list: what was computed, in order, each entry with the closure that takes its gradient back.
+///
+/// Operations record only inside `record`, and only where an input is tracked: whatever lies below the first trainable
+/// parameter costs neither memory nor time. Reverse mode pops the entries, so that activations are freed as it goes.
+public final class Tape {
+  /// Takes the gradient of an entry's output to the gradients of its inputs.
+  package typealias Pullback = (_ gradient: Tensor, _ tape: Tape) -> Void
+
+  private struct Entry {
+    let operation: StaticString
+    var gradient: Tensor?
+    var pullback: Pullback?
+    var parameter: Parameter?
+  }
+
+  private var entries: [Entry] = []
+  package let serial: UInt32
+
+  public init() {
+    serial = UInt32(truncatingIfNeeded: Self.serials.wrappingAdd(1, ordering: .relaxed).newValue)
+  }
+
+  private static let serials = Atomic<UInt64>(0)
+
+  /// The tape that this thread records on, if any.
+  package static var current: Tape? {
+    graft_thread_local_get().map { Unmanaged<Tape>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// Runs `body` with this tape recording on this thread.
+  public func record<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    let outer = graft_thread_local_get()
+    graft_thread_local_set(Unmanaged.passUnretained(self).toOpaque())
+    defer { graft_thread_local_set(outer) }
+    return try body()
+  }
+
+  /// Runs `body` without any tape, as the forward pass of recomputation does.
+  package static func suspended<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    let outer = graft_thread_local_get()
+    graft_thread_local_set(nil)
+    defer { graft_thread_local_set(outer) }
+    return try body()
+  }
+
+  /// Adds the gradients of `seed * loss` to the trainable parameters it was computed from, newest entry first.
+  ///
+  /// The tape is empty afterwards.
+  public func backpropagate(from loss: Tensor, seed: Float = 1) {
+    backpropagate(from: loss, seed: Tensor(repeating: seed, shape: loss.shape))
+  }
+
+  /// The same for a tensor with a gradient of its own shape.
+  public func backpropagate(from output: Tensor, seed: Tensor) {
+    defer { entries.removeAll(keepingCapacity: true) }
+    guard tracks(output) else { return }
+    accumulate(seed, into: output)
+    while var entry = entries.popLast() {
+      guard let gradient = entry.gradient else {
+        entry.parameter?.leafEnded(on: self)
+        continue
+      }
+      entry.gradient = nil
+      if let parameter = entry.parameter {
+        parameter.leafEnded(on: self)
+        parameter.absorb(gradient)
+      } else if let pullback = entry.pullback {
+        pullback(gradient, self)
+      }
+    }
+  }
+
+  /// The operations recorded since the last reverse pass, in order.
+  package var operations: [String] { entries.map { "\($0.operation)" } }
+
+  package func tracks(_ slot: Slot) -> Bool { slot.node >= 0 && slot.tapeSerial == serial }
+
+  package func tracks(_ tensor: Tensor) -> Bool { tracks(tensor.slot) }
+
+  package func append(_ operation: StaticString, gradient: Tensor? = nil, parameter: Parameter? = nil, pullback: Pullback? = nil) -> Int32 {
+    entries.append(Entry(operation: operation, gradient: gradient, pullback: pullback, parameter: parameter))
+    return Int32(entries.count - 1)
+  }
+
+  /// The gradient collected for a tracked tensor, taken off the tape.
+  package func takeGradient(of tensor: Tensor) -> Tensor? {
+    guard tracks(tensor), Int(tensor.node) < entries.count else { return nil }
+    defer { entries[Int(tensor.node)].gradient = nil }
+    return entries[Int(tensor.node)].gradient
+  }
+
+  /// Adds a contribution to the gradient of an operation's input; nothing where the input is not tracked.
+  package func accumulate(_ contribution: Tensor, into input: Tensor) { accumulate(contribution, into: input.slot) }
+
+  package func accumulate(_ contribution: Tensor, into input: Slot) {
+    guard tracks(input) else { return }
+    if entries[Int(input.node)].gradient == nil {
+      entries[Int(input.node)].gradient = contribution
+    } else {
+      accumulate(into: input) { out, _ in
+        let source = contribution.pointer
+        parallel(over: contribution.elementCount, grain: elementwiseGrain) { part in
+          graft_accumulate(out + part.lowerBound, source + part.lowerBound, part.count)
+        }
+      }
+    }
+  }
+
+  /// Lets `body` write `out = isFirst ? contribution : out + contribution` straight into the gradient of an input.
+  ///
+  /// `body` runs only where the input is tracked; the memory is copied first where somebody else holds it.
+  package func accumulate(into input: Tensor, _ body: (_ out: UnsafeMutablePointer<Float>, _ isFirst: Bool) -> Void) {
+    accumulate(into: input.slot, body)
+  }
+
+  package func accumulate(into input: Slot, _ body: (_ out: UnsafeMutablePointer<Float>, _ isFirst: Bool) -> Void) {
+    guard tracks(input) else { return }
+    let index = Int(input.node)
+    guard var held = entries[index].gradient else {
+      let fresh = Tensor(uninitialized: input.shape)
+      body(fresh.mutablePointer, true)
+      entries[index].gradient = fresh
+      return
+    }
+    entries[index].gradient = nil
+    held.makeUnique()
+    body(held.mutablePointer, false)
+    entries[index].gradient = held
+  }
+}
+
+/// A tensor's place on a tape, without its memory: what a pullback holds of an input whose elements it does not need.
+package struct Slot {
+  let node: Int32
+  let tapeSerial: UInt32
+  let shape: Shape
+}
+
+extension Tensor {
+  package var slot: Slot { Slot(node: node, tapeSerial: tapeSerial, shape: shape) }
+
+  /// Whether the current tape will want this tensor's gradient.
+  package var isTracked: Bool { node >= 0 && Tape.current?.serial == tapeSerial }
+
+  /// Copies the elements where somebody else holds them too.
+  package mutating func makeUnique() {
+    if storage.isWritable && isKnownUniquelyReferenced(&storage) { return }
+    let copy = Tensor(uninitialized: shape, dtype: dtype)
+    let from = rawPointer, to = copy.rawPointer, width = dtype.byteWidth
+    parallel(over: elementCount, grain: elementwiseGrain) { part in
+      (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
+    }
+    let (oldNode, oldSerial) = (node, tapeSerial)
+    self = copy
+    (node, tapeSerial) = (oldNode, oldSerial)
+  }
+}
+
+/// Returns `output` as the result of an operation whose gradient is `pullback`.
+///
+/// There is no other way to get a tracked result. The pullback is dropped at once where no input is tracked, so an
+/// operation computes what only its gradient needs after asking `isTracked`.
+package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: Slot?..., pullback: @escaping Tape.Pullback) -> Tensor {
+  guard let tape = Tape.current, inputs.contains(where: { $0.map(tape.tracks) ?? false }) else { return output }
+  var tracked = output
+  tracked.node = tape.append(operation, pullback: pullback)
+  tracked.tapeSerial = tape.serial
+  return tracked
+}
