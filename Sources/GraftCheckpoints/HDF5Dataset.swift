@@ -1,0 +1,87 @@
+import CHDF5
+
+/// A dataset of numbers, vetted before anything is read from it.
+struct HDF5Dataset {
+  let identifier: HDF5Identifier
+  let location: String
+  /// The element type; booleans appear as bytes.
+  let elementType: ElementType
+  let shape: [Int]
+
+  private static let maximumRank = 8
+  private static let allowedFilters: Set<H5Z_filter_t> = [1, 2, 3]  // deflate, shuffle, fletcher32
+  private static let alwaysAllowedBytes = 4 << 30
+  private static let maximumExpansion = 1000
+
+  /// Checks type, extent, storage and filters of an open dataset.
+  ///
+  /// - Throws: `CheckpointError` of kind `malformed` or `unsupported`.
+  init(_ identifier: HDF5Identifier, location: String) throws(CheckpointError) {
+    let damaged = CheckpointError.malformed(location, "is damaged")
+    self.identifier = identifier
+    self.location = location
+    guard let type = HDF5Identifier(H5Dget_type(identifier.id), closedBy: H5Tclose),
+      let space = HDF5Identifier(H5Dget_space(identifier.id), closedBy: H5Sclose),
+      let creation = HDF5Identifier(H5Dget_create_plist(identifier.id), closedBy: H5Pclose)
+    else { throw damaged }
+    guard let elementType = ElementType.matching(hdf5Type: type.id) else {
+      throw CheckpointError(.unsupported, location, "its elements are not of a little-endian number type that tensors have")
+    }
+    self.elementType = elementType
+
+    let extent = H5Sget_simple_extent_type(space.id)
+    guard extent == H5S_SCALAR || extent == H5S_SIMPLE else { throw .malformed(location, "has no extent") }
+    let rank = Int(H5Sget_simple_extent_ndims(space.id))
+    guard (0...Self.maximumRank).contains(rank) else { throw .malformed(location, "has \(rank) dimensions") }
+    var dimensions = [hsize_t](repeating: 0, count: rank)
+    guard rank == 0 || H5Sget_simple_extent_dims(space.id, &dimensions, nil) == Int32(rank) else { throw damaged }
+    let shape = dimensions.map { Int(clamping: $0) }
+    guard let byteCount = elementType.byteCount(of: shape) else { throw .malformed(location, "has the impossible shape \(shape)") }
+    self.shape = shape
+
+    let layout = H5Pget_layout(creation.id)
+    guard layout == H5D_CHUNKED || layout == H5D_CONTIGUOUS && (rank == 0 || byteCount == 0) else {
+      throw CheckpointError(
+        .unsupported, location, "is not stored in chunks, and so has no checksum",
+        remedy: "write it with chunks, shuffle and fletcher32")
+    }
+    guard H5Pget_external_count(creation.id) == 0 else { throw .malformed(location, "keeps its data in another file") }
+    try Self.checkFilters(creation.id, location)
+    let stored = Int(clamping: H5Dget_storage_size(identifier.id))
+    let (expanded, overflow) = stored.multipliedReportingOverflow(by: Self.maximumExpansion)
+    guard overflow || byteCount <= max(Self.alwaysAllowedBytes, expanded) else {
+      throw .malformed(location, "declares \(byteCount) bytes, out of proportion to the \(stored) stored")
+    }
+  }
+
+  private static func checkFilters(_ creation: hid_t, _ location: String) throws(CheckpointError) {
+    let count = H5Pget_nfilters(creation)
+    guard count >= 0 else { throw .malformed(location, "is damaged") }
+    for index in 0..<UInt32(count) {
+      var (flags, configuration): (UInt32, UInt32) = (0, 0)
+      var valueCount = 0
+      let filter = H5Pget_filter2(creation, index, &flags, &valueCount, nil, 0, nil, &configuration)
+      guard allowedFilters.contains(filter) else {
+        throw CheckpointError(.unsupported, location, "uses the filter \(filter); only shuffle, deflate and fletcher32 are read")
+      }
+    }
+  }
+
+  /// The size of all elements in bytes.
+  var byteCount: Int { elementType.byteCount(of: shape) ?? 0 }
+
+  /// Reads all elements; the library verifies their checksum.
+  ///
+  /// - Throws: `CheckpointError` of kind `malformed`.
+  func read() throws(CheckpointError) -> AlignedBytes {
+    try HDF5Library.serialized { () throws(CheckpointError) in
+      let content = AlignedBytes(count: byteCount)
+      guard byteCount > 0 else { return content }
+      let whole = CHDF5_wholeSpace()
+      guard let type = elementType.makeHDF5Type(),
+        H5Dread(identifier.id, type.id, whole, whole, CHDF5_defaultProperties(), content.bytes.baseAddress) >= 0
+      else { throw .malformed(location, "its data is damaged", remedy: "restore the file from a copy") }
+      return content
+    }
+  }
+}
