@@ -98,6 +98,11 @@ extension HDF5Attributed {
     try writeAttribute(name, CHDF5_uint64LE(), withUnsafeBytes(of: value.littleEndian, Array.init))
   }
 
+  /// Adds a signed 64-bit attribute.
+  func setAttribute(_ name: String, _ value: Int64) throws(CheckpointError) {
+    try writeAttribute(name, CHDF5_int64LE(), withUnsafeBytes(of: value.littleEndian, Array.init))
+  }
+
   /// Adds a 64-bit floating-point attribute.
   func setAttribute(_ name: String, _ value: Double) throws(CheckpointError) {
     try writeAttribute(name, CHDF5_float64LE(), withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init))
