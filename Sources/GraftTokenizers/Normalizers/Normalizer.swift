@@ -1,0 +1,63 @@
+import GraftJSON
+
+/// Rewrites text before it is split: lower case, accents, composed characters.
+protocol Normalizer: Sendable {
+  func normalize(_ text: inout NormalizedText)
+}
+
+/// The UTF-8 of a text that normalizers rewrite.
+struct NormalizedText {
+  var bytes: [UInt8]
+  /// Whether the start of the original text is still there.
+  var keepsStart = true
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Replaces every scalar: `body` appends what takes its place.
+  mutating func rewriteScalars(_ body: (UInt32, inout [UInt8]) -> Void) {
+    var output: [UInt8] = []
+    output.reserveCapacity(bytes.count + bytes.count / 4)
+    bytes.withUnsafeBufferPointer { bytes in
+      bytes.forEachScalar(in: 0..<bytes.count) { scalar, place in
+        body(scalar, &output)
+        if place.lowerBound == 0 && output.isEmpty { keepsStart = false }
+      }
+    }
+    bytes = output
+  }
+}
+
+/// Reads a normalizer of `tokenizer.json`.
+func makeNormalizer(_ component: Component) throws(TokenizerError) -> any Normalizer {
+  switch component.type {
+  case "Sequence":
+    var steps: [any Normalizer] = []
+    for step in try component.components("normalizers") { steps.append(try makeNormalizer(step)) }
+    return NormalizerSequence(steps: steps)
+  case "NFC": return UnicodeNormalizer(form: .nfc)
+  case "NFD": return UnicodeNormalizer(form: .nfd)
+  case "NFKC": return UnicodeNormalizer(form: .nfkc)
+  case "NFKD": return UnicodeNormalizer(form: .nfkd)
+  case "Lowercase": return LowercaseNormalizer()
+  case "Strip":
+    return StripNormalizer(
+      stripsLeft: component.bool("strip_left", default: true), stripsRight: component.bool("strip_right", default: true))
+  case "StripAccents": return StripAccentsNormalizer()
+  case "Replace":
+    return ReplaceNormalizer(
+      pattern: try RegularExpression(component, "pattern"), content: Array(try component.string("content").utf8))
+  case "Prepend": return PrependNormalizer(prefix: Array(try component.string("prepend").utf8))
+  case "BertNormalizer": return BertNormalizer(component)
+  case "Precompiled": return try PrecompiledNormalizer(component)
+  case "Nmt": return NmtNormalizer()
+  case "ByteLevel": return ByteLevelNormalizer()
+  default: throw component.unknown()
+  }
+}
+
+/// Several normalizers, one after the other.
+struct NormalizerSequence: Normalizer {
+  let steps: [any Normalizer]
+
+  func normalize(_ text: inout NormalizedText) { for step in steps { step.normalize(&text) } }
+}

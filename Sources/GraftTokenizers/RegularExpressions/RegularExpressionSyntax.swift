@@ -1,0 +1,61 @@
+/// The parts of a regular expression.
+indirect enum RegularExpressionSyntax: Sendable {
+  case empty
+  case scalar(ScalarSet)
+  case sequence([RegularExpressionSyntax])
+  case alternatives([RegularExpressionSyntax])
+  case repetition(RegularExpressionSyntax, minimum: Int, maximum: Int, RepetitionKind)
+  case atomic(RegularExpressionSyntax)
+  case lookAhead(RegularExpressionSyntax, negative: Bool)
+  case lookBehind(RegularExpressionSyntax, negative: Bool)
+  case assertion(Assertion)
+
+  enum RepetitionKind: Sendable {
+    case greedy, lazy, possessive
+  }
+
+  enum Assertion: Int32, Sendable {
+    case textStart, textEnd, textEndOrLastNewline, lineStart, lineEnd, wordBoundary, noWordBoundary
+  }
+
+  /// A repetition without upper limit.
+  static let unlimited = Int(Int32.max)
+
+  /// Whether it can match without consuming anything.
+  var isNullable: Bool {
+    switch self {
+    case .scalar: false
+    case .sequence(let parts): parts.allSatisfy(\.isNullable)
+    case .alternatives(let parts): parts.contains(where: \.isNullable)
+    case .repetition(let body, let minimum, _, _): minimum == 0 || body.isNullable
+    case .atomic(let body): body.isNullable
+    case .empty, .lookAhead, .lookBehind, .assertion: true
+    }
+  }
+
+  /// How many scalars it always consumes, `nil` when that varies.
+  var length: Int? {
+    switch self {
+    case .empty, .lookAhead, .lookBehind, .assertion: return 0
+    case .scalar: return 1
+    case .atomic(let body): return body.length
+    case .repetition(let body, let minimum, let maximum, _):
+      return minimum == maximum ? body.length.map { $0 * minimum } : nil
+    case .sequence(let parts):
+      var sum = 0
+      for part in parts {
+        guard let length = part.length else { return nil }
+        sum += length
+      }
+      return sum
+    case .alternatives(let parts):
+      guard let first = parts.first?.length, parts.allSatisfy({ $0.length == first }) else { return nil }
+      return first
+    }
+  }
+}
+
+/// Why a regular expression cannot be used.
+struct RegularExpressionError: Error, CustomStringConvertible {
+  let description: String
+}

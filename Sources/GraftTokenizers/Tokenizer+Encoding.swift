@@ -1,0 +1,91 @@
+extension Tokenizer {
+  /// The tokens of a text or a pair of texts.
+  public struct Encoding: Sendable, Equatable {
+    public var ids: [Int32]
+    public var tokens: [String]
+    /// Which sequence of a pair a token belongs to, as the model wants to be told: 0 or 1.
+    public var typeIDs: [Int32]
+    /// Which tokens the post-processor added.
+    public var specialTokensMask: [Bool]
+
+    public init(ids: [Int32], tokens: [String], typeIDs: [Int32], specialTokensMask: [Bool]) {
+      self.ids = ids
+      self.tokens = tokens
+      self.typeIDs = typeIDs
+      self.specialTokensMask = specialTokensMask
+    }
+  }
+
+  /// The token ids of a text.
+  ///
+  /// - Parameter addingSpecialTokens: whether the post-processor adds its tokens, such as `[CLS]` and `[SEP]`.
+  public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int32] {
+    let ids = sequenceIDs(of: text)
+    guard let postProcessor else { return ids }
+    let runs = postProcessor.process([TokenRun(ids, type: 0)], addingSpecialTokens: addingSpecialTokens)
+    return runs.count == 1 ? runs[0].ids : Array(runs.map(\.ids).joined())
+  }
+
+  /// The tokens of a text, or of a pair of texts, with everything that is known about them.
+  public func encoding(of text: String, pair: String? = nil, addingSpecialTokens: Bool = true) -> Encoding {
+    var runs = [TokenRun(sequenceIDs(of: text), type: 0)]
+    if let pair { runs.append(TokenRun(sequenceIDs(of: pair), type: 1)) }
+    if let postProcessor { runs = postProcessor.process(runs, addingSpecialTokens: addingSpecialTokens) }
+    var all = TokenRun([], type: 0)
+    for run in runs { all.append(run) }
+    return Encoding(
+      ids: all.ids, tokens: all.ids.map { token(for: $0) ?? "" }, typeIDs: all.typeIDs,
+      specialTokensMask: all.isSpecial)
+  }
+
+  /// The ids of one sequence, before post-processing.
+  private func sequenceIDs(of text: String) -> [Int32] {
+    let pieces = pieces(of: text)
+    let workspace = workspaces.withLock { $0.popLast() } ?? ModelWorkspace()
+    defer { workspaces.withLock { $0.append(workspace) } }
+    var ids: [Int32] = []
+    ids.reserveCapacity(pieces.pieces.count * 2)
+    pieces.bytes.withUnsafeBufferPointer { bytes in
+      for piece in pieces.pieces {
+        if piece.token >= 0 {
+          ids.append(piece.token)
+        } else {
+          let part = UnsafeBufferPointer(rebasing: bytes[piece.start..<piece.end])
+          model.appendCachedTokens(of: part, to: &ids, using: workspace)
+        }
+      }
+    }
+    return ids
+  }
+
+  /// The text after normalization and splitting.
+  private func pieces(of text: String) -> PieceText {
+    var pieces = PieceText(Array(text.utf8))
+    addedTokens.split(&pieces, normalized: false)
+    if let normalizer { normalize(&pieces, with: normalizer) }
+    addedTokens.split(&pieces, normalized: true)
+    preTokenizer?.split(&pieces)
+    return pieces
+  }
+
+  private func normalize(_ text: inout PieceText, with normalizer: any Normalizer) {
+    var output: [UInt8] = []
+    output.reserveCapacity(text.bytes.count)
+    var result: [PieceText.Piece] = []
+    for var piece in text.pieces {
+      let start = output.count
+      if piece.token >= 0 {
+        output.append(contentsOf: text.bytes[piece.start..<piece.end])
+      } else {
+        var normalized = NormalizedText(Array(text.bytes[piece.start..<piece.end]))
+        normalizer.normalize(&normalized)
+        output.append(contentsOf: normalized.bytes)
+        piece.isFirst = piece.isFirst && normalized.keepsStart
+      }
+      (piece.start, piece.end) = (start, output.count)
+      if !output[start...].isEmpty { result.append(piece) }
+    }
+    text.bytes = output
+    text.pieces = result
+  }
+}
