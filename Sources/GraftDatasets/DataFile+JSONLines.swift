@@ -1,0 +1,50 @@
+import GraftJSON
+
+extension DataFile {
+  /// One JSON object a line, empty lines skipped; or the objects of one JSON array.
+  static func jsonRecords(in bytes: ArraySlice<UInt8>, file: String) throws(DatasetError) -> [DataRecord] {
+    if let first = bytes.first(where: { !isSpace($0) }), first == UInt8(ascii: "[") {
+      return try arrayRecords(in: bytes, file: file)
+    }
+    var records: [DataRecord] = []
+    var line = 0
+    for text in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      line += 1
+      guard text.contains(where: { !isSpace($0) }) else { continue }
+      let json: JSON
+      do { json = try JSON(parsing: text) } catch {
+        throw DatasetError(
+          file: file, line: line, problem: "not JSON, at column \(error.column): \(error.message)",
+          advice: "write one JSON object a line")
+      }
+      guard let fields = json.object else {
+        throw DatasetError(
+          file: file, line: line, problem: "the line is \(json.kindDescription), not an object",
+          advice: #"write {"key": value, ...}"#)
+      }
+      records.append(DataRecord(fields, file: file, line: line))
+    }
+    return records
+  }
+
+  private static func arrayRecords(in bytes: ArraySlice<UInt8>, file: String) throws(DatasetError) -> [DataRecord] {
+    let json: JSON
+    do { json = try JSON(parsing: bytes) } catch {
+      throw DatasetError(
+        file: file, line: error.line, problem: "not JSON, at column \(error.column): \(error.message)",
+        advice: "write one JSON object a line, or one array of objects")
+    }
+    var records: [DataRecord] = []
+    for (index, element) in (json.array ?? []).enumerated() {
+      guard let fields = element.object else {
+        throw DatasetError(
+          file: file, problem: "element \(index) of the array is \(element.kindDescription), not an object",
+          advice: #"write {"key": value, ...}"#)
+      }
+      records.append(DataRecord(fields, file: file, line: index + 1))
+    }
+    return records
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+}

@@ -1,0 +1,61 @@
+import GraftJSON
+
+/// One record of a data file, and where it stands.
+public struct DataRecord: Sendable, Equatable {
+  public var fields: JSONObject
+  public var file: String
+  /// The line on which the record begins, counted from 1.
+  public var line: Int
+  /// Whether the record is a whole `.txt` file: a document to be cut into windows.
+  public var isDocument: Bool
+
+  public init(_ fields: JSONObject, file: String, line: Int, isDocument: Bool = false) {
+    self.fields = fields
+    self.file = file
+    self.line = line
+    self.isDocument = isDocument
+  }
+
+  func error(_ problem: String, _ advice: String) -> DatasetError {
+    DatasetError(file: file, line: isDocument ? nil : line, problem: problem, advice: advice)
+  }
+}
+
+extension DataRecord {
+  /// The text in column `key`.
+  func text(_ key: String) throws(DatasetError) -> String {
+    guard let value = fields[key] else { throw missing(key) }
+    guard let text = value.string else { throw wrongType(key, "a string", value) }
+    return text
+  }
+
+  /// The text in column `key`, nil where there is none or it is null.
+  func optionalText(_ key: String) throws(DatasetError) -> String? {
+    guard let value = fields[key], !value.isNull else { return nil }
+    return try text(key)
+  }
+
+  func array(_ key: String) throws(DatasetError) -> [JSON] {
+    guard let value = fields[key] else { throw missing(key) }
+    guard let elements = value.array else { throw wrongType(key, "a list", value) }
+    return elements
+  }
+
+  func texts(_ key: String) throws(DatasetError) -> [String] {
+    var texts: [String] = []
+    for element in try array(key) {
+      guard let text = element.string else { throw wrongType(key, "a list of strings", element) }
+      texts.append(text)
+    }
+    return texts
+  }
+
+  func missing(_ key: String) -> DatasetError {
+    let present = fields.keys.map { "\"\($0)\"" }.joined(separator: ", ")
+    return error("the record has no \"\(key)\", only \(present)", "add it, or name the format in data.format")
+  }
+
+  func wrongType(_ key: String, _ expected: String, _ found: JSON) -> DatasetError {
+    error("\"\(key)\" is \(found.kindDescription), not \(expected)", "write \(expected)")
+  }
+}

@@ -1,0 +1,29 @@
+/// What is wrong with a data file, where, and what to do about it.
+public struct DatasetError: Error, Sendable, Equatable, CustomStringConvertible {
+  public enum Kind: Sendable {
+    /// The file's content is not what it should be.
+    case malformed
+    case noSuchFile
+  }
+
+  public var kind: Kind
+  public var file: String?
+  /// Counted from 1.
+  public var line: Int?
+  public var problem: String
+  public var advice: String
+
+  public init(file: String? = nil, line: Int? = nil, problem: String, advice: String, kind: Kind = .malformed) {
+    self.kind = kind
+    self.file = file
+    self.line = line
+    self.problem = problem
+    self.advice = advice
+  }
+
+  /// `FILE:LINE: PROBLEM; ADVICE`.
+  public var description: String {
+    let place = file.map { file in line.map { "\(file):\($0): " } ?? "\(file): " } ?? ""
+    return "\(place)\(problem); \(advice)"
+  }
+}

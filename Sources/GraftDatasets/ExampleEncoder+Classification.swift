@@ -1,0 +1,90 @@
+import GraftBatching
+import GraftJSON
+
+/// Masked language modelling and classification: inputs of encoders.
+extension ExampleEncoder {
+  /// A text with masks, and the words behind them, each of one token.
+  func masked(_ record: DataRecord) throws -> EncodedExample {
+    let tokenized = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
+    let words = try record.texts("labels")
+    let masks = tokenized.ids.indices.filter { tokenized.ids[$0] == tokenizer.maskID }
+    guard masks.count == words.count else {
+      throw record.error("the text has \(masks.count) masks and \(words.count) labels", "give one label for each mask")
+    }
+    var labels = Array(repeating: Batch.ignoredTarget, count: tokenized.ids.count)
+    for (position, word) in zip(masks, words) {
+      let ids = tokenizer.ids(word, special: false)
+      guard ids.count == 1 else {
+        throw record.error("the label \"\(word)\" is \(ids.count) tokens, not one", "mask words that are one token")
+      }
+      labels[position] = ids[0]
+    }
+    return encoderInput(tokenized, tokenLabels: labels)
+  }
+
+  /// A text of which 15 % of the tokens are to be predicted: 80 % of those masked, 10 % replaced by a random token and
+  /// 10 % left as they are (Devlin et al., 2019).
+  func randomlyMasked(_ text: String, record: DataRecord, index: Int) throws -> EncodedExample {
+    guard let mask = tokenizer.maskID else {
+      throw record.error("the tokenizer has no mask token", "use a model for masked language modelling")
+    }
+    var tokenized = tokenizer.tokenize(text, pair: nil, addingSpecialTokens: true)
+    var labels = Array(repeating: Batch.ignoredTarget, count: tokenized.ids.count)
+    var random = CounterRandom(seed: maskingSeed, stream: 0x6D61_736B, UInt64(index))
+    for position in tokenized.ids.indices where !tokenizer.isSpecial(tokenized.ids[position]) {
+      guard random.next(below: 100) < 15 else { continue }
+      labels[position] = tokenized.ids[position]
+      switch random.next(below: 10) {
+      case 0: break
+      case 1: tokenized.ids[position] = Int32(random.next(below: tokenizer.vocabularySize))
+      default: tokenized.ids[position] = mask
+      }
+    }
+    return encoderInput(tokenized, tokenLabels: labels)
+  }
+
+  func classified(_ record: DataRecord) throws -> EncodedExample {
+    let tokenized = tokenizer.tokenize(
+      try record.text("text"), pair: try record.optionalText("text_pair"), addingSpecialTokens: true)
+    var example = encoderInput(tokenized, tokenLabels: nil)
+    guard let value = record.fields["label"] else { throw record.missing("label") }
+    example.label = try labels.orIndices.label(of: value, in: record)
+    return example
+  }
+
+  /// Words with a label each, which the first token of the word carries.
+  func wordsClassified(_ record: DataRecord) throws -> EncodedExample {
+    let words = try record.texts("tokens")
+    let values = try record.array("labels")
+    guard words.count == values.count else {
+      throw record.error("there are \(words.count) tokens and \(values.count) labels", "give one label for each token")
+    }
+    let (prefix, suffix) = specialTokensAround()
+    var ids = prefix
+    var labels = prefix.map { _ in Batch.ignoredTarget }
+    for (index, (word, value)) in zip(words, values).enumerated() {
+      let pieces = tokenizer.ids(index == 0 ? word : " " + word, special: false)
+      guard case .class(let label) = try self.labels.orIndices.label(of: value, in: record) else {
+        throw record.error("the label of a token must be a class", "name the classes")
+      }
+      ids += pieces
+      labels += pieces.indices.map { $0 == 0 ? Int32(label) : Batch.ignoredTarget }
+    }
+    return encoderInput(
+      TokenizedText(ids: ids + suffix), tokenLabels: labels + suffix.map { _ in Batch.ignoredTarget })
+  }
+
+  private func encoderInput(_ tokenized: TokenizedText, tokenLabels: [Int32]?) -> EncodedExample {
+    EncodedExample(
+      tokens: tokenized.ids, isScored: tokenLabels?.map { $0 != Batch.ignoredTarget } ?? tokenized.ids.map { _ in false },
+      typeIDs: usesTypeIDs ? tokenized.typeIDs : nil, tokenLabels: tokenLabels)
+  }
+
+  /// What the tokenizer puts before and behind a text.
+  private func specialTokensAround() -> (prefix: [Int32], suffix: [Int32]) {
+    let plain = tokenizer.ids("a", special: false)
+    let whole = tokenizer.ids("a")
+    let start = whole.indices.first { whole[$0...].starts(with: plain) } ?? 0
+    return (Array(whole[..<start]), Array(whole.dropFirst(start + plain.count)))
+  }
+}

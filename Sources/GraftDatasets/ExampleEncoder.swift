@@ -1,0 +1,155 @@
+import GraftBatching
+import GraftJSON
+
+/// Turns records into token ids with the tokens that carry loss marked.
+///
+/// A text is tokenized together with the end-of-sequence token's text behind it, and with the special tokens that the
+/// tokenizer adds. A prompt and its completion are tokenized as one text; the completion begins where the tokens part
+/// from those of the prompt alone. A conversation is rendered by its chat template, which writes every special token
+/// itself.
+public struct ExampleEncoder: Sendable {
+  /// Renders messages (and tools), the assistant's next turn begun where the flag says so.
+  public typealias ChatRenderer = @Sendable (_ messages: [JSON], _ tools: JSON?, _ addsGenerationPrompt: Bool) throws -> RenderedChat
+
+  public var tokenizer: any TextTokenizer
+  public var task: LearningTask
+  public var format: DataFormat
+  /// The most tokens of an example; nil does not cut.
+  public var maxLength: Int?
+  /// Whether prompts, instructions and the user's turns go without loss.
+  public var completionOnlyLoss: Bool
+  /// Whether texts longer than `maxLength` become several examples instead of a shorter one, as `.txt` documents do.
+  public var cutsTextsIntoWindows: Bool
+  public var labels: LabelScheme?
+  /// Whether the model reads segment ids.
+  public var usesTypeIDs: Bool
+  /// Whether the prompt's tokens see each other in both directions.
+  public var marksPrompts: Bool
+  /// What decides which tokens of a text without masks are masked.
+  public var maskingSeed: UInt64
+  public var renderChat: ChatRenderer?
+
+  public init(
+    tokenizer: any TextTokenizer, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
+    completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
+    usesTypeIDs: Bool = false, marksPrompts: Bool = false, maskingSeed: UInt64 = 0, renderChat: ChatRenderer? = nil
+  ) {
+    self.tokenizer = tokenizer
+    self.task = task
+    self.format = format
+    self.maxLength = maxLength
+    self.completionOnlyLoss = completionOnlyLoss
+    self.cutsTextsIntoWindows = cutsTextsIntoWindows
+    self.labels = labels
+    self.usesTypeIDs = usesTypeIDs
+    self.marksPrompts = marksPrompts
+    self.maskingSeed = maskingSeed
+    self.renderChat = renderChat
+  }
+
+  /// The format of a record: the one given, or what its keys say.
+  public func format(of record: DataRecord) throws(DatasetError) -> DataFormat {
+    let format: DataFormat
+    if self.format != .auto {
+      format = self.format
+    } else {
+      guard let detected = DataFormat.detected(from: record.fields.keys) else {
+        throw record.error(
+          "the keys \(record.fields.keys.map { "\"\($0)\"" }.joined(separator: ", ")) are of no known format",
+          "use those of one of \(DataFormat.knownColumns)")
+      }
+      format = detected
+    }
+    guard task.formats.contains(format) else {
+      throw record.error(
+        "records of the format '\(format.rawValue)' are not for the task '\(task.rawValue)'",
+        "use \(task.formats.map { "'\($0.rawValue)'" }.joined(separator: ", ")), or change the task")
+    }
+    return format
+  }
+
+  /// The examples of one record, whole: nothing is cut, whatever `maxLength`. `index` is the record's number.
+  public func encode(_ record: DataRecord, index: Int = 0) throws -> EncodedExample {
+    switch (task, try format(of: record)) {
+    case (.causalLM, .text): return text(try record.text("text"))
+    case (.causalLM, .prompt): return prompt(try record.text("prompt"))
+    case (.causalLM, .ids): return EncodedExample(tokens: try record.ids("ids"), isScored: nil).withoutLossOnFirst()
+    case (.causalLM, .messages): return try messages(record)
+    case (.causalLM, let format):
+      let (prompt, completion) = try record.promptAndCompletion(format)
+      return self.prompt(prompt, completion: completion)
+    case (.seq2seqLM, let format):
+      let (source, target) = try record.promptAndCompletion(format)
+      return EncodedExample(tokens: tokenizer.ids(target), source: tokenizer.ids(source))
+    case (.maskedLM, .masked): return try masked(record)
+    case (.maskedLM, _): return try randomlyMasked(record.text("text"), record: record, index: index)
+    case (.sequenceClassification, _): return try classified(record)
+    case (.tokenClassification, _): return try wordsClassified(record)
+    }
+  }
+}
+
+extension LearningTask {
+  /// The formats that have what the task needs.
+  var formats: [DataFormat] {
+    switch self {
+    case .causalLM: [.text, .promptCompletion, .messages, .alpaca, .prompt, .ids]
+    case .seq2seqLM: [.seq2seq, .promptCompletion, .alpaca]
+    case .maskedLM: [.masked, .text]
+    case .sequenceClassification: [.classification]
+    case .tokenClassification: [.tokenClassification]
+    }
+  }
+}
+
+extension DataRecord {
+  /// The two texts of a record that has a question and an answer in it.
+  func promptAndCompletion(_ format: DataFormat) throws(DatasetError) -> (prompt: String, completion: String) {
+    switch format {
+    case .alpaca: (AlpacaPrompt.text(instruction: try text("instruction"), input: try optionalText("input")), try text("output"))
+    case .seq2seq: (try text("source"), try text("target"))
+    default: (try text("prompt"), try text("completion"))
+    }
+  }
+
+  func ids(_ key: String) throws(DatasetError) -> [Int32] {
+    var ids: [Int32] = []
+    for element in try array(key) {
+      guard let id = element.int.flatMap(Int32.init(exactly:)), id >= 0 else {
+        throw wrongType(key, "a list of token ids", element)
+      }
+      ids.append(id)
+    }
+    return ids
+  }
+}
+
+/// The prompt of Stanford Alpaca's data (Taori et al., 2023).
+enum AlpacaPrompt {
+  static func text(instruction: String, input: String?) -> String {
+    guard let input, !input.isEmpty else {
+      return """
+        Below is an instruction that describes a task. Write a response that appropriately completes the request.
+
+        ### Instruction:
+        \(instruction)
+
+        ### Response:
+
+        """
+    }
+    return """
+      Below is an instruction that describes a task, paired with an input that provides further context. \
+      Write a response that appropriately completes the request.
+
+      ### Instruction:
+      \(instruction)
+
+      ### Input:
+      \(input)
+
+      ### Response:
+
+      """
+  }
+}

@@ -1,0 +1,38 @@
+import GraftDatasets
+
+/// One token a character (its code point, behind 10), `<s>` 1, `</s>` 2, `[MASK]` 3, `[SEP]` 4; "fi" is one token.
+struct CharacterTokenizer: TextTokenizer {
+  enum Style { case decoder, encoder }
+  var style = Style.decoder
+
+  var endOfSequenceText: String? { style == .decoder ? "</s>" : nil }
+  var maskID: Int32? { 3 }
+  var vocabularySize: Int { 1000 }
+  func isSpecial(_ id: Int32) -> Bool { id < 10 }
+
+  static func id(_ character: Character) -> Int32 { Int32(character.unicodeScalars.first?.value ?? 0) + 10 }
+  static func ids(_ text: String) -> [Int32] { text.map(id) }
+
+  private func plain(_ text: String) -> [Int32] {
+    var ids: [Int32] = []
+    var rest = text[...]
+    while !rest.isEmpty {
+      let special: [(String, Int32)] = [("<s>", 1), ("</s>", 2), ("[MASK]", 3), ("[SEP]", 4), ("fi", 9)]
+      if let (name, id) = special.first(where: { rest.hasPrefix($0.0) }) {
+        ids.append(id)
+        rest = rest.dropFirst(name.count)
+      } else {
+        ids.append(Self.id(rest.removeFirst()))
+      }
+    }
+    return ids
+  }
+
+  func tokenize(_ text: String, pair: String?, addingSpecialTokens: Bool) -> TokenizedText {
+    guard addingSpecialTokens else { return TokenizedText(ids: plain(text) + (pair.map(plain) ?? [])) }
+    guard style == .encoder else { return TokenizedText(ids: [1] + plain(text) + (pair.map(plain) ?? [])) }
+    let first = [1] + plain(text) + [4]
+    let second = pair.map { plain($0) + [4] } ?? []
+    return TokenizedText(ids: first + second, typeIDs: first.map { _ in 0 } + second.map { _ in 1 })
+  }
+}
