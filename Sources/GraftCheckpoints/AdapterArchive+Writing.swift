@@ -120,20 +120,19 @@ extension AdapterArchive {
     guard description.shape.count <= maximumRank else {
       throw CheckpointError(.unsupported, group.location(of: name), "adapter files hold at most \(maximumRank) dimensions")
     }
-    let dataset = try tensor.tensor.withUnsafeBytes { bytes throws(CheckpointError) in
-      try group.createDataset(name, description.elementType, shape: description.shape, bytes: bytes, deflateLevel: deflateLevel)
+    let written = tensor.tensor.withUnsafeBytes { bytes in
+      Result { () throws(CheckpointError) in
+        try group.createDataset(name, description.elementType, shape: description.shape, bytes: bytes, deflateLevel: deflateLevel)
+      }
     }
+    let dataset = try written.get()
     try dataset.setAttribute("role", tensor.role)
     try dataset.setAttribute("sha256", hash)
   }
 
   private static func writeText(_ text: String, _ name: String, to group: HDF5Group) throws(CheckpointError) {
-    let bytes = ContiguousArray(text.utf8)
-    let result = bytes.withUnsafeBytes { bytes in
-      Result { () throws(CheckpointError) in
-        _ = try group.createDataset(name, .uint8, shape: [bytes.count], bytes: bytes)
-      }
+    try ContiguousArray(text.utf8).withUnsafeBufferPointer { (bytes) throws(CheckpointError) in
+      _ = try group.createDataset(name, .uint8, shape: [bytes.count], bytes: UnsafeRawBufferPointer(bytes))
     }
-    try result.get()
   }
 }

@@ -43,11 +43,9 @@ public final class AtomicFile {
   ///
   /// - Throws: `CheckpointError` of kind `inputOutput`.
   public func write(_ bytes: some Collection<UInt8>) throws(CheckpointError) {
-    let bytes = ContiguousArray(bytes)
-    let result = bytes.withUnsafeBytes { bytes in
-      Result { () throws(CheckpointError) in try write(bytes) }
+    try ContiguousArray(bytes).withUnsafeBufferPointer { (bytes) throws(CheckpointError) in
+      try write(UnsafeRawBufferPointer(bytes))
     }
-    try result.get()
   }
 
   /// Flushes the file to the disk and gives it its name.

@@ -61,6 +61,11 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     }
   }
 
+  /// The same error about the place where a temporary file was to end up.
+  func moved(from temporary: String, to path: String) -> CheckpointError {
+    CheckpointError(kind, path + location.dropFirst(temporary.count), problem, remedy: remedy)
+  }
+
   private static func systemMessage(_ code: Int32) -> String {
     let text = String(cString: strerror(code))
     return text.prefix(1).lowercased() + text.dropFirst()

@@ -33,6 +33,7 @@ public enum ElementType: String, CaseIterable, Sendable {
     case .bool: self = .bool
     case .uint8: self = .uint8
     case .int8: self = .int8
+    case .int16: self = .int16
     case .float16: self = .float16
     case .bfloat16: self = .bfloat16
     case .int32: self = .int32
@@ -48,6 +49,7 @@ public enum ElementType: String, CaseIterable, Sendable {
     case .bool: .bool
     case .uint8: .uint8
     case .int8: .int8
+    case .int16: .int16
     case .float16: .float16
     case .bfloat16: .bfloat16
     case .int32: .int32

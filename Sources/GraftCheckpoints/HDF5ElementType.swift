@@ -2,7 +2,7 @@ import CHDF5
 
 extension ElementType {
   /// The element types an adapter file may hold.
-  static let storableInHDF5: [ElementType] = [.float32, .bfloat16, .float16, .float64, .int8, .uint8, .int32, .int64]
+  static let storableInHDF5: [ElementType] = [.float32, .bfloat16, .float16, .float64, .int8, .uint8, .int16, .int32, .int64]
 
   /// The HDF5 type of the stored bytes; `nil` where there is none. Booleans are bytes.
   func makeHDF5Type() -> HDF5Identifier? {
@@ -13,6 +13,7 @@ extension ElementType {
     case .float16: id = CHDF5_float16LE()
     case .bfloat16: id = CHDF5_bfloat16LE()
     case .int8: id = H5Tcopy(CHDF5_int8LE())
+    case .int16: id = H5Tcopy(CHDF5_int16LE())
     case .int32: id = H5Tcopy(CHDF5_int32LE())
     case .int64: id = H5Tcopy(CHDF5_int64LE())
     case .uint8, .bool: id = H5Tcopy(CHDF5_uint8LE())

@@ -47,8 +47,7 @@ public struct ModelDirectoryWriter {
       try output.commit()
       removeStaleWeights(except: weightNames)
     } catch let error as CheckpointError where error.location.hasPrefix(temporary) {
-      let location = output.path + error.location.dropFirst(temporary.count)
-      throw CheckpointError(error.kind, location, error.problem, remedy: error.remedy)
+      throw error.moved(from: temporary, to: output.path)
     }
   }
 

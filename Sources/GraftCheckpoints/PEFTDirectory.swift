@@ -1,0 +1,86 @@
+import Foundation
+import GraftJSON
+import GraftTensors
+
+/// An adapter as Hugging Face PEFT keeps it: `adapter_config.json` beside `adapter_model.safetensors`.
+public enum PEFTDirectory {
+  static let configurationName = "adapter_config.json"
+  static let weightsName = "adapter_model.safetensors"
+
+  /// Keys of `adapter_config.json` that describe the file, not the method.
+  public static let descriptiveKeys: Set<String> = [
+    "auto_mapping", "base_model_name_or_path", "inference_mode", "parent_library", "peft_version", "revision",
+    "runtime_config",
+  ]
+
+  /// Reads an adapter; its tensors are mapped.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for pickled weights.
+  public static func read(_ directory: String) throws(CheckpointError) -> AdapterFile {
+    let directory = directory.trimmingTrailingSlashes
+    let configurationPath = "\(directory)/\(configurationName)"
+    guard FileKind(of: configurationPath) == .file else {
+      let nested = ((try? directoryEntries(directory)) ?? []).first { FileKind(of: "\(directory)/\($0)/\(configurationName)") == .file }
+      throw CheckpointError(
+        .missing, directory, "no \(configurationName) in it",
+        remedy: nested.map { "name \(directory)/\($0)" } ?? "name a PEFT adapter's directory")
+    }
+    let configuration = try readJSON(configurationPath)
+    guard let peftType = configuration["peft_type"]?.string else {
+      throw .malformed(configurationPath, "has no peft_type", remedy: "add one, such as \"LORA\"")
+    }
+    let weightsPath = "\(directory)/\(weightsName)"
+    guard FileKind(of: weightsPath) == .file else {
+      if FileKind(of: "\(directory)/adapter_model.bin") == .file {
+        throw CheckpointError(
+          .unsupported, "\(directory)/adapter_model.bin", "is a PyTorch pickle, which is not read",
+          remedy: "save the adapter again with save_pretrained(..., safe_serialization=True)")
+      }
+      throw CheckpointError(.missing, directory, "no \(weightsName) in it")
+    }
+    let weights = try SafetensorsFile(weightsPath)
+    var tensors: [StoredTensor] = []
+    for name in weights.tensorNames {
+      let key = normalized(name)
+      tensors.append(StoredTensor(name: key, role: role(of: key, peftType: peftType), tensor: try weights.tensor(name)))
+    }
+    let adapter = StoredAdapter(
+      method: peftType.lowercased(), peftType: peftType, taskType: configuration["task_type"]?.string,
+      configuration: configuration, tensors: tensors)
+    return AdapterFile(location: directory, adapters: [adapter])
+  }
+
+  /// Writes an adapter as PEFT reads it. What PEFT's files have no place for (`reparam`, `training`) is left out.
+  ///
+  /// - Parameter baseModelName: for `base_model_name_or_path`, where the configuration has none.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`.
+  public static func write(_ adapter: StoredAdapter, baseModelName: String? = nil, to directory: String) throws {
+    var configuration = adapter.configuration
+    configuration["peft_type"] = .string(adapter.peftType)
+    configuration["task_type"] = adapter.taskType.map(JSON.string) ?? .null
+    configuration["inference_mode"] = true
+    configuration["runtime_config"] = nil
+    if configuration["base_model_name_or_path"]?.string == nil {
+      configuration["base_model_name_or_path"] = baseModelName.map(JSON.string) ?? .null
+    }
+    let output = try AtomicDirectory(at: directory)
+    do {
+      let tensors = (adapter.tensors + adapter.head).map { (name: $0.name, tensor: $0.tensor) }
+      try SafetensorsWriter.write(tensors, to: "\(output.temporaryPath)/\(weightsName)")
+      try AtomicFile.write(
+        configuration.serializedBytes(pretty: true, sortedKeys: true), to: "\(output.temporaryPath)/\(configurationName)")
+      try output.commit()
+    } catch let error as CheckpointError where error.location.hasPrefix(output.temporaryPath) {
+      throw error.moved(from: output.temporaryPath, to: output.path)
+    }
+  }
+
+  /// Older files end DoRA's vector with ".weight".
+  private static func normalized(_ name: String) -> String {
+    name.hasSuffix(".lora_magnitude_vector.weight") ? String(name.dropLast(".weight".count)) : name
+  }
+
+  private static func role(of name: String, peftType: String) -> String {
+    name == "prompt_embeddings" && peftType == "PREFIX_TUNING" ? "prefix_kv" : StoredTensor.role(of: name)
+  }
+}

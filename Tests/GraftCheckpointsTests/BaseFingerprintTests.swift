@@ -1,0 +1,40 @@
+import GraftCheckpoints
+import Testing
+
+@Suite("Base fingerprints")
+struct BaseFingerprintTests {
+  @Test("the hash is that of Python's hashlib over the same lines, however the model is sharded", arguments: ["single", "sharded"])
+  func weightsHash(folder: String) throws {
+    let fingerprint = try BaseFingerprint(of: Checkpoint(directory: fixture(folder)))
+    #expect(fingerprint.weightsSHA256 == (try CheckpointTests.golden()["weights_sha256"]?.string))
+    #expect(fingerprint.name == folder)
+    #expect(fingerprint.modelType == "llama")
+    #expect(fingerprint.architecture == "LlamaForCausalLM")
+    #expect((fingerprint.hiddenSize, fingerprint.layerCount, fingerprint.vocabularySize) == (8, 1, 11))
+    #expect(fingerprint.tokenizerSHA256 == nil)
+  }
+
+  @Test("older configurations' spellings are understood")
+  func spellings() {
+    let gpt2 = BaseFingerprint(configuration: ["model_type": "gpt2", "n_embd": 16, "n_layer": 2, "vocab_size": 50])
+    #expect((gpt2.hiddenSize, gpt2.layerCount, gpt2.vocabularySize) == (16, 2, 50))
+    let nested = BaseFingerprint(configuration: ["text_config": ["hidden_size": 4, "num_hidden_layers": 1]])
+    #expect((nested.hiddenSize, nested.layerCount, nested.vocabularySize) == (4, 1, nil))
+  }
+
+  @Test("a mismatch lists what differs, and only that")
+  func mismatch() throws {
+    let base = try BaseFingerprint(of: Checkpoint(directory: fixture("single")))
+    var other = base
+    other.name = "another"
+    #expect(base.differences(from: other).isEmpty)
+    #expect(throws: Never.self) { try base.verify(other, for: "a.h5") }
+    other.tokenizerSHA256 = "abc"
+    #expect(base.differences(from: other).isEmpty)
+    other.hiddenSize = 16
+    other.weightsSHA256 = String(repeating: "0", count: 64)
+    expectError(.mismatchedBase, "a.h5: was trained on another base model ('single'): the model at hand has hidden size 16 instead of 8, weights' SHA-256 000000000000...") {
+      try base.verify(other, for: "a.h5")
+    }
+  }
+}
