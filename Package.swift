@@ -30,7 +30,7 @@ let package = Package(
 
     // L2: building blocks
     .target(name: "GraftLayers", dependencies: ["GraftTensors", "GraftBatching"]),
-    .target(name: "GraftOptimizers", dependencies: ["GraftTensors"]),
+    .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
     .target(
       name: "GraftDatasets",
       dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftJSON"]),
@@ -42,11 +42,11 @@ let package = Package(
         "CHDF5", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftDatasets"]),
+    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine
-    .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints"]),
-    .target(name: "GraftModels", dependencies: ["GraftLayers", "GraftCheckpoints"]),
+    .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+    .target(name: "GraftModels", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTokenizers"]),
 
     // L5: assembly

@@ -122,7 +122,7 @@ public final class Checkpoint: WeightSource {
 /// Reads a JSON file whose root is an object.
 ///
 /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
-func readJSON(_ path: String) throws(CheckpointError) -> JSON {
+package func readJSON(_ path: String) throws(CheckpointError) -> JSON {
   let file = try MappedFile(path)
   let json: JSON
   do {

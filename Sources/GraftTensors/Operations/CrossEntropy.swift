@@ -59,6 +59,37 @@ public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = n
   }
 }
 
+/// The summed negative log-likelihood of `targets` under `softmax(logits)`, times `scale`.
+///
+/// - Parameters:
+///   - logits: `[rows, classes]`.
+///   - targets: `[rows]` classes.
+/// - Returns: a scalar.
+public func crossEntropy(_ logits: Tensor, targets: Tensor, scale: Float = 1) -> Tensor {
+  let rows = logits.shape.rows, classes = logits.shape.columns
+  let slopes = Tensor(uninitialized: logits.shape), losses = Tensor(uninitialized: [rows])
+  let s = slopes.mutablePointer, l = losses.mutablePointer, from = logits.pointer, wanted = targets.indices
+  parallel(over: rows, grain: rowGrain(columns: classes)) { part in
+    for row in part {
+      (s + row * classes).update(from: from + row * classes, count: classes)
+      l[row] = graft_cross_entropy_row(s + row * classes, Int(wanted[row]), scale, classes)
+    }
+  }
+  let total = losses.values.reduce(0.0) { $0 + Double($1) } * Double(scale)
+  let input = logits.slot
+  return recorded("crossEntropy", Tensor([Float(total)], []), from: input) { gradient, tape in
+    tape.accumulate(gradient.scalar == 1 ? slopes : scaled(slopes, by: gradient.scalar), into: input)
+  }
+}
+
+/// `log softmax(logits)[target]` of every row, without a gradient.
+public func targetLogProbabilities(logits: Tensor, targets: [Int32]) -> [Float] {
+  let classes = logits.shape.columns, from = logits.pointer
+  return targets.enumerated().map { row, target in
+    from[row * classes + Int(target)] - graft_log_sum_exp(from + row * classes, classes)
+  }
+}
+
 /// `log softmax(hidden headᵀ + bias)[target]` of every row, in chunks of rows, without a gradient.
 /// - Returns: one value a row.
 public func targetLogProbabilities(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [Float] {
@@ -91,5 +122,6 @@ private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, ro
 let crossEntropySpecimens: [OperationSpecimen] = [
   OperationSpecimen("linearCrossEntropy", .init("hidden", [6, 4]), .init("head", [9, 4]), .init("bias", [9])) {
     linearCrossEntropy($0[0], head: $0[1], bias: $0[2], targets: Tensor([0, 8, 3, 3, 5, 1] as [Int32]), scale: 0.25)
-  }
+  },
+  OperationSpecimen("crossEntropy", .init("logits", [4, 5])) { crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), scale: 0.5) },
 ]

@@ -49,6 +49,28 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// A matrix with rows and columns exchanged, copied.
+  public var transposed: Tensor {
+    let out = transposedCopy(self), input = slot
+    return recorded("transpose", out, from: input) { gradient, tape in
+      tape.accumulate(transposedCopy(gradient), into: input)
+    }
+  }
+}
+
+private func transposedCopy(_ x: Tensor) -> Tensor {
+  precondition(x.shape.rank == 2, "\(x.shape) is not a matrix")
+  let rows = x.shape[0], columns = x.shape[1]
+  let out = Tensor(uninitialized: [columns, rows]), o = out.mutablePointer, from = x.pointer
+  parallel(over: columns, grain: rowGrain(columns: rows)) { part in
+    for row in 0..<rows {
+      for column in part { o[column * rows + row] = from[row * columns + column] }
+    }
+  }
+  return out
+}
+
 /// The rows of all parts, one after another.
 /// - Precondition: the same columns everywhere.
 public func concatenateRows(_ parts: [Tensor]) -> Tensor {
@@ -78,6 +100,7 @@ public func concatenateRows(_ parts: [Tensor]) -> Tensor {
 
 let shapingSpecimens: [OperationSpecimen] = [
   OperationSpecimen("reshape", .init("x", [4, 6])) { $0[0].reshaped(to: [3, 8]) },
+  OperationSpecimen("transpose", .init("x", [3, 5])) { $0[0].transposed },
   OperationSpecimen("rows", .init("x", [5, 3])) { $0[0].rows(1..<4) },
   OperationSpecimen("columns", .init("x", [5, 6])) { $0[0].columns(2..<5) },
   OperationSpecimen("concatenateRows", .init("a", [2, 3]), .init("b", [4, 3])) { concatenateRows([$0[0], $0[1], $0[0]]) },

@@ -104,6 +104,17 @@ public struct Tensor {
     return values[0]
   }
 
+  /// The row-major place of the first element that is not finite.
+  public var firstNonFiniteIndex: Int? {
+    let index = graft_first_nonfinite(pointer, elementCount)
+    return index < 0 ? nil : index
+  }
+
+  /// Writes rows of a buffer that grows in place, as a cache of keys does.
+  package func overwriteRows(from row: Int, with rows: Tensor) {
+    (mutablePointer + row * shape.columns).update(from: rows.pointer, count: rows.elementCount)
+  }
+
   /// The same elements outside any tape.
   public var detached: Tensor {
     var copy = self
@@ -117,4 +128,9 @@ extension Tensor: CustomStringConvertible {
     let shown = values.prefix(8).map { "\($0)" }.joined(separator: ", ")
     return "Tensor(\(shape), \(dtype): \(shown)\(elementCount > 8 ? ", ..." : ""))"
   }
+}
+
+extension Tensor {
+  /// The sum of squares of a float32 tensor, in double precision and in an order that no thread count changes.
+  public var sumOfSquares: Double { reduced(self, graft_sum_of_squares) }
 }

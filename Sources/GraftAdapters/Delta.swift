@@ -1,0 +1,74 @@
+import GraftCheckpoints
+import GraftConfiguration
+import GraftJSON
+import GraftLayers
+import GraftTensors
+
+/// The trainable part of a model, and nothing else.
+///
+/// Making one attaches the method; loading is attaching with a source whose tensors the method then finds by name.
+public final class Delta {
+  public let method: any TuningMethod
+  private let attachment: Attachment
+
+  /// - Parameters:
+  ///   - base: the sites to adapt.
+  ///   - source: the adapter's tensors; nil to start afresh.
+  ///   - seed: what initial values depend on.
+  /// - Throws: `TuningError` where the method does not fit or the source has tensors that nothing asked for, `WeightError`
+  ///   for missing or mis-shaped ones. The base is as it was then.
+  public init(_ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0) throws {
+    self.method = method
+    attachment = Attachment(source: source, seed: seed)
+    do {
+      try method.attach(to: base, in: attachment)
+      try attachment.requireEverythingConsumed()
+    } catch {
+      detach()
+      throw error
+    }
+  }
+
+  /// The trainable parameters with the keys they are stored under.
+  public var parameters: [(key: String, parameter: Parameter)] { attachment.parameters }
+
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.shape.elementCount } }
+
+  /// Takes the method off: the base computes what it did before, to the bit.
+  public func detach() {
+    for undo in attachment.undoing.reversed() { undo() }
+  }
+
+  /// Folds the delta into the base's weights and leaves the seams empty.
+  /// - Throws: `TuningError` for a method that adds computation which no weights can express.
+  public func merge() throws {
+    guard method.isMergeable else {
+      throw TuningError("\(type(of: method).name): cannot be merged, since it adds computation; use it as an adapter")
+    }
+    for merge in attachment.merges { try merge() }
+    let adopted = attachment.entries.map { ($0.parameter, $0.parameter.value) }
+    detach()
+    for (parameter, value) in adopted { parameter.assign(value) }
+  }
+
+  /// The delta as files keep it.
+  /// - Parameter taskType: PEFT's, such as `CAUSAL_LM`.
+  /// - Throws: where the configuration cannot be encoded.
+  public func stored(taskType: String?) throws -> StoredAdapter {
+    let name = type(of: method).name
+    var configuration = try ConfigTree(encoding: AnyMethod(method)).json
+    configuration["peft_type"] = .string(name)
+    return StoredAdapter(
+      method: name.lowercased(), peftType: name, taskType: taskType, configuration: configuration,
+      tensors: parameters.map { StoredTensor(name: $0.key, tensor: $0.parameter.value) })
+  }
+}
+
+/// A method of any kind as something to encode.
+private struct AnyMethod: Encodable {
+  let method: any TuningMethod
+
+  init(_ method: any TuningMethod) { self.method = method }
+
+  func encode(to encoder: any Encoder) throws { try method.encode(to: encoder) }
+}

@@ -1,0 +1,62 @@
+import GraftCheckpoints
+import GraftConfiguration
+import GraftJSON
+import GraftLayers
+
+/// The methods we know, by `peft_type`.
+public enum MethodCatalog {
+  /// One line a method.
+  static let methods: [any TuningMethod.Type] = [
+    LoRA.self,
+    FullFineTuning.self,
+  ]
+
+  public static var names: [String] { methods.map { $0.name } }
+
+  public static func type(named name: String) -> (any TuningMethod.Type)? { methods.first { $0.name == name.uppercased() } }
+
+  /// The method of a recipe's `method:` section, read over the recipe's defaults.
+  /// - Throws: `ConfigError` for an unknown method, key, type or value.
+  public static func decode(recipe tree: ConfigTree) throws -> any TuningMethod {
+    try decode(tree, ignoring: ["peft_type", "init_from", "task_type"]) { $0.recipeDefaults }
+  }
+
+  /// The method of an adapter's stored configuration, read over PEFT's defaults.
+  public static func decode(stored configuration: JSON, from location: String) throws -> any TuningMethod {
+    try decode(ConfigTree(configuration, file: location), ignoring: ["peft_type", "task_type"]) { $0.init() }
+  }
+
+  private static func decode(
+    _ tree: ConfigTree, ignoring keys: Set<String>, defaults: (any TuningMethod.Type) -> any TuningMethod
+  ) throws -> any TuningMethod {
+    let name = tree["peft_type"]?.string ?? "LORA"
+    guard let type = type(named: name) else {
+      throw ConfigError(
+        location: tree.location(at: ["peft_type"]), path: ["method", "peft_type"], problem: "unknown peft_type \"\(name)\"",
+        advice: NearestName.advice(for: name, among: names))
+    }
+    func decoded<Method: TuningMethod>(_ method: Method) throws -> any TuningMethod {
+      let known = Set(try ConfigTree(encoding: method).mapping?.keys ?? [])
+      var mapping = ConfigMapping()
+      for entry in tree.mapping?.entries ?? [] where !keys.contains(entry.key) && !PEFTDirectory.descriptiveKeys.contains(entry.key) {
+        if !known.contains(entry.key) && isNeutral(entry.key, entry.value) { continue }
+        mapping[entry.key] = entry.value
+      }
+      return try ConfigTree(.mapping(mapping), location: tree.location).decoded(over: method, at: ["method"])
+    }
+    return try decoded(defaults(type))
+  }
+
+  /// Whether a key that PEFT writes for every adapter, but that we do not act on, has a value under which PEFT does not either.
+  private static func isNeutral(_ key: String, _ value: ConfigTree) -> Bool {
+    if ["megatron_core", "qalora_group_size", "fan_in_fan_out"].contains(key) { return true }
+    guard peftKeys.contains(key) else { return false }
+    return value.isNull || value.bool == false || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
+  }
+
+  private static let peftKeys: Set<String> = [
+    "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",
+    "loftq_config", "lora_bias", "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices",
+    "use_bdlora", "use_dora", "use_qalora", "velora_config",
+  ]
+}

@@ -1,0 +1,28 @@
+import GraftConfiguration
+import GraftLayers
+
+/// A way of tuning a frozen base: its configuration, which is also what attaches it.
+///
+/// The file of a method has its configuration with the keys of PEFT's `adapter_config.json`, its adapter, its maths and
+/// its source. It has no freezing, saving, loading, flags or architecture names.
+public protocol TuningMethod: Codable, Sendable {
+  /// The `peft_type` of recipes and of PEFT, such as `LORA`.
+  static var name: String { get }
+  /// The defaults of PEFT, which an `adapter_config.json` is read over.
+  init()
+  /// The defaults of a recipe, which may be better ones.
+  static var recipeDefaults: Self { get }
+  /// The learning rate where a recipe gives none.
+  static var defaultLearningRate: Double { get }
+  /// Fills seams and adopts parameters; makes every learnable tensor from the attachment's scope.
+  /// - Throws: `TuningError` where the configuration does not fit the model, and what the scope throws.
+  func attach(to sites: SiteCatalog, in attachment: Attachment) throws
+  /// Whether the delta can be folded into the base's weights.
+  var isMergeable: Bool { get }
+}
+
+extension TuningMethod {
+  public static var recipeDefaults: Self { Self() }
+  public static var defaultLearningRate: Double { 2e-4 }
+  public var isMergeable: Bool { true }
+}

@@ -1,0 +1,49 @@
+import GraftTensors
+
+/// The keys and values of the tokens so far, for each layer and sequence, so that a new token costs one row.
+///
+/// Every sequence has room for `capacity` rows of each layer's one buffer; nothing moves as it grows.
+public final class KeyValueCache {
+  public let capacity: Int
+  /// How many rows each sequence holds.
+  public private(set) var lengths: [Int]
+  private var layers: [Int: (keys: Tensor, values: Tensor)] = [:]
+
+  /// - Parameter capacity: the most tokens of a sequence, prompt included.
+  public init(sequences: Int, capacity: Int) {
+    self.capacity = capacity
+    lengths = Array(repeating: 0, count: sequences)
+  }
+
+  /// Appends a layer's new rows, one span a sequence, and returns the buffers with the spans into them.
+  func extend(layer: Int, keys: Tensor, values: Tensor, spans: [AttentionSpan]) -> (Tensor, Tensor, [AttentionSpan]) {
+    precondition(spans.count == lengths.count, "\(spans.count) spans for \(lengths.count) cached sequences")
+    let buffers = layers[layer] ?? (room(for: keys), room(for: values))
+    layers[layer] = buffers
+    let extended = spans.enumerated().map { sequence, span in
+      let start = sequence * capacity, at = start + lengths[sequence]
+      precondition(lengths[sequence] + span.keys.count <= capacity, "the cache holds \(capacity) tokens")
+      buffers.keys.overwriteRows(from: at, with: keys.rows(span.keys))
+      buffers.values.overwriteRows(from: at, with: values.rows(span.keys))
+      return AttentionSpan(queries: span.queries, keys: start..<at + span.keys.count)
+    }
+    return (buffers.keys, buffers.values, extended)
+  }
+
+  /// Makes the rows that every layer has appended part of their sequences.
+  public func advance(by counts: [Int]) {
+    for (sequence, count) in counts.enumerated() { lengths[sequence] += count }
+  }
+
+  /// Keeps only the given sequences, in the given order, as beam search and finished prompts need.
+  public func select(_ sequences: [Int]) {
+    layers = layers.mapValues { (picked($0.keys, sequences), picked($0.values, sequences)) }
+    lengths = sequences.map { lengths[$0] }
+  }
+
+  private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * capacity, rows.shape.columns]) }
+
+  private func picked(_ buffer: Tensor, _ sequences: [Int]) -> Tensor {
+    concatenateRows(sequences.map { buffer.rows($0 * capacity..<($0 + 1) * capacity) })
+  }
+}

@@ -1,0 +1,64 @@
+import GraftBatching
+import GraftTensors
+
+/// Where the rows of a forward pass stand: computed once, read by every layer.
+public struct SequenceLayout {
+  public var spans: [AttentionSpan]
+  /// One a row.
+  public var positions: [Int32]
+  public var mask: AttentionMask.Kind
+  public var rotary: RotaryTable?
+
+  public init(spans: [AttentionSpan], positions: [Int32], mask: AttentionMask.Kind, rotary: RotaryTable? = nil) {
+    (self.spans, self.positions, self.mask, self.rotary) = (spans, positions, mask, rotary)
+  }
+}
+
+/// What attention looks like where the architecture leaves it open.
+public enum AttentionStyle: String, Sendable, Hashable {
+  case causal, bidirectional, prefix
+}
+
+/// The tokens of a forward pass, laid end to end.
+public struct SequenceInput {
+  /// `[rows]` token ids.
+  public var tokens: [Int32]
+  public var positions: [Int32]
+  public var spans: [SequenceSpan]
+  public var typeIDs: [Int32]?
+  /// Tokens of each span that see each other in both directions, for prefix language models.
+  public var promptLengths: [Int]?
+
+  public init(tokens: [Int32], positions: [Int32], spans: [SequenceSpan], typeIDs: [Int32]? = nil, promptLengths: [Int]? = nil) {
+    (self.tokens, self.positions, self.spans, self.typeIDs, self.promptLengths) = (tokens, positions, spans, typeIDs, promptLengths)
+  }
+
+  public init(_ batch: Batch) {
+    self.init(
+      tokens: batch.tokens, positions: batch.positions, spans: batch.spans, typeIDs: batch.typeIDs, promptLengths: batch.promptLengths)
+  }
+
+  /// Sequences end to end, each from position `start` on.
+  public init(_ sequences: [[Int32]], startingAt starts: [Int]? = nil) {
+    var spans: [SequenceSpan] = [], positions: [Int32] = [], at = 0
+    for (index, sequence) in sequences.enumerated() {
+      let start = starts?[index] ?? 0
+      spans.append(SequenceSpan(start: at, count: sequence.count))
+      positions += sequence.indices.map { Int32(start + $0) }
+      at += sequence.count
+    }
+    self.init(tokens: sequences.flatMap { $0 }, positions: positions, spans: spans)
+  }
+
+  /// The layout for a decoder of the given style.
+  public func layout(_ style: AttentionStyle, rotary: RotaryFrequencies?) -> SequenceLayout {
+    let mask: AttentionMask.Kind =
+      switch style {
+      case .causal: .causal
+      case .bidirectional: .bidirectional
+      case .prefix: .prefix(lengths: promptLengths ?? spans.map { _ in 0 })
+      }
+    return SequenceLayout(
+      spans: spans.map { AttentionSpan($0.range) }, positions: positions, mask: mask, rotary: rotary?.table(positions: positions))
+  }
+}

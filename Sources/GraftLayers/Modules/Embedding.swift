@@ -1,0 +1,30 @@
+import GraftTensors
+
+/// A table of one vector per token (or position, or segment).
+public final class Embedding {
+  public let path: String
+  /// `[entries, width]`.
+  public let weight: Parameter
+  public let role: Role?
+  public var adapter: (any EmbeddingTableAdapter)?
+
+  public init(
+    _ scope: Scope, entries: Int, width: Int, role: Role? = nil, initializer: Initializer = .normal(standardDeviation: 0.02)
+  ) throws {
+    path = scope.path
+    weight = try scope.parameter("weight", [entries, width], initializer, keepsType: true)
+    self.role = role
+    scope.catalog.add(Site(path: path, role: role, module: .embedding(self)))
+  }
+
+  public var entries: Int { weight.shape[0] }
+
+  /// - Parameter indices: int32 `[tokens]`.
+  /// - Returns: `[tokens, width]`.
+  public func callAsFunction(_ indices: Tensor, _ pass: Pass) -> Tensor {
+    adapter?(indices, through: self, pass) ?? plain(indices)
+  }
+
+  /// The look-up without the adapter.
+  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.operand, indices) }
+}

@@ -1,0 +1,56 @@
+import GraftTensors
+
+/// `y = x Wᵀ + b`, with an empty slot for an adapter.
+public final class Linear {
+  public let path: String
+  /// `[out, in]`, or `[in, out]` where `layout` says so.
+  public let weight: Parameter
+  /// `[out]`.
+  public let bias: Parameter?
+  public let layout: WeightLayout
+  public let role: Role?
+  public var adapter: (any LinearAdapter)?
+
+  public var inputSize: Int { layout == .outputByInput ? weight.shape[1] : weight.shape[0] }
+  public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }
+
+  /// The layer whose weights are called `weight` and `bias` in `scope`.
+  /// - Throws: as `Scope.parameter` does.
+  public init(
+    _ scope: Scope, in inputs: Int, out outputs: Int, bias hasBias: Bool = false, role: Role? = nil, layout: WeightLayout = .outputByInput,
+    initializer: Initializer = .normal(standardDeviation: 0.02), fallsBack: Bool = false
+  ) throws {
+    path = scope.path
+    let shape: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
+    weight = try scope.parameter("weight", shape, initializer, keepsType: true, fallsBack: fallsBack)
+    bias = hasBias ? try scope.parameter("bias", [outputs], .zeros, fallsBack: fallsBack) : nil
+    self.layout = layout
+    self.role = role
+    scope.catalog.add(Site(path: path, role: role, module: .linear(self)))
+  }
+
+  /// The layer that uses another's matrix, as a tied head uses the embedding's.
+  public init(_ scope: Scope, sharing weight: Parameter, bias: Parameter? = nil, role: Role?) {
+    path = scope.path
+    self.weight = weight
+    self.bias = bias
+    layout = .outputByInput
+    self.role = role
+    scope.catalog.add(Site(path: path, role: role, module: .linear(self)))
+  }
+
+  /// - Parameters:
+  ///   - x: `[rows, in]`.
+  ///   - base: `[rows, out]`, added to the result.
+  /// - Returns: `[rows, out]`.
+  public func callAsFunction(_ x: Tensor, _ pass: Pass, addingTo base: consuming Tensor? = nil) -> Tensor {
+    guard let adapter else { return plain(x, addingTo: base) }
+    let y = adapter(x, through: self, pass)
+    return base.map { $0 + y } ?? y
+  }
+
+  /// The layer without its adapter.
+  public func plain(_ x: Tensor, addingTo base: consuming Tensor? = nil) -> Tensor {
+    linear(x, weight.operand, bias: bias?.operand, layout: layout, addingTo: base)
+  }
+}

@@ -1,0 +1,39 @@
+import GraftTensors
+
+/// A normalisation over the innermost axis: root mean square, or mean and variance.
+public final class Norm {
+  public enum Kind: Sendable, Hashable {
+    /// `offset` is 1 for the families that store `weight - 1`.
+    case rms(offset: Float)
+    case layer
+  }
+
+  public let path: String
+  public let kind: Kind
+  /// `[width]`.
+  public let weight: Parameter
+  /// `[width]`, of layer norms that have one.
+  public let bias: Parameter?
+  public let epsilon: Float
+
+  public init(_ scope: Scope, width: Int, epsilon: Float, kind: Kind = .rms(offset: 0), bias hasBias: Bool = false) throws {
+    path = scope.path
+    self.kind = kind
+    self.epsilon = epsilon
+    if case .rms(offset: 1) = kind {
+      weight = try scope.parameter("weight", [width], .zeros)
+    } else {
+      weight = try scope.parameter("weight", [width], .ones)
+    }
+    bias = hasBias ? try scope.parameter("bias", [width], .zeros) : nil
+    scope.catalog.add(Site(path: path, role: nil, module: .norm(self)))
+  }
+
+  /// - Parameter x: `[rows, columns]`, its columns a multiple of the width for a norm of every head.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    switch kind {
+    case .rms(let offset): rmsNorm(x, weight: weight.operand, offset: offset, epsilon: epsilon)
+    case .layer: layerNorm(x, weight: weight.operand, bias: bias?.operand, epsilon: epsilon)
+    }
+  }
+}

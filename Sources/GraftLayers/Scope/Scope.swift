@@ -1,0 +1,127 @@
+import GraftTensors
+
+/// How an initial value is drawn where no checkpoint gives one.
+public enum Initializer: Sendable, Hashable {
+  case zeros
+  case ones
+  case constant(Float)
+  case normal(standardDeviation: Float)
+  /// Uniform on `±bound`.
+  case uniform(bound: Float)
+
+  package func makeTensor(_ shape: Shape, _ stream: RandomStream) -> Tensor {
+    switch self {
+    case .zeros: .zeros(shape)
+    case .ones: Tensor(repeating: 1, shape: shape)
+    case .constant(let value): Tensor(repeating: value, shape: shape)
+    case .normal(let deviation): stream.normal(shape, standardDeviation: deviation)
+    case .uniform(let bound): stream.uniform(shape, in: -bound..<bound)
+    }
+  }
+}
+
+/// A tensor that is missing or does not have the shape which the configuration implies.
+public struct WeightError: Error, CustomStringConvertible {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}
+
+/// A dotted path under which parameters are made: the one place where their names are written.
+///
+/// A scope fetches a tensor from its source, or draws it where there is none, and enters what it made into the catalog.
+/// Construction is loading: a missing or mis-shaped tensor is reported at the line that wants it.
+public struct Scope {
+  public let path: String
+  package let construction: Construction
+
+  /// What all scopes of one construction share.
+  package final class Construction {
+    let source: (any WeightSource)?
+    let frozenType: DType
+    let stream: RandomStream
+    let aliases: (String) -> [String]
+    let isTrainable: Bool
+    let catalog: SiteCatalog
+    var consumed: Set<String> = []
+
+    init(
+      source: (any WeightSource)?, frozenType: DType, stream: RandomStream, aliases: @escaping (String) -> [String], isTrainable: Bool,
+      catalog: SiteCatalog
+    ) {
+      (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
+      (self.aliases, self.isTrainable, self.catalog) = (aliases, isTrainable, catalog)
+    }
+  }
+
+  /// The root of a construction.
+  ///
+  /// - Parameters:
+  ///   - source: where tensors come from; nil to draw them all.
+  ///   - frozenType: how matrices are kept while they are frozen.
+  ///   - seed: what drawn values depend on, together with their path.
+  ///   - aliases: other names under which a source may hold a path, in order of preference.
+  public init(
+    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: DType = .float32, seed: UInt64 = 0, isTrainable: Bool = false,
+    aliases: @escaping (String) -> [String] = { _ in [] }
+  ) {
+    path = ""
+    construction = Construction(
+      source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), aliases: aliases, isTrainable: isTrainable,
+      catalog: catalog)
+  }
+
+  private init(path: String, construction: Construction) {
+    self.path = path
+    self.construction = construction
+  }
+
+  public static func / (scope: Scope, name: String) -> Scope {
+    Scope(path: scope.path.isEmpty ? name : "\(scope.path).\(name)", construction: scope.construction)
+  }
+
+  public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
+
+  public var catalog: SiteCatalog { construction.catalog }
+
+  /// Whether the source has a tensor here, under its own name or an alias.
+  public func isInSource(_ name: String) -> Bool { sourceName(of: (self / name).path) != nil }
+
+  /// The names that this construction has taken from its source.
+  public var consumedNames: Set<String> { construction.consumed }
+
+  private func sourceName(of full: String) -> String? {
+    guard let source = construction.source else { return nil }
+    return ([full] + construction.aliases(full)).first(where: source.contains)
+  }
+
+  /// The parameter called `name` here: from the source where there is one, otherwise drawn.
+  ///
+  /// - Parameters:
+  ///   - keepsType: whether a frozen one may stay in 16 bits (matrices), or is always float32 (norms, biases, deltas).
+  ///   - fallsBack: whether a source that lacks it leaves it drawn, as a fresh classification head is.
+  /// - Throws: `WeightError` where the source lacks it or holds another shape, and what the source throws.
+  public func parameter(
+    _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
+  ) throws -> Parameter {
+    let full = (self / name).path
+    let value: Tensor
+    if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
+      guard let found = sourceName(of: full) else {
+        throw WeightError("\(source.name): no tensor \(full) \(shape); the configuration asks for it")
+      }
+      let stored = try source.tensor(found)
+      guard stored.shape == shape else {
+        throw WeightError("\(source.name): \(found) has shape \(stored.shape); the configuration implies \(shape)")
+      }
+      construction.consumed.insert(found)
+      value = stored
+    } else {
+      value = initializer.makeTensor(shape, construction.stream.split(full))
+    }
+    let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
+    let parameter = Parameter(path: full, value: value.converted(to: type), isTrainable: construction.isTrainable)
+    catalog.add(parameter)
+    return parameter
+  }
+}

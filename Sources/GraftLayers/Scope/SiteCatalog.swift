@@ -1,0 +1,61 @@
+import GraftTensors
+
+/// What a projection is for, in every family: methods target roles, and PEFT's names are matched against the same sites.
+public enum Role: String, Sendable, Hashable, CaseIterable {
+  case query, key, value, attentionOutput
+  case gate, up, down
+  case fusedAttention, fusedGateUp
+  case tokenEmbedding, positionEmbedding, languageModelHead, classifier, pooler, router
+}
+
+/// A place where a method may adapt the model.
+public struct Site {
+  public enum Module {
+    case linear(Linear)
+    case embedding(Embedding)
+    case norm(Norm)
+    case attention(Attention)
+  }
+
+  /// The dotted module path, such as `model.layers.0.self_attn.q_proj`.
+  public let path: String
+  public let role: Role?
+  public let module: Module
+
+  public var linear: Linear? { if case .linear(let module) = module { module } else { nil } }
+  public var embedding: Embedding? { if case .embedding(let module) = module { module } else { nil } }
+  public var norm: Norm? { if case .norm(let module) = module { module } else { nil } }
+  public var attention: Attention? { if case .attention(let module) = module { module } else { nil } }
+}
+
+/// Every parameter and every site of a model, in the order in which they were made.
+public final class SiteCatalog {
+  public private(set) var parameters: [Parameter] = []
+  public private(set) var sites: [Site] = []
+  private var parameterIndex: [String: Int] = [:]
+
+  public init() {}
+
+  func add(_ parameter: Parameter) {
+    parameterIndex[parameter.path] = parameters.count
+    parameters.append(parameter)
+  }
+
+  func add(_ site: Site) { sites.append(site) }
+
+  public func parameter(_ path: String) -> Parameter? { parameterIndex[path].map { parameters[$0] } }
+
+  /// The parameters of the module at `path`: its own and those of modules inside it.
+  public func parameters(under path: String) -> [Parameter] { parameters.filter { $0.path.hasPrefix(path + ".") } }
+
+  public var linears: [Linear] { sites.compactMap(\.linear) }
+
+  public var trainableParameters: [Parameter] { parameters.filter(\.isTrainable) }
+
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.elementCount } }
+
+  /// The first parameter that holds a value which is not finite.
+  public func firstNonFiniteParameter() -> Parameter? {
+    parameters.first { $0.value.converted(to: .float32).firstNonFiniteIndex != nil }
+  }
+}

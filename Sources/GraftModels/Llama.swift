@@ -1,0 +1,135 @@
+import GraftLayers
+import GraftTensors
+
+/// Llama and the families that differ from it in a few switches: Mistral, Qwen2 and Qwen3.
+///
+/// Pre-normed blocks of rotary grouped-query attention and a gated feed-forward (Touvron et al. 2023, section 2.2).
+public final class Llama: CausalLanguageModel {
+  public let modelType: String
+  public let catalog: SiteCatalog
+  public let vocabularySize: Int, hiddenSize: Int
+  public let maximumLength: Int? = nil
+  public let head: Linear
+  private let embedding: Embedding
+  private let blocks: [Block]
+  private let norm: Norm
+  private let rotary: RotaryFrequencies
+  private let style: AttentionStyle
+
+  /// What the families agree on and where they differ.
+  public struct Configuration {
+    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int
+    public var heads: Int, keyValueHeads: Int, headSize: Int
+    public var epsilon: Float, initializerRange: Float
+    public var activation: Activation
+    public var rotary: RotaryFrequencies
+    public var tiesHead: Bool
+    public var hasInputBias: Bool, hasOutputBias: Bool, hasFeedForwardBias: Bool
+    /// Norms of every query and key head (Qwen3).
+    public var hasHeadNorms: Bool
+    /// The window of each layer, nil where it sees everything.
+    public var windows: [Int?]
+
+    public init(_ config: ArchitectureConfiguration, modelType: String) throws(ArchitectureError) {
+      vocabularySize = try config.count("vocab_size")
+      hiddenSize = try config.count("hidden_size")
+      intermediateSize = try config.count("intermediate_size")
+      layers = try config.count("num_hidden_layers")
+      heads = try config.count("num_attention_heads")
+      keyValueHeads = try config.count("num_key_value_heads", default: modelType == "mistral" ? 8 : heads)
+      guard heads % keyValueHeads == 0 else {
+        throw config.fail("num_key_value_heads", "\(keyValueHeads) does not divide num_attention_heads \(heads)")
+      }
+      headSize = try config.count("head_dim", default: modelType == "qwen3" ? 128 : hiddenSize / heads)
+      epsilon = try config.float("rms_norm_eps", default: 1e-6)
+      initializerRange = try config.float("initializer_range", default: 0.02)
+      let name = try config.string("hidden_act", default: "silu")
+      guard let known = Activation(named: name) else { throw config.fail("hidden_act", "unknown activation \"\(name)\"") }
+      activation = known
+      rotary = try config.rotaryFrequencies(headSize: headSize)
+      tiesHead = try config.bool("tie_word_embeddings", default: false)
+      let hasBias = try config.bool("attention_bias", default: false)
+      hasInputBias = modelType == "qwen2" || hasBias
+      hasOutputBias = modelType != "qwen2" && hasBias
+      hasFeedForwardBias = try config.bool("mlp_bias", default: false)
+      hasHeadNorms = modelType == "qwen3"
+      windows = try Self.windows(config, modelType: modelType, layers: layers)
+    }
+
+    private static func windows(_ config: ArchitectureConfiguration, modelType: String, layers: Int) throws(ArchitectureError) -> [Int?] {
+      let isOn = modelType == "mistral" ? true : try config.bool("use_sliding_window", default: false)
+      guard isOn, let window = try config.optionalInt("sliding_window") else { return Array(repeating: nil, count: layers) }
+      if let types = config.json["layer_types"]?.array {
+        guard types.count == layers else { throw config.fail("layer_types", "lists \(types.count) layers of \(layers)") }
+        return types.map { $0.string == "sliding_attention" ? window : nil }
+      }
+      let first = modelType == "mistral" ? 0 : try config.int("max_window_layers", default: 28)
+      return (0..<layers).map { $0 >= first ? window : nil }
+    }
+  }
+
+  /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
+  public init(_ config: ArchitectureConfiguration, modelType: String, style: AttentionStyle = .causal, in scope: Scope) throws {
+    let c = try Configuration(config, modelType: modelType)
+    self.modelType = modelType
+    self.style = style
+    catalog = scope.catalog
+    (vocabularySize, hiddenSize, rotary) = (c.vocabularySize, c.hiddenSize, c.rotary)
+    let initializer = Initializer.normal(standardDeviation: c.initializerRange)
+    let model = scope / "model"
+    embedding = try Embedding(
+      model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: initializer)
+    blocks = try (0..<c.layers).map { try Block(model / "layers" / $0, layer: $0, c, initializer) }
+    norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon)
+    head =
+      c.tiesHead
+      ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
+      : try Linear(scope / "lm_head", in: c.hiddenSize, out: c.vocabularySize, role: .languageModelHead, initializer: initializer)
+  }
+
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+    let layout = input.layout(style, rotary: rotary)
+    var x = embedding(Tensor(input.tokens), pass)
+    for block in blocks {
+      x = pass.isCheckpointing ? checkpointed([x]) { block($0[0], layout, pass) } : block(x, layout, pass)
+    }
+    return norm(x)
+  }
+
+  /// `x + attention(norm(x))`, then `x + feedForward(norm(x))`.
+  private final class Block {
+    let attentionNorm: Norm, feedForwardNorm: Norm
+    let attention: Attention
+    let feedForward: FeedForward
+
+    init(_ scope: Scope, layer: Int, _ c: Configuration, _ initializer: Initializer) throws {
+      func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
+        try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
+      }
+      let attn = scope / "self_attn", mlp = scope / "mlp"
+      let width = c.hiddenSize, queryWidth = c.heads * c.headSize, keyValueWidth = c.keyValueHeads * c.headSize
+      attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
+      attention = Attention(
+        attn, layer: layer,
+        query: try linear(attn / "q_proj", width, queryWidth, bias: c.hasInputBias, .query),
+        key: try linear(attn / "k_proj", width, keyValueWidth, bias: c.hasInputBias, .key),
+        value: try linear(attn / "v_proj", width, keyValueWidth, bias: c.hasInputBias, .value),
+        output: try linear(attn / "o_proj", queryWidth, width, bias: c.hasOutputBias, .attentionOutput),
+        heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize,
+        queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
+        keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil,
+        window: c.windows[layer])
+      feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: width, epsilon: c.epsilon)
+      feedForward = FeedForward(
+        gate: try linear(mlp / "gate_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .gate),
+        up: try linear(mlp / "up_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .up),
+        down: try linear(mlp / "down_proj", c.intermediateSize, width, bias: c.hasFeedForwardBias, .down),
+        activation: c.activation)
+    }
+
+    func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+      let attended = attention(attentionNorm(x), layout, pass, addingTo: x)
+      return feedForward(feedForwardNorm(attended), pass, addingTo: attended)
+    }
+  }
+}

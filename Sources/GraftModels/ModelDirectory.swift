@@ -1,0 +1,35 @@
+import GraftCheckpoints
+import GraftJSON
+import GraftLayers
+import GraftTensors
+
+/// A Hugging Face checkpoint directory as a model.
+public struct ModelDirectory {
+  public let model: any Model
+  public let checkpoint: Checkpoint
+  public let configuration: JSON
+
+  /// - Parameters:
+  ///   - path: the directory.
+  ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
+  ///   - style: where the architecture leaves open which tokens see which.
+  /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
+  public init(_ path: String, frozenType: DType = .float32, style: AttentionStyle = .causal, seed: UInt64 = 0) throws {
+    configuration = try Checkpoint.configuration(in: path)
+    let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
+    checkpoint = try Checkpoint(directory: path)
+    let scope = Scope(
+      source: checkpoint, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
+    model = try ModelRegistry.build(config, style: style, in: scope)
+  }
+
+  /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.
+  public var endOfSequenceIDs: Set<Int32> {
+    let generation = try? readJSON("\(checkpoint.directory)/generation_config.json")
+    for source in [generation, configuration] {
+      guard let value = source?["eos_token_id"], !value.isNull else { continue }
+      return Set((value.array ?? [value]).compactMap { $0.int.map(Int32.init) })
+    }
+    return []
+  }
+}

@@ -1,0 +1,86 @@
+import GraftTensors
+
+/// What one step of an update rule is given for some consecutive elements of a parameter.
+public struct UpdateContext: Sendable {
+  /// Counted from 1.
+  public var step: Int
+  public var learningRate: Double
+  /// Multiplied into the gradient, as clipping and loss scaling do.
+  public var gradientScale: Float
+  /// The parameter's own: 0 where decay leaves it out.
+  public var weightDecay: Double
+}
+
+/// How weights follow from gradients: a value with its hyper-parameters, applied elementwise.
+public protocol UpdateRule: Sendable {
+  /// The tensors that the rule keeps for each parameter, all zero at first, such as `["exp_avg", "exp_avg_sq"]`.
+  var stateNames: [String] { get }
+  /// Updates `count` consecutive elements in place.
+  func update(
+    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
+    _ context: UpdateContext)
+}
+
+/// An update rule over a list of parameters, with its state.
+public final class Optimizer {
+  public let rule: any UpdateRule
+  public let parameters: [Parameter]
+  public let weightDecay: Double
+  /// Steps done.
+  public private(set) var stepCount = 0
+  private let isDecayed: [Bool]
+  private var state: [[Tensor]]
+
+  /// - Parameters:
+  ///   - parameters: those to train; one without a gradient is left alone.
+  ///   - isDecayed: whether weight decay applies to a parameter.
+  public init(_ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true }) {
+    self.rule = rule
+    self.parameters = parameters
+    self.weightDecay = weightDecay
+    self.isDecayed = parameters.map(isDecayed)
+    state = parameters.map { parameter in rule.stateNames.map { _ in .zeros(parameter.shape) } }
+  }
+
+  /// The L2 norm over all gradients, `factor` times each.
+  public func gradientNorm(factor: Double = 1) -> Double {
+    parameters.reduce(0) { $0 + ($1.gradient?.sumOfSquares ?? 0) }.squareRoot() * factor
+  }
+
+  /// Updates every parameter from its gradient, and forgets the gradients.
+  public func step(learningRate: Double, gradientScale: Double = 1) {
+    stepCount += 1
+    for (index, parameter) in parameters.enumerated() {
+      guard let gradient = parameter.gradient else { continue }
+      let context = UpdateContext(
+        step: stepCount, learningRate: learningRate, gradientScale: Float(gradientScale), weightDecay: isDecayed[index] ? weightDecay : 0)
+      for slot in state[index].indices { state[index][slot].makeUnique() }
+      let moments = state[index].map(\.mutablePointer), from = gradient.pointer
+      parameter.update { weights in
+        guard let base = weights.baseAddress else { return }
+        parallel(over: weights.count, grain: elementwiseGrain) { part in
+          rule.update(base + part.lowerBound, moments.map { $0 + part.lowerBound }, from + part.lowerBound, count: part.count, context)
+        }
+      }
+    }
+    forgetGradients()
+  }
+
+  public func forgetGradients() {
+    for parameter in parameters { parameter.gradient = nil }
+  }
+
+  /// The state by `parameter path / state name`, for a checkpoint.
+  public var stateTensors: [(name: String, tensor: Tensor)] {
+    zip(parameters, state).flatMap { parameter, tensors in
+      zip(rule.stateNames, tensors).map { ("\(parameter.path)/\($0)", $1) }
+    }
+  }
+
+  /// Goes on from a checkpoint's state.
+  /// - Throws: what `tensor` throws for a name it lacks.
+  public func restore(stepCount: Int, tensor: (_ name: String) throws -> Tensor) throws {
+    self.stepCount = stepCount
+    state = try parameters.map { parameter in try rule.stateNames.map { try tensor("\(parameter.path)/\($0)") } }
+  }
+}
