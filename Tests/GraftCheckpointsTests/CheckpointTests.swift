@@ -42,7 +42,7 @@ struct CheckpointTests {
   /// A copy of the sharded fixture whose first shard goes by `name`.
   static func sharded(_ folder: TemporaryDirectory, firstShardNamed name: String, in directory: String = "model") throws -> String {
     let model = folder.file(directory)
-    try FileManager.default.createDirectory(atPath: folder.file(directory + "/..").replacingOccurrences(of: "/..", with: ""), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(atPath: model, withIntermediateDirectories: true)
     for entry in try FileManager.default.contentsOfDirectory(atPath: fixture("sharded")) {
       try FileManager.default.copyItem(atPath: fixture("sharded/\(entry)"), toPath: "\(model)/\(entry)")
     }

@@ -85,7 +85,6 @@ struct SafetensorsWritingTests {
   func permissions() throws {
     let folder = try TemporaryDirectory()
     try AtomicFile.write([1], to: folder.file("ours"))
-    FileManager.default.createFile(atPath: folder.file("plain"), contents: nil)
     var (ours, plain) = (stat(), stat())
     stat(folder.file("ours"), &ours)
     let descriptor = open(folder.file("fresh"), O_CREAT | O_WRONLY, 0o666)
