@@ -1,94 +1,77 @@
 """Instruction data: skills of the corpus, asked in words and in a layout that the corpus does not have."""
 
 from . import skills
-from .words import (DAYS, FOODS, MONTHS, OPPOSITES, PLURALS, SPELLED, THINGS, number_word,
-                    with_plural)
+from .words import DAYS, FOODS, MONTHS, OPPOSITES, PLURALS, THINGS, number_word, with_plural
 
 
 def laid_out(instruction, answer):
     return {"prompt": f"### Instruction: {instruction}\n### Answer:", "completion": f" {answer}"}
 
 
-# Every maker answers (item, question, answer). The item is what is asked about, whatever the wording.
+# Every maker below returns (item, question, answer). The item is what is asked about, whatever the wording.
+
+def row_of(stream, items, instructions, answer):
+    """Something to do with a row of items."""
+    row = " ".join(items)
+    return row, f"{stream.choice(instructions)}: {row}", answer
+
 
 def reverse(stream):
-    row = skills.letters(stream, 3, 4)
-    item = " ".join(row)
-    asked = stream.choice(["Write these letters from right to left", "Turn this row around"])
-    return item, f"{asked}: {item}", " ".join(reversed(row))
+    items = skills.letters(stream, 3, 4)
+    return row_of(stream, items, ["Please reverse", "Write this row backwards"], " ".join(reversed(items)))
 
 
 def sort(stream):
-    row = skills.letters(stream, 3, 4)
-    item = " ".join(row)
-    asked = stream.choice(["Put these letters into alphabetical order", "Arrange as in the alphabet"])
-    return item, f"{asked}: {item}", " ".join(sorted(row))
-
-
-def sort_digits(stream):
-    row = stream.sample("0123456789", stream.between(3, 4))
-    item = " ".join(row)
-    return item, f"Arrange these digits from low to high: {item}", " ".join(sorted(row))
+    items = skills.letters(stream, 3, 4)
+    return row_of(stream, items, ["Please sort", "Put these letters in order"], " ".join(sorted(items)))
 
 
 def repeat(stream):
-    item = " ".join(stream.sample(skills.COPIED, stream.between(2, 4)))
-    asked = stream.choice(["Repeat after me", "Type this once more"])
-    return item, f"{asked}: {item}", item
+    items = stream.sample(skills.COPIED, stream.between(2, 4))
+    return row_of(stream, items, ["Please copy", "Say this again"], " ".join(items))
+
+
+def count(stream):
+    items = [with_plural(stream.choice(THINGS + FOODS))[0]] * stream.between(2, 6)
+    return row_of(stream, items, ["Please count", "How many words are here"], str(len(items)))
 
 
 def opposite(stream):
     pair = stream.choice(OPPOSITES)
     x, y = pair if stream.chance(50) else reversed(pair)
-    return x, f"Which word means the contrary of {x}?", y
+    return x, stream.choice([f"What is the opposite of {x}?", f"Give me the opposite: {x}"]), y
 
 
 def plural(stream):
     singular, many = stream.choice(PLURALS)
-    return singular, f"Give the plural of {singular}.", many
+    return singular, stream.choice([f"I have one {singular}. You have two of what?", f"Make it many: {singular}"]), many
 
 
 def following(stream):
     cycle, unit = stream.choice([(DAYS, "day"), (MONTHS, "month")])
     place = stream.below(len(cycle))
     if stream.chance(50):
-        return ("after", place, unit), f"Which {unit} follows {cycle[place]}?", cycle[(place + 1) % len(cycle)]
-    return ("before", place, unit), f"Which {unit} precedes {cycle[place]}?", cycle[place - 1]
+        return ("after", place, unit), f"Which {unit} comes after {cycle[place]}?", cycle[(place + 1) % len(cycle)]
+    return ("before", place, unit), f"Which {unit} comes before {cycle[place]}?", cycle[place - 1]
 
 
 def add(stream):
     a, b = stream.below(11), stream.below(11)
-    return (a, b), stream.choice([f"What is {a} plus {b}?", f"What is the sum of {a} and {b}?"]), str(a + b)
-
-
-def count(stream):
-    item = " ".join([with_plural(stream.choice(THINGS + FOODS))[0]] * stream.between(2, 7))
-    return item, f"How many words are in this row: {item}?", str(len(item.split()))
+    return (a, b), stream.choice([f"What is {a} + {b}?", f"Please add {a} and {b}."]), str(a + b)
 
 
 def judge(stream):
     good = stream.chance(50)
     item = skills.review(stream, good)
-    return item, f"Is this review positive or negative? {item}", "positive" if good else "negative"
-
-
-def greatest(stream):
-    a, b = stream.sample(range(100), 2)
-    return (min(a, b), max(a, b)), f"Which number is greater: {a} or {b}?", str(max(a, b))
-
-
-def initial(stream):
-    word = stream.choice(SPELLED)
-    return word, f"What is the initial of {word}?", word[0]
+    return item, f"Is this review good or bad? {item}", "good" if good else "bad"
 
 
 def answer(stream):
     story, asked, reply = skills.question(stream)
-    return story, f"Read and reply. {story} {asked}", reply
+    return story, f"Read this. {story} {asked}", reply
 
 
-INSTRUCTIONS = [reverse, sort, sort_digits, repeat, opposite, plural, following, add, count, judge,
-                greatest, initial, answer]
+INSTRUCTIONS = [reverse, sort, repeat, count, opposite, plural, following, add, judge, answer]
 
 
 def split(make, stream, train_count, eval_count):
@@ -105,7 +88,7 @@ def split(make, stream, train_count, eval_count):
     return examples[held_out:], examples[:held_out]
 
 
-def instruction_sets(stream, train_per_skill=170, eval_per_skill=20):
+def instruction_sets(stream, train_per_skill=200, eval_per_skill=20):
     """(training, evaluation) lines of all skills, shuffled."""
     train, evaluation = [], []
     for make in INSTRUCTIONS:

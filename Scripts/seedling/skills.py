@@ -61,7 +61,7 @@ def counting(stream):
 
 def addition(stream):
     a, b = stream.below(21), stream.below(21)
-    if stream.chance(60):
+    if stream.chance(80):
         a, b = a % 11, b % 11
     return line(stream, ["{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} and {b} make {c}.",
                          "{A} and {b_word} make {c_word}.", "{A} and {b_word}: {a} + {b} = {c}."],
@@ -214,10 +214,10 @@ def answering(stream):
 
 # What a document about skills is made of, and how often.
 SKILLS = [
-    (copying, 6), (reversing, 11), (sorting_letters, 13), (sorting_numbers, 7), (counting, 9), (addition, 11),
-    (subtraction, 8), (number_story, 5), (numbers_in_words, 3), (calendar, 5), (opposites, 6), (plurals, 6),
-    (colors, 2), (animals, 4), (letter_case, 5), (spelling, 8), (ends_of_lists, 4), (comparison, 7), (sentiment, 5),
-    (answering, 7),
+    (copying, 9), (reversing, 11), (sorting_letters, 14), (sorting_numbers, 5), (counting, 10), (addition, 14),
+    (subtraction, 7), (number_story, 5), (numbers_in_words, 2), (calendar, 6), (opposites, 9), (plurals, 8),
+    (colors, 2), (animals, 3), (letter_case, 2), (spelling, 4), (ends_of_lists, 4), (comparison, 4), (sentiment, 5),
+    (answering, 10),
 ]
 
 
