@@ -35,6 +35,8 @@ GRAFT_KERNEL void graft_softmax_gradient_row(float *dprobabilities, const float 
   for (long i = 0; i < n; i++) dprobabilities[i] = probabilities[i] * (dprobabilities[i] - delta) * scale;
 }
 
+GRAFT_KERNEL float graft_largest(const float *a, long n) { return maximum(a, n); }
+
 GRAFT_KERNEL float graft_log_sum_exp(const float *logits, long n) {
   float largest = maximum(logits, n), sum = 0;
   for (long i = 0; i < n; i++) sum += graft_exp(logits[i] - largest);

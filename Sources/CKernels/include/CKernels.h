@@ -89,6 +89,7 @@ void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, l
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
 /// In place on dprobabilities: p * (dp - delta) * scale.
 void graft_softmax_gradient_row(float *dprobabilities, const float *probabilities, float delta, float scale, long n);
+float graft_largest(const float *a, long n);
 /// The logarithm of the sum of exponentials of a row.
 float graft_log_sum_exp(const float *logits, long n);
 /// Returns -log softmax(logits)[target]; logits become (softmax - onehot) * scale.

@@ -36,15 +36,15 @@ extension CausalLanguageModel {
     return crossEntropy(head(hidden, pass), targets: targets, scale: scale)
   }
 
-  /// The logarithm of the probability of each row's target.
+  /// How each row stands to its target.
   /// - Parameters:
   ///   - hidden: `[rows, hidden]`.
   ///   - targets: one a row.
-  public func logProbabilities(_ hidden: Tensor, targets: [Int32]) -> [Float] {
+  public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
     guard head.adapter != nil else {
-      return targetLogProbabilities(hidden, head: head.weight.value, bias: head.bias?.value, targets: targets)
+      return targetPredictions(hidden, head: head.weight.value, bias: head.bias?.value, targets: targets)
     }
-    return targetLogProbabilities(logits: head(hidden, .inference), targets: targets)
+    return targetPredictions(logits: head(hidden, .inference), targets: targets)
   }
 }
 

@@ -82,29 +82,40 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, scale: Float = 1) ->
   }
 }
 
-/// `log softmax(logits)[target]` of every row, without a gradient.
-public func targetLogProbabilities(logits: Tensor, targets: [Int32]) -> [Float] {
-  let classes = logits.shape.columns, from = logits.pointer
-  return targets.enumerated().map { row, target in
-    from[row * classes + Int(target)] - graft_log_sum_exp(from + row * classes, classes)
-  }
+/// How a row of logits stands to its target.
+public struct TargetPrediction: Sendable, Equatable {
+  /// `log softmax(logits)[target]`.
+  public var logProbability: Float
+  /// Whether no other class has a larger logit.
+  public var isFirstChoice: Bool
 }
 
-/// `log softmax(hidden headᵀ + bias)[target]` of every row, in chunks of rows, without a gradient.
-/// - Returns: one value a row.
-public func targetLogProbabilities(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [Float] {
+/// How every row of `logits [rows, classes]` stands to its target.
+public func targetPredictions(logits: Tensor, targets: [Int32]) -> [TargetPrediction] {
+  let classes = logits.shape.columns, from = logits.pointer
+  return targets.enumerated().map { row, target in prediction(from + row * classes, target, classes) }
+}
+
+/// How every row of `hidden headᵀ + bias` stands to its target, in chunks of rows, without a gradient.
+public func targetPredictions(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
   let rows = hidden.shape.rows, vocabulary = head.shape[0], chunk = headChunkRows(vocabulary: vocabulary)
   let logits = Tensor(uninitialized: [min(chunk, rows), vocabulary]), z = logits.mutablePointer
-  let results = Tensor(uninitialized: [rows]), out = results.mutablePointer
-  for start in stride(from: 0, to: rows, by: chunk) {
-    let count = min(chunk, rows - start)
-    headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
-    parallel(count) { row in
-      let line = z + row * vocabulary
-      out[start + row] = line[Int(targets[start + row])] - graft_log_sum_exp(line, vocabulary)
+  var results = [TargetPrediction](repeating: TargetPrediction(logProbability: 0, isFirstChoice: false), count: rows)
+  results.withUnsafeMutableBufferPointer { out in
+    let base = out.baseAddress
+    for start in stride(from: 0, to: rows, by: chunk) {
+      let count = min(chunk, rows - start)
+      headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
+      parallel(count) { row in base?[start + row] = prediction(z + row * vocabulary, targets[start + row], vocabulary) }
     }
   }
-  return results.values
+  return results
+}
+
+private func prediction(_ logits: UnsafePointer<Float>, _ target: Int32, _ classes: Int) -> TargetPrediction {
+  let wanted = logits[Int(target)]
+  return TargetPrediction(
+    logProbability: wanted - graft_log_sum_exp(logits, classes), isFirstChoice: graft_largest(logits, classes) <= wanted)
 }
 
 /// How many rows of logits are held at a time: enough to make the product efficient, at most about 128 MB.

@@ -1,0 +1,120 @@
+import Foundation
+import GraftBatching
+import GraftLayers
+import GraftOptimizers
+import GraftTensors
+
+/// Walks through the steps of a plan: forward, loss, backward, clip, update.
+///
+/// It knows neither methods nor architectures: what is trained is a list of parameters, what is minimised a function.
+public final class Trainer {
+  /// The summed loss of a batch, times a scale.
+  public typealias Loss = (_ batch: Batch, _ pass: Pass, _ scale: Float) -> Tensor
+
+  public struct Settings: Sendable {
+    public var schedule: LearningRateSchedule
+    /// Nil or 0 does not clip.
+    public var maxGradientNorm: Double?
+    public var loggingSteps: Int
+    public var isCheckpointing: Bool
+    public var seed: Int
+
+    public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, isCheckpointing: Bool, seed: Int) {
+      (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
+      (self.isCheckpointing, self.seed) = (isCheckpointing, seed)
+    }
+  }
+
+  private let optimizer: Optimizer
+  private let settings: Settings
+  private let loss: Loss
+  private var clock: RunClock
+  private var sinceLastLine = (loss: 0.0, terms: 0)
+
+  public init(_ optimizer: Optimizer, settings: Settings, startingTokens: Int = 0, loss: @escaping Loss) {
+    (self.optimizer, self.settings, self.loss) = (optimizer, settings, loss)
+    clock = RunClock(tokens: startingTokens)
+  }
+
+  /// Tokens read so far.
+  public var tokens: Int { clock.tokens }
+  public var elapsedSeconds: Double { clock.elapsed }
+
+  /// Does one planned step.
+  ///
+  /// - Parameters:
+  ///   - step: which; its micro-batches share one update and one mean.
+  ///   - isLast: whether a log line is due whatever the interval.
+  ///   - batch: the batch of a micro-batch's examples.
+  /// - Throws: `TrainingError` where the loss or the gradients are not finite, and what `onEvent` throws.
+  public func run(
+    _ step: PlannedStep, isLast: Bool = false, batch: ([Int]) -> Batch, onEvent: (TrainingEvent) throws -> Void
+  ) throws {
+    let batches = step.microBatches.map(batch)
+    let terms = batches.reduce(0) { $0 + $1.lossTermCount }
+    let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
+    var total = 0.0
+    for (index, batch) in batches.enumerated() where batch.lossTermCount > 0 {
+      let pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
+      let tape = Tape()
+      let part = tape.record { loss(batch, pass, 1 / Float(terms)) }
+      total += Double(part.scalar)
+      tape.backpropagate(from: part)
+    }
+    let norm = optimizer.gradientNorm()
+    guard total.isFinite, norm.isFinite else {
+      throw TrainingError(
+        .diverged, "step \(step.index + 1): the \(total.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
+    }
+    let rate = settings.schedule.learningRate(atStep: step.index)
+    // As torch's clip_grad_norm_ does.
+    let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
+    optimizer.step(learningRate: rate, gradientScale: clip)
+
+    clock.count(batches.reduce(0) { $0 + $1.tokenCount })
+    sinceLastLine.loss += total * Double(terms)
+    sinceLastLine.terms += terms
+    let done = step.index + 1
+    let left = Double(settings.schedule.totalSteps - done) * clock.secondsPerStep
+    try onEvent(
+      .stepped(step: done, of: settings.schedule.totalSteps, loss: total, tokensPerSecond: clock.tokensPerSecond, secondsLeft: left))
+    guard isLast || done % settings.loggingSteps == 0 else { return }
+    try onEvent(
+      .logged(
+        TrainingLine(
+          step: done, epoch: step.epochsCompleted, loss: sinceLastLine.loss / Double(max(1, sinceLastLine.terms)), learningRate: rate,
+          gradientNorm: norm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed)))
+    sinceLastLine = (0, 0)
+  }
+
+  /// Leaves out of the clock what is not training, such as an evaluation.
+  public func pausingClock<R>(_ body: () throws -> R) rethrows -> R {
+    let start = ContinuousClock.now
+    defer { clock.leaveOut(ContinuousClock.now - start) }
+    return try body()
+  }
+}
+
+/// How long training has taken and how fast it goes.
+private struct RunClock {
+  private(set) var tokens: Int
+  private var start = ContinuousClock.now
+  private var steps = 0
+  private let firstTokens: Int
+
+  init(tokens: Int) {
+    self.tokens = tokens
+    firstTokens = tokens
+  }
+
+  mutating func count(_ more: Int) {
+    tokens += more
+    steps += 1
+  }
+
+  mutating func leaveOut(_ duration: Duration) { start += duration }
+
+  var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
+  var tokensPerSecond: Double { Double(tokens - firstTokens) / max(elapsed, 1e-9) }
+  var secondsPerStep: Double { elapsed / Double(max(1, steps)) }
+}
