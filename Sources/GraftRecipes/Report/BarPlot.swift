@@ -1,0 +1,74 @@
+/// One horizontal bar for each of several things, with its spread.
+public struct BarPlot: Sendable {
+  public struct Bar: Sendable {
+    public var name: String
+    public var value: Double
+    /// The standard deviation over repetitions.
+    public var deviation: Double?
+    /// The colour, for bars that belong to the series of other plots.
+    public var series: Int
+
+    public init(_ name: String, _ value: Double, deviation: Double? = nil, series: Int = 0) {
+      self.name = name
+      self.value = value
+      self.deviation = deviation
+      self.series = series
+    }
+  }
+
+  public var title: String
+  public var valueLabel: String
+  public var bars: [Bar]
+
+  public init(title: String, valueLabel: String = "", bars: [Bar]) {
+    self.title = title
+    self.valueLabel = valueLabel
+    self.bars = bars.filter(\.value.isFinite)
+  }
+
+  /// Nil when there is nothing to draw.
+  public var html: HTML? {
+    guard !bars.isEmpty else { return nil }
+    let rowHeight = 30.0
+    let names = min(Double(bars.map(\.name.count).max() ?? 0) * 7.2 + 14, 170)
+    let height = Double(bars.count) * rowHeight + 10 + (valueLabel.isEmpty ? 24 : 40)
+    let ends = bars.flatMap { [$0.value - ($0.deviation ?? 0), $0.value + ($0.deviation ?? 0)] }
+    let frame = PlotFrame(
+      width: 420, height: height, x: PlotScale(holding: ends, includesZero: true, reachesTicks: true, tickCount: 4),
+      y: PlotScale(holding: [0, 1], reachesTicks: true), xLabel: valueLabel, left: names)
+    let grid = frame.x.ticks.map {
+      HTML("<line class=\"grid\" x1=\"\(frame.x($0))\" x2=\"\(frame.x($0))\" y1=\"\(frame.top)\" y2=\"\(frame.bottom)\"/>")
+    }
+    let rows = bars.enumerated().map { index, bar in row(bar, middle: frame.top + (Double(index) + 0.5) * rowHeight, frame) }
+    let description = title + ": " + bars.map { "\($0.name) \(Figure.compact($0.value))" }.joined(separator: ", ")
+    return """
+      <figure class="plot"><figcaption><span>\(text: title)</span></figcaption>
+      \(frame.svg("\(grid)\(frame.horizontalAxis)\(rows)", description: description))</figure>
+
+      """
+  }
+
+  private func row(_ bar: Bar, middle: Double, _ frame: PlotFrame) -> HTML {
+    let start = min(frame.x(0), frame.x(bar.value))
+    let length = abs(frame.x(bar.value) - frame.x(0))
+    let deviation = bar.deviation ?? 0
+    let whisker: HTML = deviation > 0
+      ? """
+      <path class="whisker" d="M\(frame.x(bar.value - deviation)) \(middle)H\(frame.x(bar.value + deviation))"/>
+      """ : ""
+    let value = Figure.compact(bar.value) + (deviation > 0 ? " ± " + Figure.compact(deviation) : "")
+    // The value stands behind the bar, or inside it where there is no room left.
+    let valueWidth = Double(value.count) * 7.5
+    let end = frame.x(bar.value + deviation) + 6
+    let fits = end + valueWidth < frame.width
+    let name = bar.name.count > 22 ? bar.name.prefix(21) + "…" : bar.name[...]
+    return """
+      <g><title>\(text: bar.name): \(text: value)</title>\
+      <text class="name" x="\(frame.left - 8)" y="\(middle + 4.5)" text-anchor="end">\(text: String(name))</text>\
+      <rect class="bar s\(bar.series % PlotMark.colorCount)" x="\(start)" y="\(middle - 9)" width="\(max(length, 1))" height="18" rx="2"/>\
+      \(whisker)<text class="name" x="\(fits ? end : frame.x(bar.value - deviation) - 6)" y="\(middle + 4.5)" \
+      text-anchor="\(fits ? "start" : "end")"\(fits ? "" : HTML(" style=\"fill: var(--paper)\""))>\(text: value)</text></g>
+
+      """
+  }
+}

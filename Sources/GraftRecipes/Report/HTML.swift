@@ -1,0 +1,41 @@
+/// A piece of HTML, already escaped.
+public struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
+  public var description: String
+
+  /// Text as text: what means something to HTML is escaped.
+  public static func text(_ text: some CustomStringConvertible) -> HTML {
+    var escaped = ""
+    for scalar in text.description.unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      case _ where scalar.value < 0x20 && scalar != "\n" && scalar != "\t": escaped += "\u{FFFD}"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return HTML(markup: escaped)
+  }
+
+  init(markup: String) { description = markup }
+
+  public init(stringLiteral value: String) { description = value }
+
+  public init(stringInterpolation: Interpolation) { description = stringInterpolation.markup }
+
+  /// HTML and numbers stand as they are; text has a label, `\(text: name)`, and is escaped.
+  public struct Interpolation: StringInterpolationProtocol, Sendable {
+    var markup = ""
+
+    public init(literalCapacity: Int, interpolationCount: Int) { markup.reserveCapacity(literalCapacity) }
+    public mutating func appendLiteral(_ literal: String) { markup += literal }
+    public mutating func appendInterpolation(_ html: HTML) { markup += html.description }
+    public mutating func appendInterpolation(_ pieces: [HTML]) { for piece in pieces { markup += piece.description } }
+    public mutating func appendInterpolation(text: String) { markup += HTML.text(text).description }
+    public mutating func appendInterpolation(_ number: Int) { markup += String(number) }
+    /// A coordinate, to a tenth.
+    public mutating func appendInterpolation(_ number: Double) { markup += String((number * 10).rounded() / 10) }
+  }
+}

@@ -1,0 +1,69 @@
+/// A self-contained page: no script, nothing from the network, light and dark, for screens of any width and for paper.
+public struct HTMLPage: Sendable {
+  public struct Section: Sendable {
+    public var title: String
+    public var content: HTML
+
+    public init(_ title: String, _ content: HTML) {
+      self.title = title
+      self.content = content
+    }
+  }
+
+  public var title: String
+  public var subtitle: String
+  /// The figures that say the most, shown large.
+  public var highlights: [(label: String, value: String)]
+  public var sections: [Section]
+
+  public init(title: String, subtitle: String, highlights: [(label: String, value: String)] = [], sections: [Section]) {
+    self.title = title
+    self.subtitle = subtitle
+    self.highlights = highlights
+    self.sections = sections
+  }
+
+  public func rendered() -> String {
+    let figures = highlights.map { HTML("<div><dt>\(text: $0.label)</dt><dd>\(text: $0.value)</dd></div>\n") }
+    let parts = sections.map { HTML("<section>\n<h2>\(text: $0.title)</h2>\n\($0.content)\n</section>\n") }
+    let page: HTML = """
+      <!doctype html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="color-scheme" content="light dark">
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+      <title>\(text: title)</title>
+      <style>
+      \(HTML(markup: Self.style))
+      </style>
+      </head>
+      <body>
+      <header>
+      <h1>\(text: title)</h1>
+      <p>\(text: subtitle)</p>
+      \(figures.isEmpty ? "" : "<dl class=\"highlights\">\n\(figures)</dl>")
+      </header>
+      <main>
+      \(parts)</main>
+      </body>
+      </html>
+
+      """
+    return page.description
+  }
+}
+
+extension HTML {
+  /// Text in a fixed-width block that keeps its line breaks.
+  public static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
+
+  /// Plots beside one another where there is room.
+  public static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
+
+  /// Something folded away until it is asked for (and unfolded on paper).
+  public static func details(_ title: String, _ content: HTML) -> HTML {
+    "<details><summary>\(text: title)</summary>\n\(content)\n</details>"
+  }
+}

@@ -1,0 +1,146 @@
+/// Curves over a common axis.
+public struct LinePlot: Sendable {
+  public struct Point: Sendable, Equatable {
+    public var x: Double
+    public var y: Double
+
+    public init(x: Double, y: Double) {
+      self.x = x
+      self.y = y
+    }
+  }
+
+  public struct Series: Sendable {
+    public var name: String
+    public var points: [Point]
+    /// Whether every point gets a marker, as for few measurements.
+    public var hasMarkers: Bool
+
+    public init(_ name: String, _ points: [Point], hasMarkers: Bool = false) {
+      self.name = name
+      self.points = points
+      self.hasMarkers = hasMarkers
+    }
+  }
+
+  public var title: String
+  public var xLabel: String
+  public var series: [Series]
+  public var includesZero: Bool
+  /// Whether long noisy curves are drawn faint under a smoothed one.
+  public var smooths: Bool
+  /// Whether the plot takes the whole width where others share it.
+  public var isSpanning: Bool
+
+  public init(
+    title: String, xLabel: String = "step", series: [Series], includesZero: Bool = false, smooths: Bool = false,
+    isSpanning: Bool = false
+  ) {
+    self.title = title
+    self.xLabel = xLabel
+    self.series = series.filter { $0.points.contains { $0.y.isFinite } }
+    self.includesZero = includesZero
+    self.smooths = smooths
+    self.isSpanning = isSpanning
+  }
+
+  /// Nil when there is nothing to draw.
+  public var html: HTML? {
+    guard !series.isEmpty else { return nil }
+    let pictures: HTML =
+      isSpanning ? "\(svg(width: 880, height: 330, class: "wide"))\(svg(width: 420, height: 280, class: "narrow"))"
+      : svg(width: 420, height: 250)
+    return """
+      <figure class="plot\(isSpanning ? " spanning" : "")">
+      <figcaption><span>\(text: title)</span>\(legend)</figcaption>
+      \(pictures)</figure>
+
+      """
+  }
+
+  private var legend: HTML {
+    guard series.count > 1 else { return "" }
+    let entries = series.indices.map { index in
+      let mark = series[index].hasMarkers ? PlotMark.marker(index, x: 14, y: 6, size: 4, title: "") : ""
+      return HTML(
+        """
+        <span><svg viewBox="0 0 28 12" aria-hidden="true"><path class="series s\(index % PlotMark.colorCount) \
+        d\(index % PlotMark.colorCount)" d="M1 6H27"/>\(mark)</svg>\(text: series[index].name)</span>
+        """)
+    }
+    return "<span class=\"legend\">\(entries)</span>"
+  }
+
+  private func svg(width: Double, height: Double, class name: String = "") -> HTML {
+    let drawn = series.map { smooths ? Self.smoothed($0.points) : $0.points }
+    let values = (series.map(\.points) + drawn).joined()
+    let frame = PlotFrame(
+      width: width, height: height,
+      x: PlotScale(holding: values.map(\.x), reachesTicks: false),
+      y: PlotScale(holding: values.map(\.y), includesZero: includesZero, reachesTicks: true), xLabel: xLabel)
+    let curves = series.indices.map { index in
+      let raw: HTML = smooths && drawn[index] != series[index].points
+        ? "<path class=\"series faint s\(index % PlotMark.colorCount)\" d=\"\(path(series[index].points, frame))\"/>" : ""
+      let style: HTML = "series s\(index % PlotMark.colorCount) d\(index % PlotMark.colorCount)"
+      let curve: HTML = "\(raw)<path class=\"\(style)\" d=\"\(path(drawn[index], frame))\"/>"
+      let finite = series[index].points.filter(\.y.isFinite)
+      guard series[index].hasMarkers || finite.count == 1 else { return curve }
+      let markers = finite.map { point in
+        PlotMark.marker(
+          index, x: frame.x(point.x), y: frame.y(point.y),
+          title: "\(series[index].name): \(Figure.compact(point.y)) at \(xLabel) \(Figure.compact(point.x))")
+      }
+      return "\(curve)\(markers)"
+    }
+    return frame.svg("\(frame.verticalAxis)\(frame.horizontalAxis)\(curves)", description: description, class: name)
+  }
+
+  private var description: String {
+    let curves = series.map { series in
+      let finite = series.points.filter(\.y.isFinite)
+      guard let first = finite.first, let last = finite.last, let least = finite.map(\.y).min(), let most = finite.map(\.y).max() else {
+        return series.name
+      }
+      return "\(series.name) from \(Figure.compact(first.y)) at \(xLabel) \(Figure.compact(first.x)) to \(Figure.compact(last.y)) "
+        + "at \(xLabel) \(Figure.compact(last.x)), between \(Figure.compact(least)) and \(Figure.compact(most))"
+    }
+    return "\(title): " + curves.joined(separator: "; ")
+  }
+
+  /// The curve, interrupted where a value is not finite.
+  private func path(_ points: [Point], _ frame: PlotFrame) -> HTML {
+    var isDown = false
+    var commands: [HTML] = []
+    for point in Self.thinned(points) {
+      if point.y.isFinite { commands.append("\(isDown ? "L" : "M")\(frame.x(point.x)) \(frame.y(point.y))") }
+      isDown = point.y.isFinite
+    }
+    return "\(commands)"
+  }
+
+  /// At most about 800 points: of every stretch its lowest and its highest, so that no spike is lost.
+  private static func thinned(_ points: [Point]) -> [Point] {
+    guard points.count > 800 else { return points }
+    let size = (points.count + 399) / 400
+    return stride(from: 0, to: points.count, by: size).flatMap { start in
+      let stretch = points[start ..< min(start + size, points.count)]
+      guard stretch.allSatisfy(\.y.isFinite),
+        let low = stretch.indices.min(by: { stretch[$0].y < stretch[$1].y }),
+        let high = stretch.indices.max(by: { stretch[$0].y < stretch[$1].y })
+      else { return Array(stretch) }
+      return low == high ? [stretch[low]] : [stretch[min(low, high)], stretch[max(low, high)]]
+    }
+  }
+
+  /// The average over the neighbourhood of every point, a thirtieth of the curve wide; the curve itself where it is short.
+  private static func smoothed(_ points: [Point]) -> [Point] {
+    guard points.count >= 40 else { return points }
+    let reach = max(1, points.count / 60)
+    return points.indices.map { index in
+      let side = min(reach, index, points.count - 1 - index)
+      let near = points[index - side ... index + side].map(\.y).filter(\.isFinite)
+      guard points[index].y.isFinite, !near.isEmpty else { return points[index] }
+      return Point(x: points[index].x, y: near.reduce(0, +) / Double(near.count))
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+
+/// How values become positions along one axis of a plot.
+struct PlotScale: Sendable {
+  let lower: Double
+  let upper: Double
+  let isLogarithmic: Bool
+  let ticks: [Double]
+
+  /// A scale that holds `values`.
+  ///
+  /// - Parameters:
+  ///   - reachesTicks: Whether the axis ends on round numbers instead of on the outermost values.
+  ///   - isLogarithmic: Whether equal distances are equal factors; only where all values are above 0.
+  init(holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false, tickCount: Int = 5) {
+    let finite = values.filter(\.isFinite) + (includesZero ? [0] : [])
+    var low = finite.min() ?? 0
+    var high = finite.max() ?? 1
+    self.isLogarithmic = isLogarithmic && low > 0
+    if self.isLogarithmic {
+      let decades = Int(floor(log10(low)))...max(Int(ceil(log10(high))), Int(floor(log10(low))) + 1)
+      ticks = decades.map { pow(10, Double($0)) }
+      (lower, upper) = (ticks[0], ticks[ticks.count - 1])
+      return
+    }
+    if low == high {
+      let margin = low == 0 ? 1 : abs(low) * 0.1
+      (low, high) = (low - margin, high + margin)
+    }
+    let step = Self.roundStep(for: (high - low) / Double(tickCount))
+    let first = reachesTicks ? floor(low / step) : ceil(low / step)
+    let last = reachesTicks ? ceil(high / step) : floor(high / step)
+    ticks = first <= last ? stride(from: first, through: last, by: 1).map { $0 * step } : []
+    (lower, upper) = reachesTicks ? (first * step, last * step) : (low, high)
+  }
+
+  /// 0 at the lower end, 1 at the upper.
+  func position(of value: Double) -> Double {
+    isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)
+  }
+
+  /// The labels of the ticks, all with as many digits as their distance asks for.
+  var tickLabels: [String] {
+    guard !isLogarithmic, ticks.count > 1 else { return ticks.map { Figure.compact($0) } }
+    let step = ticks[1] - ticks[0]
+    let largest = ticks.map { abs($0) }.max() ?? 0
+    if largest >= 10_000 || largest < 0.01 { return ticks.map { Figure.compact($0) } }
+    let digits = max(0, Int(ceil(-log10(step) - 1e-9)))
+    return ticks.map { Figure.fixed($0, digits: digits) }
+  }
+
+  /// The next larger of 1, 2, 2.5 and 5 times a power of ten.
+  private static func roundStep(for step: Double) -> Double {
+    let power = pow(10, floor(log10(step)))
+    return ([1, 2, 2.5, 5].first { $0 * power >= step * (1 - 1e-9) } ?? 10) * power
+  }
+}
+
+/// Numbers as readers like them.
+public enum Figure {
+  public static func fixed(_ value: Double, digits: Int) -> String {
+    let text = String(format: "%.\(digits)f", value)
+    return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
+  }
+
+  /// Three significant digits with k, M, G for thousands, and powers of ten for small numbers: `12.3k`, `2e-4`.
+  public static func compact(_ value: Double) -> String {
+    guard value.isFinite else { return value.isNaN ? "not a number" : value < 0 ? "−∞" : "∞" }
+    let size = abs(value)
+    if size == 0 { return "0" }
+    if size < 0.01 {
+      let exponent = Int(floor(log10(size) + 1e-9))
+      return trimmed(value / pow(10, Double(exponent)), significant: 3) + "e\(exponent)"
+    }
+    for (unit, suffix) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= unit * (unit == 1e3 ? 10 : 1) {
+      return trimmed(value / unit, significant: 3) + suffix
+    }
+    return trimmed(value, significant: size >= 1000 ? 4 : 3)
+  }
+
+  /// Digits in groups of three: `1,234,567`.
+  public static func grouped(_ value: Int) -> String {
+    var digits = String(value.magnitude)
+    var groups: [String] = []
+    while digits.count > 3 {
+      groups.insert(String(digits.suffix(3)), at: 0)
+      digits.removeLast(3)
+    }
+    return (value < 0 ? "−" : "") + ([digits] + groups).joined(separator: ",")
+  }
+
+  /// `1.4 GB`, in powers of ten.
+  public static func bytes(_ count: Int) -> String {
+    for (unit, name) in [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")] where Double(count) >= unit {
+      return trimmed(Double(count) / unit, significant: 3) + " " + name
+    }
+    return "\(count) bytes"
+  }
+
+  /// `2 h 5 min`, `3 min 20 s`, `4.2 s`.
+  public static func duration(seconds: Double) -> String {
+    if seconds < 60 { return trimmed(seconds, significant: 3) + " s" }
+    let whole = Int(seconds.rounded())
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+
+  private static func trimmed(_ value: Double, significant: Int) -> String {
+    guard value != 0 else { return "0" }
+    let digits = max(0, significant - 1 - Int(floor(log10(abs(value)) + 1e-9)))
+    var text = fixed(value, digits: digits)
+    guard text.contains(".") else { return text }
+    while text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return text
+  }
+}

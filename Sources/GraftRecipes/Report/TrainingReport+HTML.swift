@@ -1,0 +1,83 @@
+extension TrainingReport {
+  /// The report as one self-contained page.
+  public func html() -> String {
+    var sections: [HTMLPage.Section] = []
+    if !notes.isEmpty {
+      sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>"))
+    }
+    if !points.isEmpty || !evaluations.isEmpty {
+      sections.append(.init("Curves", "\(HTML.plotGrid(plots))\(numbers)"))
+    }
+    if !summary.isEmpty { sections.append(.init("Summary", HTMLTable.pairs(summary))) }
+    if !samples.isEmpty { sections.append(.init("Samples", "\(samples.map(Self.html))")) }
+    sections.append(.init("Recipe", .code(recipe)))
+    if !machine.isEmpty { sections.append(.init("Machine", HTMLTable.pairs(machine))) }
+    if !commands.isEmpty { sections.append(.init("Reproduce", .code(commands.joined(separator: "\n")))) }
+    return HTMLPage(title: title, subtitle: subtitle, highlights: highlights, sections: sections).rendered()
+  }
+
+  private var plots: [HTML] {
+    let losses = LinePlot(
+      title: "Loss",
+      series: [
+        .init("training", curve { $0.loss }),
+        .init("evaluation", evaluations.map { .init(x: Double($0.step), y: $0.loss) }, hasMarkers: true),
+      ], smooths: true, isSpanning: true)
+    let others = [
+      LinePlot(title: "Learning rate", series: [.init("learning rate", curve { $0.learningRate })], includesZero: true),
+      LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], includesZero: true, smooths: true),
+      LinePlot(title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })], includesZero: true),
+    ]
+    return ([losses] + others + metricPlots).compactMap(\.html)
+  }
+
+  /// A plot for every metric of the task.
+  private var metricPlots: [LinePlot] {
+    var names: [String] = []
+    for metric in evaluations.flatMap(\.metrics) where !names.contains(metric.name) { names.append(metric.name) }
+    return names.map { name in
+      let values = evaluations.compactMap { evaluation in
+        evaluation.metrics.first { $0.name == name }.map { LinePlot.Point(x: Double(evaluation.step), y: $0.value) }
+      }
+      return LinePlot(title: name.prefix(1).uppercased() + name.dropFirst(), series: [.init(name, values, hasMarkers: true)])
+    }
+  }
+
+  private func curve(_ value: (Point) -> Double?) -> [LinePlot.Point] {
+    points.compactMap { point in value(point).map { LinePlot.Point(x: Double(point.step), y: $0) } }
+  }
+
+  /// The numbers behind the plots, for those who would rather read them: at most 40 lines of the log, and every evaluation.
+  private var numbers: HTML {
+    let every = max(1, (points.count + 39) / 40)
+    let shown = points.enumerated().filter { $0.offset % every == 0 || $0.offset == points.count - 1 }.map(\.element)
+    let log = HTMLTable(
+      columns: ["step", "epoch", "loss", "learning rate", "gradient norm", "tokens/s"].map { .init($0, isNumeric: true) },
+      rows: shown.map {
+        [
+          Figure.grouped($0.step), Figure.fixed($0.epoch, digits: 2), Figure.fixed($0.loss, digits: 4), Figure.compact($0.learningRate),
+          $0.gradientNorm.map { Figure.compact($0) } ?? "", $0.tokensPerSecond.map { Figure.compact($0) } ?? "",
+        ]
+      })
+    let training: HTML = points.isEmpty ? "" : HTML.details("Training log", log.html)
+    guard let first = evaluations.first else { return training }
+    let best = evaluations.indices.min { evaluations[$0].loss < evaluations[$1].loss }
+    let table = HTMLTable(
+      columns: (["step", "epoch", "loss"] + first.metrics.map(\.name)).map { .init($0, isNumeric: true) },
+      rows: evaluations.map { evaluation in
+        [Figure.grouped(evaluation.step), Figure.fixed(evaluation.epoch, digits: 2), Figure.fixed(evaluation.loss, digits: 4)]
+          + evaluation.metrics.map { Figure.compact($0.value) }
+      }, emphasizedRows: best.map { [$0] } ?? [])
+    return "\(training)\(HTML.details("Evaluations (the best in bold)", table.html))"
+  }
+
+  private static func html(of sample: Sample) -> HTML {
+    let parts = [
+      ("Prompt", sample.prompt), ("Expected", sample.expected), ("Before", sample.before), ("After", sample.after),
+    ]
+    let rows = parts.compactMap { label, text in
+      text.map { HTML("<div><div>\(text: label)</div><div class=\"verbatim\">\(text: $0)</div></div>\n") }
+    }
+    return "<div class=\"sample\">\n\(rows)</div>\n"
+  }
+}

@@ -1,0 +1,90 @@
+/// What a training run was, for its `report.html`.
+public struct TrainingReport: Sendable {
+  /// One line of the training log.
+  public struct Point: Sendable {
+    public var step: Int
+    public var epoch: Double
+    public var loss: Double
+    public var learningRate: Double
+    public var gradientNorm: Double?
+    public var tokensPerSecond: Double?
+
+    public init(
+      step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil, tokensPerSecond: Double? = nil
+    ) {
+      self.step = step
+      self.epoch = epoch
+      self.loss = loss
+      self.learningRate = learningRate
+      self.gradientNorm = gradientNorm
+      self.tokensPerSecond = tokensPerSecond
+    }
+  }
+
+  /// One evaluation: its loss and the task's metrics.
+  public struct Evaluation: Sendable {
+    public var step: Int
+    public var epoch: Double
+    public var loss: Double
+    public var metrics: [(name: String, value: Double)]
+
+    public init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
+      self.step = step
+      self.epoch = epoch
+      self.loss = loss
+      self.metrics = metrics
+    }
+  }
+
+  /// What the model answers to a prompt, before and after.
+  public struct Sample: Sendable {
+    public var prompt: String
+    public var expected: String?
+    public var before: String?
+    public var after: String
+
+    public init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
+      self.prompt = prompt
+      self.expected = expected
+      self.before = before
+      self.after = after
+    }
+  }
+
+  public var title: String
+  /// One line: the model, the method, the date.
+  public var subtitle: String
+  /// The figures shown large, a handful.
+  public var highlights: [(label: String, value: String)]
+  /// The rows of the summary table.
+  public var summary: [(label: String, value: String)]
+  public var points: [Point]
+  public var evaluations: [Evaluation]
+  public var samples: [Sample]
+  /// What the reader should know: truncated examples, skipped steps.
+  public var notes: [String]
+  /// The resolved recipe as YAML.
+  public var recipe: String
+  /// Processor, threads, libraries.
+  public var machine: [(label: String, value: String)]
+  /// The commands that do it again.
+  public var commands: [String]
+
+  public init(
+    title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
+    summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [], samples: [Sample] = [],
+    notes: [String] = [], recipe: String, machine: [(label: String, value: String)] = [], commands: [String] = []
+  ) {
+    self.title = title
+    self.subtitle = subtitle
+    self.highlights = highlights
+    self.summary = summary
+    self.points = points
+    self.evaluations = evaluations
+    self.samples = samples
+    self.notes = notes
+    self.recipe = recipe
+    self.machine = machine
+    self.commands = commands
+  }
+}
