@@ -8,6 +8,9 @@ public final class KeyValueCache {
   /// How many rows each sequence holds.
   public private(set) var lengths: [Int]
   private var layers: [Int: (keys: Tensor, values: Tensor)] = [:]
+  /// Keys and values of an encoder's output, which never grow: each sequence has its rows of them.
+  private var encodedLayers: [Int: (keys: Tensor, values: Tensor)] = [:]
+  private(set) var encodedSpans: [Range<Int>] = []
 
   /// - Parameter capacity: the most tokens of a sequence, prompt included.
   public init(sequences: Int, capacity: Int) {
@@ -30,6 +33,15 @@ public final class KeyValueCache {
     return (buffers.keys, buffers.values, extended)
   }
 
+  /// A layer's keys and values of the encoder's output, projected the first time they are asked for.
+  func encoded(layer: Int, spans: [Range<Int>], _ project: () -> (Tensor, Tensor)) -> (Tensor, Tensor) {
+    if encodedSpans.isEmpty { encodedSpans = spans }
+    if let known = encodedLayers[layer] { return known }
+    let (keys, values) = project()
+    encodedLayers[layer] = (keys, values)
+    return (keys, values)
+  }
+
   /// Makes the rows that every layer has appended part of their sequences.
   public func advance(by counts: [Int]) {
     for (sequence, count) in counts.enumerated() { lengths[sequence] += count }
@@ -39,6 +51,8 @@ public final class KeyValueCache {
   public func select(_ sequences: [Int]) {
     layers = layers.mapValues { (picked($0.keys, sequences), picked($0.values, sequences)) }
     lengths = sequences.map { lengths[$0] }
+    // Sequences that continue the same source share its rows.
+    if !encodedSpans.isEmpty { encodedSpans = sequences.map { encodedSpans[$0] } }
   }
 
   private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * capacity, rows.shape.columns]) }

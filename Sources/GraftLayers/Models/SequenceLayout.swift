@@ -8,9 +8,25 @@ public struct SequenceLayout {
   public var positions: [Int32]
   public var mask: AttentionMask.Kind
   public var rotary: RotaryTable?
+  /// Added to every layer's scores by distance (T5).
+  public var bias: DistanceBias?
 
-  public init(spans: [AttentionSpan], positions: [Int32], mask: AttentionMask.Kind, rotary: RotaryTable? = nil) {
-    (self.spans, self.positions, self.mask, self.rotary) = (spans, positions, mask, rotary)
+  public init(
+    spans: [AttentionSpan], positions: [Int32], mask: AttentionMask.Kind, rotary: RotaryTable? = nil, bias: DistanceBias? = nil
+  ) {
+    (self.spans, self.positions, self.mask, self.rotary, self.bias) = (spans, positions, mask, rotary, bias)
+  }
+}
+
+/// What an encoder made of its input, for a decoder's cross-attention.
+public struct EncoderStates {
+  /// `[rows, hidden]`.
+  public var states: Tensor
+  /// The rows of each document.
+  public var spans: [Range<Int>]
+
+  public init(states: Tensor, spans: [Range<Int>]) {
+    (self.states, self.spans) = (states, spans)
   }
 }
 

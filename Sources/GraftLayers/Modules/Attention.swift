@@ -2,8 +2,14 @@ import GraftTensors
 
 /// Multi-head attention with a residual: the projections are given to it, so that families differ only in names and options.
 public final class Attention {
+  /// What makes queries, keys and values: three layers, or one whose columns are split in that order.
+  public enum Projection {
+    case separate(query: Linear, key: Linear, value: Linear)
+    case fused(Linear)
+  }
+
   public let path: String
-  public let query: Linear, key: Linear, value: Linear, output: Linear
+  public let projection: Projection, output: Linear
   public let heads: Int, keyValueHeads: Int, headSize: Int
   /// Norms of every query and key head, before rotation (Qwen3).
   public let queryNorm: Norm?, keyNorm: Norm?
@@ -12,26 +18,39 @@ public final class Attention {
   public let window: Int?
   /// Multiplied into the scores; one over the root of the head size where nil.
   public let scale: Float?
+  /// The probability with which an element of the output is dropped in training.
+  public let dropout: Float
   /// The layer's number, which the cache keeps keys and values under.
   public let layer: Int
 
   public init(
-    _ scope: Scope, layer: Int, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil
+    _ scope: Scope, layer: Int, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0
   ) {
     path = scope.path
-    (self.query, self.key, self.value, self.output) = (query, key, value, output)
+    (self.projection, self.output, self.dropout) = (projection, output, dropout)
     (self.heads, self.keyValueHeads, self.headSize) = (heads, keyValueHeads, headSize)
     (self.queryNorm, self.keyNorm, self.isRotary, self.window, self.scale, self.layer) = (queryNorm, keyNorm, isRotary, window, scale, layer)
     scope.catalog.add(Site(path: path, role: nil, module: .attention(self)))
   }
 
+  public convenience init(
+    _ scope: Scope, layer: Int, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0
+  ) {
+    self.init(
+      scope, layer: layer, projection: .separate(query: query, key: key, value: value), output: output, heads: heads,
+      keyValueHeads: keyValueHeads, headSize: headSize, queryNorm: queryNorm, keyNorm: keyNorm, isRotary: isRotary, window: window, scale: scale,
+      dropout: dropout)
+  }
+
+  /// Attention of a sequence to itself.
   /// - Parameters:
   ///   - x: `[rows, hidden]`, normed.
   ///   - residual: `[rows, hidden]`, added to the result.
   /// - Returns: `[rows, hidden]`.
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    var q = query(x, pass), k = key(x, pass), v = value(x, pass)
+    var (q, k, v) = projected(x, pass)
     if let queryNorm { q = queryNorm(q) }
     if let keyNorm { k = keyNorm(k) }
     if isRotary, let rotary = layout.rotary {
@@ -42,7 +61,40 @@ public final class Attention {
     if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
     let context = attention(
       query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: AttentionMask(layout.mask, window: window),
-      scale: scale)
-    return output(context, pass, addingTo: residual)
+      scale: scale, bias: layout.bias)
+    return finish(context, pass, addingTo: residual)
+  }
+
+  /// Attention of a decoder's sequence to what the encoder made of its source; a cache keeps the source's keys and values.
+  /// - Parameters: as above.
+  /// - Precondition: separate projections, and as many documents on both sides.
+  public func callAsFunction(
+    _ x: Tensor, over source: EncoderStates, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil
+  ) -> Tensor {
+    guard case .separate(let query, let key, let value) = projection else { preconditionFailure("\(path): cross-attention with one projection") }
+    func keysAndValues() -> (Tensor, Tensor) { (key(source.states, pass), value(source.states, pass)) }
+    let (k, v) = pass.cache?.encoded(layer: layer, spans: source.spans, keysAndValues) ?? keysAndValues()
+    let sourceSpans = pass.cache?.encodedSpans ?? source.spans
+    let context = attention(
+      query: query(x, pass), key: k, value: v, heads: heads, keyValueHeads: keyValueHeads,
+      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale)
+    return finish(context, pass, addingTo: residual)
+  }
+
+  private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {
+    switch projection {
+    case .separate(let query, let key, let value): return (query(x, pass), key(x, pass), value(x, pass))
+    case .fused(let layer):
+      let joined = layer(x, pass), queries = heads * headSize, keys = keyValueHeads * headSize
+      return (
+        joined.columns(0..<queries), joined.columns(queries..<queries + keys), joined.columns(queries + keys..<joined.shape.columns)
+      )
+    }
+  }
+
+  private func finish(_ context: Tensor, _ pass: Pass, addingTo residual: consuming Tensor?) -> Tensor {
+    guard pass.isTraining, dropout > 0 else { return output(context, pass, addingTo: residual) }
+    let y = pass.dropout(output(context, pass), dropout, at: path)
+    return residual.map { $0 + y } ?? y
   }
 }

@@ -4,9 +4,12 @@ import GraftTensors
 public final class FeedForward {
   public let gate: Linear?, up: Linear, down: Linear
   public let activation: Activation
+  /// The probabilities with which elements of the middle and of the output are dropped in training.
+  public let middleDropout: Float, dropout: Float
 
-  public init(gate: Linear?, up: Linear, down: Linear, activation: Activation) {
+  public init(gate: Linear?, up: Linear, down: Linear, activation: Activation, middleDropout: Float = 0, dropout: Float = 0) {
     (self.gate, self.up, self.down, self.activation) = (gate, up, down, activation)
+    (self.middleDropout, self.dropout) = (middleDropout, dropout)
   }
 
   /// - Parameters:
@@ -15,7 +18,10 @@ public final class FeedForward {
   /// - Returns: `[rows, hidden]`.
   public func callAsFunction(_ x: Tensor, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
     let raised = up(x, pass)
-    let hidden = gate.map { gated($0(x, pass), raised, activation) } ?? activate(raised, activation)
-    return down(hidden, pass, addingTo: residual)
+    let middle = gate.map { gated($0(x, pass), raised, activation) } ?? activate(raised, activation)
+    let hidden = pass.dropout(middle, middleDropout, at: up.path)
+    guard pass.isTraining, dropout > 0 else { return down(hidden, pass, addingTo: residual) }
+    let y = pass.dropout(down(hidden, pass), dropout, at: down.path)
+    return residual.map { $0 + y } ?? y
   }
 }
