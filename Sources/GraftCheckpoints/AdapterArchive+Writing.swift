@@ -47,8 +47,12 @@ extension AdapterArchive {
     try group.setAttribute("content_sha256", adapter.contentSHA256)
     try writeText(adapter.configuration.serialized(pretty: true), "config", to: group)
     try writeNested(adapter.tensors, to: group, deflateLevel)
-    if !adapter.reparam.isEmpty { try writeFlat(adapter.reparam, to: group.createGroup("reparam"), deflateLevel) }
-    if !adapter.head.isEmpty { try writeFlat(adapter.head, to: group.createGroup("head"), deflateLevel) }
+    if !adapter.reparam.isEmpty {
+      try writeFlat(adapter.reparam, to: group.createGroup("reparam", for: adapter.reparam.map(\.name)), deflateLevel)
+    }
+    if !adapter.head.isEmpty {
+      try writeFlat(adapter.head, to: group.createGroup("head", for: adapter.head.map(\.name)), deflateLevel)
+    }
     if let training = adapter.training { try write(training, to: group.createGroup("training"), deflateLevel) }
   }
 
@@ -84,23 +88,41 @@ extension AdapterArchive {
       ]
     }
     try writeText(JSON.array(manifest).serialized(), "manifest", to: parent)
-    let root = try parent.createGroup("tensors")
-    var groups: [String: HDF5Group] = [:]
+    for tensor in tensors {
+      if let objection = objection(toTensorName: tensor.name) { throw CheckpointError(.unsupported, parent.location(), objection) }
+    }
+    let members = members(of: tensors)
+    var groups = ["": try parent.createGroup("tensors", for: members["", default: []])]
     for (tensor, hash) in zip(tensors, hashes) {
-      if let objection = objection(toTensorName: tensor.name) { throw CheckpointError(.unsupported, root.location(), objection) }
       let place = place(of: tensor.name)
-      var group = root
-      for component in place.groups {
-        let path = group.memberPath(component)
-        if let known = groups[path] {
-          group = known
-        } else {
-          group = try group.createGroup(component)
-          groups[path] = group
-        }
-      }
+      let group = try nestedGroup(place.groups[...], in: &groups, members)
       try write(tensor, place.dataset, hash, to: group, deflateLevel)
     }
+  }
+
+  /// The names in every group below `tensors/`, under the group's path.
+  private static func members(of tensors: [StoredTensor]) -> [String: Set<String>] {
+    var members: [String: Set<String>] = [:]
+    for tensor in tensors {
+      let place = place(of: tensor.name)
+      for depth in 0...place.groups.count {
+        let member = depth < place.groups.count ? place.groups[depth] : place.dataset
+        members[place.groups[..<depth].joined(separator: "/"), default: []].insert(member)
+      }
+    }
+    return members
+  }
+
+  /// The group at a path below `tensors/`, created with its parents where it lacks.
+  private static func nestedGroup(
+    _ components: ArraySlice<String>, in groups: inout [String: HDF5Group], _ members: [String: Set<String>]
+  ) throws(CheckpointError) -> HDF5Group {
+    let path = components.joined(separator: "/")
+    if let known = groups[path] { return known }
+    let parent = try nestedGroup(components.dropLast(), in: &groups, members)
+    let group = try parent.createGroup(components.last ?? "", for: members[path, default: []])
+    groups[path] = group
+    return group
   }
 
   private static func writeFlat(_ tensors: [StoredTensor], to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError) {

@@ -73,6 +73,7 @@ final class HDF5File {
       guard H5Fget_file_image(file.id, &image, size) == size else {
         throw CheckpointError(.inputOutput, path, "the HDF5 library cannot finish the file")
       }
+      HDF5Superblock.repairChecksum(of: &image)
       return image
     }
     try AtomicFile.write(image, to: path)

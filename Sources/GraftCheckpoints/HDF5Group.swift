@@ -95,17 +95,27 @@ struct HDF5Group {
   // MARK: Writing
 
   /// Creates a group whose links stay in its header.
-  func createGroup(_ name: String) throws(CheckpointError) -> HDF5Group {
+  ///
+  /// - Parameter members: the names it will get, as far as known: room is made for them, without which adding many
+  ///   takes time that grows with more than the square of their number.
+  func createGroup(_ name: String, for members: some Collection<String> = []) throws(CheckpointError) -> HDF5Group {
     try HDF5Library.serialized { () throws(CheckpointError) in
       guard let creation = HDF5Identifier(H5Pcreate(CHDF5_groupCreationClass()), closedBy: H5Pclose),
         H5Pset_link_phase_change(creation.id, Self.maximumCompactLinks, Self.maximumCompactLinks / 2) >= 0,
         H5Pset_obj_track_times(creation.id, false) >= 0,
+        members.isEmpty || Self.reserve(creation.id, for: members),
         let group = HDF5Identifier(
           H5Gcreate2(identifier.id, name, CHDF5_defaultProperties(), creation.id, CHDF5_defaultProperties()),
           closedBy: H5Gclose)
       else { throw CheckpointError(.inputOutput, location(of: name), "cannot create the group") }
       return HDF5Group(group, in: file, path: memberPath(name))
     }
+  }
+
+  private static func reserve(_ creation: hid_t, for members: some Collection<String>) -> Bool {
+    let nameBytes = members.reduce(0) { max($0, $1.utf8.count) }
+    let count = min(members.count, Int(maximumCompactLinks))
+    return H5Pset_est_link_info(creation, UInt32(count), UInt32(min(nameBytes, maximumNameBytes))) >= 0
   }
 
   /// Creates a dataset: in chunks of up to 1 MiB, shuffled, deflated if `deflateLevel` is not 0, and checksummed.
