@@ -1,18 +1,18 @@
 import Foundation
 
 /// How values become positions along one axis of a plot.
-struct PlotScale: Sendable {
-  let lower: Double
-  let upper: Double
+package struct PlotScale: Sendable {
+  package let lower: Double
+  package let upper: Double
   let isLogarithmic: Bool
-  let ticks: [Double]
+  package let ticks: [Double]
 
   /// A scale that holds `values`.
   ///
   /// - Parameters:
   ///   - reachesTicks: Whether the axis ends on round numbers instead of on the outermost values.
   ///   - isLogarithmic: Whether equal distances are equal factors; only where all values are above 0.
-  init(holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false, tickCount: Int = 5) {
+  package init(holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false, tickCount: Int = 5) {
     let finite = values.filter(\.isFinite) + (includesZero ? [0] : [])
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
@@ -35,12 +35,12 @@ struct PlotScale: Sendable {
   }
 
   /// 0 at the lower end, 1 at the upper.
-  func position(of value: Double) -> Double {
+  package func position(of value: Double) -> Double {
     isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)
   }
 
   /// The labels of the ticks, all with as many digits as their distance asks for.
-  var tickLabels: [String] {
+  package var tickLabels: [String] {
     guard !isLogarithmic, ticks.count > 1 else { return ticks.map { Figure.compact($0) } }
     let step = ticks[1] - ticks[0]
     let largest = ticks.map { abs($0) }.max() ?? 0

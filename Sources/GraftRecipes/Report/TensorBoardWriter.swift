@@ -48,13 +48,13 @@ public final class TensorBoardWriter {
     try writeSummary(step: step, at: time) { summary in
       summary.add(1) { value in
         value.add(1, string: tag)
-        value.add(9) { metadata in
-          metadata.add(1) { $0.add(1, string: "text") }
-        }
         value.add(8) { tensor in
           tensor.add(1, integer: 7)  // DT_STRING
           tensor.add(2) { shape in shape.add(2) { $0.add(1, integer: 1) } }
           tensor.add(8, string: text)
+        }
+        value.add(9) { metadata in
+          metadata.add(1) { $0.add(1, string: "text") }
         }
       }
     }
@@ -68,7 +68,7 @@ public final class TensorBoardWriter {
   private func writeSummary(step: Int, at time: Date, _ build: (inout ProtocolBuffer) -> Void) throws(ReportError) {
     try write { event in
       event.add(1, double: time.timeIntervalSince1970)
-      event.add(2, integer: Int64(step))
+      if step != 0 { event.add(2, integer: Int64(step)) }
       event.add(5, build)
     }
   }

@@ -25,7 +25,7 @@ extension TrainingReport {
       ], smooths: true, isSpanning: true)
     let others = [
       LinePlot(title: "Learning rate", series: [.init("learning rate", curve { $0.learningRate })], includesZero: true),
-      LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], includesZero: true, smooths: true),
+      LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], includesZero: true),
       LinePlot(title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })], includesZero: true),
     ]
     return ([losses] + others + metricPlots).compactMap(\.html)

@@ -1,0 +1,99 @@
+import Foundation
+import GraftRecipes
+import Testing
+
+@Suite struct HTMLReportTests {
+  private let report = TrainingReport(
+    title: "run <1> & \"two\"", subtitle: "LoRA on m", highlights: [("Loss", "0.5")], summary: [("Steps", "3")],
+    points: (1...3).map { .init(step: $0, epoch: Double($0) / 3, loss: 3 / Double($0), learningRate: 1e-4, gradientNorm: 1) },
+    evaluations: [.init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]), .init(step: 6, epoch: 2, loss: 1.5, metrics: [("accuracy", 0.75)])],
+    samples: [.init(prompt: "1 + 1 =", expected: " 2", before: "<script>alert(1)</script>", after: " 2")],
+    notes: ["3 examples were cut."], recipe: "model:\n  path: \"a<b\"\n", machine: [("Threads", "2")], commands: ["graft train r.yaml"])
+
+  @Test func thePageStandsAlone() {
+    let page = report.html()
+    #expect(page.hasPrefix("<!doctype html>"))
+    #expect(page.contains("default-src 'none'"))
+    for forbidden in ["<script", "http://", "https://", "src=", "@import", "url(", "<link"] {
+      #expect(!page.contains(forbidden), "\(forbidden)")
+    }
+    #expect(page.contains("prefers-color-scheme: dark") && page.contains("@media print") && page.contains("width=device-width"))
+  }
+
+  @Test func textIsEscaped() {
+    let page = report.html()
+    #expect(page.contains("<h1>run &lt;1&gt; &amp; &quot;two&quot;</h1>"))
+    #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"))
+    #expect(page.contains("path: &quot;a&lt;b&quot;"))
+    #expect(HTML.text("a\u{1}\n'b'").description == "a\u{FFFD}\n&#39;b&#39;")
+  }
+
+  @Test func everyPartIsThere() {
+    let page = report.html()
+    for title in ["Notes", "Curves", "Summary", "Samples", "Recipe", "Machine", "Reproduce"] { #expect(page.contains("<h2>\(title)</h2>")) }
+    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy"] { #expect(page.contains("<span>\(title)</span>")) }
+    #expect(!page.contains("Tokens per second"))
+    #expect(page.contains("evaluation from 1.25 at step 3 to 1.5 at step 6"))
+    #expect(page.contains("<tr class=\"best\"><th scope=\"row\" class=\"number\">3</th>"))
+  }
+
+  @Test func elementsAreClosedInOrder() {
+    var open: [Substring] = []
+    let void: Set<Substring> = ["meta", "!doctype"]
+    for tag in report.html().matches(of: /<(\/?)([a-z0-9!]+)[^>]*?(\/?)>/) where tag.output.3.isEmpty && !void.contains(tag.output.2) {
+      if tag.output.1.isEmpty { open.append(tag.output.2) } else { #expect(open.popLast() == tag.output.2) }
+    }
+    #expect(open.isEmpty)
+  }
+
+  @Test func aRunWithoutMeasurementsStillReports() {
+    let page = TrainingReport(title: "t", subtitle: "", points: [], recipe: "a: 1").html()
+    #expect(page.contains("<h2>Recipe</h2>") && !page.contains("<h2>Curves</h2>"))
+  }
+}
+
+@Suite struct PlotTests {
+  @Test func curvesBreakWhereValuesAreNotFinite() throws {
+    let points = [1, .nan, 2, 3].enumerated().map { LinePlot.Point(x: Double($0), y: $1) }
+    let svg = try #require(LinePlot(title: "t", series: [.init("a", points)]).html).description
+    let path = try #require(svg.firstMatch(of: /class="series s0 d0" d="([^"]*)"/)).output.1
+    #expect(path.filter { $0 == "M" }.count == 2 && path.filter { $0 == "L" }.count == 1)
+    #expect(!svg.contains("nan"))
+    #expect(LinePlot(title: "t", series: [.init("a", [.init(x: 0, y: .infinity)])]).html == nil)
+  }
+
+  @Test func longCurvesAreThinnedWithoutLosingTheirSpikes() throws {
+    let points = (0..<10_000).map { LinePlot.Point(x: Double($0), y: $0 == 4321 ? 100 : 0) }
+    let svg = try #require(LinePlot(title: "t", series: [.init("a", points)]).html).description
+    let path = try #require(svg.firstMatch(of: /class="series s0 d0" d="([^"]*)"/)).output.1
+    #expect(path.filter { $0 == "L" || $0 == "M" }.count <= 1000)
+    #expect(path.contains(" 10.0"))  // the top of the plot
+  }
+
+  @Test func scalesHoldTheirValuesOnRoundTicks() {
+    let scale = PlotScale(holding: [0.13, 0.87], reachesTicks: true)
+    #expect(scale.tickLabels == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"])
+    #expect(scale.position(of: 0.5) == 0.5)
+    #expect(PlotScale(holding: [0, 2e-4], reachesTicks: true).tickLabels == ["0", "5e-5", "1e-4", "1.5e-4", "2e-4"])
+    #expect(PlotScale(holding: [1, 2e5], reachesTicks: true, isLogarithmic: true).tickLabels == ["1", "10", "100", "1000", "10k", "100k", "1M"])
+    let flat = PlotScale(holding: [3, 3], reachesTicks: true)
+    #expect(flat.lower < 3 && flat.upper > 3)
+    #expect(PlotScale(holding: [], reachesTicks: true).ticks.count > 1)
+  }
+
+  @Test func figuresAreShort() {
+    #expect([0, 1, 1.5, 0.123456, 1234, 12_345, 1_234_567, 2e-4, 1.25e-5, -3.14159].map { Figure.compact($0) }
+      == ["0", "1", "1.5", "0.123", "1234", "12.3k", "1.23M", "2e-4", "1.25e-5", "-3.14"])
+    #expect(Figure.grouped(1_234_567) == "1,234,567" && Figure.grouped(-1000) == "−1,000" && Figure.grouped(12) == "12")
+    #expect(Figure.bytes(612_000_000) == "612 MB" && Figure.bytes(12) == "12 bytes")
+    #expect(Figure.duration(seconds: 4.21) == "4.21 s" && Figure.duration(seconds: 200) == "3 min 20 s" && Figure.duration(seconds: 7500) == "2 h 5 min")
+  }
+
+  @Test func barsAndPointsAreDescribed() throws {
+    let bars = try #require(BarPlot(title: "Accuracy", bars: [.init("lora", 0.5, deviation: 0.1), .init("x", .nan)]).html).description
+    #expect(bars.contains("aria-label=\"Accuracy: lora 0.5\"") && bars.contains("0.5 ± 0.1"))
+    let points = try #require(ScatterPlot(title: "P", xLabel: "n", isLogarithmic: true, points: [.init("a", x: 1e6, y: 1), .init("b", x: 1e6, y: 1)]).html).description
+    let baselines = points.matches(of: /class="name" x="[^"]*" y="([^"]*)"/).map(\.output.1)
+    #expect(baselines.count == 2 && baselines[0] != baselines[1])
+  }
+}
