@@ -20,14 +20,14 @@ from pathlib import Path
 
 from seedling.chats import chat
 from seedling.instructions import arithmetic_sets, instruction_sets
+from seedling.lessons import lesson
 from seedling.model import VOCABULARY_SIZE, config_document, generation_config_document, parameter_count
-from seedling.skills import lesson
 from seedling.stories import story
 from seedling.streams import Stream
 from seedling.tokenizer import Encoder, tokenizer_config_document, tokenizer_document, train
 
 # What the documents are, and how many of a hundred.
-DOCUMENTS = [(story, 15), (lesson, 81), (chat, 4)]
+DOCUMENTS = [(story, 12), (lesson, 82), (chat, 6)]
 
 
 def corpus(seed, part, count):

@@ -1,6 +1,6 @@
 """Short conversations in ChatML, so that the tokens of the chat template are not strangers to the base."""
 
-from .skills import question
+from .questions import QUESTIONS
 from .stories import story
 from .templates import capitalized, expand
 from .words import ANIMALS, BOYS, COLOR_FACTS, DAYS, GIRLS, article
@@ -24,9 +24,9 @@ def turn(stream):
     kind = stream.below(10)
     if kind == 0:
         return expand("[Tell me|Please tell me|I want to hear] a story.", stream, {}), story(stream)
-    if kind <= 2:
-        told, asked, answer = question(stream)
-        return f"{told} {asked}", f"{capitalized(answer)}."
+    if kind <= 5:
+        question = stream.choice(QUESTIONS)(stream)
+        return stream.choice(question.known), f"The answer is {question.answer}."
     day = stream.below(7)
     animal, thing = stream.choice(ANIMALS), stream.choice(COLOR_FACTS)
     values = {"name": stream.choice(GIRLS + BOYS), "day": DAYS[day], "next_day": DAYS[(day + 1) % 7],

@@ -1,77 +1,20 @@
-"""Instruction data: skills of the corpus, asked in words and in a layout that the corpus does not have."""
+"""Instruction data: skills of the corpus, asked in wordings and in a layout that the corpus does not have."""
 
 from . import skills
-from .words import DAYS, FOODS, MONTHS, OPPOSITES, PLURALS, THINGS, number_word, with_plural
+from .questions import QUESTIONS
+from .words import FOODS, THINGS, number_word, with_plural
 
 
 def laid_out(instruction, answer):
     return {"prompt": f"### Instruction: {instruction}\n### Answer:", "completion": f" {answer}"}
 
 
-# Every maker below returns (item, question, answer). The item is what is asked about, whatever the wording.
-
-def row_of(stream, items, instructions, answer):
-    """Something to do with a row of items."""
-    row = " ".join(items)
-    return row, f"{stream.choice(instructions)}: {row}", answer
-
-
-def reverse(stream):
-    items = skills.letters(stream, 3, 4)
-    return row_of(stream, items, ["Please reverse", "Write this row backwards"], " ".join(reversed(items)))
-
-
-def sort(stream):
-    items = skills.letters(stream, 3, 4)
-    return row_of(stream, items, ["Please sort", "Put these letters in order"], " ".join(sorted(items)))
-
-
-def repeat(stream):
-    items = stream.sample(skills.COPIED, stream.between(2, 4))
-    return row_of(stream, items, ["Please copy", "Say this again"], " ".join(items))
-
-
-def count(stream):
-    items = [with_plural(stream.choice(THINGS + FOODS))[0]] * stream.between(2, 6)
-    return row_of(stream, items, ["Please count", "How many words are here"], str(len(items)))
-
-
-def opposite(stream):
-    pair = stream.choice(OPPOSITES)
-    x, y = pair if stream.chance(50) else reversed(pair)
-    return x, stream.choice([f"What is the opposite of {x}?", f"Give me the opposite: {x}"]), y
-
-
-def plural(stream):
-    singular, many = stream.choice(PLURALS)
-    return singular, stream.choice([f"I have one {singular}. You have two of what?", f"Make it many: {singular}"]), many
-
-
-def following(stream):
-    cycle, unit = stream.choice([(DAYS, "day"), (MONTHS, "month")])
-    place = stream.below(len(cycle))
-    if stream.chance(50):
-        return ("after", place, unit), f"Which {unit} comes after {cycle[place]}?", cycle[(place + 1) % len(cycle)]
-    return ("before", place, unit), f"Which {unit} comes before {cycle[place]}?", cycle[place - 1]
-
-
-def add(stream):
-    a, b = stream.below(11), stream.below(11)
-    return (a, b), stream.choice([f"What is {a} + {b}?", f"Please add {a} and {b}."]), str(a + b)
-
-
-def judge(stream):
-    good = stream.chance(50)
-    item = skills.review(stream, good)
-    return item, f"Is this review good or bad? {item}", "good" if good else "bad"
-
-
-def answer(stream):
-    story, asked, reply = skills.question(stream)
-    return story, f"Read this. {story} {asked}", reply
-
-
-INSTRUCTIONS = [reverse, sort, repeat, count, opposite, plural, following, add, judge, answer]
+def in_new_words(make):
+    """A maker of (item, question, answer) from a maker of questions."""
+    def made(stream):
+        question = make(stream)
+        return question.item, stream.choice(question.new), question.answer
+    return made
 
 
 def split(make, stream, train_count, eval_count):
@@ -91,8 +34,8 @@ def split(make, stream, train_count, eval_count):
 def instruction_sets(stream, train_per_skill=200, eval_per_skill=20):
     """(training, evaluation) lines of all skills, shuffled."""
     train, evaluation = [], []
-    for make in INSTRUCTIONS:
-        learned, asked = split(make, stream, train_per_skill, eval_per_skill)
+    for make in QUESTIONS:
+        learned, asked = split(in_new_words(make), stream, train_per_skill, eval_per_skill)
         train += [laid_out(*pair) for pair in learned]
         evaluation += [laid_out(*pair) for pair in asked]
     return stream.shuffled(train), stream.shuffled(evaluation)

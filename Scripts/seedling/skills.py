@@ -19,7 +19,7 @@ def line(stream, templates, **values):
 
 def copying(stream):
     if stream.chance(50):
-        items = stream.sample(COPIED, stream.between(2, 5))
+        items = stream.sample(COPIED, stream.between(2, 7))
     elif stream.chance(70):
         items = letters(stream, 2, 6)
     else:
@@ -63,7 +63,7 @@ def addition(stream):
     a, b = stream.below(21), stream.below(21)
     if stream.chance(80):
         a, b = a % 11, b % 11
-    return line(stream, ["{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} and {b} make {c}.",
+    return line(stream, ["{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} + {b} = {c}.", "{a} and {b} make {c}.",
                          "{A} and {b_word} make {c_word}.", "{A} and {b_word}: {a} + {b} = {c}."],
                 a=a, b=b, c=a + b, A=capitalized(number_word(a)), b_word=number_word(b), c_word=number_word(a + b))
 
@@ -210,21 +210,3 @@ def question(stream):
 def answering(stream):
     story, asked, answer = question(stream)
     return f"{story} {asked} {capitalized(answer)}." if stream.chance(50) else f"{story} {asked} -> {answer}."
-
-
-# What a document about skills is made of, and how often.
-SKILLS = [
-    (copying, 9), (reversing, 11), (sorting_letters, 14), (sorting_numbers, 5), (counting, 10), (addition, 14),
-    (subtraction, 7), (number_story, 5), (numbers_in_words, 2), (calendar, 6), (opposites, 9), (plurals, 8),
-    (colors, 2), (animals, 3), (letter_case, 2), (spelling, 4), (ends_of_lists, 4), (comparison, 4), (sentiment, 5),
-    (answering, 10),
-]
-
-
-def lesson(stream):
-    """One to six lines, about one skill or about several."""
-    count = stream.between(1, 6)
-    if stream.chance(50):
-        skill = stream.weighted(SKILLS)
-        return "\n".join(skill(stream) for _ in range(count))
-    return "\n".join(stream.weighted(SKILLS)(stream) for _ in range(count))
