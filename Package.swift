@@ -47,13 +47,14 @@ let package = Package(
     // L4: what users combine
     .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(name: "GraftModels", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTokenizers"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
 
     // L5: assembly
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets",
+        "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
+        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
