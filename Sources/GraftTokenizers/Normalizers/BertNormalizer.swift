@@ -25,10 +25,7 @@ struct BertNormalizer: Normalizer {
     }
     if stripsAccents, text.bytes.contains(where: { $0 >= 0x80 }) {
       UnicodeNormalizer(form: .nfd).normalize(&text)
-      let nonspacing = ScalarClass.mask(.nonspacingMark)
-      text.rewriteScalars { scalar, output in
-        if scalar < 0x300 || ScalarClass.category(scalar) & nonspacing == 0 { output.append(scalar: scalar) }
-      }
+      text.rewriteScalars { scalar, output in if !Self.isAccent(scalar) { output.append(scalar: scalar) } }
     }
     if lowercases { LowercaseNormalizer().normalize(&text) }
   }
@@ -39,8 +36,24 @@ struct BertNormalizer: Normalizer {
     case 0x20..<0x7F: scalar
     case 0x09, 0x0A, 0x0D: 0x20
     case 0, 0xFFFD: nil
-    default:
-      ScalarClass.category(scalar) & ScalarClass.other != 0 ? nil : ScalarClass.isWhiteSpace(scalar) ? 0x20 : scalar
+    default: isControl(scalar) ? nil : ScalarClass.isWhiteSpace(scalar) ? 0x20 : scalar
+    }
+  }
+
+  private static let control = ScalarClass.mask(.control, .format, .privateUse)
+  private static let nonspacing = ScalarClass.mask(.nonspacingMark)
+
+  /// Control characters, formats and private use, as of Unicode 8.
+  private static func isControl(_ scalar: UInt32) -> Bool {
+    ScalarClass.category(scalar) & control != 0 && ScalarClass.isAssigned(scalar, byUnicode: 8)
+  }
+
+  /// Nonspacing marks as of Unicode 8: since then some scalars have joined them, some left.
+  private static func isAccent(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0..<0x300, 0x1885, 0x1886, 0xA9BD, 0x111C9: false
+    case 0x1734, 0x1171E: true
+    default: ScalarClass.category(scalar) & nonspacing != 0 && ScalarClass.isAssigned(scalar, byUnicode: 8)
     }
   }
 

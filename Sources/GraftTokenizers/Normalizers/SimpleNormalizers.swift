@@ -32,8 +32,15 @@ struct StripNormalizer: Normalizer {
 /// Removes combining marks.
 struct StripAccentsNormalizer: Normalizer {
   func normalize(_ text: inout NormalizedText) {
-    text.rewriteScalars { scalar, output in
-      if scalar < 0x300 || ScalarClass.category(scalar) & ScalarClass.mark == 0 { output.append(scalar: scalar) }
+    text.rewriteScalars { scalar, output in if !Self.isMark(scalar) { output.append(scalar: scalar) } }
+  }
+
+  /// Marks as of Unicode 9.
+  private static func isMark(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0..<0x300, 0x111C9: false
+    case 0x1CF2, 0x1CF3: true
+    default: ScalarClass.category(scalar) & ScalarClass.mark != 0 && ScalarClass.isAssigned(scalar, byUnicode: 9)
     }
   }
 }

@@ -28,7 +28,22 @@ struct UnicodeNormalizer: Normalizer {
     text.bytes = output
   }
 
+  /// Appends a part that starts with ASCII at most, cut at scalars that are too young to be touched.
   private func append(_ part: ArraySlice<UInt8>, to output: inout [UInt8]) {
+    var start = part.startIndex
+    part.withUnsafeBufferPointer { bytes in
+      bytes.forEachScalar(in: 0..<bytes.count) { scalar, place in
+        guard ScalarClass.isYoungerThanNormalForms(scalar) else { return }
+        appendNormalized(part[start..<part.startIndex + place.lowerBound], to: &output)
+        output.append(contentsOf: bytes[place])
+        start = part.startIndex + place.upperBound
+      }
+    }
+    appendNormalized(part[start...], to: &output)
+  }
+
+  private func appendNormalized(_ part: ArraySlice<UInt8>, to output: inout [UInt8]) {
+    guard !part.isEmpty else { return }
     let text = String(decoding: part, as: UTF8.self)
     if form == .nfc, text.unicodeScalars.allSatisfy({ Self.isStable($0.value) }) {
       output.append(contentsOf: part)
@@ -47,7 +62,8 @@ struct UnicodeNormalizer: Normalizer {
   /// Common scalars that composition leaves alone as long as they are among themselves.
   private static func isStable(_ scalar: UInt32) -> Bool {
     switch scalar {
-    case 0..<0x300, 0x400...0x482, 0x48A...0x52F, 0x2010...0x2027, 0x3001...0x3029, 0x3041...0x3096, 0x30A1...0x30FC,
+    case 0..<0x300, 0x388...0x3FF, 0x400...0x482, 0x48A...0x52F, 0x620...0x64A, 0x671...0x6D3, 0x904...0x939,
+      0x93E...0x94C, 0x1E00...0x1EFF, 0x2010...0x2027, 0x3001...0x3029, 0x3041...0x3096, 0x30A1...0x30FC,
       0x4E00...0x9FFF, 0xAC00...0xD7A3, 0xFF01...0xFF5E, 0x1F300...0x1FAFF:
       true
     default: false

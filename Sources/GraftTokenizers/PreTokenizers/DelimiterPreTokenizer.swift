@@ -30,14 +30,14 @@ struct BertPreTokenizer: PreTokenizer {
   func split(_ text: inout PieceText) { for step in steps { step.split(&text) } }
 }
 
-/// Words and runs of what is neither word nor white space: the matches of `\w+|[^\w\s]+`.
+/// Words, with the joiners in them, and runs of what is neither word nor white space.
 struct WordPreTokenizer: PreTokenizer {
   private let splitter: SplitPreTokenizer
 
   init(_ component: Component) throws(TokenizerError) {
     do {
       splitter = SplitPreTokenizer(
-        pattern: try RegularExpression(#"\w+|[^\w\s]+"#), behavior: .removed, isInverted: true)
+        pattern: try RegularExpression(#"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200C\u200D]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200C\u200D\s]+"#), behavior: .removed, isInverted: true)
     } catch {
       throw component.error(error.description)
     }

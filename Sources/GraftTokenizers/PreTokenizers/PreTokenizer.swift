@@ -29,7 +29,7 @@ func makePreTokenizer(_ component: Component) throws(TokenizerError) -> any PreT
       behavior: try SplitBehavior(component, default: .isolated), isDelimiter: ScalarClass.isPunctuation)
   case "Digits":
     let behavior: SplitBehavior = component.bool("individual_digits", default: false) ? .isolated : .contiguous
-    return DelimiterPreTokenizer(behavior: behavior) { ScalarClass.category($0) & ScalarClass.number != 0 }
+    return DelimiterPreTokenizer(behavior: behavior, isDelimiter: ScalarClass.isNumeric)
   case "Delimiter", "CharDelimiterSplit":
     let delimiter = try component.scalar("delimiter").value
     return DelimiterPreTokenizer(behavior: .removed) { $0 == delimiter }

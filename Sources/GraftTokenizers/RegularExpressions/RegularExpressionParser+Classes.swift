@@ -134,27 +134,25 @@ extension RegularExpressionParser {
   }
 
   private func property(named name: String) throws(RegularExpressionError) -> ScalarSet {
+    let invisible = ScalarClass.mask(.control, .surrogate, .unassigned)
     let key = name.lowercased().filter { $0 != "_" && $0 != " " && $0 != "-" }
     if let categories = Self.categories[key] { return ScalarSet(categories: categories) }
     switch key {
     case "any": return .any
     case "ascii": return ScalarSet(ranges: [0...0x7F])
-    case "alpha", "alphabetic":
-      return ScalarSet(categories: ScalarClass.letter | ScalarClass.mask(.letterNumber))
-        .union(ScalarSet.word.intersection(ScalarSet(categories: ScalarClass.mark | ScalarClass.symbol)))
-    case "alnum": return ScalarSet.word.intersection(ScalarSet(0x5F).inverted)
+    case "alpha", "alphabetic": return .alphabetic
+    case "alnum": return ScalarSet.alphabetic.union(.digit)
     case "digit": return .digit
     case "xdigit": return .hexDigit
     case "space", "whitespace": return .whiteSpace
     case "word": return .word
     case "blank": return ScalarSet(ranges: [0x09...0x09], categories: ScalarClass.mask(.spaceSeparator))
     case "cntrl": return ScalarSet(categories: ScalarClass.mask(.control))
-    case "lower": return ScalarSet(categories: ScalarClass.mask(.lowercaseLetter))
-    case "upper": return ScalarSet(categories: ScalarClass.mask(.uppercaseLetter))
-    case "punct":
-      return ScalarSet(
-        ranges: [0x24...0x24, 0x2B...0x2B, 0x3C...0x3E, 0x5E...0x5E, 0x60...0x60, 0x7C...0x7C, 0x7E...0x7E],
-        categories: ScalarClass.punctuation)
+    case "lower", "lowercase": return .lowercase
+    case "upper", "uppercase": return .uppercase
+    case "punct": return ScalarSet(categories: ScalarClass.punctuation | ScalarClass.symbol)
+    case "graph": return ScalarSet(categories: invisible | ScalarClass.separator).inverted
+    case "print": return ScalarSet(categories: invisible).union(ScalarSet(ranges: [0x2028...0x2029])).inverted
     default:
       if let script = Script.ranges[key] { return ScalarSet(ranges: script) }
       throw error("unsupported property \\p{\(name)}")

@@ -3,18 +3,36 @@ enum ScalarClass {
   /// Bits of the general categories in the order of `Unicode.GeneralCategory`'s cases.
   typealias Categories = UInt32
 
-  /// The general category of every scalar of the basic plane.
-  private static let basicPlane: [UInt8] = (0..<0x10000).map { UInt8(lookUp(UInt32($0)).trailingZeroBitCount) }
+  /// Category and age of every scalar of the basic plane, as `lookUp` packs them.
+  private static let basicPlane: [UInt8] = (0..<0x10000).map { lookUp(UInt32($0)) }
 
-  /// The one bit of a scalar's general category.
+  private static let isNew: UInt8 = 0x80
+
+  /// The one bit of a scalar's general category in Unicode 16, whose tables the reference's expressions have.
   @inline(__always)
   static func category(_ scalar: UInt32) -> Categories {
-    scalar < 0x10000 ? 1 << Categories(basicPlane[Int(scalar)]) : lookUp(scalar)
+    1 << Categories((scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & ~isNew)
   }
 
-  private static func lookUp(_ scalar: UInt32) -> Categories {
-    guard let scalar = Unicode.Scalar(scalar) else { return surrogate }
-    return bit(scalar.properties.generalCategory)
+  /// Whether a scalar is younger than Unicode 9, whose tables the reference's normal forms have.
+  @inline(__always)
+  static func isYoungerThanNormalForms(_ scalar: UInt32) -> Bool {
+    (scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & isNew != 0
+  }
+
+  /// Whether a scalar was assigned by Unicode 8, 9, ...
+  static func isAssigned(_ scalar: UInt32, byUnicode major: Int) -> Bool {
+    guard let age = Unicode.Scalar(scalar)?.properties.age else { return false }
+    return age.major <= major
+  }
+
+  private static func lookUp(_ value: UInt32) -> UInt8 {
+    guard let scalar = Unicode.Scalar(value) else { return UInt8(surrogate.trailingZeroBitCount) }
+    let age = scalar.properties.age?.major ?? .max
+    let category: Unicode.GeneralCategory =
+      age > 16 ? scalar.properties.age == nil ? scalar.properties.generalCategory : .unassigned
+      : value == 0x295 ? .lowercaseLetter : scalar.properties.generalCategory
+    return UInt8(bit(category).trailingZeroBitCount) | (age > 9 && age != .max ? isNew : 0)
   }
 
   static func isWhiteSpace(_ scalar: UInt32) -> Bool {
@@ -24,19 +42,29 @@ enum ScalarClass {
     }
   }
 
-  /// Whether a scalar belongs to words: letters, marks, decimal digits, letter numbers and connecting punctuation.
+  /// Whether a scalar belongs to words: letters, marks, decimal digits, letter numbers, connecting punctuation, joiners.
   static func isWord(_ scalar: UInt32) -> Bool {
-    if category(scalar) & word != 0 { return true }
-    if scalar == 0x200C || scalar == 0x200D { return true }
-    guard scalar >= 0x80, let scalar = Unicode.Scalar(scalar) else { return false }
-    return scalar.properties.isAlphabetic
+    category(scalar) & word != 0 || scalar == 0x200C || scalar == 0x200D || isAlphabetic(scalar)
   }
 
+  static func isAlphabetic(_ scalar: UInt32) -> Bool {
+    if scalar < 0x80 { return scalar | 0x20 >= 0x61 && scalar | 0x20 <= 0x7A }
+    guard let value = Unicode.Scalar(scalar), value.properties.isAlphabetic else { return false }
+    return category(scalar) != unassigned
+  }
+
+  /// Whether a scalar is a number of any kind, in the newest Unicode.
+  static func isNumeric(_ scalar: UInt32) -> Bool {
+    if scalar < 0x80 { return scalar >= 0x30 && scalar <= 0x39 }
+    return Unicode.Scalar(scalar).map { bit($0.properties.generalCategory) & number != 0 } ?? false
+  }
+
+  /// Punctuation as of Unicode 8, as BERT's reference sees it.
   static func isPunctuation(_ scalar: UInt32) -> Bool {
     switch scalar {
-    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
+    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E, 0x166D, 0x111C9: true
     case 0..<0x80: false
-    default: category(scalar) & punctuation != 0
+    default: category(scalar) & punctuation != 0 && isAssigned(scalar, byUnicode: 8)
     }
   }
 
@@ -50,6 +78,7 @@ enum ScalarClass {
   static let separator = mask(.spaceSeparator, .lineSeparator, .paragraphSeparator)
   static let other = mask(.control, .format, .surrogate, .privateUse, .unassigned)
   static let surrogate = mask(.surrogate)
+  static let unassigned = mask(.unassigned)
   static let word = letter | mark | mask(.decimalNumber, .letterNumber, .connectorPunctuation)
   static let all: Categories = (1 << 30) - 1
 

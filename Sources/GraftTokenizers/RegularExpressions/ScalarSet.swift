@@ -14,12 +14,14 @@ struct ScalarSet: Sendable, Equatable {
   ])
   static let digit = ScalarSet(categories: ScalarClass.mask(.decimalNumber))
   static let hexDigit = ScalarSet(ranges: [0x30...0x39, 0x41...0x46, 0x61...0x66])
-  static let word = ScalarSet(categories: ScalarClass.word).union(otherAlphabetic)
-
-  /// What is alphabetic by `Other_Alphabetic` alone: circled and squared letters of category So.
-  private static let otherAlphabetic = ScalarSet(ranges: [
-    0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189,
-  ])
+  /// Oniguruma's `\w`, which has superscripts and fractions of Latin-1 and the circled and squared letters.
+  static let word = ScalarSet(
+    ranges: [
+      0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE, 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189,
+    ], categories: ScalarClass.word)
+  static let alphabetic = materialized(ScalarClass.isAlphabetic)
+  static let uppercase = materialized { Unicode.Scalar($0)?.properties.isUppercase ?? false }
+  static let lowercase = materialized { Unicode.Scalar($0)?.properties.isLowercase ?? false }
 
   init(ranges: [ClosedRange<UInt32>] = [], categories: ScalarClass.Categories = 0, isNegated: Bool = false) {
     self.ranges = ranges
