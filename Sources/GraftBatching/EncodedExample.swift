@@ -1,6 +1,8 @@
 /// The value a whole example carries in classification and regression.
 public enum ExampleLabel: Sendable, Hashable {
   case `class`(Int)
+  /// Any number of classes (multi-label).
+  case classes(Set<Int>)
   case value(Float)
 }
 

@@ -10,42 +10,16 @@ public protocol Model: AnyObject {
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }
-}
-
-/// A model that predicts the next token: the decoders.
-public protocol CausalLanguageModel: Model {
-  /// `[vocabulary, hidden]`, perhaps the embedding's own matrix.
-  var head: Linear { get }
-  /// The last hidden states, after the final norm.
+  /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor
 }
 
-extension CausalLanguageModel {
-  /// The summed negative log-likelihood of a batch's targets, times `scale`.
-  ///
-  /// Only the rows that carry loss reach the head.
+/// A model with a loss: all that a trainer asks for.
+public protocol TrainableModel: Model {
+  /// The loss summed over the batch's terms (`Batch.lossTermCount` of them), times `scale`.
   /// - Returns: a scalar.
-  public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let rows = batch.lossRows
-    let hidden = gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows))
-    let targets = Tensor(rows.map { batch.targets[Int($0)] })
-    guard head.adapter != nil else {
-      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, scale: scale)
-    }
-    return crossEntropy(head(hidden, pass), targets: targets, scale: scale)
-  }
-
-  /// How each row stands to its target.
-  /// - Parameters:
-  ///   - hidden: `[rows, hidden]`.
-  ///   - targets: one a row.
-  public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
-    guard head.adapter != nil else {
-      return targetPredictions(hidden, head: head.weight.value, bias: head.bias?.value, targets: targets)
-    }
-    return targetPredictions(logits: head(hidden, .inference), targets: targets)
-  }
+  func loss(_ batch: Batch, _ pass: Pass, scale: Float) -> Tensor
 }
 
 extension Batch {

@@ -1,0 +1,76 @@
+import GraftBatching
+import GraftTensors
+
+/// What the labels of a text are, as `problem_type` names it.
+public enum ClassificationProblem: String, Sendable, Hashable, CaseIterable {
+  /// One of several classes: cross-entropy.
+  case singleLabel = "single_label_classification"
+  /// Any number of several classes: binary cross-entropy of each.
+  case multiLabel = "multi_label_classification"
+  /// A number: squared error.
+  case regression
+}
+
+/// A model that gives a whole text its label.
+public protocol SequenceClassifier: TrainableModel {
+  var labelCount: Int { get }
+  var problem: ClassificationProblem { get }
+  /// - Returns: `[documents, labels]`.
+  func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor
+}
+
+extension SequenceClassifier {
+  /// The sum over documents of the problem's loss, itself a mean over the labels where there are several, times `scale`.
+  /// - Precondition: one label a document, of the problem's kind.
+  public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
+    let logits = logits(SequenceInput(batch), pass), perLabel = scale / Float(labelCount)
+    switch problem {
+    case .singleLabel:
+      let classes = batch.labels.map { label -> Int32 in
+        guard case .class(let index) = label else { preconditionFailure("\(modelType): \(label) is no class") }
+        return Int32(index)
+      }
+      return crossEntropy(logits, targets: Tensor(classes), scale: scale)
+    case .multiLabel:
+      // The two-class cross-entropy of (0, z) is the binary one of z.
+      let pairs = linear(logits.reshaped(to: [logits.elementCount, 1]), Tensor([0, 1], [2, 1]))
+      return crossEntropy(pairs, targets: Tensor(batch.labels.flatMap(memberships)), scale: perLabel)
+    case .regression:
+      let values = batch.labels.flatMap { label -> [Float] in
+        switch label {
+        case .value(let value): [value]
+        case .class(let index): [Float(index)]
+        case .classes: preconditionFailure("\(modelType): \(label) is no number")
+        }
+      }
+      let errors = logits - Tensor(values, logits.shape)
+      return perLabel * sum(errors * errors)
+    }
+  }
+
+  private func memberships(of label: ExampleLabel) -> [Int32] {
+    let members: Set<Int> =
+      switch label {
+      case .class(let index): [index]
+      case .classes(let indices): indices
+      case .value: preconditionFailure("\(modelType): \(label) is no set of classes")
+      }
+    return (0..<labelCount).map { members.contains($0) ? 1 : 0 }
+  }
+}
+
+/// A model that gives every token its label.
+public protocol TokenClassifier: TrainableModel {
+  var labelCount: Int { get }
+  /// - Returns: `[rows, labels]`.
+  func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor
+}
+
+extension TokenClassifier {
+  /// The summed cross-entropy of the rows that carry loss, times `scale`.
+  public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
+    let rows = batch.lossRows
+    let scored = gatherRows(logits(SequenceInput(batch), pass), Tensor(rows))
+    return crossEntropy(scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), scale: scale)
+  }
+}

@@ -1,0 +1,36 @@
+import GraftBatching
+import GraftTensors
+
+/// An encoder that reads a source and a decoder that predicts a target from it.
+public protocol SequenceToSequenceModel: LanguageModel {
+  /// What the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
+  var decoderStartID: Int32 { get }
+  /// The decoder's hidden states as the head reads them.
+  ///
+  /// With a cache in the pass, `input` holds the tokens since the last call, and the source is projected only once.
+  /// - Parameter input: one span for each document of `source`.
+  /// - Returns: `[rows, hidden]`.
+  func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor
+}
+
+extension SequenceToSequenceModel {
+  /// The source as the decoder reads it.
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    // The cache is the decoder's.
+    var encoding = pass
+    encoding.cache = nil
+    return EncoderStates(states: hiddenStates(input, encoding), spans: input.spans.map(\.range))
+  }
+
+  /// - Precondition: the batch has an encoder's input.
+  public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
+    guard let source = batch.encoder else { preconditionFailure("\(modelType): a batch without an encoder's input") }
+    return gatherRows(decode(SequenceInput(batch), over: encode(SequenceInput(source), pass), pass), Tensor(rows))
+  }
+}
+
+extension SequenceInput {
+  public init(_ input: EncoderInput) {
+    self.init(tokens: input.tokens, positions: input.positions, spans: input.spans)
+  }
+}

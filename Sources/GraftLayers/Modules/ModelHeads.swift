@@ -1,0 +1,36 @@
+import GraftTensors
+
+/// What encoders predict masked tokens with: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
+public struct MaskedLanguageModelHead {
+  let dense: Linear, activation: Activation, norm: Norm
+  /// The vocabulary's layer.
+  public let decoder: Linear
+
+  public init(dense: Linear, activation: Activation, norm: Norm, decoder: Linear) {
+    (self.dense, self.activation, self.norm, self.decoder) = (dense, activation, norm, decoder)
+  }
+
+  /// - Returns: what `decoder` reads.
+  public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activate(dense(x, pass), activation)) }
+}
+
+/// What turns a hidden state into logits: perhaps a dense layer with its activation, then the output layer, dropout before each.
+public struct ClassificationHead {
+  let dense: Linear?, activation: Activation, output: Linear
+  let inputDropout: Float, dropout: Float
+
+  public init(dense: Linear? = nil, activation: Activation = .identity, output: Linear, inputDropout: Float = 0, dropout: Float = 0) {
+    (self.dense, self.activation, self.output) = (dense, activation, output)
+    (self.inputDropout, self.dropout) = (inputDropout, dropout)
+  }
+
+  public var labelCount: Int { output.outputSize }
+
+  /// - Parameter x: `[rows, hidden]`.
+  /// - Returns: `[rows, labels]`.
+  public func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
+    var x = x
+    if let dense { x = activate(dense(pass.dropout(x, inputDropout, at: dense.path), pass), activation) }
+    return output(pass.dropout(x, dropout, at: output.path), pass)
+  }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import GraftTensors
+
+/// Learned scores by bucketed distance, shared by all layers of a stack (Raffel et al. 2020, section 2.1).
+public final class RelativePositionBias {
+  /// `[buckets, heads]`.
+  public let table: Embedding
+  public let maximumDistance: Int
+  public let isBidirectional: Bool
+
+  public init(_ scope: Scope, buckets: Int, heads: Int, maximumDistance: Int, isBidirectional: Bool, initializer: Initializer) throws {
+    table = try Embedding(scope, entries: buckets, width: heads, initializer: initializer)
+    (self.maximumDistance, self.isBidirectional) = (maximumDistance, isBidirectional)
+  }
+
+  /// The bias of every distance from `-reach` to `reach`.
+  public func bias(reach: Int, _ pass: Pass) -> DistanceBias {
+    let buckets = (-reach...reach).map { Int32(bucket(of: $0)) }
+    return DistanceBias(table(Tensor(buckets), pass).transposed)
+  }
+
+  /// The bucket of a key's place less the query's: one each for the nearest half, then as many again that widen
+  /// logarithmically up to the maximum distance.
+  package func bucket(of distance: Int) -> Int {
+    let count = isBidirectional ? table.entries / 2 : table.entries
+    let side = isBidirectional && distance > 0 ? count : 0
+    let length = isBidirectional ? abs(distance) : max(0, -distance)
+    let exact = count / 2
+    guard length >= exact else { return side + length }
+    // In float32, as the reference does: buckets change at whole numbers.
+    let ratio = log(Float(length) / Float(exact)) / Float(log(Double(maximumDistance) / Double(exact)))
+    return side + min(count - 1, exact + Int(ratio * Float(count - exact)))
+  }
+}
