@@ -1,6 +1,30 @@
 import ArgumentParser
+import Foundation
 
+/// The command line: it parses, calls, and speaks; everything else is in the libraries.
 @main
-struct GraftCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "graft", abstract: "Fine-tunes transformers on any CPU.")
+struct GraftCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "graft", abstract: "Fine-tunes transformers on any CPU.",
+    discussion: "Example: graft train Recipes/quickstart.yaml",
+    version: "0.1.0",
+    subcommands: [
+      Train.self, Eval.self, Score.self, Generate.self, Tokenize.self, Export.self, Import.self, Merge.self, Inspect.self, Bench.self, Doctor.self,
+    ])
+
+  /// Runs a command; a failure is one line and an exit code of sysexits.
+  static func main() {
+    Interruption.ignoreBrokenPipes()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let code as ExitCode {
+      exit(code)
+    } catch {
+      guard Failure.isOurs(error) else { exit(withError: error) }
+      let failure = Failure(error)
+      Console.error("error: \(failure.message)")
+      Foundation.exit(failure.code)
+    }
+  }
 }

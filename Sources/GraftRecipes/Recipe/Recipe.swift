@@ -40,6 +40,8 @@ extension Recipe {
     public var path: String?
     /// Instead of a path: the keys of a `config.json`, to start from random weights.
     public var config: ConfigTree?
+    /// Where random weights get their tokenizer from: a checkpoint directory; nil is that of `path`.
+    public var tokenizer: String?
     public var dtype = WeightType.float32
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.

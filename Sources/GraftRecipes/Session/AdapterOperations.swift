@@ -1,0 +1,69 @@
+import GraftAdapters
+import GraftCheckpoints
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+
+/// What is done with adapters besides training and running them.
+public enum AdapterOperations {
+  /// Writes an adapter in PEFT's format.
+  public static func exportPEFT(_ adapter: String, to output: String) throws {
+    let file = try AdapterFile.read(adapter)
+    try PEFTDirectory.write(try file.adapter(), baseModelName: file.base?.name, to: output)
+  }
+
+  /// Writes an adapter in our own format.
+  public static func exportHDF5(_ adapter: String, to output: String) throws {
+    try AdapterArchive.write(try AdapterFile.read(adapter), to: output)
+  }
+
+  /// Writes the base with an adapter folded in, as a checkpoint that needs none.
+  ///
+  /// The products are computed in float32, then a probe runs through the adapted and the merged model.
+  /// - Parameter dtype: the type of the written tensors; nil keeps each as the base stores it.
+  /// - Returns: the largest difference of the probe's log-probabilities, before the weights were rounded.
+  /// - Throws: `SessionError` where that difference is beyond rounding.
+  @discardableResult
+  public static func merge(model: String, adapter: String, to output: String, dtype: DType? = nil, ignoresFingerprint: Bool = false) throws -> Float {
+    let session = try ModelSession(model: model, adapter: adapter, ignoresFingerprint: ignoresFingerprint)
+    let adapted = try probe(session)
+    try session.delta?.merge()
+    let merged = try probe(session)
+    let difference = zip(adapted, merged).map { abs($0 - $1) }.max() ?? 0
+    guard difference < 1e-3 else {
+      throw SessionError(.data, "\(adapter): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
+    }
+    try write(session.model, base: session.directory, copyingFilesFrom: model, dtype: dtype, to: output)
+    return difference
+  }
+
+  /// Writes a model's present weights under the names of a base checkpoint.
+  static func write(_ model: any Model, base: ModelDirectory, copyingFilesFrom source: String, dtype: DType?, to output: String) throws {
+    let catalog = model.catalog, checkpoint = base.checkpoint
+    let owners = Dictionary(
+      catalog.parameters.map { parameter in
+        (([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: checkpoint.contains) ?? parameter.path, parameter)
+      }) { first, _ in first }
+    let descriptions = checkpoint.descriptions.map { description in
+      TensorDescription(
+        name: description.name, elementType: dtype.map(ElementType.init) ?? description.elementType, shape: description.shape)
+    }
+    var configuration = base.configuration
+    if let dtype {
+      configuration[configuration["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(dtype.description)
+    }
+    try ModelDirectoryWriter(directory: output).write(descriptions, configuration: configuration, copyingFilesFrom: source) { description in
+      let value = try owners[description.name]?.value ?? checkpoint.tensor(description.name)
+      return description.elementType.dtype.map(value.converted) ?? value
+    }
+  }
+
+  /// Log-probabilities of a fixed run of tokens.
+  private static func probe(_ session: ModelSession) throws -> [Float] {
+    let model = try session.languageModel()
+    let tokens = (0..<16).map { Int32(($0 * 37 + 11) % model.vocabularySize) }
+    let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
+    return model.predictions(hidden.rows(0..<15), targets: Array(tokens.dropFirst())).map(\.logProbability)
+  }
+}

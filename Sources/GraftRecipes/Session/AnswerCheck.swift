@@ -1,0 +1,61 @@
+import GraftDatasets
+import GraftGeneration
+import GraftLayers
+import GraftTokenizers
+
+/// Held-out prompts answered greedily and compared with what was expected.
+struct AnswerCheck {
+  struct Outcome {
+    /// The share of answers equal to what was expected, white space at the ends left aside.
+    var exactMatch: Double
+    var answers: [AnsweredPrompt]
+  }
+
+  private let prompts: [(prompt: String, expected: String, ids: [Int32])]
+  private let tokenizer: Tokenizer
+  private let endIDs: Set<Int32>
+  private let maxNewTokens: Int
+
+  /// Nil where the records are not prompts with completions.
+  ///
+  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short.
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, parameterCount: Int, endIDs: Set<Int32>) {
+    guard format == .promptCompletion else { return nil }
+    let pairs = records.compactMap { record -> (String, String)? in
+      guard let prompt = record.fields["prompt"]?.string, let completion = record.fields["completion"]?.string else { return nil }
+      return (prompt, completion)
+    }
+    guard !pairs.isEmpty else { return nil }
+    self.tokenizer = tokenizer
+    self.endIDs = endIDs
+    let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
+    maxNewTokens = min(256, longest + 4)
+    let budget = 400_000_000_000 / (2 * parameterCount * (maxNewTokens + 64))
+    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.encode($0.0)) }.filter { !$0.2.isEmpty }
+  }
+
+  func run(_ model: any CausalLanguageModel) -> Outcome {
+    var settings = SamplingSettings()
+    settings.maxNewTokens = maxNewTokens
+    let generator = Generator(model, endIDs: endIDs)
+    let answers = prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
+      zip(group, generator(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+        AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
+      }
+    }
+    let hits = answers.filter { $0.isExact }.count
+    return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
+  }
+}
+
+extension AnsweredPrompt {
+  /// Whether the answer is what was expected, white space at the ends left aside.
+  public var isExact: Bool { answer.trimmed == expected.trimmed }
+}
+
+extension String {
+  fileprivate var trimmed: Substring {
+    guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace }) else { return "" }
+    return self[first...last]
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import GraftAdapters
+import GraftBatching
+import GraftCheckpoints
+import GraftConfiguration
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+import GraftTokenizers
+
+/// The base of a run: a checkpoint, or random weights of a configuration.
+struct TrainableBase {
+  let model: any Model
+  let name: String
+  private let directory: ModelDirectory?
+  private let configuration: JSON
+  /// Where the tokenizer and its files are.
+  private let companion: String?
+  private let method: any TuningMethod
+
+  init(_ recipe: Recipe) throws {
+    method = try MethodCatalog.decode(recipe: recipe.method)
+    let style = AttentionStyle(rawValue: recipe.model.attention?.rawValue ?? "causal") ?? .causal
+    let seed = UInt64(bitPattern: Int64(recipe.training.seed))
+    if let config = recipe.model.config {
+      directory = nil
+      configuration = config.json
+      name = "random \(configuration["model_type"]?.string ?? "model")"
+      companion = recipe.model.tokenizer
+      let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
+      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), style: style, in: scope)
+    } else {
+      let path = recipe.model.path ?? ""
+      let loaded = try ModelDirectory(path, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style)
+      (directory, configuration, name, companion, model) = (loaded, loaded.configuration, path, recipe.model.tokenizer ?? path, loaded.model)
+    }
+  }
+
+  var isFull: Bool { method is FullFineTuning }
+
+  var defaultLearningRate: Double { type(of: method).defaultLearningRate }
+
+  func makeTokenizer() throws -> Tokenizer {
+    guard let companion else {
+      throw SessionError(.usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
+    }
+    return try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+  }
+
+  func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {
+    let configured = directory?.endOfSequenceIDs ?? []
+    return configured.isEmpty ? Set([tokenizer.endOfSequenceID].compactMap { $0 }) : configured
+  }
+
+  /// Attaches the recipe's method: from a checkpoint of the run, from the adapter it continues, or afresh.
+  func attach(_ recipe: Recipe, from checkpoint: (any WeightSource)?) throws -> Delta {
+    var source = checkpoint
+    if source == nil, let initial = recipe.initialAdapter {
+      source = try AdapterFile.read(initial).adapter().weights(from: initial)
+    }
+    return try Delta(method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)))
+  }
+
+  func fingerprint() throws -> BaseFingerprint {
+    try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+  }
+
+  /// Writes the trained weights as a MODEL.
+  func writeModel(to path: String) throws {
+    if let directory {
+      try AdapterOperations.write(model, base: directory, copyingFilesFrom: directory.checkpoint.directory, dtype: nil, to: path)
+      return
+    }
+    let parameters = model.catalog.parameters
+    let byName = Dictionary(parameters.map { ($0.path, $0) }) { first, _ in first }
+    var configuration = configuration
+    configuration["torch_dtype"] = .string(DType.float32.description)
+    try ModelDirectoryWriter(directory: path).write(
+      parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion
+    ) { description in
+      guard let parameter = byName[description.name] else { throw SessionError(.data, "\(description.name): not a parameter of the model") }
+      return parameter.value
+    }
+  }
+}
+
+extension LearningTask {
+  /// PEFT's name of the task.
+  var peftName: String {
+    switch self {
+    case .causalLM: "CAUSAL_LM"
+    case .seq2seqLM: "SEQ_2_SEQ_LM"
+    case .sequenceClassification: "SEQ_CLS"
+    case .tokenClassification: "TOKEN_CLS"
+    case .maskedLM: "FEATURE_EXTRACTION"
+    }
+  }
+}

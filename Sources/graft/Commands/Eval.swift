@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import GraftJSON
+import GraftRecipes
+
+struct Eval: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Loss, perplexity and accuracy on held-out data; exact match of generated answers.",
+    discussion: "Example: graft eval --model Data/models/seedling --adapter runs/quickstart --data Data/instructions/eval.jsonl")
+
+  @OptionGroup var model: ModelOptions
+  @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String
+  @Option(help: ArgumentHelp("The task (default: causal_lm).", valueName: "task")) var task: String = "causal_lm"
+  @Flag(help: "Print one JSON document.") var json = false
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    shared.apply()
+    guard task == "causal_lm" else { throw SessionError(.usage, "--task: \(task) is not supported yet; use causal_lm") }
+    let session = try ModelSession(model: model.model, adapter: model.adapter, ignoresFingerprint: model.force)
+    let values = try session.evaluate(data)
+    if json {
+      Console.output(JSON.object(JSONObject(values.map { ($0.name, .number($0.value)) })).serialized())
+    } else {
+      for (name, value) in values { Console.output("\(name.padding(toLength: 16, withPad: " ", startingAt: 0)) \(Figure.fixed(value, digits: 4))") }
+    }
+  }
+}

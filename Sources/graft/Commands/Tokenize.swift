@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import GraftDatasets
+import GraftJSON
+import GraftRecipes
+import GraftTokenizers
+
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Text as token ids, or token ids as text, as JSON Lines.",
+    discussion: "Example: graft tokenize --model Data/models/seedling \"Once upon a time\"")
+
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Argument(help: "A text.") var text: String?
+  @Option(help: ArgumentHelp("A data file of {\"text\"} or, with --decode, {\"ids\"}.", valueName: "file")) var data: String?
+  @Flag(help: "Leave out the tokens that the tokenizer puts round a text.") var noSpecialTokens = false
+  @Flag(help: "Turn ids into text.") var decode = false
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    guard (text == nil) != (data == nil) else { throw ValidationError("give either a text or --data") }
+  }
+
+  func run() throws {
+    shared.apply()
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: model, isDirectory: true))
+    if let text {
+      Console.output(decode ? try decoded(text, tokenizer) : encoded(text, tokenizer))
+      return
+    }
+    for record in try DataFile.records(of: data ?? "") {
+      if decode {
+        Console.output(Self.line(["text": .string(tokenizer.decode(try record.tokenIDs()))]))
+      } else {
+        guard let text = record.fields["text"]?.string ?? record.fields["prompt"]?.string else {
+          throw DatasetError(file: record.file, line: record.line, problem: "has no \"text\"", advice: "write {\"text\": \"...\"}")
+        }
+        Console.output(encoded(text, tokenizer))
+      }
+    }
+  }
+
+  private func encoded(_ text: String, _ tokenizer: Tokenizer) -> String {
+    let encoding = tokenizer.encoding(of: text, addingSpecialTokens: !noSpecialTokens)
+    return Self.line(["ids": .array(encoding.ids.map { .integer(Int($0)) }), "tokens": .array(encoding.tokens.map(JSON.string))])
+  }
+
+  private func decoded(_ text: String, _ tokenizer: Tokenizer) throws -> String {
+    let ids = try text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).map { part in
+      guard let id = Int32(part) else { throw ValidationError("\"\(part)\" is no token id; give numbers") }
+      return id
+    }
+    return Self.line(["text": .string(tokenizer.decode(ids))])
+  }
+
+  private static func line(_ json: JSON) -> String { json.serialized() }
+}
+
+extension DataRecord {
+  fileprivate func tokenIDs() throws -> [Int32] {
+    guard let ids = fields["ids"]?.array?.map({ $0.int.flatMap { Int32(exactly: $0) } }), !ids.contains(nil) else {
+      throw DatasetError(file: file, line: line, problem: "has no \"ids\"", advice: "write {\"ids\": [1, 2, ...]}")
+    }
+    return ids.compactMap { $0 }
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+import GraftRecipes
+import GraftTraining
+import Rainbow
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a recipe: fine-tuning or pretraining, full or with a method.",
+    discussion: "Example: graft train Recipes/quickstart.yaml training.learning_rate=1e-3 --output runs/mine")
+
+  @Argument(help: "A recipe (YAML).") var recipe: String
+  @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
+  @Option(help: ArgumentHelp("The run directory (default: the recipe's output_dir).", valueName: "dir")) var output: String?
+  @Option(help: ArgumentHelp("Stands above the recipe's training.seed.", valueName: "n")) var seed: Int?
+  @Flag(help: "Go on from the newest checkpoint in the run directory.") var resume = false
+  @Flag(help: "Print the summary as JSON on standard output.") var json = false
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    shared.apply()
+    let recipe = try Recipe(file: recipe, overrides: overrides + (seed.map { ["training.seed=\($0)"] } ?? []))
+    let folder = output ?? recipe.outputDirectory ?? "runs/run"
+    let run = try TrainingRun(recipe, output: folder, resuming: resume)
+    Interruption.watch()
+    var reporter = RunReporter(isQuiet: shared.quiet)
+    let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
+    reporter.finish(outcome)
+    if outcome.isInterrupted { throw ExitCode(75) }
+    if json { Console.output(outcome.summary.serialized()) }
+  }
+}
+
+/// Says on standard error what happens in a run.
+struct RunReporter {
+  let isQuiet: Bool
+  private var bar = ProgressLine()
+  private let isTerminal = Console.errorIsTerminal
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func report(_ event: RunEvent) {
+    guard !isQuiet else { return }
+    switch event {
+    case .started(let overview):
+      Console.note(
+        "\(overview.methodName) on \(overview.modelName): \(Figure.grouped(overview.trainableParameters)) of "
+          + "\(Figure.grouped(overview.totalParameters)) parameters trained, \(Figure.grouped(overview.exampleCount)) examples, "
+          + "\(overview.stepCount) steps" + (overview.firstStep > 0 ? ", from step \(overview.firstStep)" : ""))
+    case .note(let text): line("note: \(text)")
+    case .training(.stepped(let step, let total, let loss, let speed, let left)):
+      if isTerminal { bar.show(step: step, of: total, loss: loss, tokensPerSecond: speed, secondsLeft: left) }
+    case .training(.logged(let logged)):
+      guard !isTerminal else { return }
+      line(
+        "step \(logged.step)  loss \(Figure.fixed(logged.loss, digits: 4))  lr \(Figure.compact(logged.learningRate))  "
+          + "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s  \(Figure.duration(seconds: logged.elapsedSeconds))")
+    case .evaluated(let step, let values): line("eval at step \(step):  " + values.map(Self.figure).joined(separator: "  "))
+    case .answered(let answer, let isBefore):
+      let mark = answer.isExact ? "✓".green : "✗".red
+      line("\(isBefore ? "before" : "after ") \(mark) \(Self.oneLine(answer.prompt))" + " →" + " \(Self.oneLine(answer.answer))".bold)
+    case .saved(let path): line("saved: \(path)".bold)
+    }
+  }
+
+  mutating func finish(_ outcome: RunOutcome) {
+    guard !isQuiet else { return }
+    if outcome.isInterrupted {
+      line("interrupted; go on with: graft train \(outcome.output)/recipe.yaml --output \(outcome.output) --resume")
+      return
+    }
+    if let before = outcome.summary["initial_eval_exact_match"]?.double, let after = outcome.summary["eval_exact_match"]?.double {
+      line("exact match: \(Self.percent(before)) before, \(Self.percent(after)) after".bold)
+    }
+    let seconds = outcome.summary["wall_seconds"]?.double ?? 0, speed = outcome.summary["tokens_per_second"]?.double ?? 0
+    line(
+      "trained for \(Figure.duration(seconds: seconds)), \(Figure.grouped(Int(speed))) tok/s, "
+        + "peak memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
+  }
+
+  private mutating func line(_ text: String) {
+    bar.clear()
+    Console.note(text)
+  }
+
+  private static func figure(_ value: (name: String, value: Double)) -> String {
+    let name = value.name.hasPrefix("eval_") ? String(value.name.dropFirst(5)) : value.name
+    let isShare = name.hasSuffix("accuracy") || name == "exact_match"
+    return "\(name.replacingOccurrences(of: "_", with: " ")) " + (isShare ? percent(value.value) : Figure.fixed(value.value, digits: 4))
+  }
+
+  private static func percent(_ share: Double) -> String { "\(Figure.fixed(100 * share, digits: 1)) %" }
+
+  private static func oneLine(_ text: String) -> String {
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ").trimmingCharacters(in: .whitespaces)
+    return line.count > 100 ? line.prefix(99) + "…" : line
+  }
+}

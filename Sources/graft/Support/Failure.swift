@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import GraftAdapters
+import GraftCheckpoints
+import GraftConfiguration
+import GraftDatasets
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftRecipes
+import GraftTokenizers
+import GraftTraining
+
+/// What went wrong as one line and an exit code of sysexits.
+struct Failure {
+  let message: String
+  let code: Int32
+
+  init(_ error: any Error) {
+    message = "\(error)".split(separator: "\n").joined(separator: " ")
+    code = Self.code(of: error)
+  }
+
+  private static func code(of error: any Error) -> Int32 {
+    switch error {
+    case let error as ConfigError: error.kind == .noSuchFile ? EX_NOINPUT : EX_USAGE
+    case let error as DatasetError: error.kind == .noSuchFile ? EX_NOINPUT : EX_DATAERR
+    case let error as CheckpointError:
+      switch error.kind {
+      case .malformed, .unsupported, .mismatchedBase: EX_DATAERR
+      case .missing: EX_NOINPUT
+      case .cannotCreate: EX_CANTCREAT
+      case .inputOutput: EX_IOERR
+      }
+    case let error as SessionError: error.kind == .usage ? EX_USAGE : EX_DATAERR
+    case is TuningError: EX_USAGE
+    case is ReportError: EX_IOERR
+    case is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError: EX_DATAERR
+    default: EX_SOFTWARE
+    }
+  }
+
+  /// Whether the error comes from us rather than from the parsing of arguments.
+  static func isOurs(_ error: any Error) -> Bool {
+    switch error {
+    case is ConfigError, is DatasetError, is CheckpointError, is SessionError, is TuningError, is ReportError, is TokenizerError, is ArchitectureError,
+      is WeightError, is TrainingError, is JSONError:
+      true
+    default: false
+    }
+  }
+}

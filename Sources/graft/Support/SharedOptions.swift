@@ -1,0 +1,32 @@
+import ArgumentParser
+import GraftTensors
+
+/// What every command takes.
+struct SharedOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Threads to use (default: every core).", valueName: "n"))
+  var threads: Int?
+
+  @Flag(help: "Print results and errors only.")
+  var quiet = false
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads: is \(threads); it must be at least 1") }
+  }
+
+  /// Puts the settings into effect.
+  func apply() {
+    if let threads { Threads.count = threads }
+  }
+}
+
+/// A model and, perhaps, an adapter on it.
+struct ModelOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir"))
+  var model: String
+
+  @Option(help: ArgumentHelp("An adapter: .h5 file, run directory or PEFT directory.", valueName: "path"))
+  var adapter: String?
+
+  @Flag(help: "Use an adapter that was made for another base.")
+  var force = false
+}
