@@ -2,7 +2,7 @@ import CHDF5
 import Foundation
 
 /// The HDF5 C library behind one lock: it may not be entered by two threads, and it prints unless told not to.
-enum HDF5Library {
+package enum HDF5Library {
   private static let lock = NSRecursiveLock()
 
   /// Runs `body` alone in the library, its own error messages silenced.
@@ -14,7 +14,7 @@ enum HDF5Library {
   }
 
   /// The library's version, as "1.10.8".
-  static var version: String {
+  package static var version: String {
     serialized {
       var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
       H5get_libversion(&major, &minor, &release)

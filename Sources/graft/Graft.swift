@@ -18,11 +18,10 @@ struct GraftCommand: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
-    } catch let code as ExitCode {
-      exit(code)
     } catch {
       guard Failure.isOurs(error) else { exit(withError: error) }
       let failure = Failure(error)
+      fflush(nil)
       Console.error("error: \(failure.message)")
       Foundation.exit(failure.code)
     }

@@ -1,0 +1,46 @@
+import Foundation
+import GraftCheckpoints
+import GraftJSON
+import GraftTensors
+
+/// What was found on this machine, and what each lack costs.
+public struct Diagnosis {
+  /// The findings by name, and advice.
+  public let findings: [(name: String, value: String)]
+  public let advice: [String]
+
+  public init() {
+    let environment = ProcessInfo.processInfo.environment
+    let peak = Benchmark.productPeak()
+    var findings = Machine.description.map { (name: $0.label, value: $0.value) }
+    findings.append(("GEMM", "\(Int(peak)) GFLOP/s in fp32"))
+    findings.append(("HDF5", HDF5Library.version))
+    findings.append(("MPI", "not used"))
+    var advice: [String] = []
+    for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
+      if let value = environment[name] {
+        findings.append((name, value))
+        advice.append("\(name)=\(value) pins OpenBLAS to a lesser core and may halve all speed; unset it")
+      }
+    }
+    if LinearAlgebraBackend.kernelInstructionSet == "x86-64" {
+      advice.append("this processor has no AVX2; expect a quarter of the speed of one that has")
+    } else if LinearAlgebraBackend.kernelInstructionSet == "x86-64-v3" {
+      advice.append("this processor has no AVX-512; one that has is about twice as fast")
+    }
+    if Threads.count == 1 { advice.append("only one thread is used; raise --threads where there are more cores") }
+    self.findings = findings
+    self.advice = advice
+  }
+
+  public var json: JSON {
+    var object = JSONObject(findings.map { ($0.name, .string($0.value)) })
+    object["advice"] = .array(advice.map(JSON.string))
+    return .object(object)
+  }
+
+  public var text: String {
+    (findings.map { "\($0.name.padding(toLength: 18, withPad: " ", startingAt: 0)) \($0.value)" } + advice.map { "advice: \($0)" })
+      .joined(separator: "\n")
+  }
+}

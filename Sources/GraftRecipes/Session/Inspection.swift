@@ -1,0 +1,97 @@
+import Foundation
+import GraftCheckpoints
+import GraftJSON
+import GraftTensors
+
+/// What a model, adapter, run or safetensors file holds.
+public struct Inspection {
+  public let json: JSON
+
+  /// - Throws: `CheckpointError` where the path is none of them, or damaged.
+  public init(of path: String) throws {
+    let manager = FileManager.default
+    func exists(_ name: String) -> Bool { manager.fileExists(atPath: path + "/" + name) }
+    if path.hasSuffix(".safetensors") {
+      let file = try SafetensorsFile(path)
+      json = Self.weights("safetensors", path, file.descriptions, extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
+    } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
+      json = try Self.adapter(path, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil)
+    } else if exists("model/config.json") && !exists("config.json") {
+      json = try Self.model(path + "/model")
+    } else {
+      json = try Self.model(path)
+    }
+  }
+
+  private static func model(_ path: String) throws -> JSON {
+    let configuration = try Checkpoint.configuration(in: path)
+    let checkpoint = try Checkpoint(directory: path)
+    return weights("model", path, checkpoint.descriptions, extra: ["config": configuration])
+  }
+
+  private static func adapter(_ path: String, summary: JSON?) throws -> JSON {
+    let file = try AdapterFile.read(path)
+    let adapters = file.adapters.map { adapter -> JSON in
+      var norm = 0.0
+      for tensor in adapter.tensors { norm += tensor.tensor.converted(to: .float32).sumOfSquares }
+      return [
+        "name": .string(adapter.name), "peft_type": .string(adapter.peftType), "task_type": adapter.taskType.map(JSON.string) ?? .null,
+        "parameters": .integer(adapter.parameterCount), "norm": .number(norm.squareRoot()), "content_sha256": .string(adapter.contentSHA256),
+        "config": adapter.configuration, "tensors": tensors(adapter.tensors.map(\.description)),
+      ]
+    }
+    var json: JSON = ["kind": "adapter", "path": .string(path), "adapters": .array(adapters)]
+    if let base = file.base {
+      json["base"] = [
+        "name": base.name.map(JSON.string) ?? .null, "model_type": base.modelType.map(JSON.string) ?? .null,
+        "weights_sha256": base.weightsSHA256.map(JSON.string) ?? .null, "tokenizer_sha256": base.tokenizerSHA256.map(JSON.string) ?? .null,
+      ]
+    }
+    if let summary { json["summary"] = summary }
+    return json
+  }
+
+  private static func weights(_ kind: String, _ path: String, _ descriptions: [TensorDescription], extra: JSON) -> JSON {
+    var json: JSON = [
+      "kind": .string(kind), "path": .string(path), "tensor_count": .integer(descriptions.count),
+      "parameters": .integer(descriptions.reduce(0) { $0 + $1.elementCount }), "bytes": .integer(descriptions.reduce(0) { $0 + $1.byteCount }),
+    ]
+    for (key, value) in extra.object ?? JSONObject() { json[key] = value }
+    json["tensors"] = tensors(descriptions)
+    return json
+  }
+
+  private static func tensors(_ descriptions: [TensorDescription]) -> JSON {
+    .array(
+      descriptions.map {
+        ["name": .string($0.name), "dtype": .string("\($0.elementType)"), "shape": .array($0.shape.map(JSON.integer))]
+      })
+  }
+
+  /// For reading: facts first, then one line a tensor.
+  public var text: String { Self.lines(json, indent: "").joined(separator: "\n") }
+
+  private static func lines(_ json: JSON, indent: String) -> [String] {
+    var lines: [String] = []
+    for (key, value) in json.object ?? JSONObject() {
+      if key == "tensors" {
+        lines.append("\(indent)tensors:")
+        for tensor in value.array ?? [] {
+          let shape = (tensor["shape"]?.array ?? []).compactMap { $0.int.map(String.init) }.joined(separator: ", ")
+          lines.append("\(indent)  \(tensor["name"]?.string ?? "")  [\(shape)]  \(tensor["dtype"]?.string ?? "")")
+        }
+      } else if let array = value.array, array.contains(where: { $0.object != nil }) {
+        for element in array {
+          lines.append("\(indent)\(key):")
+          lines += Self.lines(element, indent: indent + "  ")
+        }
+      } else if value.object != nil {
+        lines.append("\(indent)\(key):")
+        lines += Self.lines(value, indent: indent + "  ")
+      } else {
+        lines.append("\(indent)\(key): \(value.string ?? value.serialized())")
+      }
+    }
+    return lines
+  }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import GraftRecipes
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure training or generation on this machine.",
+    discussion: "Example: graft bench --model Data/models/seedling --method lora --batch-size 16 --sequence-length 128")
+
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Option(help: ArgumentHelp("lora, lora-all-linear, full, ..., or a YAML file with a method: section.", valueName: "name-or-file")) var method = "lora"
+  @Option(help: ArgumentHelp("Sequences of a step.", valueName: "n")) var batchSize = 8
+  @Option(help: ArgumentHelp("Tokens of a sequence.", valueName: "n")) var sequenceLength = 128
+  @Option(help: ArgumentHelp("fp32", valueName: "precision")) var precision = "fp32"
+  @Option(help: ArgumentHelp("Measured steps.", valueName: "n")) var steps = 10
+  @Option(help: ArgumentHelp("Steps before the measured ones.", valueName: "n")) var warmup = 3
+  @Flag(help: "Measure greedy generation: 32 prompt tokens, 128 new ones.") var generate = false
+  @Flag(help: "Print one JSON document.") var json = false
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    guard batchSize > 0, sequenceLength > 1, steps > 0, warmup >= 0 else { throw ValidationError("sizes and steps must be positive") }
+  }
+
+  func run() throws {
+    shared.apply()
+    guard precision == "fp32" else { throw SessionError(.usage, "--precision: \(precision) is not supported yet; use fp32") }
+    let bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
+    let result = generate ? try bench.generation() : try bench.training()
+    Console.output(json ? result.json.serialized() : result.text)
+  }
+}
