@@ -167,30 +167,35 @@ struct AdapterArchiveTests {
     #expect(folder.entries.isEmpty)
   }
 
-  @Test("every flipped byte of a file is noticed or harmless, and every cut noticed")
-  func damage() throws {
+  @Test("every flipped byte of a file is noticed or harmless, and every cut noticed", arguments: [false, true])
+  func damage(whole: Bool) throws {
     let folder = try TemporaryDirectory()
     let path = folder.file("adapter.h5")
-    let content = AdapterFile(base: try Self.base(), adapters: [Self.sample()])
+    var adapter = Self.sample()
+    if whole {
+      adapter.tensors = Array(adapter.tensors[..<3])
+      (adapter.reparam, adapter.head, adapter.training) = ([], [], nil)
+    }
+    let content = AdapterFile(base: try Self.base(), adapters: [adapter])
     try AdapterArchive.write(content, to: path)
     let original = try bytes(of: path)
-    var (noticed, harmless) = (0, 0)
+    var noticed = 0
     let descriptor = open(path, O_RDWR)
     defer { close(descriptor) }
-    for index in original.indices {
+    let indices = stride(from: 0, to: original.count, by: whole ? 1 : 9)
+    for index in indices {
       var damaged = original[index] ^ (1 << UInt8(index % 8))
       pwrite(descriptor, &damaged, 1, index)
       do {
         let read = try AdapterArchive.read(path)
         #expect(Self.areEqual(read, content), "byte \(index) was read back wrong")
-        harmless += 1
       } catch {
         noticed += 1
       }
       var restored = original[index]
       pwrite(descriptor, &restored, 1, index)
     }
-    #expect(noticed > original.count * 4 / 5, "\(noticed) noticed, \(harmless) harmless")
+    #expect(noticed > indices.underestimatedCount * 4 / 5, "\(noticed) noticed of \(original.count) bytes")
     #expect(Self.areEqual(try AdapterArchive.read(path), content))
     for count in stride(from: 0, to: original.count, by: 37) {
       let cut = try folder.write(original[..<count], to: "cut.h5")
