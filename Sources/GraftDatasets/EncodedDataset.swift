@@ -47,8 +47,7 @@ extension ExampleEncoder {
     }
     var examples: [EncodedExample] = []
     var report = EncodingReport()
-    for (index, record) in records.enumerated() {
-      let whole = try encoder.encode(record, index: index)
+    for (record, whole) in zip(records, try encoder.encodeAll(records)) {
       report.lengths.append(whole.packedLength)
       for example in encoder.cut(whole, isDocument: record.isDocument, report: &report) {
         guard example.carriesLoss else {

@@ -32,7 +32,9 @@ import Testing
     let found = try records("\u{FEFF}{\"text\": \"a\"}\r\n\n  \n{\"text\": \"\u{2028}é\", \"n\": 1}", "d.jsonl")
     #expect(found.map(\.line) == [1, 4])
     #expect(found[1].fields["text"]?.string == "\u{2028}é")
-    #expect(try records("[{\"text\": \"a\"},\n {\"text\": \"b\"}]", "d.json").map(\.fields) == [["text": "a"], ["text": "b"]])
+    let array = try records("[{\"text\": \"a\\\"{[\"},\n\n {\"text\": {\n\"b\": [1]}},\n{}]", "d.json")
+    #expect(array.map(\.fields) == [["text": "a\"{["], ["text": ["b": [1]]], [:]])
+    #expect(array.map(\.line) == [1, 3, 5])
   }
 
   @Test func brokenLinesAreNamed() {

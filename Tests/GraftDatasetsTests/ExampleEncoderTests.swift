@@ -75,6 +75,14 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(message(encoder, ["prompt": "abcd", "completion": "e"]).contains("none of 1 examples has a token to learn from within 4 tokens"))
   }
 
+  @Test func manyRecordsKeepTheirOrderAndTheFirstErrorIsReported() throws {
+    var records = (0..<1000).map { record(["text": .string("\($0)")], line: $0 + 1) }
+    let dataset = try causal.encodeDataset(records)
+    #expect(try dataset.examples == records.map { try causal.encode($0) })
+    for broken in [700, 300, 900] { records[broken].fields = ["text": 1] }
+    #expect { try causal.encodeDataset(records) } throws: { ($0 as? DatasetError)?.line == 301 }
+  }
+
   @Test func documentsAndPackedTextsAreCutIntoWindows() throws {
     var encoder = causal
     encoder.maxLength = 4
