@@ -11,7 +11,7 @@ extension ExampleEncoder {
     let chunkCount = (records.count + chunkSize - 1) / chunkSize
     let finished = Mutex<[Result<[EncodedExample], any Error>?]>(Array(repeating: nil, count: chunkCount))
     DispatchQueue.concurrentPerform(iterations: chunkCount) { chunk in
-      let range = chunk * chunkSize ..< min((chunk + 1) * chunkSize, records.count)
+      let range = chunk * chunkSize..<min((chunk + 1) * chunkSize, records.count)
       let result = Result { try range.map { try encode(records[$0], index: $0) } }
       finished.withLock { $0[chunk] = result }
     }

@@ -47,22 +47,28 @@ import Testing
   }
 
   @Test func bytesThatAreNotUTF8AreNamed() {
-    #expect(message(Array("{\"a\": 1}\n{\"a\": \"\u{E9}".utf8) + [0xE9] + Array("\"}\n".utf8)) == "d.jsonl:2: the byte 0xE9 is not UTF-8; save the file as UTF-8")
+    #expect(
+      message(Array("{\"a\": 1}\n{\"a\": \"\u{E9}".utf8) + [0xE9] + Array("\"}\n".utf8))
+        == "d.jsonl:2: the byte 0xE9 is not UTF-8; save the file as UTF-8")
     #expect(message([0x61, 0x0A, 0x0A, 0xED, 0xA0, 0x80], "d.txt").hasPrefix("d.txt:3: the byte 0xED"))
     #expect(message([0xC3], "d.csv").hasPrefix("d.csv:1:"))
   }
 
   @Test func missingFilesAreNoMalformedOnes() {
     #expect { _ = try DataFile.records(of: "/nowhere/d.jsonl") } throws: { ($0 as? DatasetError)?.kind == .noSuchFile }
-    #expect { _ = try DataFile.records(of: "/tmp") } throws: { ($0 as? DatasetError)?.kind == .noSuchFile }
+    #expect { _ = try DataFile.records(of: FileManager.default.temporaryDirectory.path) } throws: {
+      ($0 as? DatasetError)?.kind == .noSuchFile
+    }
   }
 
   @Test func delimitedFilesNameTheirColumns() throws {
     let csv = "text,label\r\nplain,0\r\n\r\n\"with, comma\",1\r\n\"two\nlines and \"\"quotes\"\"\",\r\n"
     let found = try records(csv, "d.csv")
-    #expect(found.map(\.fields) == [
-      ["text": "plain", "label": "0"], ["text": "with, comma", "label": "1"], ["text": "two\nlines and \"quotes\"", "label": ""],
-    ])
+    #expect(
+      found.map(\.fields) == [
+        ["text": "plain", "label": "0"], ["text": "with, comma", "label": "1"],
+        ["text": "two\nlines and \"quotes\"", "label": ""],
+      ])
     #expect(found.map(\.line) == [2, 4, 5])
     #expect(try records("a\tb\n1, 2\t\"3\t4\"", "d.tsv").map(\.fields) == [["a": "1, 2", "b": "3\t4"]])
   }
