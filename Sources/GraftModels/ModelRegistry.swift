@@ -21,9 +21,13 @@ public enum ModelRegistry {
 
   /// One line a family.
   static let others: [String: Builder] = [
+    "bart": { try Bart($0, in: $1) },
     "bert": { try Bert.build($0, in: $1) },
     "distilbert": { try DistilBert.build($0, in: $1) },
+    "mt5": { try T5($0, modelType: "mt5", in: $1) },
     "roberta": { try Roberta.build($0, in: $1) },
+    "t5": { try T5($0, modelType: "t5", in: $1) },
+    "transformer": { try Transformer($0, in: $1) },
   ]
 
   public static var knownTypes: [String] { (Array(decoders.keys) + Array(others.keys)).sorted() }
@@ -38,6 +42,7 @@ public enum ModelRegistry {
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal, in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
+    scope.catalog.modelType = type
     let request = ModelRequest(config, task: task, labels: labels, style: style)
     if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
     if let builder = others[type] { return try builder(request, scope) }
