@@ -126,7 +126,7 @@ struct RegularExpressionParser {
 
   private mutating func parseNumber() -> Int? {
     var digits = ""
-    while let next = peek, ("0"..."9").contains(next), digits.count < 6 {
+    while let next = peek, ("0"..."9").contains(next), digits.count < 9 {
       digits.unicodeScalars.append(next)
       position += 1
     }
