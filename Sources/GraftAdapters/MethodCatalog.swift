@@ -8,6 +8,12 @@ public enum MethodCatalog {
   /// One line a method.
   static let methods: [any TuningMethod.Type] = [
     LoRA.self,
+    IA3.self,
+    VeRA.self,
+    LoHa.self,
+    LoKr.self,
+    NormTuning.self,
+    BitFit.self,
     FullFineTuning.self,
   ]
 
