@@ -22,6 +22,8 @@ public final class Attachment {
   /// Whether the tensors come from a file, which tells what they are whatever the patterns say.
   public let isLoading: Bool
   public let services: AttachmentServices
+  /// What initial values depend on.
+  public let seed: UInt64
   /// The base's parameters that are trained, with the keys they are stored under, in order.
   private(set) var adopted: [(key: String, parameter: Parameter)] = []
   private(set) var merges: [() throws -> Void] = []
@@ -35,6 +37,7 @@ public final class Attachment {
   init(source: (any WeightSource)?, seed: UInt64, services: AttachmentServices) {
     self.source = source
     self.services = services
+    self.seed = seed
     isLoading = source != nil
     root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true)
     scope = root / "base_model" / "model"

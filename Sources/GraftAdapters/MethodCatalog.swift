@@ -8,6 +8,9 @@ public enum MethodCatalog {
   /// One line a method.
   static let methods: [any TuningMethod.Type] = [
     LoRA.self,
+    PromptTuning.self,
+    PTuning.self,
+    PrefixTuning.self,
     IA3.self,
     VeRA.self,
     LoHa.self,

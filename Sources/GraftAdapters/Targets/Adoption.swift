@@ -20,9 +20,10 @@ extension Attachment {
 
   /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does.
   ///
+  /// Methods that inject modules have another prefix before the paths than those that put tokens before the input.
   /// PEFT names both of the heads that classifiers may have; the one that this model lacks is passed over.
   /// - Throws: `TuningError` for another name that no module has.
-  public func adoptModules(_ names: [String], of sites: SiteCatalog) throws {
+  public func adoptModules(_ names: [String], of sites: SiteCatalog, under prefix: String = "base_model.model") throws {
     for name in names {
       let modules = sites.sites.map(\.path).filter { ModuleSelection.matches($0, name: name) }
       let parameters = sites.parameters.filter { parameter in modules.contains { parameter.path.hasPrefix($0 + ".") } }
@@ -31,7 +32,7 @@ extension Attachment {
         let ends = Set(sites.sites.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
         throw TuningError("modules_to_save: \"\(name)\" matches no module with parameters; there are \(ends.joined(separator: ", "))")
       }
-      for parameter in parameters { try adopt(parameter, as: "base_model.model.\(parameter.path)") }
+      for parameter in parameters { try adopt(parameter, as: "\(prefix).\(parameter.path)") }
     }
   }
 }

@@ -43,6 +43,10 @@ public final class KeyValueCache {
     return (buffers.keys, buffers.values, extended)
   }
 
+  /// The rows of a cache of one sequence that it fills, whether or not it has been advanced over them.
+  /// - Returns: `[capacity, width]` each; nil for a layer that keeps none.
+  package func held(layer: Int) -> (keys: Tensor, values: Tensor)? { layers[layer] }
+
   /// A layer's keys and values of the encoder's output, projected the first time they are asked for.
   func encoded(layer: Int, spans: [Range<Int>], _ project: () -> (Tensor, Tensor)) -> (Tensor, Tensor) {
     if encodedSpans.isEmpty { encodedSpans = spans }
