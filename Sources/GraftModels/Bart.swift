@@ -57,15 +57,14 @@ public final class Bart: SequenceToSequenceModel {
       scope / "lm_head", sharing: matrix, bias: Parameter(path: "final_logits_bias", value: bias), role: .languageModelHead)
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { encoder(embedded(input, pass), input, over: nil, pass) }
-
-  public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    decoder(embedded(input, pass), input, over: source, pass)
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let embedded = embedding.embedded(input, pass.withoutCache, scale: embeddingScale)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
   }
 
-  private func embedded(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+  public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
     let x = embedding(Tensor(input.tokens), pass)
-    return embeddingScale == 1 ? x : embeddingScale * x
+    return decoder(embeddingScale == 1 ? x : embeddingScale * x, input, over: source, pass)
   }
 
   /// The encoder or the decoder.

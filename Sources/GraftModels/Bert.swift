@@ -71,12 +71,12 @@ public final class Bert: Model {
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let layout = input.layout(.bidirectional, rotary: nil)
+    let embedded = tokens.embedded(input, pass), input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
-      tokens(Tensor(input.tokens), pass) + segments(Tensor(segmentIDs), pass)
-      + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
-    return blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass)
+      embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
+    let layout = input.layout(.bidirectional, rotary: nil)
+    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {

@@ -51,9 +51,10 @@ public final class DistilBert: Model {
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let layout = input.layout(.bidirectional, rotary: nil)
-    let x = tokens(Tensor(input.tokens), pass) + positions(Tensor(input.positions), pass)
-    return blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass)
+    let embedded = tokens.embedded(input, pass)
+    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
+    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {

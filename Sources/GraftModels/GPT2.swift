@@ -63,9 +63,10 @@ public final class GPT2: CausalLanguageModel {
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let layout = input.layout(style, rotary: nil)
-    let x = embedding(Tensor(input.tokens), pass) + positions(Tensor(input.positions), pass)
-    return norm(blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass))
+    let embedded = embedding.embedded(input, pass)
+    let layout = embedded.input.layout(style, rotary: nil)
+    let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
+    return norm(embedded.tokens(of: blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass)))
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {

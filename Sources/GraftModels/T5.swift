@@ -76,12 +76,13 @@ public final class T5: SequenceToSequenceModel {
     outputScale = c.scalesOutput ?? isTied ? 1 / Float(c.width).squareRoot() : 1
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    encoder(embedding(Tensor(input.tokens), pass), input, over: nil, pass)
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let embedded = embedding.embedded(input, pass.withoutCache)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = decoder(embedding(Tensor(input.tokens), pass), input, over: source, pass)
+    let x = decoder(embedding(Tensor(input.tokens), pass), input, over: source, pass, prefix: embedding.prompt?.virtualTokenCount ?? 0)
     return outputScale == 1 ? x : outputScale * x
   }
 
@@ -105,9 +106,10 @@ public final class T5: SequenceToSequenceModel {
       norm = try Norm(scope / "final_layer_norm", width: c.width, epsilon: c.epsilon)
     }
 
-    func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
+    /// - Parameter prefix: how many keys prefix tuning may put before a sequence.
+    func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass, prefix: Int = 0) -> Tensor {
       var layout = input.layout(style, rotary: nil)
-      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0), pass)
+      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0) + prefix, pass)
       let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, over: source, pass))
       return pass.dropout(states, dropout, at: path + ".output")
     }

@@ -39,18 +39,21 @@ public final class Transformer: SequenceToSequenceModel {
     head = Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    encoder(embedded(input, pass, at: "encoder"), input.layout(.bidirectional, rotary: nil), pass)
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
+    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    return EncoderStates(encoder(placed(embedded.rows, embedded.input, pass, at: "encoder"), layout, pass.withoutCache), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    decoder(embedded(input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
+    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
+    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
   }
 
   /// `√width * embedding + position` (sections 3.4 and 3.5).
-  private func embedded(_ input: SequenceInput, _ pass: Pass, at place: String) -> Tensor {
-    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
-    return pass.dropout(x + sinusoidalPositions(input.positions, width: hiddenSize), dropout, at: place)
+  /// - Parameter x: the scaled embeddings.
+  private func placed(_ x: Tensor, _ input: SequenceInput, _ pass: Pass, at place: String) -> Tensor {
+    pass.dropout(x + sinusoidalPositions(input.positions, width: hiddenSize), dropout, at: place)
   }
 
   /// What the layers of one half have in common, BART's too.

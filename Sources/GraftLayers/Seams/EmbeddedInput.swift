@@ -22,8 +22,9 @@ extension Embedding {
   /// The embedded tokens with the prompt, if there is one, before every sequence that begins with this pass.
   ///
   /// A decoder starts with this, lays its attention out from the result's `input`, and returns the result's `tokens(of:)`.
-  public func embedded(_ input: SequenceInput, _ pass: Pass) -> EmbeddedInput {
-    let rows = self(Tensor(input.tokens), pass)
+  /// - Parameter scale: multiplied into the tokens' vectors, but not into the prompt's.
+  public func embedded(_ input: SequenceInput, _ pass: Pass, scale: Float = 1) -> EmbeddedInput {
+    let rows = scale == 1 ? self(Tensor(input.tokens), pass) : scale * self(Tensor(input.tokens), pass)
     guard let prompt, prompt.virtualTokenCount > 0 else { return EmbeddedInput(rows: rows, input: input) }
     let count = prompt.virtualTokenCount
     pass.cache?.reserve(leadingRows: count)
