@@ -1,6 +1,6 @@
 """Short conversations in ChatML, so that the tokens of the chat template are not strangers to the base."""
 
-from .questions import QUESTIONS
+from .questions import frequent_question
 from .stories import story
 from .templates import capitalized, expand
 from .words import ANIMALS, BOYS, COLOR_FACTS, DAYS, GIRLS, article
@@ -25,7 +25,7 @@ def turn(stream):
     if kind == 0:
         return expand("[Tell me|Please tell me|I want to hear] a story.", stream, {}), story(stream)
     if kind <= 5:
-        question = stream.choice(QUESTIONS)(stream)
+        question = frequent_question(stream)
         return stream.choice(question.known), f"The answer is {question.answer}."
     day = stream.below(7)
     animal, thing = stream.choice(ANIMALS), stream.choice(COLOR_FACTS)

@@ -1,6 +1,6 @@
 """Documents about skills: statements, commands and questions, a few lines each."""
 
-from .questions import QUESTIONS
+from .questions import frequent_question
 from .skills import (NAMES, addition, animals, answering, calendar, colors, comparison, copying, counting,
                      ends_of_lists, letter_case, number_story, numbers_in_words, opposites, plurals, reversing,
                      sentiment, sorting_letters, sorting_numbers, spelling, subtraction)
@@ -8,7 +8,7 @@ from .skills import (NAMES, addition, animals, answering, calendar, colors, comp
 
 def asking(stream):
     """A question and its answer."""
-    question = stream.choice(QUESTIONS)(stream)
+    question = frequent_question(stream)
     asked, answer = stream.choice(question.known), question.answer
     return stream.weighted([
         (f"Q: {asked} A: {answer}.", 60), (f"{asked} {answer}.", 15), (f"{asked} It is {answer}.", 10),
@@ -17,10 +17,10 @@ def asking(stream):
 
 # What a document about skills is made of, and how often.
 SKILLS = [
-    (copying, 9), (reversing, 11), (sorting_letters, 14), (sorting_numbers, 5), (counting, 10), (addition, 14),
-    (subtraction, 7), (number_story, 5), (numbers_in_words, 2), (calendar, 6), (opposites, 9), (plurals, 8),
-    (colors, 2), (animals, 3), (letter_case, 2), (spelling, 4), (ends_of_lists, 4), (comparison, 4), (sentiment, 5),
-    (answering, 8), (asking, 60),
+    (copying, 9), (reversing, 8), (sorting_letters, 10), (sorting_numbers, 5), (counting, 10), (addition, 16),
+    (subtraction, 9), (number_story, 6), (numbers_in_words, 2), (calendar, 10), (opposites, 7), (plurals, 6),
+    (colors, 2), (animals, 3), (letter_case, 2), (spelling, 4), (ends_of_lists, 4), (comparison, 4), (sentiment, 4),
+    (answering, 12), (asking, 60),
 ]
 
 

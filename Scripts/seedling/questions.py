@@ -80,3 +80,11 @@ def answer(stream):
 
 
 QUESTIONS = [reverse, sort, repeat, count, opposite, plural, following, add, judge, answer]
+
+# How often the corpus asks them: more where the answer is harder to learn.
+FREQUENCIES = [(reverse, 3), (sort, 4), (repeat, 4), (count, 6), (opposite, 4), (plural, 3), (following, 8), (add, 12),
+               (judge, 3), (answer, 10)]
+
+
+def frequent_question(stream):
+    return stream.weighted(FREQUENCIES)(stream)

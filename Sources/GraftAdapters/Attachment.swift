@@ -1,49 +1,117 @@
 import GraftLayers
 import GraftTensors
 
+/// What a method may ask of the one who attaches it, beyond the model's sites.
+public struct AttachmentServices {
+  /// A text's token ids, for prompts that start as words.
+  public var tokenize: ((_ text: String) throws -> [Int32])?
+  /// Runs the model with its cache, for prefixes that start as a text's keys and values.
+  public var run: ((SequenceInput, Pass) -> Void)?
+
+  public init(tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil) {
+    (self.tokenize, self.run) = (tokenize, run)
+  }
+}
+
 /// What a method attaches through: the scope its tensors are made in, and the list of what it changes.
 public final class Attachment {
+  /// Where names are written whole.
+  public let root: Scope
   /// Where the tensors of injected methods live, under PEFT's prefix.
   public let scope: Scope
   /// Whether the tensors come from a file, which tells what they are whatever the patterns say.
   public let isLoading: Bool
-  /// The trainable parameters with the keys they are stored under, in order.
-  private(set) var entries: [(key: String, parameter: Parameter)] = []
+  public let services: AttachmentServices
+  /// What initial values depend on.
+  public let seed: UInt64
+  /// The base's parameters that are trained, with the keys they are stored under, in order.
+  private(set) var adopted: [(key: String, parameter: Parameter)] = []
   private(set) var merges: [() throws -> Void] = []
   private(set) var undoing: [() -> Void] = []
+  /// What is stored in place of the parameters it is computed from.
+  private(set) var computed: [(key: String, value: () -> Tensor)] = []
+  private var reparameters: Set<String> = []
   private let source: (any WeightSource)?
-  private(set) var consumed: Set<String> = []
+  private var consumed: Set<String> = []
 
-  init(source: (any WeightSource)?, seed: UInt64) {
+  init(source: (any WeightSource)?, seed: UInt64, services: AttachmentServices) {
     self.source = source
+    self.services = services
+    self.seed = seed
     isLoading = source != nil
-    scope = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true) / "base_model" / "model"
+    root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true)
+    scope = root / "base_model" / "model"
   }
+
+  /// The names that the source has; none where there is no source.
+  public var sourceNames: [String] { source?.tensorNames ?? [] }
 
   /// Puts an adapter in a linear layer's slot.
   /// - Throws: `TuningError` where the slot is taken.
   public func fill(_ layer: Linear, with adapter: some LinearAdapter) throws(TuningError) {
-    guard layer.adapter == nil else { throw TuningError("\(layer.path): already has an adapter; detach it first") }
+    try claim(layer.adapter == nil, layer.path)
     layer.adapter = adapter
     merges.append { try adapter.merge(into: layer) }
     undoing.append { layer.adapter = nil }
   }
 
+  /// Puts an adapter in an embedding's slot.
+  /// - Throws: `TuningError` where the slot is taken.
+  public func fill(_ embedding: Embedding, with adapter: some EmbeddingTableAdapter) throws(TuningError) {
+    try claim(embedding.adapter == nil, embedding.path)
+    embedding.adapter = adapter
+    merges.append { try adapter.merge(into: embedding) }
+    undoing.append { embedding.adapter = nil }
+  }
+
+  /// Puts virtual tokens before every sequence.
+  /// - Throws: `TuningError` where there are some.
+  public func fill(_ embedding: Embedding, with prompt: some PromptAdapter) throws(TuningError) {
+    try claim(embedding.prompt == nil, embedding.path)
+    embedding.prompt = prompt
+    undoing.append { embedding.prompt = nil }
+  }
+
+  /// Puts keys and values before those of every sequence.
+  /// - Throws: `TuningError` where there are some.
+  public func fill(_ attention: Attention, with prefix: some AttentionPrefix) throws(TuningError) {
+    try claim(attention.prefix == nil, attention.path)
+    attention.prefix = prefix
+    undoing.append { attention.prefix = nil }
+  }
+
+  /// Puts a second attention beside an attention.
+  /// - Throws: `TuningError` where there is one.
+  public func fill(_ attention: Attention, with supplement: some AttentionSupplement) throws(TuningError) {
+    try claim(attention.supplement == nil, attention.path)
+    attention.supplement = supplement
+    undoing.append { attention.supplement = nil }
+  }
+
+  /// Puts an adapter where a layer's output joins the residual stream.
+  /// - Throws: `TuningError` where there is one.
+  public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) {
+    try claim(layer.residualAdapter == nil, layer.path)
+    layer.residualAdapter = adapter
+    undoing.append { layer.residualAdapter = nil }
+  }
+
+  private func claim(_ isFree: Bool, _ path: String) throws(TuningError) {
+    guard isFree else { throw TuningError("\(path): already has an adapter; detach it first") }
+  }
+
   /// Makes a parameter of the base part of the delta, under the given key; the base's own bytes stay as they are.
   /// - Throws: what the source throws; `WeightError` where its tensor has another shape.
   public func adopt(_ parameter: Parameter, as key: String) throws {
+    guard !adopted.contains(where: { $0.parameter === parameter }) else { return }
     let original = parameter.value, wasTrainable = parameter.isTrainable
     if let source {
       guard source.contains(key) else { throw WeightError("\(source.name): no tensor \(key) \(parameter.shape); the configuration asks for it") }
-      let stored = try source.tensor(key)
-      guard stored.shape == parameter.shape else {
-        throw WeightError("\(source.name): \(key) has shape \(stored.shape); the model has \(parameter.shape)")
-      }
-      consumed.insert(key)
+      let stored = try take(key, shape: parameter.shape, from: source)
       parameter.assign(stored.converted(to: .float32))
     }
     parameter.isTrainable = true
-    entries.append((key, parameter))
+    adopted.append((key, parameter))
     undoing.append {
       parameter.isTrainable = wasTrainable
       parameter.assign(original)
@@ -51,15 +119,48 @@ public final class Attachment {
     }
   }
 
+  /// Takes notice of a tensor that a file may hold beside the delta, such as a copy of a frozen matrix.
+  /// - Throws: `WeightError` where it is there with another shape.
+  public func ignore(_ key: String, shape: Shape) throws {
+    guard let source, source.contains(key) else { return }
+    _ = try take(key, shape: shape, from: source)
+  }
+
+  /// Declares that a tensor computed from parameters is what is stored; they are kept beside it to train on.
+  /// - Parameter scopePath: the path that the parameters are under.
+  public func store(_ value: @escaping () -> Tensor, as key: String, insteadOf scopePath: String, shape: Shape) throws {
+    try ignore(key, shape: shape)
+    computed.append((key, value))
+    reparameters.formUnion(root.catalog.parameters(under: scopePath).map(\.path))
+  }
+
+  private func take(_ key: String, shape: Shape, from source: any WeightSource) throws -> Tensor {
+    let stored = try source.tensor(key)
+    guard stored.shape == shape else { throw WeightError("\(source.name): \(key) has shape \(stored.shape); the model has \(shape)") }
+    consumed.insert(key)
+    return stored
+  }
+
   /// Everything trainable, in the order in which it was made.
-  var parameters: [(key: String, parameter: Parameter)] {
-    scope.catalog.parameters.map { ($0.path, $0) } + entries
+  var parameters: [(key: String, parameter: Parameter)] { made.filter(\.parameter.isTrainable) + adopted }
+
+  private var made: [(key: String, parameter: Parameter)] { root.catalog.parameters.map { ($0.path, $0) } }
+
+  /// What files keep of the delta.
+  var stored: [(key: String, tensor: Tensor)] {
+    made.filter { !reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) } + adopted.map { ($0.key, $0.parameter.value) }
+      + computed.map { ($0.key, $0.value()) }
+  }
+
+  /// What files keep beside it to train on.
+  var reparameterization: [(key: String, tensor: Tensor)] {
+    made.filter { reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) }
   }
 
   /// - Throws: `TuningError` that lists the source's tensors which nothing asked for.
   func requireEverythingConsumed() throws(TuningError) {
     guard let source else { return }
-    let unused = source.tensorNames.filter { !consumed.contains($0) && !scope.consumedNames.contains($0) }
+    let unused = source.tensorNames.filter { !consumed.contains($0) && !root.consumedNames.contains($0) }
     guard !unused.isEmpty else { return }
     let wanted = parameters.prefix(3).map(\.key).joined(separator: ", ")
     throw TuningError(

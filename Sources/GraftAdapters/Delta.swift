@@ -15,11 +15,15 @@ public final class Delta {
   ///   - base: the sites to adapt.
   ///   - source: the adapter's tensors; nil to start afresh.
   ///   - seed: what initial values depend on.
+  ///   - services: what some initial values need.
   /// - Throws: `TuningError` where the method does not fit or the source has tensors that nothing asked for, `WeightError`
   ///   for missing or mis-shaped ones. The base is as it was then.
-  public init(_ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0) throws {
+  public init(
+    _ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0,
+    services: AttachmentServices = AttachmentServices()
+  ) throws {
     self.method = method
-    attachment = Attachment(source: source, seed: seed)
+    attachment = Attachment(source: source, seed: seed, services: services)
     do {
       try method.attach(to: base, in: attachment)
       try attachment.requireEverythingConsumed()
@@ -46,7 +50,7 @@ public final class Delta {
       throw TuningError("\(type(of: method).name): cannot be merged, since it adds computation; use it as an adapter")
     }
     for merge in attachment.merges { try merge() }
-    let adopted = attachment.entries.map { ($0.parameter, $0.parameter.value) }
+    let adopted = attachment.adopted.map { ($0.parameter, $0.parameter.value) }
     detach()
     for (parameter, value) in adopted { parameter.assign(value) }
   }
@@ -58,9 +62,11 @@ public final class Delta {
     let name = type(of: method).name
     var configuration = try ConfigTree(encoding: AnyMethod(method)).json
     configuration["peft_type"] = .string(name)
-    return StoredAdapter(
+    var stored = StoredAdapter(
       method: name.lowercased(), peftType: name, taskType: taskType, configuration: configuration,
-      tensors: parameters.map { StoredTensor(name: $0.key, tensor: $0.parameter.value) })
+      tensors: attachment.stored.map { StoredTensor(name: $0.key, tensor: $0.tensor) })
+    stored.reparam = attachment.reparameterization.map { StoredTensor(name: $0.key, tensor: $0.tensor) }
+    return stored
   }
 }
 

@@ -8,6 +8,15 @@ public enum MethodCatalog {
   /// One line a method.
   static let methods: [any TuningMethod.Type] = [
     LoRA.self,
+    PromptTuning.self,
+    PTuning.self,
+    PrefixTuning.self,
+    IA3.self,
+    VeRA.self,
+    LoHa.self,
+    LoKr.self,
+    NormTuning.self,
+    BitFit.self,
     FullFineTuning.self,
   ]
 
@@ -56,7 +65,7 @@ public enum MethodCatalog {
 
   private static let peftKeys: Set<String> = [
     "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",
-    "loftq_config", "lora_bias", "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices",
-    "use_bdlora", "use_dora", "use_qalora", "velora_config",
+    "loftq_config", "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices",
+    "use_bdlora", "use_qalora", "velora_config",
   ]
 }

@@ -8,7 +8,7 @@ public struct SequenceSpan: Sendable, Hashable {
     self.count = count
   }
 
-  public var range: Range<Int> { start ..< start + count }
+  public var range: Range<Int> { start..<start + count }
 }
 
 /// What the encoder of a sequence-to-sequence model reads: one span per document, in the order of the batch's own spans.

@@ -79,7 +79,7 @@ public struct BatchPlan: Sendable {
   /// The steps `range`, epochs following one another for as long as it takes; empty for an empty dataset.
   public func steps(_ range: Range<Int>) -> AnySequence<PlannedStep> {
     guard stepsPerEpoch > 0 else { return AnySequence([]) }
-    let epochs = range.lowerBound / stepsPerEpoch ..< range.upperBound.dividedRoundingUp(by: stepsPerEpoch)
+    let epochs = range.lowerBound / stepsPerEpoch..<range.upperBound.dividedRoundingUp(by: stepsPerEpoch)
     guard !epochs.isEmpty else { return AnySequence([]) }
     return AnySequence(epochs.lazy.flatMap { epoch($0) }.filter { range.contains($0.index) })
   }
@@ -103,6 +103,6 @@ extension Int {
 
 extension Array {
   fileprivate func chunked(by size: Int) -> [ArraySlice<Element>] {
-    stride(from: 0, to: count, by: size).map { self[$0 ..< Swift.min($0 + size, count)] }
+    stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }
   }
 }

@@ -6,7 +6,9 @@ package struct CounterRandom: Sendable {
 
   /// A stream of its own for every combination of `seed` and `stream`.
   package init(seed: UInt64, stream: UInt64...) {
-    key = stream.reduce(Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15)) { Self.mix($0 ^ Self.mix($1 &+ 0xD1B5_4A32_D192_ED03)) }
+    key = stream.reduce(Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15)) {
+      Self.mix($0 ^ Self.mix($1 &+ 0xD1B5_4A32_D192_ED03))
+    }
   }
 
   package mutating func next() -> UInt64 {

@@ -44,7 +44,7 @@ private struct RoomSet {
   func smallest(atLeast value: Int) -> Int? {
     guard value / 64 < words.count else { return nil }
     var masked = words[value / 64] & (UInt64.max << UInt64(value % 64))
-    for index in value / 64 ..< words.count {
+    for index in value / 64..<words.count {
       if index > value / 64 { masked = words[index] }
       if masked != 0 { return index * 64 + masked.trailingZeroBitCount }
     }

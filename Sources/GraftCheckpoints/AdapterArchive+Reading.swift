@@ -11,12 +11,15 @@ extension AdapterArchive {
   public static func read(_ path: String) throws(CheckpointError) -> AdapterFile {
     let root = try HDF5File.open(path).root()
     guard try root.stringAttribute("format") == format else {
-      throw .malformed(path, "is an HDF5 file, but no adapter written by graft", remedy: "adapters have the root attribute format=\(format)")
+      throw .malformed(
+        path, "is an HDF5 file, but no adapter written by graft",
+        remedy: "adapters have the root attribute format=\(format)")
     }
     let version = try root.integerAttribute("format_version")
     guard version == formatVersion else {
       throw CheckpointError(
-        .unsupported, path, "has format version \(version.map(String.init) ?? "none"), this program reads \(formatVersion)",
+        .unsupported, path,
+        "has format version \(version.map(String.init) ?? "none"), this program reads \(formatVersion)",
         remedy: "update graft")
     }
     guard let group = try root.group("adapters") else { throw .malformed(path, "has no group /adapters") }
@@ -44,7 +47,9 @@ extension AdapterArchive {
   }
 
   private static func readAdapter(_ name: String, _ group: HDF5Group) throws(CheckpointError) -> StoredAdapter {
-    guard let peftType = try group.stringAttribute("peft_type") else { throw .malformed(group.location(), "has no peft_type") }
+    guard let peftType = try group.stringAttribute("peft_type") else {
+      throw .malformed(group.location(), "has no peft_type")
+    }
     guard let configuration = try readJSON("config", in: group), configuration.object != nil else {
       throw .malformed(group.location(of: "config"), "is no JSON object")
     }
@@ -86,8 +91,12 @@ extension AdapterArchive {
   /// Reads what `manifest` lists from `tensors/`.
   private static func readNested(_ group: HDF5Group) throws(CheckpointError) -> [StoredTensor] {
     let location = group.location(of: "manifest")
-    guard let manifest = try readJSON("manifest", in: group)?.array else { throw .malformed(location, "is no JSON list") }
-    guard manifest.count <= maximumTensors else { throw .malformed(location, "lists more than \(maximumTensors) tensors") }
+    guard let manifest = try readJSON("manifest", in: group)?.array else {
+      throw .malformed(location, "is no JSON list")
+    }
+    guard manifest.count <= maximumTensors else {
+      throw .malformed(location, "lists more than \(maximumTensors) tensors")
+    }
     guard let root = try group.group("tensors") else { throw .malformed(group.location(of: "tensors"), "is missing") }
     var tensors: [StoredTensor] = []
     var names: Set<String> = []
@@ -126,7 +135,9 @@ extension AdapterArchive {
       }
       let rest = components[index...].joined(separator: ".")
       let isLast = index == components.count - 1
-      if rest.hasSuffix("weight") || rest.hasSuffix("bias") || isLast, let dataset = try group.dataset(rest) { return dataset }
+      if rest.hasSuffix("weight") || rest.hasSuffix("bias") || isLast, let dataset = try group.dataset(rest) {
+        return dataset
+      }
     }
     return nil
   }
@@ -135,18 +146,25 @@ extension AdapterArchive {
     _ dataset: HDF5Dataset, as description: TensorDescription, sha256: String?
   ) throws(CheckpointError) -> StoredTensor {
     let storedType: ElementType = description.elementType == .bool ? .uint8 : description.elementType
-    guard dataset.elementType == storedType, dataset.shape == description.shape, let dtype = description.elementType.dtype else {
+    guard dataset.elementType == storedType, dataset.shape == description.shape,
+      let dtype = description.elementType.dtype
+    else {
       throw .malformed(
         dataset.location,
-        "is \(dataset.elementType.rawValue) \(dataset.shape), its manifest says \(description.elementType.rawValue) \(description.shape)")
+        "is \(dataset.elementType.rawValue) \(dataset.shape), its manifest says "
+          + "\(description.elementType.rawValue) \(description.shape)"
+      )
     }
-    guard dataset.shape.count <= maximumRank else { throw .malformed(dataset.location, "has more than \(maximumRank) dimensions") }
+    guard dataset.shape.count <= maximumRank else {
+      throw .malformed(dataset.location, "has more than \(maximumRank) dimensions")
+    }
     let content = try dataset.read()
     let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(content.bytes)[..<dataset.byteCount])
     let hash = SHA256.hash(data: bytes).hexadecimal
     let attribute = try dataset.stringAttribute("sha256")
     guard sha256 ?? hash == hash, attribute ?? hash == hash else {
-      throw .malformed(dataset.location, "its data does not have the SHA-256 that is recorded", remedy: "restore the file from a copy")
+      throw .malformed(
+        dataset.location, "its data does not have the SHA-256 that is recorded", remedy: "restore the file from a copy")
     }
     let tensor = Tensor(
       borrowing: UnsafeRawPointer(content.bytes.baseAddress.unsafelyUnwrapped), owner: content,

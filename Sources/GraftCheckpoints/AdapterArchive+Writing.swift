@@ -38,7 +38,8 @@ extension AdapterArchive {
     }
   }
 
-  private static func write(_ adapter: StoredAdapter, to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError) {
+  private static func write(_ adapter: StoredAdapter, to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError)
+  {
     try group.setAttribute("method", adapter.method)
     try group.setAttribute("peft_type", adapter.peftType)
     if let taskType = adapter.taskType { try group.setAttribute("task_type", taskType) }
@@ -56,7 +57,9 @@ extension AdapterArchive {
     if let training = adapter.training { try write(training, to: group.createGroup("training"), deflateLevel) }
   }
 
-  private static func write(_ training: StoredTraining, to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError) {
+  private static func write(_ training: StoredTraining, to group: HDF5Group, _ deflateLevel: Int)
+    throws(CheckpointError)
+  {
     if let step = training.step { try group.setAttribute("step", UInt64(max(0, step))) }
     if let epoch = training.epoch { try group.setAttribute("epoch", epoch) }
     if let seed = training.seed { try group.setAttribute("seed", Int64(seed)) }
@@ -89,7 +92,9 @@ extension AdapterArchive {
     }
     try writeText(JSON.array(manifest).serialized(), "manifest", to: parent)
     for tensor in tensors {
-      if let objection = objection(toTensorName: tensor.name) { throw CheckpointError(.unsupported, parent.location(), objection) }
+      if let objection = objection(toTensorName: tensor.name) {
+        throw CheckpointError(.unsupported, parent.location(), objection)
+      }
     }
     let members = members(of: tensors)
     var groups = ["": try parent.createGroup("tensors", for: members["", default: []])]
@@ -125,12 +130,16 @@ extension AdapterArchive {
     return group
   }
 
-  private static func writeFlat(_ tensors: [StoredTensor], to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError) {
+  private static func writeFlat(_ tensors: [StoredTensor], to group: HDF5Group, _ deflateLevel: Int)
+    throws(CheckpointError)
+  {
     guard tensors.count <= HDF5Group.maximumCompactLinks else {
       throw CheckpointError(.unsupported, group.location(), "more than \(HDF5Group.maximumCompactLinks) tensors")
     }
     for tensor in tensors {
-      if let objection = objection(toTensorName: tensor.name) { throw CheckpointError(.unsupported, group.location(), objection) }
+      if let objection = objection(toTensorName: tensor.name) {
+        throw CheckpointError(.unsupported, group.location(), objection)
+      }
       try write(tensor, tensor.name, tensor.sha256, to: group, deflateLevel)
     }
   }
@@ -140,11 +149,13 @@ extension AdapterArchive {
   ) throws(CheckpointError) {
     let description = tensor.description
     guard description.shape.count <= maximumRank else {
-      throw CheckpointError(.unsupported, group.location(of: name), "adapter files hold at most \(maximumRank) dimensions")
+      throw CheckpointError(
+        .unsupported, group.location(of: name), "adapter files hold at most \(maximumRank) dimensions")
     }
     let written = tensor.tensor.withUnsafeBytes { bytes in
       Result { () throws(CheckpointError) in
-        try group.createDataset(name, description.elementType, shape: description.shape, bytes: bytes, deflateLevel: deflateLevel)
+        try group.createDataset(
+          name, description.elementType, shape: description.shape, bytes: bytes, deflateLevel: deflateLevel)
       }
     }
     let dataset = try written.get()

@@ -14,9 +14,11 @@ extension AdapterFile {
     case .directory:
       if FileKind(of: "\(path)/adapter.h5") == .file { return try AdapterArchive.read("\(path)/adapter.h5") }
       if FileKind(of: "\(path)/adapter_config.json") != .nothing { return try PEFTDirectory.read(path) }
+      let model = [path + "/model", path].first { FileKind(of: $0 + "/config.json") == .file }
       throw CheckpointError(
         .missing, path, "holds no adapter",
-        remedy: "name an adapter's .h5 file, a run directory or a directory with an adapter_config.json")
+        remedy: model.map { "\($0) is a whole model; pass it as the model" }
+          ?? "name an adapter's .h5 file, a run directory or a directory with an adapter_config.json")
     }
   }
 }

@@ -23,7 +23,8 @@ public struct AdapterFile {
     if name == nil, adapters.count == 1 { return adapters[0] }
     if let adapter = adapters.first(where: { $0.name == name ?? "default" }) { return adapter }
     let names = adapters.map { "'\($0.name)'" }.joined(separator: ", ")
-    throw CheckpointError(.missing, location, "has no adapter '\(name ?? "default")'", remedy: "it has \(names.isEmpty ? "none" : names)")
+    throw CheckpointError(
+      .missing, location, "has no adapter '\(name ?? "default")'", remedy: "it has \(names.isEmpty ? "none" : names)")
   }
 }
 

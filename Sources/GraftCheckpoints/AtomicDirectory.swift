@@ -17,7 +17,8 @@ public final class AtomicDirectory {
   public init(at path: String) throws(CheckpointError) {
     let path = path.trimmingTrailingSlashes
     if FileKind(of: path) == .file {
-      throw CheckpointError(.cannotCreate, path, "a file of that name is in the way", remedy: "choose another directory")
+      throw CheckpointError(
+        .cannotCreate, path, "a file of that name is in the way", remedy: "choose another directory")
     }
     try createDirectory(path.parentDirectory)
     var template = Array("\(path.parentDirectory)/.\(path.lastComponent).partial-XXXXXX".utf8CString)

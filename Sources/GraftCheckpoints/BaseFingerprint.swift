@@ -114,7 +114,9 @@ struct TensorHashes {
       return "\(description.name) \(description.elementType.rawValue) [\(shape)] \(hash)\n"
     }
     var hasher = SHA256()
-    for line in lines.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) { hasher.update(data: Array(line.utf8)) }
+    for line in lines.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+      hasher.update(data: Array(line.utf8))
+    }
     return hasher.finalize().hexadecimal
   }
 

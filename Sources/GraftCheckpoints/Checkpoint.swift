@@ -49,7 +49,8 @@ public final class Checkpoint: WeightSource {
       var fileOfTensor: [String: Int] = [:]
       for (tensor, shard) in index.shardOfTensor {
         guard let position = positions[shard], files[position].contains(tensor) else {
-          throw .malformed(index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
+          throw .malformed(
+            index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
         }
         fileOfTensor[tensor] = position
       }
@@ -95,7 +96,9 @@ public final class Checkpoint: WeightSource {
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
   public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
-    guard let position = fileOfTensor[name] else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    guard let position = fileOfTensor[name] else {
+      throw .malformed(directory, "the checkpoint has no tensor '\(name)'")
+    }
     return try files[position].tensor(name)
   }
 

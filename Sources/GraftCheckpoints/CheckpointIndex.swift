@@ -32,11 +32,13 @@ struct CheckpointIndex {
       !name.isEmpty && name != "." && name != ".." && !name.utf8.contains { $0 == 0x2F || $0 == 0x5C || $0 < 0x20 }
     guard isBareName, name.hasSuffix(".safetensors") else {
       throw .malformed(
-        path, "names the shard '\(name)', which is no bare .safetensors file name", remedy: "do not trust this checkpoint")
+        path, "names the shard '\(name)', which is no bare .safetensors file name",
+        remedy: "do not trust this checkpoint")
     }
     let shard = "\(directory)/\(name)"
     guard let home = Self.resolved(directory), let target = Self.resolved(shard) else {
-      throw CheckpointError(.missing, shard, "no such file, but \(Checkpoint.indexName) names it", remedy: "fetch the missing shard")
+      throw CheckpointError(
+        .missing, shard, "no such file, but \(Checkpoint.indexName) names it", remedy: "fetch the missing shard")
     }
     var allowed = [home]
     if home.parentDirectory.lastComponent == "snapshots" {
@@ -44,7 +46,8 @@ struct CheckpointIndex {
     }
     guard allowed.contains(where: { target.hasPrefix($0 == "/" ? "/" : $0 + "/") }) else {
       throw .malformed(
-        path, "the shard '\(name)' is a link that leaves the directory", remedy: "replace the link by the file if you trust it")
+        path, "the shard '\(name)' is a link that leaves the directory",
+        remedy: "replace the link by the file if you trust it")
     }
   }
 

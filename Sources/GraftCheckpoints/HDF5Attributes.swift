@@ -25,9 +25,13 @@ extension HDF5Attributed {
         throw .malformed(attributeLocation, "the attribute '\(name)' is no fixed-length string")
       }
       let size = H5Tget_size(type)
-      guard size > 0, size <= 1 << 16 else { throw .malformed(attributeLocation, "the attribute '\(name)' is too long") }
+      guard size > 0, size <= 1 << 16 else {
+        throw .malformed(attributeLocation, "the attribute '\(name)' is too long")
+      }
       var bytes = [UInt8](repeating: 0, count: size)
-      guard H5Aread(attribute, type, &bytes) >= 0 else { throw .malformed(attributeLocation, "the attribute '\(name)' is damaged") }
+      guard H5Aread(attribute, type, &bytes) >= 0 else {
+        throw .malformed(attributeLocation, "the attribute '\(name)' is damaged")
+      }
       guard let text = String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self) else {
         throw .malformed(attributeLocation, "the attribute '\(name)' is not UTF-8")
       }
@@ -67,7 +71,8 @@ extension HDF5Attributed {
     try HDF5Library.serialized { () throws(CheckpointError) in
       let exists = H5Aexists(identifier.id, name)
       guard exists != 0 else { return nil }
-      guard exists > 0, let attribute = HDF5Identifier(H5Aopen(identifier.id, name, CHDF5_defaultProperties()), closedBy: H5Aclose),
+      guard exists > 0,
+        let attribute = HDF5Identifier(H5Aopen(identifier.id, name, CHDF5_defaultProperties()), closedBy: H5Aclose),
         let type = HDF5Identifier(H5Aget_type(attribute.id), closedBy: H5Tclose),
         let space = HDF5Identifier(H5Aget_space(attribute.id), closedBy: H5Sclose),
         H5Sget_simple_extent_npoints(space.id) == 1

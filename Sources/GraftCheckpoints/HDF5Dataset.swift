@@ -25,7 +25,8 @@ struct HDF5Dataset {
       let creation = HDF5Identifier(H5Dget_create_plist(identifier.id), closedBy: H5Pclose)
     else { throw damaged }
     guard let elementType = ElementType.matching(hdf5Type: type.id) else {
-      throw CheckpointError(.unsupported, location, "its elements are not of a little-endian number type that tensors have")
+      throw CheckpointError(
+        .unsupported, location, "its elements are not of a little-endian number type that tensors have")
     }
     self.elementType = elementType
 
@@ -36,7 +37,9 @@ struct HDF5Dataset {
     var dimensions = [hsize_t](repeating: 0, count: rank)
     guard rank == 0 || H5Sget_simple_extent_dims(space.id, &dimensions, nil) == Int32(rank) else { throw damaged }
     let shape = dimensions.map { Int(clamping: $0) }
-    guard let byteCount = elementType.byteCount(of: shape) else { throw .malformed(location, "has the impossible shape \(shape)") }
+    guard let byteCount = elementType.byteCount(of: shape) else {
+      throw .malformed(location, "has the impossible shape \(shape)")
+    }
     self.shape = shape
 
     let layout = H5Pget_layout(creation.id)
@@ -62,7 +65,8 @@ struct HDF5Dataset {
       var valueCount = 0
       let filter = H5Pget_filter2(creation, index, &flags, &valueCount, nil, 0, nil, &configuration)
       guard allowedFilters.contains(filter) else {
-        throw CheckpointError(.unsupported, location, "uses the filter \(filter); only shuffle, deflate and fletcher32 are read")
+        throw CheckpointError(
+          .unsupported, location, "uses the filter \(filter); only shuffle, deflate and fletcher32 are read")
       }
     }
   }

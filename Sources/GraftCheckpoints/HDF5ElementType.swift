@@ -2,7 +2,9 @@ import CHDF5
 
 extension ElementType {
   /// The element types an adapter file may hold.
-  static let storableInHDF5: [ElementType] = [.float32, .bfloat16, .float16, .float64, .int8, .uint8, .int16, .int32, .int64]
+  static let storableInHDF5: [ElementType] = [
+    .float32, .bfloat16, .float16, .float64, .int8, .uint8, .int16, .int32, .int64,
+  ]
 
   /// The HDF5 type of the stored bytes; `nil` where there is none. Booleans are bytes.
   func makeHDF5Type() -> HDF5Identifier? {

@@ -41,7 +41,9 @@ struct HDF5Group {
           .unsupported, location(), "its links are not stored in its header, which is unsafe to list in a damaged file",
           remedy: "write the file with `graft`, or with libver='v110' and few members per group")
       }
-      guard count <= Int64(Self.maximumCompactLinks) else { throw .malformed(location(), "has \(count) members, too many") }
+      guard count <= Int64(Self.maximumCompactLinks) else {
+        throw .malformed(location(), "has \(count) members, too many")
+      }
       var names: [String] = []
       for index in 0..<UInt64(count) {
         var buffer = [CChar](repeating: 0, count: Self.maximumNameBytes + 1)
@@ -84,11 +86,13 @@ struct HDF5Group {
     switch CHDF5_isHardLink(identifier.id, name) {
     case 0: return nil
     case 1:
-      guard let object = HDF5Identifier(H5Oopen(identifier.id, name, CHDF5_defaultProperties()), closedBy: H5Oclose) else {
+      guard let object = HDF5Identifier(H5Oopen(identifier.id, name, CHDF5_defaultProperties()), closedBy: H5Oclose)
+      else {
         throw .malformed(location(of: name), "is damaged")
       }
       return object
-    default: throw .malformed(location(of: name), "is damaged, or a link to elsewhere, which adapter files must not have")
+    default:
+      throw .malformed(location(of: name), "is damaged, or a link to elsewhere, which adapter files must not have")
     }
   }
 
@@ -128,11 +132,13 @@ struct HDF5Group {
       let failure = CheckpointError(.inputOutput, location(of: name), "cannot write the dataset")
       let dimensions = shape.map { hsize_t($0) }
       guard let type = elementType.makeHDF5Type() else {
-        throw CheckpointError(.unsupported, location(of: name), "adapter files cannot hold dtype \(elementType.rawValue)")
+        throw CheckpointError(
+          .unsupported, location(of: name), "adapter files cannot hold dtype \(elementType.rawValue)")
       }
       guard
         let space = HDF5Identifier(
-          shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), dimensions, nil), closedBy: H5Sclose),
+          shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), dimensions, nil),
+          closedBy: H5Sclose),
         let creation = HDF5Identifier(H5Pcreate(CHDF5_datasetCreationClass()), closedBy: H5Pclose),
         H5Pset_obj_track_times(creation.id, false) >= 0
       else { throw failure }
@@ -151,7 +157,9 @@ struct HDF5Group {
       else { throw failure }
       if !bytes.isEmpty {
         let whole = CHDF5_wholeSpace()
-        guard H5Dwrite(dataset.id, type.id, whole, whole, CHDF5_defaultProperties(), bytes.baseAddress) >= 0 else { throw failure }
+        guard H5Dwrite(dataset.id, type.id, whole, whole, CHDF5_defaultProperties(), bytes.baseAddress) >= 0 else {
+          throw failure
+        }
       }
       return try HDF5Dataset(dataset, location: location(of: name))
     }

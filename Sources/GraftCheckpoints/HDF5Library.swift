@@ -3,7 +3,12 @@ import Foundation
 
 /// The HDF5 C library behind one lock: it may not be entered by two threads, and it prints unless told not to.
 package enum HDF5Library {
-  private static let lock = NSRecursiveLock()
+  private static let lock: NSRecursiveLock = {
+    // What we write is complete before the process ends; at exit the library would only complain about what damaged
+    // files left half open.
+    H5dont_atexit()
+    return NSRecursiveLock()
+  }()
 
   /// Runs `body` alone in the library, its own error messages silenced.
   static func serialized<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {

@@ -21,7 +21,8 @@ final class MappedFile: @unchecked Sendable {
     }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
     guard try Self.size(descriptor, path) >= size else {
-      throw CheckpointError(.inputOutput, path, "shrank while it was being opened", remedy: "wait for its writer to finish")
+      throw CheckpointError(
+        .inputOutput, path, "shrank while it was being opened", remedy: "wait for its writer to finish")
     }
   }
 

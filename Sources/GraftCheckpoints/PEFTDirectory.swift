@@ -20,7 +20,9 @@ public enum PEFTDirectory {
     let directory = directory.trimmingTrailingSlashes
     let configurationPath = "\(directory)/\(configurationName)"
     guard FileKind(of: configurationPath) == .file else {
-      let nested = ((try? directoryEntries(directory)) ?? []).first { FileKind(of: "\(directory)/\($0)/\(configurationName)") == .file }
+      let nested = ((try? directoryEntries(directory)) ?? []).first {
+        FileKind(of: "\(directory)/\($0)/\(configurationName)") == .file
+      }
       throw CheckpointError(
         .missing, directory, "no \(configurationName) in it",
         remedy: nested.map { "name \(directory)/\($0)" } ?? "name a PEFT adapter's directory")
@@ -68,7 +70,8 @@ public enum PEFTDirectory {
       let tensors = (adapter.tensors + adapter.head).map { (name: $0.name, tensor: $0.tensor) }
       try SafetensorsWriter.write(tensors, to: "\(output.temporaryPath)/\(weightsName)")
       try AtomicFile.write(
-        configuration.serializedBytes(pretty: true, sortedKeys: true), to: "\(output.temporaryPath)/\(configurationName)")
+        configuration.serializedBytes(pretty: true, sortedKeys: true),
+        to: "\(output.temporaryPath)/\(configurationName)")
       try output.commit()
     } catch let error as CheckpointError where error.location.hasPrefix(output.temporaryPath) {
       throw error.moved(from: output.temporaryPath, to: output.path)

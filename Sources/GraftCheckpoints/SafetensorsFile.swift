@@ -26,7 +26,9 @@ public final class SafetensorsFile: WeightSource {
     self.mapping = mapping
     metadata = header.metadata
     descriptions = header.entries.map(\.description)
-    byteRanges = header.entries.map { $0.byteRange.lowerBound + header.dataOffset..<$0.byteRange.upperBound + header.dataOffset }
+    byteRanges = header.entries.map {
+      $0.byteRange.lowerBound + header.dataOffset..<$0.byteRange.upperBound + header.dataOffset
+    }
     positions = Dictionary(zip(descriptions.map(\.name), 0...)) { first, _ in first }
     guard positions.count == descriptions.count else {
       throw .malformed(path, "two tensors' names differ in their Unicode normalization only")
@@ -50,7 +52,8 @@ public final class SafetensorsFile: WeightSource {
     let description = descriptions[position]
     guard let dtype = description.elementType.dtype else {
       throw CheckpointError(
-        .unsupported, path, "tensor '\(name)' has dtype \(description.elementType.rawValue), which has no arithmetic here",
+        .unsupported, path,
+        "tensor '\(name)' has dtype \(description.elementType.rawValue), which has no arithmetic here",
         remedy: "convert it to F32, F16 or BF16 first")
     }
     let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]])
@@ -58,7 +61,8 @@ public final class SafetensorsFile: WeightSource {
     guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.byteWidth == 0 else {
       let copy = AlignedBytes(count: bytes.count)
       copy.bytes.copyMemory(from: bytes)
-      return Tensor(borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype)
+      return Tensor(
+        borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype)
     }
     return Tensor(borrowing: address, owner: mapping, shape: shape, dtype: dtype)
   }

@@ -30,7 +30,9 @@ struct SafetensorsHeader {
     guard file.count >= 8 else { throw malformed("\(file.count) bytes are too few for a safetensors file") }
     let declared = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
     guard declared <= Self.maximumHeaderBytes else { throw malformed("a header of \(declared) bytes is too large") }
-    guard declared <= file.count - 8 else { throw malformed("the header's \(declared) bytes reach beyond the file's end") }
+    guard declared <= file.count - 8 else {
+      throw malformed("the header's \(declared) bytes reach beyond the file's end")
+    }
     dataOffset = 8 + Int(declared)
 
     let headerBytes = UnsafeRawBufferPointer(rebasing: file[8..<dataOffset])
@@ -50,12 +52,16 @@ struct SafetensorsHeader {
         entries.append(try Self.entry(name, value, malformed))
       }
     }
-    entries.sort { ($0.byteRange.lowerBound, $0.byteRange.upperBound) < ($1.byteRange.lowerBound, $1.byteRange.upperBound) }
+    entries.sort {
+      ($0.byteRange.lowerBound, $0.byteRange.upperBound) < ($1.byteRange.lowerBound, $1.byteRange.upperBound)
+    }
 
     var end = 0
     for entry in entries {
       guard entry.byteRange.lowerBound == end else {
-        throw malformed("tensor '\(entry.description.name)' begins at byte \(entry.byteRange.lowerBound) of the data, expected \(end)")
+        throw malformed(
+          "tensor '\(entry.description.name)' begins at byte \(entry.byteRange.lowerBound) of the data, expected \(end)"
+        )
       }
       end = entry.byteRange.upperBound
     }
@@ -68,10 +74,14 @@ struct SafetensorsHeader {
     _ value: JSON, _ malformed: (String) -> CheckpointError
   ) throws(CheckpointError) -> [String: String] {
     if value.isNull { return [:] }
-    guard let members = value.object else { throw malformed("__metadata__ is \(value.kindDescription), expected an object") }
+    guard let members = value.object else {
+      throw malformed("__metadata__ is \(value.kindDescription), expected an object")
+    }
     var metadata: [String: String] = [:]
     for (key, value) in members {
-      guard let text = value.string else { throw malformed("metadata '\(key)' is \(value.kindDescription), expected a string") }
+      guard let text = value.string else {
+        throw malformed("metadata '\(key)' is \(value.kindDescription), expected a string")
+      }
       metadata[key] = text
     }
     return metadata
@@ -81,18 +91,23 @@ struct SafetensorsHeader {
     _ name: String, _ value: JSON, _ malformed: (String) -> CheckpointError
   ) throws(CheckpointError) -> Entry {
     guard !name.isEmpty else { throw malformed("a tensor without a name") }
-    guard name.utf8.count <= maximumNameBytes else { throw malformed("a tensor's name is longer than \(maximumNameBytes) bytes") }
+    guard name.utf8.count <= maximumNameBytes else {
+      throw malformed("a tensor's name is longer than \(maximumNameBytes) bytes")
+    }
     guard let typeName = value["dtype"]?.string else { throw malformed("tensor '\(name)' has no dtype") }
     guard let elementType = ElementType(rawValue: typeName) else {
       throw malformed("tensor '\(name)' has the unknown dtype '\(typeName)'")
     }
     guard let shape = naturals(value["shape"]) else { throw malformed("tensor '\(name)' has no valid shape") }
-    guard shape.count <= maximumRank else { throw malformed("tensor '\(name)' has more than \(maximumRank) dimensions") }
+    guard shape.count <= maximumRank else {
+      throw malformed("tensor '\(name)' has more than \(maximumRank) dimensions")
+    }
     guard let offsets = naturals(value["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1] else {
       throw malformed("tensor '\(name)' has no valid data_offsets")
     }
     guard let byteCount = elementType.byteCount(of: shape), byteCount == offsets[1] - offsets[0] else {
-      throw malformed("tensor '\(name)' of dtype \(typeName) and shape \(shape) does not fill \(offsets[1] - offsets[0]) bytes")
+      throw malformed(
+        "tensor '\(name)' of dtype \(typeName) and shape \(shape) does not fill \(offsets[1] - offsets[0]) bytes")
     }
     let description = TensorDescription(name: name, elementType: elementType, shape: shape)
     return Entry(description: description, byteRange: offsets[0]..<offsets[1])

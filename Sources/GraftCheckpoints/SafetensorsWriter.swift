@@ -53,7 +53,8 @@ public enum SafetensorsWriter {
   static func header(_ ordered: [TensorDescription], metadata: [String: String]) -> [UInt8] {
     var members = JSONObject()
     if !metadata.isEmpty {
-      members["__metadata__"] = .object(JSONObject(metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
+      members["__metadata__"] = .object(
+        JSONObject(metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
     }
     var offset = 0
     for description in ordered {

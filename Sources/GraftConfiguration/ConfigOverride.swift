@@ -10,12 +10,14 @@ public struct ConfigOverride: Sendable {
   ) throws {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
       throw ConfigError(
-        location: nil, path: [], problem: "'\(text)' is no override", advice: "write key.path=value, as in training.batch_size=4")
+        location: nil, path: [], problem: "'\(text)' is no override",
+        advice: "write key.path=value, as in training.batch_size=4")
     }
     path = text[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard !path.contains("") else {
       throw ConfigError(
-        location: nil, path: [], problem: "'\(text)' has an empty key", advice: "write key.path=value, as in training.batch_size=4")
+        location: nil, path: [], problem: "'\(text)' has an empty key",
+        advice: "write key.path=value, as in training.batch_size=4")
     }
     value = try parseValue(String(text[text.index(after: equals)...]))
     value.place(at: ConfigLocation(file: text, line: 0, column: 0))
@@ -28,7 +30,9 @@ extension ConfigTree {
     try set(override.value, at: override.path[...], whole: override)
   }
 
-  private mutating func set(_ newValue: ConfigTree, at path: ArraySlice<String>, whole: ConfigOverride) throws(ConfigError) {
+  private mutating func set(_ newValue: ConfigTree, at path: ArraySlice<String>, whole: ConfigOverride)
+    throws(ConfigError)
+  {
     guard let key = path.first else {
       self = newValue
       return

@@ -21,7 +21,9 @@ extension ConfigTree {
   ///   - path: The keys that lead to this tree in its file, for messages.
   ///   - sections: Keys of open sections, each with the section it belongs to, for messages about misplaced keys.
   /// - Throws: `ConfigError` for unknown keys, wrong types and impossible values.
-  public func decoded<Value: Codable>(over defaults: Value, at path: [String] = [], sections: [String: String] = [:]) throws -> Value {
+  public func decoded<Value: Codable>(over defaults: Value, at path: [String] = [], sections: [String: String] = [:])
+    throws -> Value
+  {
     let template = try ConfigTree(encoding: defaults)
     guard mapping != nil || isNull || template.mapping == nil else {
       throw ConfigError(
@@ -36,7 +38,8 @@ extension ConfigTree {
 extension ConfigTree: Codable {
   public init(from decoder: any Decoder) throws {
     guard let decoder = decoder as? TreeDecoder else {
-      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "only a ConfigTree holds a ConfigTree"))
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "only a ConfigTree holds a ConfigTree"))
     }
     self = decoder.takeWhole()
   }
@@ -58,7 +61,9 @@ extension ConfigError {
       @unknown default: (.init(codingPath: [], debugDescription: ""), "\(error)")
       }
     let path = context.codingPath.map(\.stringValue)
-    self.init(location: tree.location(at: path.dropFirst(prefix.count)), path: path, problem: problem, advice: "correct the value")
+    self.init(
+      location: tree.location(at: path.dropFirst(prefix.count)), path: path, problem: problem,
+      advice: "correct the value")
   }
 }
 

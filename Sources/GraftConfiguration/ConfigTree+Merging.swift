@@ -14,7 +14,9 @@ extension ConfigTree {
   /// Throws for the first key of this tree that `defaults` does not have.
   ///
   /// - Parameter sections: Names of keys that belong to an open section, to tell where a misplaced key should stand.
-  func rejectUnknownKeys(against defaults: ConfigTree, sections: [String: String], root: ConfigTree? = nil, path: [String] = [])
+  func rejectUnknownKeys(
+    against defaults: ConfigTree, sections: [String: String], root: ConfigTree? = nil, path: [String] = []
+  )
     throws(ConfigError)
   {
     guard let known = defaults.mapping, let given = mapping, !defaults.isOpen else { return }
@@ -31,7 +33,9 @@ extension ConfigTree {
   }
 
   /// Where the key stands elsewhere in this tree of defaults, or what it was meant to be.
-  private func advice(forUnknown key: String, in path: [String], knownThere: [String], sections: [String: String]) -> String {
+  private func advice(forUnknown key: String, in path: [String], knownThere: [String], sections: [String: String])
+    -> String
+  {
     if let section = section(holding: key) ?? sections[key], section != path.joined(separator: ".") {
       return section.isEmpty ? "'\(key)' belongs to the top level" : "'\(key)' belongs under '\(section):'"
     }

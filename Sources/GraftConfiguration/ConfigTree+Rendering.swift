@@ -23,7 +23,8 @@ extension ConfigTree {
     case .mapping(let mapping):
       return mapping.entries.map { entry in
         let key = margin + ConfigScalar.string(entry.key).rendered + ":"
-        return entry.value.isFlow ? key + " " + entry.value.flow + "\n" : key + "\n" + entry.value.block(indent: indent + 2)
+        return entry.value.isFlow
+          ? key + " " + entry.value.flow + "\n" : key + "\n" + entry.value.block(indent: indent + 2)
       }.joined()
     case .sequence(let elements):
       return elements.map { element in
@@ -40,7 +41,8 @@ extension ConfigTree {
     case .scalar(let scalar): scalar.rendered
     case .sequence(let elements): "[" + elements.map(\.flow).joined(separator: ", ") + "]"
     case .mapping(let mapping):
-      "{" + mapping.entries.map { ConfigScalar.string($0.key).rendered + ": " + $0.value.flow }.joined(separator: ", ") + "}"
+      "{" + mapping.entries.map { ConfigScalar.string($0.key).rendered + ": " + $0.value.flow }.joined(separator: ", ")
+        + "}"
     }
   }
 }
@@ -67,9 +69,10 @@ extension ConfigScalar {
   }
 
   private static func isPlain(_ text: String) -> Bool {
-    guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F }) else { return false }
+    guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F })
+    else { return false }
     guard case .string = ConfigScalar(plain: text) else { return false }
-    let letters = UInt8(ascii: "a") ... UInt8(ascii: "z")
+    let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
     let startsSafely = letters.contains(first | 0x20) || "/._".utf8.contains(first)
     let meansBoolean = ["y", "yes", "n", "no", "on", "off"].contains(text.lowercased())
     let hasSyntax = text.utf8.contains { ",[]{}#&*!|>'\"%@`:\\=".utf8.contains($0) }
@@ -85,7 +88,8 @@ extension ConfigScalar {
       case "\n": result += "\\n"
       case "\t": result += "\\t"
       case "\r": result += "\\r"
-      case _ where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value == 0xFEFF
+      case _
+      where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value == 0xFEFF
         || scalar.value == 0x2028 || scalar.value == 0x2029:
         let digits = String(scalar.value, radix: 16, uppercase: true)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -4,7 +4,8 @@ public enum NearestName {
   public static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
     let wanted = normalized(name)
     let limit = max(1, wanted.count / 3)
-    return candidates
+    return
+      candidates
       .map { (candidate: $0, distance: distance(wanted, normalized($0))) }
       .filter { $0.distance <= limit }
       .min { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }?
@@ -37,4 +38,3 @@ public enum NearestName {
     return last[b.count]
   }
 }
-

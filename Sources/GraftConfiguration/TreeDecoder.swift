@@ -31,8 +31,10 @@ final class TreeDecoder: Decoder {
     for entry in entries where !askedKeys.contains(entry.key) {
       throw ConfigError(
         location: entry.keyLocation ?? entry.value.location, path: codingPath.map(\.stringValue) + [entry.key],
-        problem: "unknown key", advice: NearestName.of(entry.key, among: askedKeys).map { "did you mean '\($0)'?" }
-          ?? "known here: " + askedKeys.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: ", "))
+        problem: "unknown key",
+        advice: NearestName.of(entry.key, among: askedKeys).map { "did you mean '\($0)'?" }
+          ?? "known here: "
+          + askedKeys.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: ", "))
     }
   }
 
@@ -80,9 +82,12 @@ private struct SingleTree: SingleValueDecodingContainer {
   func decode(_ type: Float.Type) throws -> Float { Float(try decode(Double.self)) }
 
   private func integer<Value: FixedWidthInteger>(_ type: Value.Type) throws -> Value {
-    guard let value = decoder.tree.int else { throw decoder.mismatch("a whole number", "write a number without a fraction") }
+    guard let value = decoder.tree.int else {
+      throw decoder.mismatch("a whole number", "write a number without a fraction")
+    }
     if let result = Value(exactly: value) { return result }
-    throw decoder.mismatch(Value.isSigned ? "a smaller number" : "a number that is not negative", "choose another number")
+    throw decoder.mismatch(
+      Value.isSigned ? "a smaller number" : "a number that is not negative", "choose another number")
   }
 
   func decode(_ type: Int.Type) throws -> Int { try integer(type) }
@@ -118,11 +123,15 @@ private struct KeyedTree<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
   func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value { try child(key).decode(type) }
 
-  func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws -> KeyedDecodingContainer<Nested> {
+  func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws -> KeyedDecodingContainer<
+    Nested
+  > {
     try child(key).container(keyedBy: type)
   }
 
-  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer { try child(key).unkeyedContainer() }
+  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
+    try child(key).unkeyedContainer()
+  }
 
   func superDecoder() throws -> any Decoder { decoder }
   func superDecoder(forKey key: Key) throws -> any Decoder { try child(key) }
@@ -131,7 +140,8 @@ private struct KeyedTree<Key: CodingKey>: KeyedDecodingContainerProtocol {
     decoder.ask(key.stringValue)
     if let value = mapping[key.stringValue] { return TreeDecoder(value, codingPath: codingPath + [key]) }
     throw ConfigError(
-      location: decoder.tree.location, path: codingPath.map(\.stringValue), problem: "the key '\(key.stringValue)' is missing",
+      location: decoder.tree.location, path: codingPath.map(\.stringValue),
+      problem: "the key '\(key.stringValue)' is missing",
       advice: "add \(key.stringValue): ...")
   }
 }
@@ -178,7 +188,9 @@ private struct UnkeyedTree: UnkeyedDecodingContainer {
   }
 
   private func peek() throws -> TreeDecoder {
-    guard !isAtEnd else { throw decoder.mismatch("a list of \(currentIndex + 1) or more values", "add the missing value") }
+    guard !isAtEnd else {
+      throw decoder.mismatch("a list of \(currentIndex + 1) or more values", "add the missing value")
+    }
     return TreeDecoder(elements[currentIndex], codingPath: codingPath + [TreeKey(intValue: currentIndex)])
   }
 }

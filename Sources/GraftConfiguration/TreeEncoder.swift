@@ -112,7 +112,8 @@ private struct SingleNode: SingleValueEncodingContainer {
 
   private func encodeUnsigned(_ value: UInt64) throws {
     guard let integer = Int(exactly: value) else {
-      throw EncodingError.invalidValue(value, .init(codingPath: codingPath, debugDescription: "\(value) is above \(Int.max)"))
+      throw EncodingError.invalidValue(
+        value, .init(codingPath: codingPath, debugDescription: "\(value) is above \(Int.max)"))
     }
     node.set(.integer(integer))
   }
@@ -146,7 +147,8 @@ private struct KeyedNode<Key: CodingKey>: KeyedEncodingContainerProtocol {
   func encodeIfPresent(_ value: UInt64?, forKey key: Key) throws { try encodeOptional(value, key) }
   func encodeIfPresent(_ value: (some Encodable)?, forKey key: Key) throws { try encodeOptional(value, key) }
 
-  func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {
+  func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested>
+  {
     KeyedEncodingContainer(KeyedNode<Nested>(node: node.child(key)))
   }
 

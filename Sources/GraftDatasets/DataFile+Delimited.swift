@@ -3,12 +3,15 @@ import GraftJSON
 extension DataFile {
   /// Rows of fields under a header row that names the columns (RFC 4180: fields in quotes may hold separators, line
   /// ends and doubled quotes). Every value is a string; empty lines are skipped.
-  static func delimitedRecords(in bytes: ArraySlice<UInt8>, separator: UInt8, file: String) throws(DatasetError) -> [DataRecord] {
+  static func delimitedRecords(in bytes: ArraySlice<UInt8>, separator: UInt8, file: String) throws(DatasetError)
+    -> [DataRecord]
+  {
     var scanner = DelimitedScanner(bytes: bytes, separator: separator, file: file)
     guard let header = try scanner.nextRow() else { return [] }
     if let twice = header.fields.first(where: { name in header.fields.filter { $0 == name }.count > 1 }) {
       throw DatasetError(
-        file: file, line: header.line, problem: "two columns are called \"\(twice)\"", advice: "give each a name of its own")
+        file: file, line: header.line, problem: "two columns are called \"\(twice)\"",
+        advice: "give each a name of its own")
     }
     var records: [DataRecord] = []
     while let row = try scanner.nextRow() {
@@ -48,7 +51,8 @@ private struct DelimitedScanner {
   mutating func nextRow() throws(DatasetError) -> (fields: [String], line: Int)? {
     while position < bytes.endIndex {
       let start = line
-      let isEmptyLine = bytes[position] == Self.newline || bytes[position...].starts(with: [Self.carriageReturn, Self.newline])
+      let isEmptyLine =
+        bytes[position] == Self.newline || bytes[position...].starts(with: [Self.carriageReturn, Self.newline])
       var fields = [try field()]
       while position < bytes.endIndex, bytes[position] == separator {
         position += 1
@@ -96,9 +100,11 @@ private struct DelimitedScanner {
         text.append(Self.quote)
         position += 1
       } else {
-        guard position == bytes.endIndex || [separator, Self.newline, Self.carriageReturn].contains(bytes[position]) else {
+        guard position == bytes.endIndex || [separator, Self.newline, Self.carriageReturn].contains(bytes[position])
+        else {
           throw DatasetError(
-            file: file, line: line, problem: "text follows a closing quote", advice: "double the quotes inside a quoted field")
+            file: file, line: line, problem: "text follows a closing quote",
+            advice: "double the quotes inside a quoted field")
         }
         return String(decoding: text, as: UTF8.self)
       }

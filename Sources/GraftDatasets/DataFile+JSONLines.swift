@@ -34,16 +34,41 @@ extension DataFile {
         file: file, line: error.line, problem: "not JSON, at column \(error.column): \(error.message)",
         advice: "write one JSON object a line, or one array of objects")
     }
+    let elements = json.array ?? []
     var records: [DataRecord] = []
-    for (index, element) in (json.array ?? []).enumerated() {
+    for (index, element) in elements.enumerated() {
       guard let fields = element.object else {
         throw DatasetError(
           file: file, problem: "element \(index) of the array is \(element.kindDescription), not an object",
           advice: #"write {"key": value, ...}"#)
       }
-      records.append(DataRecord(fields, file: file, line: index + 1))
+      records.append(DataRecord(fields, file: file, line: 1))
     }
+    for (index, line) in objectLines(in: bytes).enumerated() where index < records.count { records[index].line = line }
     return records
+  }
+
+  /// The lines on which the objects of a well-formed array begin.
+  private static func objectLines(in bytes: ArraySlice<UInt8>) -> [Int] {
+    var (lines, line, depth, isInString, isEscaped) = ([Int](), 1, 0, false, false)
+    for byte in bytes {
+      if byte == UInt8(ascii: "\n") { line += 1 }
+      if isInString {
+        if !isEscaped, byte == UInt8(ascii: "\"") { isInString = false }
+        isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+        continue
+      }
+      switch byte {
+      case UInt8(ascii: "\""): isInString = true
+      case UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "{"):
+        if depth == 1 { lines.append(line) }
+        depth += 1
+      case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+      default: break
+      }
+    }
+    return lines
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

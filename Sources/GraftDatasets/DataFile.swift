@@ -16,7 +16,8 @@ public enum DataFile {
     }
     let data: Data
     do { data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
-      throw DatasetError(file: path, problem: "the file cannot be read", advice: "check its permissions", kind: .noSuchFile)
+      throw DatasetError(
+        file: path, problem: "the file cannot be read", advice: "check its permissions", kind: .noSuchFile)
     }
     return try records(in: data, named: path)
   }
@@ -28,7 +29,8 @@ public enum DataFile {
     if let bad = firstInvalidByte(of: bytes) {
       throw DatasetError(
         file: path, line: lineNumber(of: bad, in: bytes),
-        problem: "the byte 0x\(String(bytes[bad], radix: 16, uppercase: true)) is not UTF-8", advice: "save the file as UTF-8")
+        problem: "the byte 0x\(String(bytes[bad], radix: 16, uppercase: true)) is not UTF-8",
+        advice: "save the file as UTF-8")
     }
     let records: [DataRecord] =
       switch URL(fileURLWithPath: path).pathExtension.lowercased() {
@@ -50,7 +52,8 @@ public enum DataFile {
   /// A text file is one document; an empty one is none.
   private static func document(in bytes: ArraySlice<UInt8>, file: String) -> [DataRecord] {
     bytes.isEmpty
-      ? [] : [DataRecord(["text": .string(String(decoding: bytes, as: UTF8.self))], file: file, line: 1, isDocument: true)]
+      ? []
+      : [DataRecord(["text": .string(String(decoding: bytes, as: UTF8.self))], file: file, line: 1, isDocument: true)]
   }
 
   static func lineNumber(of position: Int, in bytes: ArraySlice<UInt8>) -> Int {

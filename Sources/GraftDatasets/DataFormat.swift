@@ -51,13 +51,15 @@ extension DataFormat {
   static func detected(from keys: some Sequence<String>) -> DataFormat? {
     let keys = Set(keys)
     let candidates: [DataFormat] = [
-      .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt, .ids,
+      .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt,
+      .ids,
     ]
     return candidates.first { keys.isSuperset(of: $0.columns.required) }
   }
 
   /// A record's columns as an error message lists them.
   static var knownColumns: String {
-    allCases.filter { $0 != .auto }.map { "{" + $0.columns.required.joined(separator: ", ") + "}" }.joined(separator: ", ")
+    allCases.filter { $0 != .auto }.map { "{" + $0.columns.required.joined(separator: ", ") + "}" }.joined(
+      separator: ", ")
   }
 }

@@ -47,8 +47,7 @@ extension ExampleEncoder {
     }
     var examples: [EncodedExample] = []
     var report = EncodingReport()
-    for (index, record) in records.enumerated() {
-      let whole = try encoder.encode(record, index: index)
+    for (record, whole) in zip(records, try encoder.encodeAll(records)) {
       report.lengths.append(whole.packedLength)
       for example in encoder.cut(whole, isDocument: record.isDocument, report: &report) {
         guard example.carriesLoss else {
@@ -65,8 +64,11 @@ extension ExampleEncoder {
     guard !examples.isEmpty else {
       throw DatasetError(
         file: first.file,
-        problem: "none of \(records.count) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
-        advice: "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)")
+        problem:
+          "none of \(records.count) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
+        advice:
+          "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)"
+      )
     }
     return EncodedDataset(examples: examples, report: report)
   }
@@ -76,7 +78,7 @@ extension ExampleEncoder {
     if task == .causalLM, format == .text, isDocument || cutsTextsIntoWindows {
       report.cutTextCount += 1
       return stride(from: 0, to: example.tokens.count, by: maxLength).map {
-        example.slice($0 ..< min($0 + maxLength, example.tokens.count)).withoutLossOnFirst()
+        example.slice($0..<min($0 + maxLength, example.tokens.count)).withoutLossOnFirst()
       }
     }
     report.truncatedCount += 1
@@ -120,15 +122,20 @@ extension EncodedExample {
 
   /// The runs of equal segment ids.
   private var segments: [Range<Int>] {
-    guard let typeIDs, let boundary = typeIDs.firstIndex(where: { $0 != typeIDs.first }) else { return [tokens.indices] }
+    guard let typeIDs, let boundary = typeIDs.firstIndex(where: { $0 != typeIDs.first }) else {
+      return [tokens.indices]
+    }
     return [0..<boundary, boundary..<tokens.count]
   }
 
-  private static func kept(_ ids: [Int32], segments: [Range<Int>], maxLength: Int, isSpecial: (Int32) -> Bool) -> [Int] {
+  private static func kept(_ ids: [Int32], segments: [Range<Int>], maxLength: Int, isSpecial: (Int32) -> Bool) -> [Int]
+  {
     var ordinary = segments.map { $0.filter { !isSpecial(ids[$0]) } }
     let specials = segments.flatMap { $0.filter { isSpecial(ids[$0]) } }
     while ordinary.reduce(specials.count, { $0 + $1.count }) > maxLength {
-      guard let longest = ordinary.indices.max(by: { ordinary[$0].count < ordinary[$1].count }), !ordinary[longest].isEmpty else {
+      guard let longest = ordinary.indices.max(by: { ordinary[$0].count < ordinary[$1].count }),
+        !ordinary[longest].isEmpty
+      else {
         break
       }
       ordinary[longest].removeLast()

@@ -76,7 +76,8 @@ extension ExampleEncoder {
 
   private func encoderInput(_ tokenized: TokenizedText, tokenLabels: [Int32]?) -> EncodedExample {
     EncodedExample(
-      tokens: tokenized.ids, isScored: tokenLabels?.map { $0 != Batch.ignoredTarget } ?? tokenized.ids.map { _ in false },
+      tokens: tokenized.ids,
+      isScored: tokenLabels?.map { $0 != Batch.ignoredTarget } ?? tokenized.ids.map { _ in false },
       typeIDs: usesTypeIDs ? tokenized.typeIDs : nil, tokenLabels: tokenLabels)
   }
 

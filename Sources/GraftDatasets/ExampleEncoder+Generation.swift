@@ -13,7 +13,8 @@ extension ExampleEncoder {
   func prompt(_ prompt: String) -> EncodedExample {
     let tokens = tokenizer.ids(prompt)
     return EncodedExample(
-      tokens: tokens, isScored: Array(repeating: false, count: tokens.count), promptLength: marksPrompts ? tokens.count : nil)
+      tokens: tokens, isScored: Array(repeating: false, count: tokens.count),
+      promptLength: marksPrompts ? tokens.count : nil)
   }
 
   func prompt(_ prompt: String, completion: String) -> EncodedExample {

@@ -9,7 +9,8 @@ import GraftJSON
 /// itself.
 public struct ExampleEncoder: Sendable {
   /// Renders messages (and tools), the assistant's next turn begun where the flag says so.
-  public typealias ChatRenderer = @Sendable (_ messages: [JSON], _ tools: JSON?, _ addsGenerationPrompt: Bool) throws -> RenderedChat
+  public typealias ChatRenderer =
+    @Sendable (_ messages: [JSON], _ tools: JSON?, _ addsGenerationPrompt: Bool) throws -> RenderedChat
 
   public var tokenizer: any TextTokenizer
   public var task: LearningTask
@@ -106,7 +107,8 @@ extension DataRecord {
   /// The two texts of a record that has a question and an answer in it.
   func promptAndCompletion(_ format: DataFormat) throws(DatasetError) -> (prompt: String, completion: String) {
     switch format {
-    case .alpaca: (AlpacaPrompt.text(instruction: try text("instruction"), input: try optionalText("input")), try text("output"))
+    case .alpaca:
+      (AlpacaPrompt.text(instruction: try text("instruction"), input: try optionalText("input")), try text("output"))
     case .seq2seq: (try text("source"), try text("target"))
     default: (try text("prompt"), try text("completion"))
     }

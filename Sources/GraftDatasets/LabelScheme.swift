@@ -55,7 +55,8 @@ extension LabelScheme {
       if let index = indices[name] { return .class(index) }
       if let index = Int(name), indices.values.contains(index) { return .class(index) }
       throw record.error(
-        "the model has no class \"\(name)\"", "use one of \(names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", "))")
+        "the model has no class \"\(name)\"",
+        "use one of \(names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", "))")
     }
   }
 }

@@ -6,9 +6,12 @@ public enum SeededSplit {
   ///
   /// - Parameter fraction: The share to set aside, between 0 and 1.
   /// - Throws: `DatasetError` when there are fewer than two.
-  public static func indices(count: Int, fraction: Double, seed: UInt64) throws(DatasetError) -> (train: [Int], held: [Int]) {
+  public static func indices(count: Int, fraction: Double, seed: UInt64) throws(DatasetError) -> (
+    train: [Int], held: [Int]
+  ) {
     guard count >= 2 else {
-      throw DatasetError(problem: "\(count) examples cannot be split", advice: "add examples or leave out eval_fraction")
+      throw DatasetError(
+        problem: "\(count) examples cannot be split", advice: "add examples or leave out eval_fraction")
     }
     let heldCount = min(max(Int((Double(count) * fraction).rounded()), 1), count - 1)
     var random = CounterRandom(seed: seed, stream: 0x7370_6C69_74)

@@ -18,7 +18,9 @@ extension JSON {
   /// Parses one JSON document (RFC 8259): UTF-8, no duplicate keys, nothing but white space after it.
   ///
   /// - Throws: `JSONError` with the line and column of the first mistake.
-  public init(parsing bytes: UnsafeRawBufferPointer, options: JSONParsingOptions = JSONParsingOptions()) throws(JSONError) {
+  public init(parsing bytes: UnsafeRawBufferPointer, options: JSONParsingOptions = JSONParsingOptions())
+    throws(JSONError)
+  {
     var parser = JSONParser(bytes, options)
     self = try parser.parseDocument()
   }
@@ -26,7 +28,8 @@ extension JSON {
   /// Parses one JSON document from any bytes: an array, `Data`, a slice.
   ///
   /// - Throws: `JSONError` with the line and column of the first mistake.
-  public init(parsing bytes: some Sequence<UInt8>, options: JSONParsingOptions = JSONParsingOptions()) throws(JSONError) {
+  public init(parsing bytes: some Sequence<UInt8>, options: JSONParsingOptions = JSONParsingOptions()) throws(JSONError)
+  {
     let result = bytes.withContiguousStorageIfAvailable { Self.parse(UnsafeRawBufferPointer($0), options) }
     self = try (result ?? Array(bytes).withUnsafeBytes { Self.parse($0, options) }).get()
   }

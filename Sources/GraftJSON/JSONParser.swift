@@ -165,7 +165,9 @@ struct JSONParser {
   private mutating func parseScalar(from start: Int) throws(JSONError) -> Unicode.Scalar {
     let first = try parseFourHexDigits(from: start)
     if let scalar = Unicode.Scalar(first) { return scalar }
-    if first < 0xDC00, position + 1 < count, bytes[position] == Ascii.backslash, bytes[position + 1] == UInt8(ascii: "u") {
+    if first < 0xDC00, position + 1 < count, bytes[position] == Ascii.backslash,
+      bytes[position + 1] == UInt8(ascii: "u")
+    {
       position += 2
       let second = try parseFourHexDigits(from: start)
       if (0xDC00...0xDFFF).contains(second),
@@ -272,7 +274,8 @@ struct JSONParser {
   private func describeByte() -> String {
     guard position < count else { return "the end of the document" }
     let byte = bytes[position]
-    return (0x21...0x7E).contains(byte) ? "'\(Unicode.Scalar(byte))'" : "byte 0x" + String(byte, radix: 16, uppercase: true)
+    return (0x21...0x7E).contains(byte)
+      ? "'\(Unicode.Scalar(byte))'" : "byte 0x" + String(byte, radix: 16, uppercase: true)
   }
 
   private func error(_ message: String, at offset: Int? = nil) -> JSONError {

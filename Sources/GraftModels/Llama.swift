@@ -88,12 +88,13 @@ public final class Llama: CausalLanguageModel {
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let layout = input.layout(style, rotary: rotary)
-    var x = embedding(Tensor(input.tokens), pass)
+    let embedded = embedding.embedded(input, pass)
+    let layout = embedded.input.layout(style, rotary: rotary)
+    var x = embedded.rows
     for block in blocks {
       x = pass.isCheckpointing ? checkpointed([x]) { block($0[0], layout, pass) } : block(x, layout, pass)
     }
-    return norm(x)
+    return norm(embedded.tokens(of: x))
   }
 
   /// `x + attention(norm(x))`, then `x + feedForward(norm(x))`.

@@ -1,34 +1,94 @@
+import GraftBatching
 import GraftConfiguration
 import GraftLayers
+import GraftTensors
 
 /// The families we build, by the `model_type` of their configurations.
 public enum ModelRegistry {
-  /// How a family is built from its configuration in a scope.
-  public typealias Builder = @Sendable (ArchitectureConfiguration, AttentionStyle, Scope) throws -> any Model
+  /// How a decoder is built from its configuration in a scope; classifiers are made of its hidden states.
+  public typealias DecoderBuilder = @Sendable (ArchitectureConfiguration, AttentionStyle, Scope) throws -> any CausalLanguageModel
+  /// How any other family is built for a task.
+  public typealias Builder = @Sendable (ModelRequest, Scope) throws -> any Model
 
   /// One line a family.
-  static let builders: [String: Builder] = [
+  static let decoders: [String: DecoderBuilder] = [
+    "gpt2": { try GPT2($0, style: $1, in: $2) },
     "llama": { try Llama($0, modelType: "llama", style: $1, in: $2) },
     "mistral": { try Llama($0, modelType: "mistral", style: $1, in: $2) },
     "qwen2": { try Llama($0, modelType: "qwen2", style: $1, in: $2) },
     "qwen3": { try Llama($0, modelType: "qwen3", style: $1, in: $2) },
   ]
 
-  /// The other names under which a checkpoint may hold a path: with and without the base model's prefix.
-  public static func aliases(of path: String) -> [String] {
-    path.hasPrefix("model.") ? [String(path.dropFirst("model.".count))] : ["model." + path]
+  /// One line a family.
+  static let others: [String: Builder] = [
+    "bart": { try Bart($0, in: $1) },
+    "bert": { try Bert.build($0, in: $1) },
+    "distilbert": { try DistilBert.build($0, in: $1) },
+    "mt5": { try T5($0, modelType: "mt5", in: $1) },
+    "roberta": { try Roberta.build($0, in: $1) },
+    "t5": { try T5($0, modelType: "t5", in: $1) },
+    "transformer": { try Transformer($0, in: $1) },
+  ]
+
+  public static var knownTypes: [String] { (Array(decoders.keys) + Array(others.keys)).sorted() }
+
+  /// Builds the model that a configuration describes, for a task.
+  ///
+  /// - Parameters:
+  ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
+  /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
+  ///   the task, and what the family throws.
+  public static func build(
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal, in scope: Scope
+  ) throws -> any Model {
+    let type = try config.string("model_type")
+    scope.catalog.modelType = type
+    let request = ModelRequest(config, task: task, labels: labels, style: style)
+    if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
+    if let builder = others[type] { return try builder(request, scope) }
+    let advice = NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
+    throw config.fail("model_type", "unsupported model_type \"\(type)\"; \(advice)")
   }
 
-  public static var knownTypes: [String] { builders.keys.sorted() }
-
-  /// Builds the model that a configuration describes.
-  /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, and what the family throws.
-  public static func build(_ config: ArchitectureConfiguration, style: AttentionStyle = .causal, in scope: Scope) throws -> any Model {
-    let type = try config.string("model_type")
-    guard let builder = builders[type] else {
-      let advice = NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
-      throw config.fail("model_type", "unsupported model_type \"\(type)\"; \(advice)")
+  /// A decoder as it is, or under a classifier in place of its own head.
+  private static func decoder(_ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder) throws -> any Model {
+    let config = request.config
+    let initializer = Initializer.normal(standardDeviation: try config.float("initializer_range", default: 0.02))
+    func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
+      try Linear(
+        scope / name, in: model.hiddenSize, out: try request.labelCount(), bias: bias, role: .classifier, initializer: initializer,
+        fallsBack: true)
     }
-    return try builder(config, style, scope)
+    switch request.task {
+    case .causalLM: return try build(config, request.style, scope)
+    case .sequenceClassification:
+      let model = try build(request.headless, request.style, scope)
+      let head = ClassificationHead(output: try output("score", model, bias: false))
+      return TextClassifier(model, pooling: .last, head: head, problem: try request.problem())
+    case .tokenClassification:
+      let model = try build(request.headless, request.style, scope)
+      let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))
+      let head = ClassificationHead(output: try output(type == "gpt2" ? "classifier" : "score", model, bias: true), dropout: dropout)
+      return TokenLabeler(model, head: head)
+    case .maskedLM, .seq2seqLM:
+      throw request.unsupportedTask(type, supported: [.causalLM, .sequenceClassification, .tokenClassification])
+    }
+  }
+
+  /// The prefixes under which checkpoints with a head keep the base model, and which those without one leave out.
+  private static let basePrefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert."]
+
+  /// The other names under which a checkpoint may hold a path: without the base model's prefix, with the names that
+  /// TensorFlow gave the weights of a norm, or in an embedding that shares the tensor.
+  public static func aliases(of path: String) -> [String] {
+    var names: [String] = []
+    if let prefix = basePrefixes.first(where: path.hasPrefix) { names.append(String(path.dropFirst(prefix.count))) } else { names.append("model." + path) }
+    for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")] where path.hasSuffix(new) {
+      names += ([path] + names).map { $0.dropLast(new.count) + old }
+    }
+    if path.hasSuffix("shared.weight") {
+      names += ([path] + names).map { $0.dropLast("shared.weight".count) + "encoder.embed_tokens.weight" }
+    }
+    return names
   }
 }

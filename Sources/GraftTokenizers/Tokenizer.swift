@@ -60,7 +60,7 @@ public final class Tokenizer: Sendable {
   /// How many different tokens there are, added tokens included.
   public var vocabularySize: Int {
     let known = model.vocabulary
-    return known.count + addedTokens.contents.count { known.id(of: $0.content) == nil }
+    return known.count + addedTokens.contents.count { known.id(of: Array($0)) == nil }
   }
 
   /// The token with this id.

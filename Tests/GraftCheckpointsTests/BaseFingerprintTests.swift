@@ -3,7 +3,9 @@ import Testing
 
 @Suite("Base fingerprints")
 struct BaseFingerprintTests {
-  @Test("the hash is that of Python's hashlib over the same lines, however the model is sharded", arguments: ["single", "sharded"])
+  @Test(
+    "the hash is that of Python's hashlib over the same lines, however the model is sharded",
+    arguments: ["single", "sharded"])
   func weightsHash(folder: String) throws {
     let fingerprint = try BaseFingerprint(of: Checkpoint(directory: fixture(folder)))
     #expect(fingerprint.weightsSHA256 == (try CheckpointTests.golden()["weights_sha256"]?.string))
@@ -33,7 +35,10 @@ struct BaseFingerprintTests {
     #expect(base.differences(from: other).isEmpty)
     other.hiddenSize = 16
     other.weightsSHA256 = String(repeating: "0", count: 64)
-    expectError(.mismatchedBase, "a.h5: was trained on another base model ('single'): the model at hand has hidden size 16 instead of 8, weights' SHA-256 000000000000...") {
+    expectError(
+      .mismatchedBase,
+      "a.h5: was trained on another base model ('single'): the model at hand has hidden size 16 instead of 8, weights' SHA-256 000000000000..."
+    ) {
       try base.verify(other, for: "a.h5")
     }
   }

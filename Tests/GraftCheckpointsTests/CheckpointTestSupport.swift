@@ -35,7 +35,8 @@ func bytes(of path: String) throws -> [UInt8] {
 
 /// Expects `body` to throw a `CheckpointError` of a kind whose description holds `text`.
 func expectError<Result>(
-  _ kind: CheckpointError.Kind, _ text: String = "", _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+  _ kind: CheckpointError.Kind, _ text: String = "", _ comment: Comment? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () throws -> Result
 ) {
   #expect(comment, sourceLocation: sourceLocation) {

@@ -28,7 +28,9 @@ struct CheckpointTests {
   @Test("a directory without weights says what it would take")
   func missing() throws {
     let folder = try TemporaryDirectory()
-    expectError(.missing, "no model.safetensors or model.safetensors.index.json in \(folder.path)") { try Checkpoint(directory: folder.path) }
+    expectError(.missing, "no model.safetensors or model.safetensors.index.json in \(folder.path)") {
+      try Checkpoint(directory: folder.path)
+    }
     expectError(.missing, "no such directory") { try Checkpoint(directory: folder.file("none")) }
     let file = try folder.write([1], to: "pytorch_model.bin")
     expectError(.missing, "safe_serialization") { try Checkpoint(directory: folder.path) }
@@ -40,7 +42,9 @@ struct CheckpointTests {
   }
 
   /// A copy of the sharded fixture whose first shard goes by `name`.
-  static func sharded(_ folder: TemporaryDirectory, firstShardNamed name: String, in directory: String = "model") throws -> String {
+  static func sharded(_ folder: TemporaryDirectory, firstShardNamed name: String, in directory: String = "model") throws
+    -> String
+  {
     let model = folder.file(directory)
     try FileManager.default.createDirectory(atPath: model, withIntermediateDirectories: true)
     for entry in try FileManager.default.contentsOfDirectory(atPath: fixture("sharded")) {
@@ -55,7 +59,8 @@ struct CheckpointTests {
   @Test(
     "shards must be bare file names",
     arguments: [
-      "../model-00001-of-00004.safetensors", "/etc/model.safetensors", "..", ".", "", "sub/model.safetensors", "a\\\\b.safetensors",
+      "../model-00001-of-00004.safetensors", "/etc/model.safetensors", "..", ".", "", "sub/model.safetensors",
+      "a\\\\b.safetensors",
       "./model-00001-of-00004.safetensors", "passwd", "a\\u0000.safetensors",
     ])
   func pathAttacks(name: String) throws {
@@ -69,10 +74,12 @@ struct CheckpointTests {
     let folder = try TemporaryDirectory()
     let model = try Self.sharded(folder, firstShardNamed: "link.safetensors")
     let manager = FileManager.default
-    try manager.createSymbolicLink(atPath: "\(model)/link.safetensors", withDestinationPath: "model-00001-of-00004.safetensors")
+    try manager.createSymbolicLink(
+      atPath: "\(model)/link.safetensors", withDestinationPath: "model-00001-of-00004.safetensors")
     #expect(throws: Never.self) { try Checkpoint(directory: model) }
     try manager.removeItem(atPath: "\(model)/link.safetensors")
-    try manager.moveItem(atPath: "\(model)/model-00001-of-00004.safetensors", toPath: folder.file("outside.safetensors"))
+    try manager.moveItem(
+      atPath: "\(model)/model-00001-of-00004.safetensors", toPath: folder.file("outside.safetensors"))
     try manager.createSymbolicLink(atPath: "\(model)/link.safetensors", withDestinationPath: "../outside.safetensors")
     expectError(.malformed, "leaves the directory") { try Checkpoint(directory: model) }
     try manager.removeItem(atPath: "\(model)/link.safetensors")
@@ -94,11 +101,13 @@ struct CheckpointTests {
     expectError(.malformed, "where it is not") { try Checkpoint(directory: wrong) }
 
     let model = try Self.sharded(folder, firstShardNamed: "model-00001-of-00004.safetensors")
-    try SafetensorsWriter.write([("model.norm.weight", Tensor([1], [1])), ("extra", Tensor([1], [1]))], to: "\(model)/extra.safetensors")
+    try SafetensorsWriter.write(
+      [("model.norm.weight", Tensor([1], [1])), ("extra", Tensor([1], [1]))], to: "\(model)/extra.safetensors")
     let index = try JSON(parsing: bytes(of: "\(model)/model.safetensors.index.json"))
     var map = try #require(index["weight_map"]?.object)
     map["extra"] = "extra.safetensors"
-    _ = try folder.write(JSON.object(["weight_map": .object(map)]).serializedBytes(), to: "model/model.safetensors.index.json")
+    _ = try folder.write(
+      JSON.object(["weight_map": .object(map)]).serializedBytes(), to: "model/model.safetensors.index.json")
     let checkpoint = try Checkpoint(directory: model)
     #expect(checkpoint.unlistedTensors == ["model.norm.weight"])
     #expect(try checkpoint.tensor("model.norm.weight").shape == [8])
@@ -116,7 +125,8 @@ struct CheckpointTests {
     let output = folder.file("deep/model")
     for limit in [600, nil, maximumShardBytes] {
       try ModelDirectoryWriter(directory: output, maximumShardBytes: limit).write(
-        base.descriptions, copyingFilesFrom: base.directory) { try base.tensor($0.name) }
+        base.descriptions, copyingFilesFrom: base.directory
+      ) { try base.tensor($0.name) }
     }
     let written = try Checkpoint(directory: output)
     #expect(Set(written.tensorNames) == Set(base.tensorNames))
@@ -129,7 +139,11 @@ struct CheckpointTests {
       #expect(entries == ["config.json", "generation_config.json", "model.safetensors"])
       #expect(try bytes(of: "\(output)/model.safetensors") == bytes(of: fixture("single/model.safetensors")))
     case 1: #expect(written.files.count == base.tensorNames.count)
-    default: #expect(written.files.allSatisfy { $0.descriptions.reduce(0) { $0 + $1.byteCount } <= 600 || $0.descriptions.count == 1 })
+    default:
+      #expect(
+        written.files.allSatisfy {
+          $0.descriptions.reduce(0) { $0 + $1.byteCount } <= 600 || $0.descriptions.count == 1
+        })
     }
     #expect(try BaseFingerprint(of: written).weightsSHA256 == BaseFingerprint(of: base).weightsSHA256)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("deep")) == ["model"])

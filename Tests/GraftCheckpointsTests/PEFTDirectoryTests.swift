@@ -17,7 +17,9 @@ struct PEFTDirectoryTests {
     #expect(adapter.configuration.object?.keys.first == "alora_invocation_tokens")
     let prefix = "base_model.model.model.layers.0.self_attn.q_proj"
     #expect(
-      Set(adapter.tensors.map(\.name)) == ["\(prefix).lora_A.weight", "\(prefix).lora_B.weight", "\(prefix).lora_magnitude_vector"])
+      Set(adapter.tensors.map(\.name)) == [
+        "\(prefix).lora_A.weight", "\(prefix).lora_B.weight", "\(prefix).lora_magnitude_vector",
+      ])
     #expect(Set(adapter.tensors.map(\.role)) == ["lora_A", "lora_B", "lora_magnitude_vector"])
     #expect(adapter.tensors.first { $0.role == "lora_B" }?.tensor.shape == [8, 2])
     #expect(PEFTDirectory.descriptiveKeys.contains("peft_version"))
@@ -32,7 +34,9 @@ struct PEFTDirectoryTests {
     let stored = try AdapterFile.read(folder.path).adapter()
     #expect(stored.contentSHA256 == original.adapters[0].contentSHA256)
     try PEFTDirectory.write(stored, to: folder.file("a/b"))
-    #expect(try bytes(of: folder.file("a/b/adapter_model.safetensors")) == bytes(of: fixture("peft/adapter_model.safetensors")))
+    #expect(
+      try bytes(of: folder.file("a/b/adapter_model.safetensors"))
+        == bytes(of: fixture("peft/adapter_model.safetensors")))
     #expect(try bytes(of: folder.file("a/b/adapter_config.json")) == bytes(of: fixture("peft/adapter_config.json")))
     try PEFTDirectory.write(stored, to: folder.file("a/b"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("a")) == ["b"])
@@ -42,7 +46,8 @@ struct PEFTDirectoryTests {
   func configuration() throws {
     let folder = try TemporaryDirectory()
     var adapter = StoredAdapter(
-      method: "lora", peftType: "LORA", taskType: "SEQ_CLS", configuration: ["r": 2, "inference_mode": false, "runtime_config": [:]],
+      method: "lora", peftType: "LORA", taskType: "SEQ_CLS",
+      configuration: ["r": 2, "inference_mode": false, "runtime_config": [:]],
       tensors: [StoredTensor(name: "x.lora_A.weight", tensor: Tensor([1], [1, 1]))])
     adapter.head = [StoredTensor(name: "base_model.model.classifier.weight", tensor: Tensor([2], [1]))]
     try PEFTDirectory.write(adapter, baseModelName: "base", to: folder.file("out"))
@@ -78,9 +83,12 @@ struct PEFTDirectoryTests {
   func errors() throws {
     let folder = try TemporaryDirectory()
     expectError(.missing, "holds no adapter") { try AdapterFile.read(folder.path) }
+    expectError(.missing, "is a whole model") { try AdapterFile.read(fixture("single")) }
     expectError(.missing, "no such file") { try AdapterFile.read(folder.file("none")) }
     expectError(.missing, "name the directory") { try AdapterFile.read(fixture("peft/adapter_model.safetensors")) }
-    expectError(.missing, "name \(fixture("peft"))") { try PEFTDirectory.read(URL(fileURLWithPath: fixture("peft")).deletingLastPathComponent().path) }
+    expectError(.missing, "name \(fixture("peft"))") {
+      try PEFTDirectory.read(URL(fileURLWithPath: fixture("peft")).deletingLastPathComponent().path)
+    }
     _ = try folder.write("{\"r\": 1}".utf8, to: "adapter_config.json")
     expectError(.malformed, "peft_type") { try AdapterFile.read(folder.path) }
     _ = try folder.write("{\"peft_type\": \"LORA\"}".utf8, to: "adapter_config.json")

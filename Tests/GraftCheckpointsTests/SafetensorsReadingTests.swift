@@ -10,7 +10,8 @@ struct SafetensorsReadingTests {
   }
 
   static func file(_ header: [UInt8], data count: Int) -> [UInt8] {
-    withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init) + header + (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+    withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init) + header
+      + (0..<count).map { UInt8(truncatingIfNeeded: $0) }
   }
 
   static func entry(_ name: String, _ dtype: String, _ shape: String, _ begin: Int, _ end: Int) -> String {
@@ -27,10 +28,19 @@ struct SafetensorsReadingTests {
     ("metadata only", file("{\"__metadata__\":{\"k\":\"v\"}}", data: 0), []),
     ("metadata null", file("{\"__metadata__\":null,\(a)}", data: 8), ["a"]),
     ("any order in the header", file("{\(b),\(a)}", data: 11), ["a", "b"]),
-    ("unknown fields", file("{\"a\":{\"x\":[{}],\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 8), ["a"]),
+    (
+      "unknown fields", file("{\"a\":{\"x\":[{}],\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 8),
+      ["a"]
+    ),
     ("scalar", file("{\(entry("s", "F64", "[]", 0, 8))}", data: 8), ["s"]),
-    ("zero-size tensors anywhere", file("{\(entry("z", "F32", "[0,5]", 0, 0)),\(a),\(entry("y", "I64", "[0]", 8, 8))}", data: 8), ["z", "a", "y"]),
-    ("sub-byte elements that fill bytes", file("{\(entry("f", "F4", "[4]", 0, 2)),\(entry("g", "F6_E2M3", "[4]", 2, 5))}", data: 5), ["f", "g"]),
+    (
+      "zero-size tensors anywhere",
+      file("{\(entry("z", "F32", "[0,5]", 0, 0)),\(a),\(entry("y", "I64", "[0]", 8, 8))}", data: 8), ["z", "a", "y"]
+    ),
+    (
+      "sub-byte elements that fill bytes",
+      file("{\(entry("f", "F4", "[4]", 0, 2)),\(entry("g", "F6_E2M3", "[4]", 2, 5))}", data: 5), ["f", "g"]
+    ),
     ("escapes in a name", file("{\(entry("n\\u00e9\\n", "U8", "[1]", 0, 1))}", data: 1), ["né\n"]),
     ("rank 8", file("{\(entry("r", "U8", "[1,1,1,1,1,1,1,1]", 0, 1))}", data: 1), ["r"]),
   ]
@@ -77,7 +87,10 @@ struct SafetensorsReadingTests {
     ("an exact duplicate key", file("{\(a),\(a)}", data: 8)),
     ("an empty name", file("{\(entry("", "U8", "[1]", 0, 1))}", data: 1)),
     ("a name over 1 KiB", file("{\(entry(String(repeating: "n", count: 1025), "U8", "[1]", 0, 1))}", data: 1)),
-    ("names equal but for normalization", file("{\(entry("\\u00e9", "U8", "[1]", 0, 1)),\(entry("e\\u0301", "U8", "[1]", 1, 2))}", data: 2)),
+    (
+      "names equal but for normalization",
+      file("{\(entry("\\u00e9", "U8", "[1]", 0, 1)),\(entry("e\\u0301", "U8", "[1]", 1, 2))}", data: 2)
+    ),
     ("rank 9", file("{\(entry("r", "U8", "[1,1,1,1,1,1,1,1,1]", 0, 1))}", data: 1)),
     ("metadata that is no string", file("{\"__metadata__\":{\"k\":1},\(a)}", data: 8)),
     ("metadata that is no object", file("{\"__metadata__\":[],\(a)}", data: 8)),
@@ -109,7 +122,9 @@ struct SafetensorsReadingTests {
     let file = try SafetensorsFile(fixture("types.safetensors"))
     #expect(file.metadata == ["format": "pt"])
     #expect(file.tensorNames.count == 22)
-    #expect(file.description(of: "t.complex64") == TensorDescription(name: "t.complex64", elementType: .complex64, shape: [2]))
+    #expect(
+      file.description(of: "t.complex64") == TensorDescription(name: "t.complex64", elementType: .complex64, shape: [2])
+    )
     #expect(try file.tensor("scalar").values == [2.5])
     #expect(try file.tensor("scalar").shape == [])
     #expect(try file.tensor("empty").shape == [0, 3])

@@ -11,7 +11,8 @@ struct SafetensorsWritingTests {
     let a = tensor(bytes: [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0], [1, 2], .int64)
     try SafetensorsWriter.write([("b", Tensor([0, 1, 2], [3])), ("a", a)], to: folder.file("x.safetensors"))
     let written = try bytes(of: folder.file("x.safetensors"))
-    let header = #"{"__metadata__":{"format":"pt"},"a":{"dtype":"I64","shape":[1,2],"data_offsets":[0,16]},"b":{"dtype":"F32","shape":[3],"data_offsets":[16,28]}} "#
+    let header =
+      #"{"__metadata__":{"format":"pt"},"a":{"dtype":"I64","shape":[1,2],"data_offsets":[0,16]},"b":{"dtype":"F32","shape":[3],"data_offsets":[16,28]}} "#
     #expect(written.count == 180)
     #expect(written == [0x90, 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8) + bits(a) + bits(Tensor([0, 1, 2], [3])))
     #expect(try written == bytes(of: fixture("two.safetensors")))
@@ -34,7 +35,9 @@ struct SafetensorsWritingTests {
     let folder = try TemporaryDirectory()
     let path = try folder.write([1, 2, 3], to: "x.safetensors")
     #expect(throws: Failure.self) {
-      try SafetensorsWriter.write([TensorDescription(name: "a", elementType: .float32, shape: [2])], to: path) { _ in throw Failure() }
+      try SafetensorsWriter.write([TensorDescription(name: "a", elementType: .float32, shape: [2])], to: path) { _ in
+        throw Failure()
+      }
     }
     #expect(folder.entries == ["x.safetensors"])
     #expect(try bytes(of: path) == [1, 2, 3])
@@ -69,7 +72,8 @@ struct SafetensorsWritingTests {
     }
     let large = Tensor([Float](repeating: 1, count: 2 << 20), [2 << 20])
     expectError(.inputOutput, path) { try SafetensorsWriter.write([("a", large)], to: path) }
-    let adapter = StoredAdapter(method: "lora", peftType: "LORA", configuration: [:], tensors: [StoredTensor(name: "a", tensor: large)])
+    let adapter = StoredAdapter(
+      method: "lora", peftType: "LORA", configuration: [:], tensors: [StoredTensor(name: "a", tensor: large)])
     expectError(.inputOutput, path) { try AdapterArchive.write(AdapterFile(adapters: [adapter]), to: path) }
     #expect(try bytes(of: path) == [7])
     #expect(folder.entries == ["x.safetensors"])

@@ -1,7 +1,10 @@
 import GraftConfiguration
 import Testing
 
-private enum Color: String, ConfigChoice { case red, green, darkBlue = "dark_blue" }
+private enum Color: String, ConfigChoice {
+  case red, green
+  case darkBlue = "dark_blue"
+}
 
 private struct Inner: Codable, Equatable {
   var count = 3
@@ -53,7 +56,8 @@ private struct Outer: Codable, Equatable {
   }
 
   @Test func openSectionsAndDictionariesAreReplacedWhole() throws {
-    let outer = try ConfigTree(dictionaryLiteral: ("open", ["anything": [1]]), ("ranks", ["v.*": 2])).decoded(over: Outer())
+    let outer = try ConfigTree(dictionaryLiteral: ("open", ["anything": [1]]), ("ranks", ["v.*": 2])).decoded(
+      over: Outer())
     #expect(outer.open == ["anything": [1]])
     #expect(outer.ranks == ["v.*": 2])
   }
@@ -73,7 +77,8 @@ private struct Outer: Codable, Equatable {
   }
 
   @Test func wrongTypesSayWhatWasExpectedAndFound() {
-    #expect(message(["inner": ["count": "eight"]]).hasPrefix("inner.count: expected a whole number, found the text 'eight'"))
+    #expect(
+      message(["inner": ["count": "eight"]]).hasPrefix("inner.count: expected a whole number, found the text 'eight'"))
     #expect(message(["inner": ["count": 1.5]]).hasPrefix("inner.count: expected a whole number, found the number 1.5"))
     #expect(message(["inner": ["count": .null]]).hasPrefix("inner.count: expected a whole number, found nothing"))
     #expect(message(["title": 3]).hasPrefix("title: expected text, found the number 3"))

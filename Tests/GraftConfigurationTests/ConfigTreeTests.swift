@@ -6,8 +6,10 @@ import Testing
   @Test(arguments: [
     ("", ConfigScalar.null), ("~", .null), ("null", .null), ("true", .bool(true)), ("False", .bool(false)),
     ("yes", .string("yes")), ("12", .integer(12)), ("-3", .integer(-3)), ("+4", .integer(4)), ("0x1F", .integer(31)),
-    ("0o17", .integer(15)), ("1e-4", .number(1e-4)), ("2.0e-4", .number(2e-4)), (".5", .number(0.5)), ("5.", .number(5)),
-    (".inf", .number(.infinity)), ("nan", .string("nan")), ("infinity", .string("infinity")), ("0x1p3", .string("0x1p3")),
+    ("0o17", .integer(15)), ("1e-4", .number(1e-4)), ("2.0e-4", .number(2e-4)), (".5", .number(0.5)),
+    ("5.", .number(5)),
+    (".inf", .number(.infinity)), ("nan", .string("nan")), ("infinity", .string("infinity")),
+    ("0x1p3", .string("0x1p3")),
     ("1.2.3", .string("1.2.3")), ("-", .string("-")), ("e", .string("e")), ("1_000", .string("1_000")),
     ("q_proj", .string("q_proj")), ("99999999999999999999", .number(1e20)),
   ])
@@ -18,7 +20,8 @@ import Testing
   }
 
   @Test func jsonGoesThereAndBack() throws {
-    let json = try JSON(parsing: #"{"r": 8, "alpha": 0.5, "targets": ["q", null, true], "nested": {"b": "x", "a": []}}"#)
+    let json = try JSON(
+      parsing: #"{"r": 8, "alpha": 0.5, "targets": ["q", null, true], "nested": {"b": "x", "a": []}}"#)
     let tree = ConfigTree(json, file: "adapter_config.json")
     #expect(tree.json == json)
     #expect(tree.json.serialized() == json.serialized())
@@ -35,7 +38,8 @@ import Testing
   @Test func renderingIsReadableYAML() {
     let tree: ConfigTree = [
       "name": "lora q", "rate": 1e-8, "big": 3e20, "list": ["a", 1, "1"], "empty": [:], "none": .null,
-      "items": [["name": "x", "sub": ["k": true]], ["name": "w"]], "path": "Data/a b.jsonl", "odd": "yes", "text": "a: \"b\"\n",
+      "items": [["name": "x", "sub": ["k": true]], ["name": "w"]], "path": "Data/a b.jsonl", "odd": "yes",
+      "text": "a: \"b\"\n",
       "spaced": " x", "é": "ü",
     ]
     #expect(

@@ -32,7 +32,9 @@ import Testing
     let found = try records("\u{FEFF}{\"text\": \"a\"}\r\n\n  \n{\"text\": \"\u{2028}é\", \"n\": 1}", "d.jsonl")
     #expect(found.map(\.line) == [1, 4])
     #expect(found[1].fields["text"]?.string == "\u{2028}é")
-    #expect(try records("[{\"text\": \"a\"},\n {\"text\": \"b\"}]", "d.json").map(\.fields) == [["text": "a"], ["text": "b"]])
+    let array = try records("[{\"text\": \"a\\\"{[\"},\n\n {\"text\": {\n\"b\": [1]}},\n{}]", "d.json")
+    #expect(array.map(\.fields) == [["text": "a\"{["], ["text": ["b": [1]]], [:]])
+    #expect(array.map(\.line) == [1, 3, 5])
   }
 
   @Test func brokenLinesAreNamed() {
@@ -45,22 +47,28 @@ import Testing
   }
 
   @Test func bytesThatAreNotUTF8AreNamed() {
-    #expect(message(Array("{\"a\": 1}\n{\"a\": \"\u{E9}".utf8) + [0xE9] + Array("\"}\n".utf8)) == "d.jsonl:2: the byte 0xE9 is not UTF-8; save the file as UTF-8")
+    #expect(
+      message(Array("{\"a\": 1}\n{\"a\": \"\u{E9}".utf8) + [0xE9] + Array("\"}\n".utf8))
+        == "d.jsonl:2: the byte 0xE9 is not UTF-8; save the file as UTF-8")
     #expect(message([0x61, 0x0A, 0x0A, 0xED, 0xA0, 0x80], "d.txt").hasPrefix("d.txt:3: the byte 0xED"))
     #expect(message([0xC3], "d.csv").hasPrefix("d.csv:1:"))
   }
 
   @Test func missingFilesAreNoMalformedOnes() {
     #expect { _ = try DataFile.records(of: "/nowhere/d.jsonl") } throws: { ($0 as? DatasetError)?.kind == .noSuchFile }
-    #expect { _ = try DataFile.records(of: "/tmp") } throws: { ($0 as? DatasetError)?.kind == .noSuchFile }
+    #expect { _ = try DataFile.records(of: FileManager.default.temporaryDirectory.path) } throws: {
+      ($0 as? DatasetError)?.kind == .noSuchFile
+    }
   }
 
   @Test func delimitedFilesNameTheirColumns() throws {
     let csv = "text,label\r\nplain,0\r\n\r\n\"with, comma\",1\r\n\"two\nlines and \"\"quotes\"\"\",\r\n"
     let found = try records(csv, "d.csv")
-    #expect(found.map(\.fields) == [
-      ["text": "plain", "label": "0"], ["text": "with, comma", "label": "1"], ["text": "two\nlines and \"quotes\"", "label": ""],
-    ])
+    #expect(
+      found.map(\.fields) == [
+        ["text": "plain", "label": "0"], ["text": "with, comma", "label": "1"],
+        ["text": "two\nlines and \"quotes\"", "label": ""],
+      ])
     #expect(found.map(\.line) == [2, 4, 5])
     #expect(try records("a\tb\n1, 2\t\"3\t4\"", "d.tsv").map(\.fields) == [["a": "1, 2", "b": "3\t4"]])
   }

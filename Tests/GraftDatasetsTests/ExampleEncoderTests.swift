@@ -4,7 +4,9 @@ import GraftJSON
 import Testing
 
 private func ids(_ text: String) -> [Int32] { CharacterTokenizer.ids(text) }
-private func record(_ fields: JSONObject, line: Int = 1) -> DataRecord { DataRecord(fields, file: "d.jsonl", line: line) }
+private func record(_ fields: JSONObject, line: Int = 1) -> DataRecord {
+  DataRecord(fields, file: "d.jsonl", line: line)
+}
 
 private func flags(_ example: EncodedExample) -> String { example.isScored.map { $0 ? "1" : "0" }.joined() }
 
@@ -56,7 +58,9 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
   @Test func formatsAreToldFromKeysAndMustFitTheTask() {
     #expect(message(causal, ["a": 1]).hasPrefix("d.jsonl:1: the keys \"a\" are of no known format"))
     #expect(message(causal, ["text": "a", "label": "x"]).contains("'classification' are not for the task 'causal_lm'"))
-    #expect(message(causal, ["text": "a"], ["prompt": "a", "completion": "b"]).hasPrefix("d.jsonl:2: the record has no \"text\", only \"prompt\""))
+    #expect(
+      message(causal, ["text": "a"], ["prompt": "a", "completion": "b"]).hasPrefix(
+        "d.jsonl:2: the record has no \"text\", only \"prompt\""))
     #expect(message(causal, ["text": "a"], ["text": 3]).hasPrefix("d.jsonl:2: \"text\" is an integer, not a string"))
     #expect(message(causal, ["prompt": "a"]).contains("a prompt alone has nothing to learn"))
   }
@@ -72,7 +76,17 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(dataset.report.truncatedCount == 2 && dataset.report.droppedCount == 1 && dataset.report.recordCount == 3)
     #expect(dataset.report.tokenCount == 8 && dataset.report.scoredTokenCount == 4)
     #expect(dataset.report.lengths == [4, 6, 7])
-    #expect(message(encoder, ["prompt": "abcd", "completion": "e"]).contains("none of 1 examples has a token to learn from within 4 tokens"))
+    #expect(
+      message(encoder, ["prompt": "abcd", "completion": "e"]).contains(
+        "none of 1 examples has a token to learn from within 4 tokens"))
+  }
+
+  @Test func manyRecordsKeepTheirOrderAndTheFirstErrorIsReported() throws {
+    var records = (0..<1000).map { record(["text": .string("\($0)")], line: $0 + 1) }
+    let dataset = try causal.encodeDataset(records)
+    #expect(try dataset.examples == records.map { try causal.encode($0) })
+    for broken in [700, 300, 900] { records[broken].fields = ["text": 1] }
+    #expect { try causal.encodeDataset(records) } throws: { ($0 as? DatasetError)?.line == 301 }
   }
 
   @Test func documentsAndPackedTextsAreCutIntoWindows() throws {
@@ -125,15 +139,18 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
 
   @Test func pairsHaveSegmentsAndKeepTheirSeparatorsWhenCut() throws {
     let encoder = ExampleEncoder(
-      tokenizer: tokenizer, task: .sequenceClassification, maxLength: 7, labels: LabelScheme(names: ["bad", "good"]), usesTypeIDs: true)
-    let example = try encoder.encodeDataset([record(["text": "abcdef", "text_pair": "xy", "label": "good"])]).examples[0]
+      tokenizer: tokenizer, task: .sequenceClassification, maxLength: 7, labels: LabelScheme(names: ["bad", "good"]),
+      usesTypeIDs: true)
+    let example = try encoder.encodeDataset([record(["text": "abcdef", "text_pair": "xy", "label": "good"])]).examples[
+      0]
     #expect(example.tokens == [1] + ids("ab") + [4] + ids("xy") + [4])
     #expect(example.typeIDs == [0, 0, 0, 0, 1, 1, 1])
     #expect(example.label == .class(1))
   }
 
   @Test func labelsAreNamesIndicesOrNumbers() throws {
-    var encoder = ExampleEncoder(tokenizer: tokenizer, task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]))
+    var encoder = ExampleEncoder(
+      tokenizer: tokenizer, task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]))
     #expect(try encoder.encode(record(["text": "a", "label": 1])).label == .class(1))
     #expect(throws: DatasetError.self) { try encoder.encode(record(["text": "a", "label": "ugly"])) }
     #expect(throws: DatasetError.self) { try encoder.encode(record(["text": "a", "label": 2])) }
@@ -146,7 +163,8 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
   }
 
   @Test func wordsCarryTheirLabelsOnTheirFirstTokens() throws {
-    let encoder = ExampleEncoder(tokenizer: tokenizer, task: .tokenClassification, labels: LabelScheme(names: ["O", "B"]))
+    let encoder = ExampleEncoder(
+      tokenizer: tokenizer, task: .tokenClassification, labels: LabelScheme(names: ["O", "B"]))
     let example = try encoder.encode(record(["tokens": ["ab", "c"], "labels": ["B", "O"]]))
     #expect(example.tokens == [1] + ids("ab c") + [4])
     #expect(example.tokenLabels == [-100, 1, -100, 0, -100, -100])

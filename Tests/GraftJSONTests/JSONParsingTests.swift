@@ -10,8 +10,10 @@ struct JSONParsingTests {
       ("-0.25e+2", -25.0), ("1E3", 1000.0), ("9223372036854775807", .integer(.max)),
       ("-9223372036854775808", .integer(.min)), ("9223372036854775808", .number(9223372036854775808)),
       ("1000000000000000019884624838656", .number(1e30)), ("1e-400", .number(0)), ("[]", []), ("[ ]", []), ("{}", [:]),
-      ("{ }", [:]), ("[1,[2,{\"a\":[]}]]", [1, [2, ["a": []]]]), ("\"\"", ""), ("\"a/\\/\\\"\\\\\\b\\f\\n\\r\\t\"", "a//\"\\\u{8}\u{c}\n\r\t"),
-      ("\"\\u00e9\\ud83d\\uDE00x\"", "é😀x"), ("\"\\u0000\"", "\0"), ("\"naïve 日本\"", "naïve 日本"), ("\"\u{7f}\"", "\u{7f}"),
+      ("{ }", [:]), ("[1,[2,{\"a\":[]}]]", [1, [2, ["a": []]]]), ("\"\"", ""),
+      ("\"a/\\/\\\"\\\\\\b\\f\\n\\r\\t\"", "a//\"\\\u{8}\u{c}\n\r\t"),
+      ("\"\\u00e9\\ud83d\\uDE00x\"", "é😀x"), ("\"\\u0000\"", "\0"), ("\"naïve 日本\"", "naïve 日本"),
+      ("\"\u{7f}\"", "\u{7f}"),
     ] as [(String, JSON)])
   func accepts(text: String, value: JSON) throws {
     #expect(try JSON(parsing: text) == value)
@@ -21,10 +23,13 @@ struct JSONParsingTests {
     "rejects with a position",
     arguments: [
       ("", 1, 1), ("  ", 1, 3), ("nul", 1, 1), ("[1,]", 1, 4), ("[1 2]", 1, 4), ("{\"a\":1,}", 1, 8), ("{a:1}", 1, 2),
-      ("{\"a\" 1}", 1, 6), ("01", 1, 2), ("+1", 1, 1), ("1.", 1, 3), (".5", 1, 1), ("1e", 1, 3), ("-", 1, 2), ("1e400", 1, 1),
+      ("{\"a\" 1}", 1, 6), ("01", 1, 2), ("+1", 1, 1), ("1.", 1, 3), (".5", 1, 1), ("1e", 1, 3), ("-", 1, 2),
+      ("1e400", 1, 1),
       ("\"abc", 1, 1), ("\"a\nb\"", 1, 3), ("\"\\x\"", 1, 2), ("\"\\u12g4\"", 1, 2), ("\"\\ud800\"", 1, 2),
-      ("\"\\ud800\\u0041\"", 1, 2), ("\"\\udc00\"", 1, 2), ("{}{}", 1, 3), ("[1]\n\n x", 3, 2), ("{\"é\": 1,\n \"é\": 2}", 2, 2),
-      ("NaN", 1, 1), ("[Infinity]", 1, 2), ("-Infinity", 1, 2), ("'a'", 1, 1), ("[1\u{b}]", 1, 3), ("// no\n1", 1, 1), ("\u{feff}1", 1, 1),
+      ("\"\\ud800\\u0041\"", 1, 2), ("\"\\udc00\"", 1, 2), ("{}{}", 1, 3), ("[1]\n\n x", 3, 2),
+      ("{\"é\": 1,\n \"é\": 2}", 2, 2),
+      ("NaN", 1, 1), ("[Infinity]", 1, 2), ("-Infinity", 1, 2), ("'a'", 1, 1), ("[1\u{b}]", 1, 3), ("// no\n1", 1, 1),
+      ("\u{feff}1", 1, 1),
     ] as [(String, Int, Int)])
   func rejects(text: String, line: Int, column: Int) {
     #expect {
@@ -51,7 +56,9 @@ struct JSONParsingTests {
     #expect(throws: JSONError.self) { try JSON(parsing: nested(129)) }
     #expect(throws: JSONError.self) { try JSON(parsing: String(repeating: "{\"a\":[", count: 100_000)) }
     #expect(throws: JSONError.self) { try JSON(parsing: nested(3), options: JSONParsingOptions(maximumDepth: 2)) }
-    #expect(throws: Never.self) { try JSON(parsing: "[" + Array(repeating: "[]", count: 500).joined(separator: ",") + "]") }
+    #expect(throws: Never.self) {
+      try JSON(parsing: "[" + Array(repeating: "[]", count: 500).joined(separator: ",") + "]")
+    }
   }
 
   @Test("options admit what Python writes")
@@ -100,7 +107,9 @@ struct JSONParsingTests {
     var text = "{\"vocab\":{"
     for index in 0..<250_000 { text += (index > 0 ? "," : "") + "\"token\(index &* 7919)é\":\(index)" }
     text += "},\"scores\":["
-    for index in 0..<100_000 { text += (index > 0 ? "," : "") + "[\"piece\(index)\",-\(index % 19).\(1000 + index % 9000)]" }
+    for index in 0..<100_000 {
+      text += (index > 0 ? "," : "") + "[\"piece\(index)\",-\(index % 19).\(1000 + index % 9000)]"
+    }
     text += "]}"
     let bytes = Array(text.utf8)
     var fastest = Duration.seconds(1000)

@@ -4,7 +4,8 @@ import Testing
 @Suite("JSON serialization")
 struct JSONSerializationTests {
   static let sample: JSON = [
-    "b": [1, 2.0, 0.0001, 1e-05, 1e16, 0.1, -0.0], "a": ["é\n\"\\/\u{1f}\u{7f}", true, .null], "empty": [[], [:]], "Z": 0,
+    "b": [1, 2.0, 0.0001, 1e-05, 1e16, 0.1, -0.0], "a": ["é\n\"\\/\u{1f}\u{7f}", true, .null], "empty": [[], [:]],
+    "Z": 0,
   ]
 
   @Test("pretty text equals Python's json.dumps(value, indent=2, ensure_ascii=False)")

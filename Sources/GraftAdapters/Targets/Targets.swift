@@ -19,34 +19,43 @@ public struct Targets: Sendable {
   /// - Parameter isStrict: whether every name must match something, rather than any.
   /// - Throws: `TuningError` that lists what there is where nothing matches.
   public func linears(in sites: SiteCatalog, isStrict: Bool) throws(TuningError) -> [Linear] {
-    let candidates = sites.linears
+    try matches(in: sites, kind: "linear layer", isStrict: isStrict) { $0.linear != nil }.compactMap(\.linear)
+  }
+
+  /// The sites that match, of those that `isCandidate` lets through.
+  /// - Throws: as `linears` does.
+  func matches(
+    in sites: SiteCatalog, kind: String, isStrict: Bool, _ isCandidate: (Site) -> Bool
+  ) throws(TuningError) -> [Site] {
+    let candidates = sites.sites.filter(isCandidate)
     let chosen = modules ?? .names(Self.defaultNames(in: sites))
     let isExcluded = try excluded?.matcher() ?? { _ in false }
     let isSaved: (String) -> Bool = { path in saved.contains { ModuleSelection.matches(path, name: $0) } }
-    let isTarget: (Linear) -> Bool
+    let isTarget: (Site) -> Bool
     if chosen == .allLinear {
-      isTarget = { $0.role != .languageModelHead && $0.role != .classifier }
+      isTarget = { $0.linear != nil && $0.role != .languageModelHead && $0.role != .classifier }
     } else {
       let matches = try chosen.matcher()
       isTarget = { matches($0.path) }
       if case .names(let names) = chosen, isStrict {
         for name in names where !candidates.contains(where: { ModuleSelection.matches($0.path, name: name) }) {
-          throw Self.nothingMatches("\"\(name)\"", sites)
+          throw Self.nothingMatches("\"\(name)\"", kind, candidates)
         }
       }
     }
     let matched = candidates.filter { isTarget($0) && !isExcluded($0.path) && !isSaved($0.path) && isInLayers($0.path) }
     guard !matched.isEmpty else {
       switch chosen {
-      case .pattern(let pattern): throw Self.nothingMatches("\"\(pattern)\"", sites)
-      case .names(let names): throw Self.nothingMatches(names.joined(separator: ", "), sites)
+      case .pattern(let pattern): throw Self.nothingMatches("\"\(pattern)\"", kind, candidates)
+      case .names(let names): throw Self.nothingMatches(names.joined(separator: ", "), kind, candidates)
       }
     }
     return matched
   }
 
-  /// PEFT's own defaults, told from the names that the model has.
+  /// PEFT's own defaults, told from the names that the model has where its type has none listed.
   static func defaultNames(in sites: SiteCatalog) -> [String] {
+    if let type = sites.modelType, let names = DefaultTargets.lowRank[type] { return names }
     let ends = Set(sites.linears.compactMap { $0.path.split(separator: ".").last.map(String.init) })
     let known = [["q_proj", "v_proj"], ["query", "value"], ["q", "v"], ["c_attn"], ["query_key_value"], ["q_lin", "v_lin"]]
     return known.first { ends.isSuperset(of: $0) } ?? known[0]
@@ -63,17 +72,13 @@ public struct Targets: Sendable {
     return false
   }
 
-  private static func nothingMatches(_ what: String, _ sites: SiteCatalog) -> TuningError {
+  private static func nothingMatches(_ what: String, _ kind: String, _ candidates: [Site]) -> TuningError {
     var ends: [String] = []
-    for linear in sites.linears {
-      let end = linear.path.split(separator: ".").last.map(String.init) ?? linear.path
+    for site in candidates {
+      let end = site.path.split(separator: ".").last.map(String.init) ?? site.path
       if !ends.contains(end) { ends.append(end) }
     }
-    let nearest = NearestName.of(what.trimmingQuotes, among: ends).map { "did you mean \($0)? " } ?? ""
-    return TuningError("target_modules: \(what) matches no linear layer; \(nearest)there are \(ends.joined(separator: ", "))")
+    let nearest = NearestName.of(what.filter { $0 != "\"" }, among: ends).map { "did you mean \($0)? " } ?? ""
+    return TuningError("target_modules: \(what) matches no \(kind); \(nearest)there are \(ends.joined(separator: ", "))")
   }
-}
-
-extension String {
-  fileprivate var trimmingQuotes: String { filter { $0 != "\"" } }
 }

@@ -5,8 +5,10 @@ import GraftTensors
 /// Every sequence has room for `capacity` rows of each layer's one buffer; nothing moves as it grows.
 public final class KeyValueCache {
   public let capacity: Int
-  /// How many rows each sequence holds.
+  /// How many tokens of each sequence it holds.
   public private(set) var lengths: [Int]
+  /// How many rows stand before each sequence's first token: virtual tokens, or a prefix.
+  public private(set) var leadingRows = 0
   private var layers: [Int: (keys: Tensor, values: Tensor)] = [:]
   /// Keys and values of an encoder's output, which never grow: each sequence has its rows of them.
   private var encodedLayers: [Int: (keys: Tensor, values: Tensor)] = [:]
@@ -18,20 +20,32 @@ public final class KeyValueCache {
     lengths = Array(repeating: 0, count: sequences)
   }
 
+  private var rowCapacity: Int { leadingRows + capacity }
+
+  /// Makes room before every sequence, once and before anything is held.
+  func reserve(leadingRows count: Int) {
+    precondition(count == leadingRows || layers.isEmpty, "the cache has no room for \(count) rows before its sequences")
+    leadingRows = count
+  }
+
   /// Appends a layer's new rows, one span a sequence, and returns the buffers with the spans into them.
   func extend(layer: Int, keys: Tensor, values: Tensor, spans: [AttentionSpan]) -> (Tensor, Tensor, [AttentionSpan]) {
     precondition(spans.count == lengths.count, "\(spans.count) spans for \(lengths.count) cached sequences")
     let buffers = layers[layer] ?? (room(for: keys), room(for: values))
     layers[layer] = buffers
     let extended = spans.enumerated().map { sequence, span in
-      let start = sequence * capacity, at = start + lengths[sequence]
-      precondition(lengths[sequence] + span.keys.count <= capacity, "the cache holds \(capacity) tokens")
+      let start = sequence * rowCapacity, at = start + (lengths[sequence] == 0 ? 0 : leadingRows + lengths[sequence])
+      precondition(at + span.keys.count <= start + rowCapacity, "the cache holds \(capacity) tokens")
       buffers.keys.overwriteRows(from: at, with: keys.rows(span.keys))
       buffers.values.overwriteRows(from: at, with: values.rows(span.keys))
       return AttentionSpan(queries: span.queries, keys: start..<at + span.keys.count)
     }
     return (buffers.keys, buffers.values, extended)
   }
+
+  /// The rows of a cache of one sequence that it fills, whether or not it has been advanced over them.
+  /// - Returns: `[capacity, width]` each; nil for a layer that keeps none.
+  package func held(layer: Int) -> (keys: Tensor, values: Tensor)? { layers[layer] }
 
   /// A layer's keys and values of the encoder's output, projected the first time they are asked for.
   func encoded(layer: Int, spans: [Range<Int>], _ project: () -> (Tensor, Tensor)) -> (Tensor, Tensor) {
@@ -55,9 +69,9 @@ public final class KeyValueCache {
     if !encodedSpans.isEmpty { encodedSpans = sequences.map { encodedSpans[$0] } }
   }
 
-  private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * capacity, rows.shape.columns]) }
+  private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * rowCapacity, rows.shape.columns]) }
 
   private func picked(_ buffer: Tensor, _ sequences: [Int]) -> Tensor {
-    concatenateRows(sequences.map { buffer.rows($0 * capacity..<($0 + 1) * capacity) })
+    concatenateRows(sequences.map { buffer.rows($0 * rowCapacity..<($0 + 1) * rowCapacity) })
   }
 }

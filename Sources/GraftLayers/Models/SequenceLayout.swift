@@ -20,14 +20,19 @@ public struct SequenceLayout {
 
 /// What an encoder made of its input, for a decoder's cross-attention.
 public struct EncoderStates {
-  /// `[rows, hidden]`.
+  /// `[rows, hidden]`, those of virtual tokens included.
   public var states: Tensor
-  /// The rows of each document.
-  public var spans: [Range<Int>]
+  private let embedded: EmbeddedInput
 
-  public init(states: Tensor, spans: [Range<Int>]) {
-    (self.states, self.spans) = (states, spans)
+  public init(_ states: Tensor, of embedded: EmbeddedInput) {
+    (self.states, self.embedded) = (states, embedded)
   }
+
+  /// The rows of each document.
+  public var spans: [Range<Int>] { embedded.input.spans.map(\.range) }
+
+  /// `[tokens, hidden]`, without those of virtual tokens.
+  public var tokenStates: Tensor { embedded.tokens(of: states) }
 }
 
 /// What attention looks like where the architecture leaves it open.

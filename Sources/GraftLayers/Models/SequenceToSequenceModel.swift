@@ -5,6 +5,8 @@ import GraftTensors
 public protocol SequenceToSequenceModel: LanguageModel {
   /// What the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
   var decoderStartID: Int32 { get }
+  /// What the encoder makes of its input; a cache in the pass is the decoder's and is left alone.
+  func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates
   /// The decoder's hidden states as the head reads them.
   ///
   /// With a cache in the pass, `input` holds the tokens since the last call, and the source is projected only once.
@@ -14,12 +16,8 @@ public protocol SequenceToSequenceModel: LanguageModel {
 }
 
 extension SequenceToSequenceModel {
-  /// The source as the decoder reads it.
-  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    // The cache is the decoder's.
-    var encoding = pass
-    encoding.cache = nil
-    return EncoderStates(states: hiddenStates(input, encoding), spans: input.spans.map(\.range))
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+    encode(input, pass).tokenStates
   }
 
   /// - Precondition: the batch has an encoder's input.

@@ -22,6 +22,10 @@ public final class Attention {
   public let dropout: Float
   /// The layer's number, which the cache keeps keys and values under.
   public let layer: Int
+  /// Keys and values before those of every sequence.
+  public var prefix: (any AttentionPrefix)?
+  /// A second attention beside this one.
+  public var supplement: (any AttentionSupplement)?
 
   public init(
     _ scope: Scope, layer: Int, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
@@ -58,11 +62,13 @@ public final class Attention {
       k = rotate(k, rotary, headSize: headSize)
     }
     var spans = layout.spans
+    if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
     if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
-    let context = attention(
+    var context = attention(
       query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: AttentionMask(layout.mask, window: window),
       scale: scale, bias: layout.bias)
-    return finish(context, pass, addingTo: residual)
+    if let supplement { context = supplement(q, addingTo: context, of: self, layout, pass) }
+    return output(context, joining: residual, dropout: dropout, pass)
   }
 
   /// Attention of a decoder's sequence to what the encoder made of its source; a cache keeps the source's keys and values.
@@ -78,7 +84,7 @@ public final class Attention {
     let context = attention(
       query: query(x, pass), key: k, value: v, heads: heads, keyValueHeads: keyValueHeads,
       spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale)
-    return finish(context, pass, addingTo: residual)
+    return output(context, joining: residual, dropout: dropout, pass)
   }
 
   private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {
@@ -90,11 +96,5 @@ public final class Attention {
         joined.columns(0..<queries), joined.columns(queries..<queries + keys), joined.columns(queries + keys..<joined.shape.columns)
       )
     }
-  }
-
-  private func finish(_ context: Tensor, _ pass: Pass, addingTo residual: consuming Tensor?) -> Tensor {
-    guard pass.isTraining, dropout > 0 else { return output(context, pass, addingTo: residual) }
-    let y = pass.dropout(output(context, pass), dropout, at: path)
-    return residual.map { $0 + y } ?? y
   }
 }

@@ -7,6 +7,8 @@ public final class Embedding {
   public let weight: Parameter
   public let role: Role?
   public var adapter: (any EmbeddingTableAdapter)?
+  /// Virtual tokens before every sequence, in the slot of the token embedding.
+  public var prompt: (any PromptAdapter)?
 
   public init(
     _ scope: Scope, entries: Int, width: Int, role: Role? = nil, initializer: Initializer = .normal(standardDeviation: 0.02)

@@ -20,8 +20,6 @@ public final class FeedForward {
     let raised = up(x, pass)
     let middle = gate.map { gated($0(x, pass), raised, activation) } ?? activate(raised, activation)
     let hidden = pass.dropout(middle, middleDropout, at: up.path)
-    guard pass.isTraining, dropout > 0 else { return down(hidden, pass, addingTo: residual) }
-    let y = pass.dropout(down(hidden, pass), dropout, at: down.path)
-    return residual.map { $0 + y } ?? y
+    return down(hidden, joining: residual, dropout: dropout, pass)
   }
 }

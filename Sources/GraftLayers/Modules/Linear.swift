@@ -10,6 +10,8 @@ public final class Linear {
   public let layout: WeightLayout
   public let role: Role?
   public var adapter: (any LinearAdapter)?
+  /// What changes how the output joins the residual stream, where this is the last layer of half a block.
+  public var residualAdapter: (any ResidualAdapter)?
 
   public var inputSize: Int { layout == .outputByInput ? weight.shape[1] : weight.shape[0] }
   public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }
@@ -47,6 +49,18 @@ public final class Linear {
     guard let adapter else { return plain(x, addingTo: base) }
     let y = adapter(x, through: self, pass)
     return base.map { $0 + y } ?? y
+  }
+
+  /// `residual + dropout(layer(x))`: how half a block ends.
+  /// - Parameters:
+  ///   - x: `[rows, in]`.
+  ///   - residual: `[rows, out]`.
+  /// - Returns: `[rows, out]`.
+  public func callAsFunction(_ x: Tensor, joining residual: consuming Tensor?, dropout: Float, _ pass: Pass) -> Tensor {
+    guard residualAdapter != nil || pass.isTraining && dropout > 0 else { return self(x, pass, addingTo: residual) }
+    let y = pass.dropout(self(x, pass), dropout, at: path)
+    guard let residual else { return y }
+    return residualAdapter?(y, joining: residual, pass) ?? residual + y
   }
 
   /// The layer without its adapter.

@@ -104,8 +104,21 @@ public struct Scope {
   public func parameter(
     _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
+    let value = try value(name, shape, initializer, fallsBack: fallsBack)
+    let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
+    let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
+    catalog.add(parameter)
+    return parameter
+  }
+
+  /// A tensor that is part of the model but never trained, float32; its initial value where the source lacks it.
+  /// - Throws: `WeightError` where the source holds another shape, and what the source throws.
+  public func buffer(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Tensor {
+    try value(name, shape, initializer, fallsBack: true).converted(to: .float32)
+  }
+
+  private func value(_ name: String, _ shape: Shape, _ initializer: Initializer, fallsBack: Bool) throws -> Tensor {
     let full = (self / name).path
-    let value: Tensor
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
       guard let found = sourceName(of: full) else {
         throw WeightError("\(source.name): no tensor \(full) \(shape); the configuration asks for it")
@@ -115,13 +128,8 @@ public struct Scope {
         throw WeightError("\(source.name): \(found) has shape \(stored.shape); the configuration implies \(shape)")
       }
       construction.consumed.insert(found)
-      value = stored
-    } else {
-      value = initializer.makeTensor(shape, construction.stream.split(full))
+      return stored
     }
-    let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
-    let parameter = Parameter(path: full, value: value.converted(to: type), isTrainable: construction.isTrainable)
-    catalog.add(parameter)
-    return parameter
+    return initializer.makeTensor(shape, construction.stream.split(full))
   }
 }

@@ -32,6 +32,8 @@ public struct Site {
 public final class SiteCatalog {
   public private(set) var parameters: [Parameter] = []
   public private(set) var sites: [Site] = []
+  /// The model's `model_type`, such as `llama`, which PEFT's defaults go by.
+  public var modelType: String?
   private var parameterIndex: [String: Int] = [:]
 
   public init() {}

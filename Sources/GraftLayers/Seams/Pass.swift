@@ -19,6 +19,13 @@ public struct Pass {
 
   public static var inference: Pass { Pass() }
 
+  /// The same for an encoder, whose input is always whole.
+  public var withoutCache: Pass {
+    var pass = self
+    pass.cache = nil
+    return pass
+  }
+
   /// Dropout at a named place; nothing outside training.
   public func dropout(_ x: Tensor, _ probability: Float, at place: String) -> Tensor {
     isTraining && probability > 0 ? GraftTensors.dropout(x, probability: probability, random.split(place)) : x

@@ -23,3 +23,36 @@ public protocol EmbeddingTableAdapter: AnyObject {
   func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor
   func merge(into base: Embedding) throws(TuningError)
 }
+
+/// What a bottleneck adapter puts where half a block joins the residual stream: in the slot of the half's last layer.
+public protocol ResidualAdapter: AnyObject {
+  /// - Parameters:
+  ///   - y: `[rows, hidden]`, what the half computed.
+  ///   - residual: `[rows, hidden]`, what it is added to.
+  /// - Returns: their sum and what the adapter adds.
+  func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor
+}
+
+/// What prompt and prefix tuning put in a token embedding's slot: virtual tokens before every sequence.
+public protocol PromptAdapter: AnyObject {
+  /// How many places they take; the positions of the given tokens go on after them.
+  var virtualTokenCount: Int { get }
+  /// `[virtualTokenCount, width]`; nil where they exist as keys and values only.
+  func embeddings(_ pass: Pass) -> Tensor?
+}
+
+/// What prefix tuning puts in an attention's slot.
+public protocol AttentionPrefix: AnyObject {
+  /// Keys, as if rotated, and values that every query sees.
+  /// - Returns: `[virtual tokens, keyValueHeads * headSize]` each.
+  func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor)
+}
+
+/// What LLaMA-Adapter puts in an attention's slot: a second attention to keys and values of its own.
+public protocol AttentionSupplement: AnyObject {
+  /// - Parameters:
+  ///   - query: `[rows, heads * headSize]`, rotated.
+  ///   - context: `[rows, heads * headSize]`, what the attention itself found.
+  /// - Returns: the context with the adapter's share.
+  func callAsFunction(_ query: Tensor, addingTo context: Tensor, of attention: Attention, _ layout: SequenceLayout, _ pass: Pass) -> Tensor
+}

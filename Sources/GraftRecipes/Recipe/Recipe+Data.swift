@@ -40,7 +40,8 @@ public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
 
   public init(from decoder: any Decoder) throws {
     let tree = try ConfigTree(from: decoder)
-    paths = tree.sequence == nil ? [try decoder.singleValueContainer().decode(String.self)] : try [String](from: decoder)
+    paths =
+      tree.sequence == nil ? [try decoder.singleValueContainer().decode(String.self)] : try [String](from: decoder)
   }
 
   public func encode(to encoder: any Encoder) throws {

@@ -32,7 +32,9 @@ extension Recipe {
     training.resolve()
     outputDirectory = outputDirectory ?? "runs/" + name
     if method["peft_type"] == nil {
-      method = .mapping(ConfigMapping([("peft_type", .scalar(.string("LORA")))] + (method.mapping?.entries.map { ($0.key, $0.value) } ?? [])))
+      method = .mapping(
+        ConfigMapping(
+          [("peft_type", .scalar(.string("LORA")))] + (method.mapping?.entries.map { ($0.key, $0.value) } ?? [])))
     }
     if methods != nil { _ = try comparedRuns() }
   }
@@ -54,9 +56,11 @@ extension Recipe {
         problem: isDirectory.boolValue ? "a folder is no recipe" : "there is no such file",
         advice: "name a recipe, a YAML file", kind: .noSuchFile)
     }
-    guard let bytes = FileManager.default.contents(atPath: file), let text = String(validating: bytes, as: UTF8.self) else {
+    guard let bytes = FileManager.default.contents(atPath: file), let text = String(validating: bytes, as: UTF8.self)
+    else {
       throw ConfigError(
-        location: ConfigLocation(file: file, line: 0), path: [], problem: "the file is not UTF-8 text", advice: "save it as UTF-8")
+        location: ConfigLocation(file: file, line: 0), path: [], problem: "the file is not UTF-8 text",
+        advice: "save it as UTF-8")
     }
     return text
   }

@@ -30,10 +30,12 @@ extension Recipe {
     let types = [("method", method)] + (methods ?? []).enumerated().map { ("methods.\($0).method", $1.method) }
     return types.compactMap { path, method in
       guard method.mapping != nil else {
-        return RecipeProblem(path, "expected a section, found \(method.kindDescription)", "write its keys indented below it")
+        return RecipeProblem(
+          path, "expected a section, found \(method.kindDescription)", "write its keys indented below it")
       }
       guard let type = method["peft_type"], type.string == nil else { return nil }
-      return RecipeProblem(path + ".peft_type", "expected text, found \(type.kindDescription)", "write a method such as LORA")
+      return RecipeProblem(
+        path + ".peft_type", "expected text, found \(type.kindDescription)", "write a method such as LORA")
     }
   }
 
@@ -48,7 +50,8 @@ extension Recipe {
     if let negative = seeds?.first(where: { $0 < 0 }) {
       problems.append(RecipeProblem("seeds", "\(negative) is negative", "choose seeds of 0 or more"))
     }
-    let rates = [("learning_rates", learningRates)]
+    let rates =
+      [("learning_rates", learningRates)]
       + (methods ?? []).enumerated().map { ("methods.\($0).learning_rates", $1.learningRates) }
     for (path, values) in rates {
       guard let values else { continue }
@@ -63,14 +66,24 @@ extension Recipe {
 extension Recipe.Model {
   func problems() -> [RecipeProblem] {
     if path == nil, config == nil {
-      return [RecipeProblem("model.path", "the key is missing", "name a model directory, or give model.config to start from random weights")]
+      return [
+        RecipeProblem(
+          "model.path", "the key is missing",
+          "name a model directory, or give model.config to start from random weights")
+      ]
     }
     if path == "" { return [RecipeProblem("model.path", "the path is empty", "name a model directory")] }
     if let config, config.mapping == nil {
-      return [RecipeProblem("model.config", "expected a section, found \(config.kindDescription)", "write the keys of a config.json below it")]
+      return [
+        RecipeProblem(
+          "model.config", "expected a section, found \(config.kindDescription)",
+          "write the keys of a config.json below it")
+      ]
     }
     if let config, config["model_type"]?.string == nil {
-      return [RecipeProblem("model.config.model_type", "the key is missing", "name the architecture, as in model_type: llama")]
+      return [
+        RecipeProblem("model.config.model_type", "the key is missing", "name the architecture, as in model_type: llama")
+      ]
     }
     return []
   }
@@ -82,9 +95,12 @@ extension Recipe.Data {
     if train?.paths.isEmpty ?? true {
       problems.append(RecipeProblem("data.train", "the key is missing", "name a .jsonl, .csv, .tsv or .txt file"))
     }
-    if eval?.paths.isEmpty == true { problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key")) }
+    if eval?.paths.isEmpty == true {
+      problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key"))
+    }
     if let share = evalFraction, !(share > 0 && share < 1) {
-      problems.append(RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
+      problems.append(
+        RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
     }
     if maxLength < 2 {
       problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
@@ -120,16 +136,22 @@ extension Recipe.Training {
     func finite(_ value: Double?, _ key: String, from least: Double = 0) {
       if let value { require(value >= least && value.isFinite, key, value, "choose a number of \(least) or more") }
     }
-    if let numEpochs { require(numEpochs > 0 && numEpochs.isFinite, "num_epochs", numEpochs, "choose a number above 0") }
+    if let numEpochs {
+      require(numEpochs > 0 && numEpochs.isFinite, "num_epochs", numEpochs, "choose a number above 0")
+    }
     positive(maxSteps, "max_steps")
     positive(batchSize, "batch_size")
     positive(gradientAccumulationSteps, "gradient_accumulation_steps")
     finite(learningRate, "learning_rate")
-    require(betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas, "write two numbers from 0 to below 1, as in [0.9, 0.999]")
+    require(
+      betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas,
+      "write two numbers from 0 to below 1, as in [0.9, 0.999]")
     require(epsilon > 0 && epsilon.isFinite, "epsilon", epsilon, "choose a small number above 0")
     finite(weightDecay, "weight_decay")
     require(warmupSteps >= 0, "warmup_steps", warmupSteps, "choose 0 or more")
-    if let warmupRatio { require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1") }
+    if let warmupRatio {
+      require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
+    }
     finite(maxGradNorm, "max_grad_norm")
     require(seed >= 0, "seed", seed, "choose 0 or more")
     positive(loggingSteps, "logging_steps")

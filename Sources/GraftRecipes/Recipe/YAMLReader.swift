@@ -18,7 +18,9 @@ public enum YAMLReader {
           location: second.mark.map { ConfigLocation(file: file, line: $0.line) }, path: [],
           problem: "a second document begins", advice: "remove the line '---' and what follows it")
       }
-      guard let root = document else { return ConfigTree(.mapping(ConfigMapping()), location: ConfigLocation(file: file, line: 1)) }
+      guard let root = document else {
+        return ConfigTree(.mapping(ConfigMapping()), location: ConfigLocation(file: file, line: 1))
+      }
       var remaining = maximumNodeCount
       return try tree(root, file: file, remaining: &remaining)
     } catch let error as YamlError {
@@ -41,10 +43,12 @@ public enum YAMLReader {
     switch node {
     case .scalar(let scalar):
       return ConfigTree(
-        .scalar(scalar.style == .plain || scalar.style == .any ? ConfigScalar(plain: scalar.string) : .string(scalar.string)),
+        .scalar(
+          scalar.style == .plain || scalar.style == .any ? ConfigScalar(plain: scalar.string) : .string(scalar.string)),
         location: location)
     case .sequence(let elements):
-      return ConfigTree(.sequence(try elements.map { try tree($0, file: file, remaining: &remaining) }), location: location)
+      return ConfigTree(
+        .sequence(try elements.map { try tree($0, file: file, remaining: &remaining) }), location: location)
     case .mapping(let members):
       var mapping = ConfigMapping()
       for (key, value) in members {
@@ -56,7 +60,8 @@ public enum YAMLReader {
       }
       return ConfigTree(.mapping(mapping), location: location)
     case .alias:
-      throw ConfigError(location: location, path: [], problem: "an alias without its anchor", advice: "write the value out")
+      throw ConfigError(
+        location: location, path: [], problem: "an alias without its anchor", advice: "write the value out")
     }
   }
 }
@@ -65,7 +70,8 @@ extension ConfigError {
   fileprivate init(_ error: YamlError, file: String) {
     let advice = "check indentation, quotes and brackets there"
     switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
       self.init(
         location: ConfigLocation(file: file, line: mark.line, column: mark.column), path: [],
         problem: "not YAML: \(problem.trimmingDots)", advice: advice)

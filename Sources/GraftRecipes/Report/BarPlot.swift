@@ -37,9 +37,12 @@ public struct BarPlot: Sendable {
       width: 420, height: height, x: PlotScale(holding: ends, includesZero: true, reachesTicks: true, tickCount: 4),
       y: PlotScale(holding: [0, 1], reachesTicks: true), xLabel: valueLabel, left: names)
     let grid = frame.x.ticks.map {
-      HTML("<line class=\"grid\" x1=\"\(frame.x($0))\" x2=\"\(frame.x($0))\" y1=\"\(frame.top)\" y2=\"\(frame.bottom)\"/>")
+      HTML(
+        "<line class=\"grid\" x1=\"\(frame.x($0))\" x2=\"\(frame.x($0))\" y1=\"\(frame.top)\" y2=\"\(frame.bottom)\"/>")
     }
-    let rows = bars.enumerated().map { index, bar in row(bar, middle: frame.top + (Double(index) + 0.5) * rowHeight, frame) }
+    let rows = bars.enumerated().map { index, bar in
+      row(bar, middle: frame.top + (Double(index) + 0.5) * rowHeight, frame)
+    }
     let description = title + ": " + bars.map { "\($0.name) \(Figure.compact($0.value))" }.joined(separator: ", ")
     return """
       <figure class="plot"><figcaption><span>\(text: title)</span></figcaption>
@@ -52,7 +55,8 @@ public struct BarPlot: Sendable {
     let start = min(frame.x(0), frame.x(bar.value))
     let length = abs(frame.x(bar.value) - frame.x(0))
     let deviation = bar.deviation ?? 0
-    let whisker: HTML = deviation > 0
+    let whisker: HTML =
+      deviation > 0
       ? """
       <path class="whisker" d="M\(frame.x(bar.value - deviation)) \(middle)H\(frame.x(bar.value + deviation))"/>
       """ : ""

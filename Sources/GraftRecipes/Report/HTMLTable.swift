@@ -26,7 +26,8 @@ public struct HTMLTable: Sendable {
     let body = rows.enumerated().map { index, row in
       let cells = zip(columns, row).enumerated().map { position, pair in
         position == 0
-          ? HTML("<th scope=\"row\"\(Self.cell(pair.0))>\(text: pair.1)</th>") : HTML("<td\(Self.cell(pair.0))>\(text: pair.1)</td>")
+          ? HTML("<th scope=\"row\"\(Self.cell(pair.0))>\(text: pair.1)</th>")
+          : HTML("<td\(Self.cell(pair.0))>\(text: pair.1)</td>")
       }
       return HTML("<tr\(emphasizedRows.contains(index) ? HTML(" class=\"best\"") : "")>\(cells)</tr>\n")
     }

@@ -48,7 +48,8 @@ public struct LinePlot: Sendable {
   public var html: HTML? {
     guard !series.isEmpty else { return nil }
     let pictures: HTML =
-      isSpanning ? "\(svg(width: 880, height: 330, class: "wide"))\(svg(width: 420, height: 280, class: "narrow"))"
+      isSpanning
+      ? "\(svg(width: 880, height: 330, class: "wide"))\(svg(width: 420, height: 280, class: "narrow"))"
       : svg(width: 420, height: 250)
     return """
       <figure class="plot\(isSpanning ? " spanning" : "")">
@@ -79,8 +80,10 @@ public struct LinePlot: Sendable {
       x: PlotScale(holding: values.map(\.x), reachesTicks: false),
       y: PlotScale(holding: values.map(\.y), includesZero: includesZero, reachesTicks: true), xLabel: xLabel)
     let curves = series.indices.map { index in
-      let raw: HTML = smooths && drawn[index] != series[index].points
-        ? "<path class=\"series faint s\(index % PlotMark.colorCount)\" d=\"\(path(series[index].points, frame))\"/>" : ""
+      let raw: HTML =
+        smooths && drawn[index] != series[index].points
+        ? "<path class=\"series faint s\(index % PlotMark.colorCount)\" d=\"\(path(series[index].points, frame))\"/>"
+        : ""
       let style: HTML = "series s\(index % PlotMark.colorCount) d\(index % PlotMark.colorCount)"
       let curve: HTML = "\(raw)<path class=\"\(style)\" d=\"\(path(drawn[index], frame))\"/>"
       let finite = series[index].points.filter(\.y.isFinite)
@@ -98,10 +101,13 @@ public struct LinePlot: Sendable {
   private var description: String {
     let curves = series.map { series in
       let finite = series.points.filter(\.y.isFinite)
-      guard let first = finite.first, let last = finite.last, let least = finite.map(\.y).min(), let most = finite.map(\.y).max() else {
+      guard let first = finite.first, let last = finite.last, let least = finite.map(\.y).min(),
+        let most = finite.map(\.y).max()
+      else {
         return series.name
       }
-      return "\(series.name) from \(Figure.compact(first.y)) at \(xLabel) \(Figure.compact(first.x)) to \(Figure.compact(last.y)) "
+      return
+        "\(series.name) from \(Figure.compact(first.y)) at \(xLabel) \(Figure.compact(first.x)) to \(Figure.compact(last.y)) "
         + "at \(xLabel) \(Figure.compact(last.x)), between \(Figure.compact(least)) and \(Figure.compact(most))"
     }
     return "\(title): " + curves.joined(separator: "; ")
@@ -123,7 +129,7 @@ public struct LinePlot: Sendable {
     guard points.count > 800 else { return points }
     let size = (points.count + 399) / 400
     return stride(from: 0, to: points.count, by: size).flatMap { start in
-      let stretch = points[start ..< min(start + size, points.count)]
+      let stretch = points[start..<min(start + size, points.count)]
       guard stretch.allSatisfy(\.y.isFinite),
         let low = stretch.indices.min(by: { stretch[$0].y < stretch[$1].y }),
         let high = stretch.indices.max(by: { stretch[$0].y < stretch[$1].y })
@@ -138,7 +144,7 @@ public struct LinePlot: Sendable {
     let reach = max(1, points.count / 60)
     return points.indices.map { index in
       let side = min(reach, index, points.count - 1 - index)
-      let near = points[index - side ... index + side].map(\.y).filter(\.isFinite)
+      let near = points[index - side...index + side].map(\.y).filter(\.isFinite)
       guard points[index].y.isFinite, !near.isEmpty else { return points[index] }
       return Point(x: points[index].x, y: near.reduce(0, +) / Double(near.count))
     }

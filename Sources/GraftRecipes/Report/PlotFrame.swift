@@ -34,7 +34,9 @@ struct PlotFrame {
     let ticks = x.ticks.enumerated().filter { $0.offset % stride == 0 }.map { index, value in
       HTML("<text x=\"\(x(value))\" y=\"\(bottom + 18)\" text-anchor=\"middle\">\(text: labels[index])</text>")
     }
-    let name: HTML = xLabel.isEmpty ? "" : "<text x=\"\((left + right) / 2)\" y=\"\(height - 4)\" text-anchor=\"middle\">\(text: xLabel)</text>"
+    let name: HTML =
+      xLabel.isEmpty
+      ? "" : "<text x=\"\((left + right) / 2)\" y=\"\(height - 4)\" text-anchor=\"middle\">\(text: xLabel)</text>"
     return "\(ticks)\(name)"
   }
 
@@ -71,7 +73,8 @@ enum PlotMark {
       case 0: "<circle cx=\"\(x)\" cy=\"\(y)\" r=\"\(size)\"/>"
       case 1: "<rect x=\"\(x - size)\" y=\"\(y - size)\" width=\"\(2 * size)\" height=\"\(2 * size)\"/>"
       case 2: "<path d=\"M\(x) \(y - 1.3 * size)L\(x + 1.2 * size) \(y + size)H\(x - 1.2 * size)Z\"/>"
-      default: "<path d=\"M\(x) \(y - 1.4 * size)L\(x + 1.4 * size) \(y)L\(x) \(y + 1.4 * size)L\(x - 1.4 * size) \(y)Z\"/>"
+      default:
+        "<path d=\"M\(x) \(y - 1.4 * size)L\(x + 1.4 * size) \(y)L\(x) \(y + 1.4 * size)L\(x - 1.4 * size) \(y)Z\"/>"
       }
     return "<g class=\"marker s\(series % colorCount)\"><title>\(text: title)</title>\(shape)</g>"
   }

@@ -12,7 +12,10 @@ package struct PlotScale: Sendable {
   /// - Parameters:
   ///   - reachesTicks: Whether the axis ends on round numbers instead of on the outermost values.
   ///   - isLogarithmic: Whether equal distances are equal factors; only where all values are above 0.
-  package init(holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false, tickCount: Int = 5) {
+  package init(
+    holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false,
+    tickCount: Int = 5
+  ) {
     let finite = values.filter(\.isFinite) + (includesZero ? [0] : [])
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
@@ -72,7 +75,8 @@ public enum Figure {
       let exponent = Int(floor(log10(size) + 1e-9))
       return trimmed(value / pow(10, Double(exponent)), significant: 3) + "e\(exponent)"
     }
-    for (unit, suffix) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= unit * (unit == 1e3 ? 10 : 1) {
+    for (unit, suffix) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= unit * (unit == 1e3 ? 10 : 1)
+    {
       return trimmed(value / unit, significant: 3) + suffix
     }
     return trimmed(value, significant: size >= 1000 ? 4 : 3)

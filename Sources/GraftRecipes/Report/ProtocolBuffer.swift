@@ -3,7 +3,10 @@ struct ProtocolBuffer {
   private(set) var bytes: [UInt8] = []
 
   private enum WireType: UInt64 {
-    case varint = 0, fixed64 = 1, delimited = 2, fixed32 = 5
+    case varint = 0
+    case fixed64 = 1
+    case delimited = 2
+    case fixed32 = 5
   }
 
   private mutating func key(_ field: UInt64, _ type: WireType) { varint(field << 3 | type.rawValue) }

@@ -44,14 +44,18 @@ public struct ScatterPlot: Sendable {
       var baseline = y + 4.5
       while taken.contains(where: { abs($0.y - baseline) < 14 && $0.x.overlaps(extent) }) { baseline += 2 }
       taken.append((extent, baseline))
-      let label: HTML = "<text class=\"name\" x=\"\(isLeft ? x - 9 : x + 9)\" y=\"\(baseline)\" text-anchor=\"\(isLeft ? "end" : "start")\">\(text: point.name)</text>"
+      let label: HTML =
+        "<text class=\"name\" x=\"\(isLeft ? x - 9 : x + 9)\" y=\"\(baseline)\" text-anchor=\"\(isLeft ? "end" : "start")\">\(text: point.name)</text>"
       let title = "\(point.name): \(Figure.compact(point.y)) at \(Figure.compact(point.x))"
       return HTML("\(PlotMark.marker(point.series, x: x, y: y, size: 5.5, title: title))\(label)")
     }
     let grid = frame.x.ticks.map {
-      HTML("<line class=\"grid\" x1=\"\(frame.x($0))\" x2=\"\(frame.x($0))\" y1=\"\(frame.top)\" y2=\"\(frame.bottom)\"/>")
+      HTML(
+        "<line class=\"grid\" x1=\"\(frame.x($0))\" x2=\"\(frame.x($0))\" y1=\"\(frame.top)\" y2=\"\(frame.bottom)\"/>")
     }
-    let description = title + ": " + points.map { "\($0.name) \(Figure.compact($0.y)) at \(Figure.compact($0.x))" }.joined(separator: ", ")
+    let description =
+      title + ": "
+      + points.map { "\($0.name) \(Figure.compact($0.y)) at \(Figure.compact($0.x))" }.joined(separator: ", ")
     return """
       <figure class="plot"><figcaption><span>\(text: title)</span></figcaption>
       \(frame.svg("\(frame.verticalAxis)\(grid)\(frame.horizontalAxis)\(marks)", description: description))</figure>

@@ -19,8 +19,10 @@ public final class TensorBoardWriter {
       serial += 1
     } while FileManager.default.fileExists(atPath: candidate)
     path = candidate
-    guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path) else {
-      throw ReportError(path: path, problem: "the file cannot be created", advice: "check that its folder can be written to")
+    guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path)
+    else {
+      throw ReportError(
+        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to")
     }
     self.handle = handle
     try write { event in
@@ -32,7 +34,9 @@ public final class TensorBoardWriter {
   deinit { try? handle.close() }
 
   /// Writes the values of one step under their tags, for example `train/loss`.
-  public func writeScalars(_ values: [(tag: String, value: Double)], step: Int, at time: Date = Date()) throws(ReportError) {
+  public func writeScalars(_ values: [(tag: String, value: Double)], step: Int, at time: Date = Date())
+    throws(ReportError)
+  {
     try writeSummary(step: step, at: time) { summary in
       for (tag, number) in values {
         summary.add(1) { value in
@@ -85,7 +89,8 @@ public final class TensorBoardWriter {
   }
 
   private func failure(_ error: any Error) -> ReportError {
-    ReportError(path: path, problem: "writing failed (\(error.localizedDescription))", advice: "check the free space on the disk")
+    ReportError(
+      path: path, problem: "writing failed (\(error.localizedDescription))", advice: "check the free space on the disk")
   }
 }
 

@@ -26,7 +26,9 @@ extension TrainingReport {
     let others = [
       LinePlot(title: "Learning rate", series: [.init("learning rate", curve { $0.learningRate })], includesZero: true),
       LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], includesZero: true),
-      LinePlot(title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })], includesZero: true),
+      LinePlot(
+        title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })],
+        includesZero: true),
     ]
     return ([losses] + others + metricPlots).compactMap(\.html)
   }
@@ -39,7 +41,8 @@ extension TrainingReport {
       let values = evaluations.compactMap { evaluation in
         evaluation.metrics.first { $0.name == name }.map { LinePlot.Point(x: Double(evaluation.step), y: $0.value) }
       }
-      return LinePlot(title: name.prefix(1).uppercased() + name.dropFirst(), series: [.init(name, values, hasMarkers: true)])
+      return LinePlot(
+        title: name.prefix(1).uppercased() + name.dropFirst(), series: [.init(name, values, hasMarkers: true)])
     }
   }
 
@@ -52,10 +55,13 @@ extension TrainingReport {
     let every = max(1, (points.count + 39) / 40)
     let shown = points.enumerated().filter { $0.offset % every == 0 || $0.offset == points.count - 1 }.map(\.element)
     let log = HTMLTable(
-      columns: ["step", "epoch", "loss", "learning rate", "gradient norm", "tokens/s"].map { .init($0, isNumeric: true) },
+      columns: ["step", "epoch", "loss", "learning rate", "gradient norm", "tokens/s"].map {
+        .init($0, isNumeric: true)
+      },
       rows: shown.map {
         [
-          Figure.grouped($0.step), Figure.fixed($0.epoch, digits: 2), Figure.fixed($0.loss, digits: 4), Figure.compact($0.learningRate),
+          Figure.grouped($0.step), Figure.fixed($0.epoch, digits: 2), Figure.fixed($0.loss, digits: 4),
+          Figure.compact($0.learningRate),
           $0.gradientNorm.map { Figure.compact($0) } ?? "", $0.tokensPerSecond.map { Figure.compact($0) } ?? "",
         ]
       })
@@ -65,7 +71,10 @@ extension TrainingReport {
     let table = HTMLTable(
       columns: (["step", "epoch", "loss"] + first.metrics.map(\.name)).map { .init($0, isNumeric: true) },
       rows: evaluations.map { evaluation in
-        [Figure.grouped(evaluation.step), Figure.fixed(evaluation.epoch, digits: 2), Figure.fixed(evaluation.loss, digits: 4)]
+        [
+          Figure.grouped(evaluation.step), Figure.fixed(evaluation.epoch, digits: 2),
+          Figure.fixed(evaluation.loss, digits: 4),
+        ]
           + evaluation.metrics.map { Figure.compact($0.value) }
       }, emphasizedRows: best.map { [$0] } ?? [])
     return "\(training)\(HTML.details("Evaluations (the best in bold)", table.html))"

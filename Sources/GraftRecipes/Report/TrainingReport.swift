@@ -10,7 +10,8 @@ public struct TrainingReport: Sendable {
     public var tokensPerSecond: Double?
 
     public init(
-      step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil, tokensPerSecond: Double? = nil
+      step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil,
+      tokensPerSecond: Double? = nil
     ) {
       self.step = step
       self.epoch = epoch
@@ -72,7 +73,8 @@ public struct TrainingReport: Sendable {
 
   public init(
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
-    summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [], samples: [Sample] = [],
+    summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
+    samples: [Sample] = [],
     notes: [String] = [], recipe: String, machine: [(label: String, value: String)] = [], commands: [String] = []
   ) {
     self.title = title

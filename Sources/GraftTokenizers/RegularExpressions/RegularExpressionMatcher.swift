@@ -261,8 +261,8 @@ struct RegularExpressionMatcher {
   }
 
   private func isWordBoundary(_ position: Int) -> Bool {
-    let before = position > 0 && ScalarSet.word.contains(text.scalar(before: position))
-    let after = position < text.count && ScalarSet.word.contains(decodeScalar(text, at: position).scalar)
+    let before = position > 0 && ScalarSet.loneWord.contains(text.scalar(before: position))
+    let after = position < text.count && ScalarSet.loneWord.contains(decodeScalar(text, at: position).scalar)
     return before != after
   }
 }

@@ -126,7 +126,7 @@ struct RegularExpressionParser {
 
   private mutating func parseNumber() -> Int? {
     var digits = ""
-    while let next = peek, ("0"..."9").contains(next), digits.count < 6 {
+    while let next = peek, ("0"..."9").contains(next), digits.count < 9 {
       digits.unicodeScalars.append(next)
       position += 1
     }
@@ -159,6 +159,8 @@ struct RegularExpressionParser {
     case "Z": position += 1; return .assertion(.textEndOrLastNewline)
     case "b": position += 1; return .assertion(.wordBoundary)
     case "B": position += 1; return .assertion(.noWordBoundary)
+    case "w": position += 1; return .scalar(.loneWord)
+    case "W": position += 1; return .scalar(ScalarSet.loneWord.inverted)
     case "R":
       position += 1
       let newlines = ScalarSet(ranges: [0x0A...0x0D, 0x85...0x85, 0x2028...0x2029])

@@ -14,11 +14,11 @@ struct ScalarSet: Sendable, Equatable {
   ])
   static let digit = ScalarSet(categories: ScalarClass.mask(.decimalNumber))
   static let hexDigit = ScalarSet(ranges: [0x30...0x39, 0x41...0x46, 0x61...0x66])
-  /// Oniguruma's `\w`, which has superscripts and fractions of Latin-1 and the circled and squared letters.
+  /// `\w` in brackets, with the letters of category So, which are circled and squared.
   static let word = ScalarSet(
-    ranges: [
-      0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE, 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189,
-    ], categories: ScalarClass.word)
+    ranges: [0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189], categories: ScalarClass.word)
+  /// `\w` by itself, to which Oniguruma adds the superscripts and fractions of Latin-1.
+  static let loneWord = word.union(ScalarSet(ranges: [0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE]))
   static let alphabetic = materialized(ScalarClass.isAlphabetic)
   static let uppercase = materialized { Unicode.Scalar($0)?.properties.isUppercase ?? false }
   static let lowercase = materialized { Unicode.Scalar($0)?.properties.isLowercase ?? false }

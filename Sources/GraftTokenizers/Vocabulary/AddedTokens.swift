@@ -71,10 +71,10 @@ struct AddedTokens: Sendable {
 
   var hasNormalized: Bool { !normalizedTrie.isEmpty }
 
-  /// The contents and ids, in no particular order.
-  var contents: [(content: ArraySlice<UInt8>, id: Int32)] { ids.indices.map { (positions[$0], ids[$0]) } }
+  /// The contents of all added tokens.
+  var contents: [ArraySlice<UInt8>] { ids.indices.map { positions[$0] } }
 
-  func id(of content: String) -> Int32? { positions.position(of: content.utf8).map { ids[$0] } }
+  func id(of content: String) -> Int32? { positions.position(of: content).map { ids[$0] } }
 
   /// The text that stands for an added token when it is decoded: its normalized form, if it has one of its own.
   func bytes(of id: Int32) -> [UInt8]? {
@@ -82,7 +82,9 @@ struct AddedTokens: Sendable {
   }
 
   /// Whether a token of this text is special.
-  func isSpecial(_ content: some Collection<UInt8>) -> Bool { specials.position(of: content) != nil }
+  func isSpecial(_ content: ArraySlice<UInt8>) -> Bool {
+    content.withUnsafeBufferPointer { specials.position(of: $0) } != nil
+  }
 
   /// Splits off the tokens that are looked for in the original text, or those looked for in the normalized text.
   func split(_ text: inout PieceText, normalized: Bool) {

@@ -36,9 +36,9 @@ struct ByteStringTable: Sendable {
   }
 
   /// The position of a string, `nil` when it is not here.
-  func position(of key: some Collection<UInt8>) -> Int? {
-    if let found = key.withContiguousStorageIfAvailable({ position(of: $0) }) { return found }
-    return Array(key).withUnsafeBufferPointer { position(of: $0) }
+  func position(of key: String) -> Int? {
+    var key = key
+    return key.withUTF8 { position(of: $0) }
   }
 
   /// Adds a string unless it is already here; answers its position.

@@ -47,11 +47,9 @@ struct Vocabulary: Sendable {
     strings.position(of: token).map { ids[$0] }
   }
 
-  func id(of token: some Collection<UInt8>) -> Int32? {
-    strings.position(of: token).map { ids[$0] }
-  }
+  func id(of token: [UInt8]) -> Int32? { token.withUnsafeBufferPointer { id(of: $0) } }
 
-  func id(of token: String) -> Int32? { id(of: token.utf8) }
+  func id(of token: String) -> Int32? { strings.position(of: token).map { ids[$0] } }
 
   /// The bytes of the token with this id.
   func bytes(of id: Int32) -> ArraySlice<UInt8>? {

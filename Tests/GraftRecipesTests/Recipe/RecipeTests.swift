@@ -20,9 +20,11 @@ import Testing
   @Test func everyKeyHasItsDefault() throws {
     let recipe = try recipe(Self.minimal)
     #expect(recipe.training.numEpochs == 1 && recipe.training.maxSteps == nil)
-    #expect(recipe.training.batchSize == 8 && recipe.training.betas == [0.9, 0.999] && recipe.training.maxGradNorm == 1)
+    #expect(
+      recipe.training.batchSize == 8 && recipe.training.betas == [0.9, 0.999] && recipe.training.maxGradNorm == 1)
     #expect(recipe.training.learningRate == nil)
-    #expect(recipe.data.maxLength == 256 && recipe.data.packing && recipe.data.shuffle && recipe.data.completionOnlyLoss)
+    #expect(
+      recipe.data.maxLength == 256 && recipe.data.packing && recipe.data.shuffle && recipe.data.completionOnlyLoss)
     #expect(recipe.report.html && recipe.report.tensorboard)
     #expect(recipe.outputDirectory == "runs/demo")
     #expect(recipe.peftType == "LORA")
@@ -109,22 +111,37 @@ import Testing
     #expect(
       message("model:\n  path: m\ndata:\n  train: t\ntraining:\n  seed: 1\n  lerning_rate: 1\n")
         == "r.yaml:7: training.lerning_rate: unknown key; did you mean 'learning_rate'?")
-    #expect(message("model:\n  path: m\n  lora_alpha: 3\n") == "r.yaml:3: model.lora_alpha: unknown key; 'lora_alpha' belongs under 'method:'")
-    #expect(message("learning_rate: 1\n") == "r.yaml:1: learning_rate: unknown key; 'learning_rate' belongs under 'training:'")
-    #expect(message("model: {path: m}\n") == "r.yaml:1: data.train: the key is missing; name a .jsonl, .csv, .tsv or .txt file")
+    #expect(
+      message("model:\n  path: m\n  lora_alpha: 3\n")
+        == "r.yaml:3: model.lora_alpha: unknown key; 'lora_alpha' belongs under 'method:'")
+    #expect(
+      message("learning_rate: 1\n") == "r.yaml:1: learning_rate: unknown key; 'learning_rate' belongs under 'training:'"
+    )
+    #expect(
+      message("model: {path: m}\n")
+        == "r.yaml:1: data.train: the key is missing; name a .jsonl, .csv, .tsv or .txt file")
     #expect(message("data: {train: t}\n").hasPrefix("r.yaml:1: model.path: the key is missing"))
-    #expect(message(Self.minimal + "training:\n  batch_size: 0\n") == "r.yaml:4: training.batch_size: 0 is impossible; choose 1 or more")
+    #expect(
+      message(Self.minimal + "training:\n  batch_size: 0\n")
+        == "r.yaml:4: training.batch_size: 0 is impossible; choose 1 or more")
     #expect(message(Self.minimal + "training:\n  betas: [0.9]\n").hasPrefix("r.yaml:4: training.betas:"))
-    #expect(message(Self.minimal + "training: {lr_scheduler: cosin}\n") == "r.yaml:3: training.lr_scheduler: unknown value 'cosin'; did you mean 'cosine'?")
-    #expect(message(Self.minimal + "training: {batch_size: true}\n").hasPrefix("r.yaml:3: training.batch_size: expected a whole number"))
+    #expect(
+      message(Self.minimal + "training: {lr_scheduler: cosin}\n")
+        == "r.yaml:3: training.lr_scheduler: unknown value 'cosin'; did you mean 'cosine'?")
+    #expect(
+      message(Self.minimal + "training: {batch_size: true}\n").hasPrefix(
+        "r.yaml:3: training.batch_size: expected a whole number"))
     #expect(message(Self.minimal + "method: LORA\n").hasPrefix("r.yaml:3: method: expected a section"))
   }
 
   @Test func exclusiveKeysExclude() {
     #expect(
       message(Self.minimal + "training:\n  num_epochs: 1\n  max_steps: 3\n")
-        == "r.yaml:5: training.max_steps: 'training.num_epochs' is given as well; keep one of 'training.num_epochs' and 'training.max_steps'")
-    #expect(message("model: {path: m, config: {model_type: x}}\ndata: {train: t}").contains("model.config: 'model.path' is given"))
+        == "r.yaml:5: training.max_steps: 'training.num_epochs' is given as well; keep one of 'training.num_epochs' and 'training.max_steps'"
+    )
+    #expect(
+      message("model: {path: m, config: {model_type: x}}\ndata: {train: t}").contains(
+        "model.config: 'model.path' is given"))
     #expect(message("model: {path: m}\ndata: {train: t, eval: e, eval_fraction: 0.1}").contains("data.eval_fraction"))
     #expect(message(Self.minimal + "training: {warmup_steps: 2, warmup_ratio: 0.1}").contains("training.warmup_ratio"))
     #expect(message(Self.minimal + "training: {num_epochs: null, max_steps: 3}") == "no error")
@@ -132,14 +149,19 @@ import Testing
 
   @Test func overridesStandAboveTheFile() throws {
     let recipe = try recipe(
-      Self.minimal + "training: {num_epochs: 2}\n", "training.max_steps=7", "method.r=4", "method.target_modules=[q_proj, v_proj]",
+      Self.minimal + "training: {num_epochs: 2}\n", "training.max_steps=7", "method.r=4",
+      "method.target_modules=[q_proj, v_proj]",
       "data.train=[a.jsonl, b.jsonl]", "output_dir=out/x", "training.learning_rate=1e-4")
     #expect(recipe.training.maxSteps == 7 && recipe.training.numEpochs == nil)
     #expect(recipe.method == ["peft_type": "LORA", "r": 4, "target_modules": ["q_proj", "v_proj"]])
     #expect(recipe.data.train == ["a.jsonl", "b.jsonl"])
     #expect(recipe.outputDirectory == "out/x" && recipe.training.learningRate == 1e-4)
-    #expect(message(Self.minimal, "training.batch_size=x").hasPrefix("training.batch_size=x: training.batch_size: expected a whole number"))
-    #expect(message(Self.minimal, "training.batchsize=1") == "training.batchsize=1: training.batchsize: unknown key; did you mean 'batch_size'?")
+    #expect(
+      message(Self.minimal, "training.batch_size=x").hasPrefix(
+        "training.batch_size=x: training.batch_size: expected a whole number"))
+    #expect(
+      message(Self.minimal, "training.batchsize=1")
+        == "training.batchsize=1: training.batchsize: unknown key; did you mean 'batch_size'?")
   }
 
   @Test func brokenYAMLNamesItsLine() {
@@ -150,7 +172,11 @@ import Testing
     #expect(message("just text").contains("expected a section, found the text"))
     #expect(message("").contains("model.path: the key is missing"))
     #expect(message("a: 1\n---\nb: 2\n").contains("second document"))
-    let aliases = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + (1...9).map { "a\($0): &a\($0) [" + Array(repeating: $0 == 1 ? "*a" : "*a\($0 - 1)", count: 10).joined(separator: ", ") + "]" }.joined(separator: "\n")
+    let aliases =
+      "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+      + (1...9).map {
+        "a\($0): &a\($0) [" + Array(repeating: $0 == 1 ? "*a" : "*a\($0 - 1)", count: 10).joined(separator: ", ") + "]"
+      }.joined(separator: "\n")
     #expect(message(aliases).contains("more than 100000 values"))
   }
 
@@ -174,7 +200,8 @@ import Testing
     #expect(runs[2].recipe.training.maxSteps == 9 && runs[2].recipe.training.numEpochs == nil)
     #expect(runs[0].recipe.training.numEpochs == 3 && runs[0].recipe.methods == nil)
     #expect(
-      message(Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")
+      message(
+        Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")
         == "r.yaml:7: methods.0.training.batchsize: unknown key; did you mean 'batch_size'?")
     #expect(message(Self.minimal + "methods:\n  - name: a\n    methd: {}\n").contains("methods.0"))
   }

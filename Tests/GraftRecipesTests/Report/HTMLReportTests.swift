@@ -5,10 +5,16 @@ import Testing
 @Suite struct HTMLReportTests {
   private let report = TrainingReport(
     title: "run <1> & \"two\"", subtitle: "LoRA on m", highlights: [("Loss", "0.5")], summary: [("Steps", "3")],
-    points: (1...3).map { .init(step: $0, epoch: Double($0) / 3, loss: 3 / Double($0), learningRate: 1e-4, gradientNorm: 1) },
-    evaluations: [.init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]), .init(step: 6, epoch: 2, loss: 1.5, metrics: [("accuracy", 0.75)])],
+    points: (1...3).map {
+      .init(step: $0, epoch: Double($0) / 3, loss: 3 / Double($0), learningRate: 1e-4, gradientNorm: 1)
+    },
+    evaluations: [
+      .init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]),
+      .init(step: 6, epoch: 2, loss: 1.5, metrics: [("accuracy", 0.75)]),
+    ],
     samples: [.init(prompt: "1 + 1 =", expected: " 2", before: "<script>alert(1)</script>", after: " 2")],
-    notes: ["3 examples were cut."], recipe: "model:\n  path: \"a<b\"\n", machine: [("Threads", "2")], commands: ["graft train r.yaml"])
+    notes: ["3 examples were cut."], recipe: "model:\n  path: \"a<b\"\n", machine: [("Threads", "2")],
+    commands: ["graft train r.yaml"])
 
   @Test func thePageStandsAlone() {
     let page = report.html()
@@ -17,7 +23,9 @@ import Testing
     for forbidden in ["<script", "http://", "https://", "src=", "@import", "url(", "<link"] {
       #expect(!page.contains(forbidden), "\(forbidden)")
     }
-    #expect(page.contains("prefers-color-scheme: dark") && page.contains("@media print") && page.contains("width=device-width"))
+    #expect(
+      page.contains("prefers-color-scheme: dark") && page.contains("@media print")
+        && page.contains("width=device-width"))
   }
 
   @Test func textIsEscaped() {
@@ -30,8 +38,12 @@ import Testing
 
   @Test func everyPartIsThere() {
     let page = report.html()
-    for title in ["Notes", "Curves", "Summary", "Samples", "Recipe", "Machine", "Reproduce"] { #expect(page.contains("<h2>\(title)</h2>")) }
-    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy"] { #expect(page.contains("<span>\(title)</span>")) }
+    for title in ["Notes", "Curves", "Summary", "Samples", "Recipe", "Machine", "Reproduce"] {
+      #expect(page.contains("<h2>\(title)</h2>"))
+    }
+    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy"] {
+      #expect(page.contains("<span>\(title)</span>"))
+    }
     #expect(!page.contains("Tokens per second"))
     #expect(page.contains("evaluation from 1.25 at step 3 to 1.5 at step 6"))
     #expect(page.contains("<tr class=\"best\"><th scope=\"row\" class=\"number\">3</th>"))
@@ -40,7 +52,8 @@ import Testing
   @Test func elementsAreClosedInOrder() {
     var open: [Substring] = []
     let void: Set<Substring> = ["meta", "!doctype"]
-    for tag in report.html().matches(of: /<(\/?)([a-z0-9!]+)[^>]*?(\/?)>/) where tag.output.3.isEmpty && !void.contains(tag.output.2) {
+    for tag in report.html().matches(of: /<(\/?)([a-z0-9!]+)[^>]*?(\/?)>/)
+    where tag.output.3.isEmpty && !void.contains(tag.output.2) {
       if tag.output.1.isEmpty { open.append(tag.output.2) } else { #expect(open.popLast() == tag.output.2) }
     }
     #expect(open.isEmpty)
@@ -75,24 +88,36 @@ import Testing
     #expect(scale.tickLabels == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"])
     #expect(scale.position(of: 0.5) == 0.5)
     #expect(PlotScale(holding: [0, 2e-4], reachesTicks: true).tickLabels == ["0", "5e-5", "1e-4", "1.5e-4", "2e-4"])
-    #expect(PlotScale(holding: [1, 2e5], reachesTicks: true, isLogarithmic: true).tickLabels == ["1", "10", "100", "1000", "10k", "100k", "1M"])
+    #expect(
+      PlotScale(holding: [1, 2e5], reachesTicks: true, isLogarithmic: true).tickLabels == [
+        "1", "10", "100", "1000", "10k", "100k", "1M",
+      ])
     let flat = PlotScale(holding: [3, 3], reachesTicks: true)
     #expect(flat.lower < 3 && flat.upper > 3)
     #expect(PlotScale(holding: [], reachesTicks: true).ticks.count > 1)
   }
 
   @Test func figuresAreShort() {
-    #expect([0, 1, 1.5, 0.123456, 1234, 12_345, 1_234_567, 2e-4, 1.25e-5, -3.14159].map { Figure.compact($0) }
-      == ["0", "1", "1.5", "0.123", "1234", "12.3k", "1.23M", "2e-4", "1.25e-5", "-3.14"])
+    #expect(
+      [0, 1, 1.5, 0.123456, 1234, 12_345, 1_234_567, 2e-4, 1.25e-5, -3.14159].map { Figure.compact($0) }
+        == ["0", "1", "1.5", "0.123", "1234", "12.3k", "1.23M", "2e-4", "1.25e-5", "-3.14"])
     #expect(Figure.grouped(1_234_567) == "1,234,567" && Figure.grouped(-1000) == "−1,000" && Figure.grouped(12) == "12")
     #expect(Figure.bytes(612_000_000) == "612 MB" && Figure.bytes(12) == "12 bytes")
-    #expect(Figure.duration(seconds: 4.21) == "4.21 s" && Figure.duration(seconds: 200) == "3 min 20 s" && Figure.duration(seconds: 7500) == "2 h 5 min")
+    #expect(
+      Figure.duration(seconds: 4.21) == "4.21 s" && Figure.duration(seconds: 200) == "3 min 20 s"
+        && Figure.duration(seconds: 7500) == "2 h 5 min")
   }
 
   @Test func barsAndPointsAreDescribed() throws {
-    let bars = try #require(BarPlot(title: "Accuracy", bars: [.init("lora", 0.5, deviation: 0.1), .init("x", .nan)]).html).description
+    let bars = try #require(
+      BarPlot(title: "Accuracy", bars: [.init("lora", 0.5, deviation: 0.1), .init("x", .nan)]).html
+    ).description
     #expect(bars.contains("aria-label=\"Accuracy: lora 0.5\"") && bars.contains("0.5 ± 0.1"))
-    let points = try #require(ScatterPlot(title: "P", xLabel: "n", isLogarithmic: true, points: [.init("a", x: 1e6, y: 1), .init("b", x: 1e6, y: 1)]).html).description
+    let points = try #require(
+      ScatterPlot(
+        title: "P", xLabel: "n", isLogarithmic: true, points: [.init("a", x: 1e6, y: 1), .init("b", x: 1e6, y: 1)]
+      ).html
+    ).description
     let baselines = points.matches(of: /class="name" x="[^"]*" y="([^"]*)"/).map(\.output.1)
     #expect(baselines.count == 2 && baselines[0] != baselines[1])
   }

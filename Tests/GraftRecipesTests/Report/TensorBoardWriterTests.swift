@@ -46,12 +46,15 @@ import Testing
     try writer.writeText("# r", tag: "recipe", step: 0, at: time)
     try writer.synchronize()
     #expect(writer.path.split(separator: "/").last?.hasPrefix("events.out.tfevents.1700000000.") == true)
-    let found = try events(in: writer.path).map { $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
-    #expect(found == [
-      "0900002040fc54d9411a0d627261696e2e4576656e743a32",
-      "0900002040fc54d94110ac022a1e0a110a0a747261696e2f6c6f7373150000c03f0a090a026c72150000803e",
-      "0900002040fc54d9412a230a210a06726563697065420d080712041202080142032320724a080a060a0474657874",
-    ])
+    let found = try events(in: writer.path).map {
+      $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+    #expect(
+      found == [
+        "0900002040fc54d9411a0d627261696e2e4576656e743a32",
+        "0900002040fc54d94110ac022a1e0a110a0a747261696e2f6c6f7373150000c03f0a090a026c72150000803e",
+        "0900002040fc54d9412a230a210a06726563697065420d080712041202080142032320724a080a060a0474657874",
+      ])
   }
 
   @Test func aSecondFileStandsBesideTheFirst() throws {

@@ -1,0 +1,24 @@
+import GraftLayers
+
+/// The biases are trained, and nothing else.
+///
+/// Ben Zaken et al. 2022, "BitFit", section 3.
+public struct BitFit: TuningMethod {
+  public static let name = "BITFIT"
+  public static let defaultLearningRate = 1e-3
+
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case modulesToSave = "modules_to_save"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    let biases = sites.parameters.filter { $0.path.hasSuffix(".bias") }
+    guard !biases.isEmpty else { throw TuningError("BITFIT: \(sites.modelType ?? "this model") has no biases to train; use another method") }
+    for bias in biases { try attachment.adopt(bias, as: "base_model.model.\(bias.path)") }
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+}

@@ -1,0 +1,65 @@
+import GraftLayers
+import GraftTensors
+
+/// Learned scales of activations: `y = l * (W x + b)`, or `y = W (l * x) + b` in feed-forward layers.
+///
+/// Liu et al. 2022, "Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning", section 3.3.
+public struct IA3: TuningMethod {
+  public static let name = "IA3"
+  public static let defaultLearningRate = 5e-3
+
+  /// Nil for the family's own.
+  public var targetModules: ModuleSelection?
+  public var excludeModules: ModuleSelection?
+  /// Which of the targets are scaled at their input; nil for the family's own.
+  public var feedforwardModules: ModuleSelection?
+  public var modulesToSave: [String]?
+  public var initIA3Weights = true
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case targetModules = "target_modules"
+    case excludeModules = "exclude_modules"
+    case feedforwardModules = "feedforward_modules"
+    case modulesToSave = "modules_to_save"
+    case initIA3Weights = "init_ia3_weights"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    let defaults = sites.modelType.flatMap(DefaultTargets.scaling)
+    guard let modules = targetModules ?? defaults.map({ .names($0.modules) }) else {
+      throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the layers to scale")
+    }
+    let feedForward = feedforwardModules ?? (targetModules == nil ? defaults.map { .names($0.feedForward) } : nil)
+    let isFeedForward = try feedForward?.matcher() ?? { _ in false }
+    let targets = Targets(modules: modules, excluded: excludeModules, saved: modulesToSave ?? [])
+    let start: Initializer = initIA3Weights ? .ones : .normal(standardDeviation: 1)
+    for layer in try targets.linears(in: sites, isStrict: !attachment.isLoading) {
+      let scalesInput = isFeedForward(layer.path)
+      let shape: Shape = scalesInput ? [1, layer.inputSize] : [layer.outputSize, 1]
+      let scales = try (attachment.scope / layer.path).parameter("ia3_l", shape, start)
+      try attachment.fill(layer, with: ScalingAdapter(scales, scalesInput: scalesInput))
+    }
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+}
+
+/// One factor for each output, or for each input, of a linear layer.
+final class ScalingAdapter: LinearAdapter {
+  let scales: Parameter
+  let scalesInput: Bool
+
+  init(_ scales: Parameter, scalesInput: Bool) { (self.scales, self.scalesInput) = (scales, scalesInput) }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
+    scalesInput ? base.plain(scaleColumns(x, by: scales.operand)) : scaleColumns(base.plain(x), by: scales.operand)
+  }
+
+  func merge(into base: Linear) throws(TuningError) {
+    try base.merge { scalesInput ? scaleColumns($0, by: scales.value) : scaleColumns($0.transposed, by: scales.value).transposed }
+    if !scalesInput, let bias = base.bias {
+      bias.assign(bias.value.converted(to: .float32) * scales.value.reshaped(to: bias.shape))
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import GraftConfiguration
+import GraftLayers
+import GraftTensors
+
+/// The Hadamard product of two low-rank matrices: `ΔW = s (w1a w1b) * (w2a w2b)`, of rank up to `r²`.
+///
+/// Hyeon-Woo et al. 2022, "FedPara", proposition 1.
+public struct LoHa: TuningMethod {
+  public static let name = "LOHA"
+  public static let defaultLearningRate = 1e-3
+
+  public var r = 8
+  public var alpha = 8.0
+  public var rankDropout = 0.0
+  public var moduleDropout = 0.0
+  public var useEffectiveConv2d = false
+  public var targetModules: ModuleSelection?
+  public var excludeModules: ModuleSelection?
+  public var initWeights = true
+  public var layersToTransform: OneOrMany<Int>?
+  public var layersPattern: OneOrMany<String>?
+  public var rankPattern = ConfigTree.mapping(ConfigMapping())
+  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case r, alpha
+    case rankDropout = "rank_dropout"
+    case moduleDropout = "module_dropout"
+    case useEffectiveConv2d = "use_effective_conv2d"
+    case targetModules = "target_modules"
+    case excludeModules = "exclude_modules"
+    case initWeights = "init_weights"
+    case layersToTransform = "layers_to_transform"
+    case layersPattern = "layers_pattern"
+    case rankPattern = "rank_pattern"
+    case alphaPattern = "alpha_pattern"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    try requireNone(rankDropout, "rank_dropout")
+    try requireNone(moduleDropout, "module_dropout")
+    let ranks = RankPlan(r: r, alpha: alpha, ranks: rankPattern, alphas: alphaPattern)
+    let targets = Targets(
+      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
+      layersPattern: layersPattern?.values ?? [])
+    for layer in try targets.linears(in: sites, isStrict: !attachment.isLoading) {
+      let (rank, scale) = try ranks.factors(for: layer.path)
+      let scope = attachment.scope / layer.path
+      let tall = Initializer.uniform(bound: 1 / Float(rank).squareRoot())
+      let wide = Initializer.uniform(bound: 1 / Float(layer.inputSize).squareRoot())
+      let factors = [
+        try scope.parameter("hada_w1_a", [layer.outputSize, rank], tall), try scope.parameter("hada_w1_b", [rank, layer.inputSize], wide),
+        try scope.parameter("hada_w2_a", [layer.outputSize, rank], tall),
+        try scope.parameter("hada_w2_b", [rank, layer.inputSize], initWeights ? .zeros : wide),
+      ]
+      try attachment.fill(layer, with: HadamardAdapter(factors, scale: scale))
+    }
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+}
+
+/// A module's own rank and scale `alpha / r`, where patterns may set them apart.
+struct RankPlan {
+  let r: Int, alpha: Double, ranks: ConfigTree, alphas: ConfigTree
+
+  /// - Throws: `TuningError` for a rank below 1.
+  func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
+    let rank = Int(try patternValue(for: path, in: ranks.numbers) ?? Double(r))
+    guard rank > 0 else { throw TuningError("r: is \(rank) for \(path); a rank is at least 1") }
+    return (rank, Float((try patternValue(for: path, in: alphas.numbers) ?? alpha) / Double(rank)))
+  }
+}
+
+/// - Throws: `TuningError` for a key whose effect we do not have.
+func requireNone(_ value: Double, _ key: String) throws(TuningError) {
+  guard value == 0 else { throw TuningError("\(key): is \(value); only 0 is supported") }
+}
+
+/// Four factors of one matrix beside a linear layer.
+private final class HadamardAdapter: LinearAdapter {
+  /// `[out, r]`, `[r, in]`, twice.
+  let factors: [Parameter]
+  let scale: Float
+
+  init(_ factors: [Parameter], scale: Float) { (self.factors, self.scale) = (factors, scale) }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
+    linear(x, change(factors.map(\.operand)), scale: scale, addingTo: base.plain(x))
+  }
+
+  /// `[out, in]`, without the scale.
+  private func change(_ f: [Tensor]) -> Tensor { matrixProduct(f[0], f[1]) * matrixProduct(f[2], f[3]) }
+
+  func merge(into base: Linear) throws(TuningError) {
+    try base.merge { $0 + scale * change(factors.map(\.value)) }
+  }
+}

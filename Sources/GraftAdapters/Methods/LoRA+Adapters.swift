@@ -1,0 +1,112 @@
+import GraftLayers
+import GraftTensors
+
+/// The two factors beside a linear layer.
+struct LowRankFactors {
+  /// `[r, in]` and `[out, r]`.
+  let a: Parameter, b: Parameter
+  /// `[out]`.
+  let bias: Parameter?
+  let scale: Float, dropout: Float
+
+  /// `base + s (B A x + bias)`.
+  func callAsFunction(_ x: Tensor, _ pass: Pass, addingTo base: consuming Tensor) -> Tensor {
+    let sum = linear(linear(pass.dropout(x, dropout, at: a.path), a.operand), b.operand, scale: scale, addingTo: base)
+    return bias.map { addRow(sum, scale * $0.operand) } ?? sum
+  }
+
+  /// `W + s B A`.
+  func added(to weight: Tensor) -> Tensor { linear(b.value, a.value, layout: .inputByOutput, scale: scale, addingTo: weight) }
+}
+
+/// `W x + b + s B A x`.
+final class LowRankAdapter: LinearAdapter {
+  let factors: LowRankFactors
+
+  init(_ factors: LowRankFactors) { self.factors = factors }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { factors(x, pass, addingTo: base.plain(x)) }
+
+  func merge(into base: Linear) throws(TuningError) {
+    try base.merge { factors.added(to: $0) }
+    try base.merge(bias: factors.bias.map { factors.scale * $0.value })
+  }
+}
+
+/// `(m / n) (W x + s B A x) + b`, with `n` the lengths of the rows of `W + s B A`, through which no gradient goes
+/// (Liu et al. 2024, "DoRA", eq. 5 and section 4.3).
+final class WeightDecomposedAdapter: LinearAdapter {
+  let factors: LowRankFactors
+  /// `[out]`.
+  let magnitude: Parameter
+  /// The lengths of the rows of `W`, which is frozen.
+  private var baseSquares: [Double]?
+  /// The lengths of the rows for values of the factors, which an optimizer copies before it changes what is held here.
+  private var known: (a: Tensor, b: Tensor, norms: Tensor)?
+
+  init(_ factors: LowRankFactors, magnitude: Parameter) {
+    (self.factors, self.magnitude) = (factors, magnitude)
+  }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
+    let directed = factors(x, pass, addingTo: linear(x, base.weight.operand, layout: base.layout))
+    let ratio = magnitude.operand * reciprocal(rowNorms(of: base))
+    let y = scaleColumns(directed, by: ratio)
+    return base.bias.map { addRow(y, $0.operand) } ?? y
+  }
+
+  /// The lengths of the rows of `W + s B A`, without making that matrix:
+  /// `|W|^2 + 2 s B (W A^T) + s^2 B (A A^T) B^T`, row by row.
+  /// - Returns: `[out]`.
+  func rowNorms(of base: Linear) -> Tensor {
+    let a = factors.a.value, b = factors.b.value
+    if let known, known.a.storage === a.storage, known.b.storage === b.storage { return known.norms }
+    let outputs = base.outputSize, rank = a.shape[0], scale = Double(factors.scale)
+    let squares = baseSquares ?? squaredRows(of: base)
+    baseSquares = squares
+    let crossed = linear(a, base.weight.value, layout: base.layout).values
+    let gram = matrixProduct(a, a, transposingSecond: true).values, columns = b.values
+    let norms = (0..<outputs).map { row -> Float in
+      var square = squares[row]
+      for first in 0..<rank {
+        let weight = scale * Double(columns[row * rank + first])
+        square += 2 * weight * Double(crossed[first * outputs + row])
+        for second in 0..<rank { square += weight * scale * Double(columns[row * rank + second]) * Double(gram[first * rank + second]) }
+      }
+      return Float(max(square, 0).squareRoot())
+    }
+    let result = Tensor(norms)
+    known = Tape.current == nil ? (a, b, result) : nil
+    return result
+  }
+
+  private func squaredRows(of base: Linear) -> [Double] {
+    let weight = base.weight.value.converted(to: .float32)
+    let rows = base.layout == .outputByInput ? weight : weight.transposed
+    return (0..<base.outputSize).map { rows.rows($0..<$0 + 1).sumOfSquares }
+  }
+
+  private func reciprocal(_ norms: Tensor) -> Tensor { Tensor(norms.values.map { 1 / $0 }) }
+
+  func merge(into base: Linear) throws(TuningError) {
+    let ratio = magnitude.value * reciprocal(rowNorms(of: base))
+    try base.merge { scaleColumns(factors.added(to: $0).transposed, by: ratio).transposed }
+  }
+}
+
+/// `E[token] + s B A[:, token]`, with `A [r, entries]` and `B [width, r]`.
+final class LowRankEmbeddingAdapter: EmbeddingTableAdapter {
+  let a: Parameter, b: Parameter
+  let scale: Float
+
+  init(a: Parameter, b: Parameter, scale: Float) { (self.a, self.b, self.scale) = (a, b, scale) }
+
+  func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor {
+    linear(gatherRows(a.operand.transposed, tokens), b.operand, scale: scale, addingTo: base.plain(tokens))
+  }
+
+  func merge(into base: Embedding) throws(TuningError) {
+    let full = base.weight.value.converted(to: .float32)
+    base.weight.assign(linear(a.value.transposed, b.value, scale: scale, addingTo: full).converted(to: base.weight.value.dtype))
+  }
+}

@@ -1,0 +1,36 @@
+import GraftLayers
+
+/// The norms are trained, and nothing else.
+///
+/// Zhao et al. 2024, "Tuning LayerNorm in attention", section 2.
+public struct NormTuning: TuningMethod {
+  public static let name = "LN_TUNING"
+  public static let defaultLearningRate = 1e-3
+
+  /// Nil for the family's own.
+  public var targetModules: ModuleSelection?
+  public var excludeModules: ModuleSelection?
+  public var modulesToSave: OneOrMany<String>?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case targetModules = "target_modules"
+    case excludeModules = "exclude_modules"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    guard let modules = targetModules ?? sites.modelType.flatMap(DefaultTargets.norms).map({ .names($0) }) else {
+      throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the norms to train")
+    }
+    let saved = modulesToSave?.values ?? []
+    let targets = Targets(modules: modules, excluded: excludeModules, saved: saved)
+    for norm in try targets.matches(in: sites, kind: "norm", isStrict: !attachment.isLoading, { $0.norm != nil }).compactMap(\.norm) {
+      let key = "base_model.model.\(norm.path).ln_tuning_layers"
+      try attachment.adopt(norm.weight, as: "\(key).weight")
+      if let bias = norm.bias { try attachment.adopt(bias, as: "\(key).bias") }
+    }
+    try attachment.adoptModules(saved, of: sites)
+  }
+}

@@ -1,0 +1,75 @@
+import GraftConfiguration
+import GraftLayers
+import GraftTensors
+
+/// Embeddings of virtual tokens that a small network makes of a trained table; files for inference keep what it makes.
+///
+/// Liu et al. 2021, "GPT understands, too", section 2.2.
+public struct PTuning: TuningMethod {
+  public static let name = "P_TUNING"
+  public static let defaultLearningRate = 1e-3
+
+  public enum Encoder: String, ConfigChoice {
+    case mlp = "MLP"
+    case lstm = "LSTM"
+  }
+
+  public var numVirtualTokens: Int?
+  public var encoder = Encoder.mlp
+  /// The embeddings' width where nil.
+  public var encoderHiddenSize: Int?
+  public var encoderNumLayers = 2
+  public var encoderDropout = 0.0
+  public var numTransformerSubmodules: Int?
+  public var tokenDim: Int?
+  public var numAttentionHeads: Int?
+  public var numLayers: Int?
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  public static var recipeDefaults: PTuning {
+    var method = PTuning()
+    method.numVirtualTokens = 20
+    return method
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case numVirtualTokens = "num_virtual_tokens"
+    case encoder = "encoder_reparameterization_type"
+    case encoderHiddenSize = "encoder_hidden_size"
+    case encoderNumLayers = "encoder_num_layers"
+    case encoderDropout = "encoder_dropout"
+    case numTransformerSubmodules = "num_transformer_submodules"
+    case tokenDim = "token_dim"
+    case numAttentionHeads = "num_attention_heads"
+    case numLayers = "num_layers"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public var isMergeable: Bool { false }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    let shape = try PromptShape(numVirtualTokens, submodules: numTransformerSubmodules, in: sites)
+    let width = shape.width, stored: Shape = [shape.storedCount, width]
+    let table: () -> Tensor
+    if attachment.isLoading && !attachment.sourceNames.contains("prompt_encoder.embedding.weight") {
+      let embeddings = try attachment.root.parameter("prompt_embeddings", stored, .zeros)
+      table = { embeddings.operand }
+    } else {
+      guard encoder == .mlp else {
+        throw TuningError("encoder_reparameterization_type: LSTM cannot be trained; use MLP")
+      }
+      let scope = attachment.root / "prompt_encoder", hidden = encoderHiddenSize ?? width
+      let embeddings = try (scope / "embedding").parameter("weight", stored, .normal(standardDeviation: 1))
+      let layers = [
+        try PromptLayer(scope / "mlp_head" / 0, in: width, out: hidden), try PromptLayer(scope / "mlp_head" / 2, in: hidden, out: hidden),
+        try PromptLayer(scope / "mlp_head" / 4, in: hidden, out: width),
+      ]
+      table = { layers[2](activate(layers[1](activate(layers[0](embeddings.operand), .relu)), .relu)) }
+      try attachment.store(table, as: "prompt_embeddings", insteadOf: scope.path, shape: stored)
+    }
+    try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count, table: table))
+    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+  }
+}

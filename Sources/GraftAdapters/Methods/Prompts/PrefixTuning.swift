@@ -1,0 +1,119 @@
+import GraftConfiguration
+import GraftLayers
+import GraftTensors
+
+/// Keys and values of virtual tokens before every sequence, in every layer.
+///
+/// Li and Liang 2021, "Prefix-tuning", section 4. Row `v` of the table holds, layer after layer, the keys and then the
+/// values of virtual token `v`; keys are used as they are, without rotation.
+public struct PrefixTuning: TuningMethod {
+  public static let name = "PREFIX_TUNING"
+  public static let defaultLearningRate = 5e-3
+
+  public enum Initialization: String, ConfigChoice {
+    case zero
+  }
+
+  public var numVirtualTokens: Int?
+  /// Whether a network makes the table from a smaller one while it is trained.
+  public var prefixProjection = false
+  /// The network's middle; the keys' width where nil.
+  public var encoderHiddenSize: Int?
+  /// The standard normal distribution where nil.
+  public var initWeights: Initialization?
+  /// A text whose own keys and values the prefix starts as: by far the best start.
+  public var initText: String?
+  public var numTransformerSubmodules: Int?
+  public var tokenDim: Int?
+  public var numAttentionHeads: Int?
+  public var numLayers: Int?
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  public static var recipeDefaults: PrefixTuning {
+    var method = PrefixTuning()
+    method.numVirtualTokens = 20
+    method.initWeights = .zero
+    return method
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case numVirtualTokens = "num_virtual_tokens"
+    case prefixProjection = "prefix_projection"
+    case encoderHiddenSize = "encoder_hidden_size"
+    case initWeights = "init_weights"
+    case initText = "init_text"
+    case numTransformerSubmodules = "num_transformer_submodules"
+    case tokenDim = "token_dim"
+    case numAttentionHeads = "num_attention_heads"
+    case numLayers = "num_layers"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public var isMergeable: Bool { false }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    guard !sites.hasTwoHalves else { throw TuningError("PREFIX_TUNING: is not available for models with an encoder and a decoder") }
+    let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites)
+    let attentions = sites.sites.compactMap(\.attention)
+    guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
+      throw TuningError("PREFIX_TUNING: \(sites.modelType ?? "this model") has no keys and values of one width in every layer")
+    }
+    let columns = attentions.count * 2 * width
+    let part: (Range<Int>) -> Tensor
+    if prefixProjection && (!attachment.isLoading || attachment.sourceNames.contains("prompt_encoder.embedding.weight")) {
+      part = try projection(shape, width: width, columns: columns, attachment)
+    } else {
+      let initial: Initializer = initWeights == .zero ? .zeros : .normal(standardDeviation: 1)
+      let table = try attachment.root.parameter("prompt_embeddings", [shape.count, columns], initial)
+      if !attachment.isLoading, let initText { table.assign(try keysAndValues(of: initText, shape, attentions, attachment)) }
+      part = { table.operand.columns($0) }
+    }
+    for (index, attention) in attentions.enumerated() {
+      let start = 2 * index * width
+      try attachment.fill(
+        attention, with: Prefix(keys: { part(start..<start + width) }, values: { part(start + width..<start + 2 * width) }))
+    }
+    try attachment.fill(shape.embedding, with: VirtualPlaces(count: shape.count))
+    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+  }
+
+  /// The network over a smaller table, of which each layer computes its own columns.
+  private func projection(
+    _ shape: PromptShape, width: Int, columns: Int, _ attachment: Attachment
+  ) throws -> (Range<Int>) -> Tensor {
+    guard initText == nil else { throw TuningError("init_text: cannot be combined with prefix_projection") }
+    let scope = attachment.root / "prompt_encoder", hidden = encoderHiddenSize ?? width
+    let table = try (scope / "embedding").parameter("weight", [shape.count, width], .normal(standardDeviation: 1))
+    let inner = try PromptLayer(scope / "transform" / 0, in: width, out: hidden)
+    let outer = try PromptLayer(scope / "transform" / 2, in: hidden, out: columns, startsAtZero: initWeights == .zero)
+    let part: (Range<Int>) -> Tensor = { outer(activate(inner(table.operand), .tanh), outputs: $0) }
+    try attachment.store({ part(0..<columns) }, as: "prompt_embeddings", insteadOf: scope.path, shape: [shape.count, columns])
+    return part
+  }
+
+  /// What the model keeps in its cache for a text, cut off or repeated.
+  private func keysAndValues(of text: String, _ shape: PromptShape, _ attentions: [Attention], _ attachment: Attachment) throws -> Tensor {
+    let tokens = try shape.tokens(of: text, key: "init_text", attachment.services)
+    guard let run = attachment.services.run else { throw TuningError("init_text: needs a model that can be run") }
+    let cache = KeyValueCache(sequences: 1, capacity: shape.count)
+    run(SequenceInput([tokens]), Pass(cache: cache))
+    let rows = attentions.compactMap { cache.held(layer: $0.layer) }
+    guard rows.count == attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
+    return concatenateRows(rows.flatMap { [$0.keys.transposed, $0.values.transposed] }).transposed
+  }
+}
+
+extension Attention {
+  fileprivate var keyValueWidth: Int { keyValueHeads * headSize }
+}
+
+/// One layer's keys and values.
+private final class Prefix: AttentionPrefix {
+  private let keys: () -> Tensor, values: () -> Tensor
+
+  init(keys: @escaping () -> Tensor, values: @escaping () -> Tensor) { (self.keys, self.values) = (keys, values) }
+
+  func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor) { (keys(), values()) }
+}

@@ -1,0 +1,80 @@
+import GraftConfiguration
+import GraftLayers
+import GraftTensors
+
+/// Embeddings of virtual tokens before every sequence.
+///
+/// Lester et al. 2021, "The power of scale for parameter-efficient prompt tuning", section 2.
+public struct PromptTuning: TuningMethod {
+  public static let name = "PROMPT_TUNING"
+  public static let defaultLearningRate = 1e-2
+
+  /// What the embeddings start as.
+  public enum Initialization: String, ConfigChoice {
+    /// Those of `prompt_tuning_init_text`.
+    case text = "TEXT"
+    /// The standard normal distribution.
+    case random = "RANDOM"
+    /// Those of tokens picked at random.
+    case sampleVocabulary = "SAMPLE_VOCAB"
+  }
+
+  public var numVirtualTokens: Int?
+  public var initialization = Initialization.random
+  public var initializationText: String?
+  public var tokenizerNameOrPath: String?
+  public var tokenizerKwargs: ConfigTree?
+  public var numTransformerSubmodules: Int?
+  public var tokenDim: Int?
+  public var numAttentionHeads: Int?
+  public var numLayers: Int?
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  public static var recipeDefaults: PromptTuning {
+    var method = PromptTuning()
+    method.numVirtualTokens = 20
+    method.initialization = .sampleVocabulary
+    return method
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case numVirtualTokens = "num_virtual_tokens"
+    case initialization = "prompt_tuning_init"
+    case initializationText = "prompt_tuning_init_text"
+    case tokenizerNameOrPath = "tokenizer_name_or_path"
+    case tokenizerKwargs = "tokenizer_kwargs"
+    case numTransformerSubmodules = "num_transformer_submodules"
+    case tokenDim = "token_dim"
+    case numAttentionHeads = "num_attention_heads"
+    case numLayers = "num_layers"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public var isMergeable: Bool { false }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    let shape = try PromptShape(numVirtualTokens, submodules: numTransformerSubmodules, in: sites)
+    let table = try attachment.root.parameter("prompt_embeddings", [shape.storedCount, shape.width], .normal(standardDeviation: 1))
+    if !attachment.isLoading, let tokens = try initialTokens(shape, attachment) {
+      table.assign(shape.embedding(Tensor(tokens), .inference))
+    }
+    try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count) { table.operand })
+    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+  }
+
+  private func initialTokens(_ shape: PromptShape, _ attachment: Attachment) throws -> [Int32]? {
+    switch initialization {
+    case .random: return nil
+    case .sampleVocabulary:
+      let stream = RandomStream(seed: attachment.seed).split("prompt_embeddings")
+      return (0..<shape.storedCount).map { Int32(stream.unit(at: $0) * Float(shape.embedding.entries)) }
+    case .text:
+      guard let text = initializationText else {
+        throw TuningError("prompt_tuning_init_text: is missing; prompt_tuning_init TEXT starts from it")
+      }
+      return try shape.tokens(of: text, key: "prompt_tuning_init_text", attachment.services)
+    }
+  }
+}

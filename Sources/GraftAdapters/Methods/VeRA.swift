@@ -1,0 +1,83 @@
+import GraftLayers
+import GraftTensors
+
+/// Vectors over shared random matrices: `y = W x + b + λb * (B (λd * (A x)))`, with only `λb` and `λd` trained.
+///
+/// Kopiczko et al. 2024, "VeRA", eq. 2. `A` and `B` are kept in the adapter's file, since they cannot be drawn again elsewhere.
+public struct VeRA: TuningMethod {
+  public static let name = "VERA"
+  public static let defaultLearningRate = 4e-3
+
+  public var r = 256
+  public var targetModules: ModuleSelection?
+  public var projectionKey = 0
+  public var saveProjection = true
+  public var veraDropout = 0.0
+  public var dInitial = 0.1
+  public var bias = BiasTraining.none
+  public var modulesToSave: [String]?
+  public var initWeights = true
+  public var layersToTransform: OneOrMany<Int>?
+  public var layersPattern: OneOrMany<String>?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case r
+    case targetModules = "target_modules"
+    case projectionKey = "projection_prng_key"
+    case saveProjection = "save_projection"
+    case veraDropout = "vera_dropout"
+    case dInitial = "d_initial"
+    case bias
+    case modulesToSave = "modules_to_save"
+    case initWeights = "init_weights"
+    case layersToTransform = "layers_to_transform"
+    case layersPattern = "layers_pattern"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }
+    guard (0..<1).contains(veraDropout) else { throw TuningError("vera_dropout: is \(veraDropout); it must be at least 0 and below 1") }
+    guard saveProjection else {
+      throw TuningError("save_projection: is false; the random matrices must be in the adapter's file, since they cannot be drawn again elsewhere")
+    }
+    let targets = Targets(
+      modules: targetModules, saved: modulesToSave ?? [], layers: layersToTransform?.values, layersPattern: layersPattern?.values ?? [])
+    let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    let inputs = layers.map(\.inputSize).max() ?? 0, outputs = layers.map(\.outputSize).max() ?? 0
+    let shared = attachment.root / "base_model"
+    let a = try shared.parameter("vera_A", [r, inputs], .uniform(bound: (6 / Float(inputs)).squareRoot()))
+    let b = try shared.parameter("vera_B", [outputs, r], .uniform(bound: (6 / Float(r)).squareRoot()))
+    for projection in [a, b] { projection.isTrainable = false }
+    for layer in layers {
+      let scope = attachment.scope / layer.path
+      let adapter = VectorAdapter(
+        a: a.value.columns(0..<layer.inputSize), b: b.value.rows(0..<layer.outputSize),
+        inner: try scope.parameter("vera_lambda_d", [r], .constant(Float(dInitial))),
+        outer: try scope.parameter("vera_lambda_b", [layer.outputSize], initWeights ? .zeros : .normal(standardDeviation: 1)),
+        dropout: Float(veraDropout))
+      try attachment.fill(layer, with: adapter)
+    }
+    try attachment.adoptBiases(bias, of: sites, targets: layers)
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+}
+
+/// Two trained vectors between two frozen matrices.
+private final class VectorAdapter: AdditiveAdapter {
+  /// `[r, in]` and `[out, r]`.
+  let a: Tensor, b: Tensor
+  /// `[r]` and `[out]`.
+  let inner: Parameter, outer: Parameter
+  let dropout: Float
+
+  init(a: Tensor, b: Tensor, inner: Parameter, outer: Parameter, dropout: Float) {
+    (self.a, self.b, self.inner, self.outer, self.dropout) = (a, b, inner, outer, dropout)
+  }
+
+  func change(_ x: Tensor, addingTo base: consuming Tensor, _ pass: Pass) -> Tensor {
+    let narrow = scaleColumns(linear(pass.dropout(x, dropout, at: inner.path), a), by: inner.operand)
+    return base + scaleColumns(linear(narrow, b), by: outer.operand)
+  }
+}

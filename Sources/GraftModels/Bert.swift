@@ -1,0 +1,139 @@
+import GraftBatching
+import GraftLayers
+import GraftTensors
+
+/// BERT's encoder, which is RoBERTa's too: post-normed blocks over learned positions and segments (Devlin et al. 2019).
+public final class Bert: Model {
+  public let modelType: String
+  public let catalog: SiteCatalog
+  public let vocabularySize: Int, hiddenSize: Int
+  public let maximumLength: Int?
+  let tokens: Embedding
+  private let positions: Embedding, segments: Embedding
+  private let norm: Norm
+  private let blocks: TransformerStack
+  private let firstPosition: Int32
+  private let dropout: Float
+
+  public struct Configuration {
+    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int
+    public var positions: Int, segments: Int
+    /// RoBERTa's positions start behind its padding's id.
+    public var firstPosition: Int
+    public var epsilon: Float, initializerRange: Float
+    public var activation: Activation
+    public var tiesHead: Bool
+    public var dropout: Float, classifierDropout: Float
+
+    public init(_ request: ModelRequest, modelType: String) throws(ArchitectureError) {
+      let config = request.config
+      vocabularySize = try config.count("vocab_size")
+      hiddenSize = try config.count("hidden_size")
+      intermediateSize = try config.count("intermediate_size")
+      layers = try config.count("num_hidden_layers")
+      heads = try config.count("num_attention_heads")
+      headSize = try config.headSize(of: hiddenSize, heads: heads, "num_attention_heads")
+      positions = try config.count("max_position_embeddings", default: 512)
+      segments = try config.count("type_vocab_size", default: 2)
+      firstPosition = modelType == "roberta" ? try config.int("pad_token_id", default: 1) + 1 : 0
+      epsilon = try config.float("layer_norm_eps", default: 1e-12)
+      initializerRange = try config.float("initializer_range", default: 0.02)
+      activation = try config.activation("hidden_act", default: "gelu")
+      tiesHead = try config.bool("tie_word_embeddings", default: true)
+      dropout = try config.float("hidden_dropout_prob", default: 0.1)
+      classifierDropout = try config.float("classifier_dropout", default: dropout)
+      try request.require("is_decoder", is: false)
+      try request.require("add_cross_attention", is: false)
+      let kind = try config.string("position_embedding_type", default: "absolute")
+      guard kind == "absolute" else { throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute") }
+    }
+
+    var initializer: Initializer { .normal(standardDeviation: initializerRange) }
+  }
+
+  /// - Parameter scope: the root; the encoder is under the family's name.
+  /// - Throws: `WeightError` and what the source throws.
+  init(_ c: Configuration, modelType: String, in scope: Scope) throws {
+    self.modelType = modelType
+    catalog = scope.catalog
+    (vocabularySize, hiddenSize, dropout) = (c.vocabularySize, c.hiddenSize, c.dropout)
+    firstPosition = Int32(c.firstPosition)
+    maximumLength = c.positions - c.firstPosition
+    let model = scope / modelType, embeddings = model / "embeddings"
+    func table(_ name: String, _ entries: Int, _ role: Role?) throws -> Embedding {
+      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, initializer: c.initializer)
+    }
+    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding)
+    positions = try table("position_embeddings", c.positions, .positionEmbedding)
+    segments = try table("token_type_embeddings", c.segments, nil)
+    norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
+  }
+
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+    let embedded = tokens.embedded(input, pass), input = embedded.input
+    let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
+    let x =
+      embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
+    let layout = input.layout(.bidirectional, rotary: nil)
+    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
+  }
+
+  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+    let attention = scope / "attention", own = attention / "self", width = c.hiddenSize
+    func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
+      try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
+    }
+    func norm(_ scope: Scope) throws -> Norm { try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true) }
+    return TransformerBlock(
+      .after,
+      attention: Attention(
+        attention, layer: layer, query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
+        value: try linear(own / "value", width, width, .value),
+        output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout),
+      norm: try norm(attention / "output"),
+      feedForward: FeedForward(
+        gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
+        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down), activation: c.activation, dropout: c.dropout),
+      norm: try norm(scope / "output"))
+  }
+}
+
+extension Bert {
+  /// BERT for a task.
+  static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
+    let c = try Configuration(request, modelType: "bert")
+    let bert = try Bert(c, modelType: "bert", in: scope)
+    func linear(_ scope: Scope, out outputs: Int, _ role: Role) throws -> Linear {
+      try Linear(scope, in: c.hiddenSize, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)
+    }
+    switch request.task {
+    case .maskedLM:
+      return MaskedPredictor(bert, head: try bert.predictionHead(c, in: scope / "cls" / "predictions"))
+    case .sequenceClassification:
+      let pooler = try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler)
+      // The head that pre-training had, which tells whether the second sentence follows the first.
+      let isNextSentence = request.config.json["architectures"]?.array?.contains { $0.string == "BertForNextSentencePrediction" } ?? false
+      let output = try linear(isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier", out: try request.labelCount(), .classifier)
+      let head = ClassificationHead(dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
+      return TextClassifier(bert, pooling: .first, head: head, problem: try request.problem())
+    case .tokenClassification:
+      let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
+      return TokenLabeler(bert, head: ClassificationHead(output: output, dropout: c.classifierDropout))
+    case .causalLM, .seq2seqLM:
+      throw request.unsupportedTask("bert", supported: [.maskedLM, .sequenceClassification, .tokenClassification])
+    }
+  }
+
+  private func predictionHead(_ c: Configuration, in scope: Scope) throws -> MaskedLanguageModelHead {
+    let transform = scope / "transform"
+    let dense = try Linear(transform / "dense", in: hiddenSize, out: hiddenSize, bias: true, initializer: c.initializer)
+    let norm = try Norm(transform / "LayerNorm", width: hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
+    let bias = try scope.parameter("bias", [vocabularySize], .zeros)
+    let matrix =
+      c.tiesHead ? tokens.weight : try (scope / "decoder").parameter("weight", [vocabularySize, hiddenSize], c.initializer, keepsType: true)
+    let decoder = Linear(scope / "decoder", sharing: matrix, bias: bias, role: .languageModelHead)
+    return MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
+  }
+}

@@ -1,0 +1,93 @@
+import GraftLayers
+import GraftTensors
+
+/// GPT-2: pre-normed blocks with learned positions, a fused attention projection and a tied head (Radford et al. 2019).
+///
+/// Its matrices are stored input by output, as the original's one-dimensional convolutions were.
+public final class GPT2: CausalLanguageModel {
+  public let modelType = "gpt2"
+  public let catalog: SiteCatalog
+  public let vocabularySize: Int, hiddenSize: Int
+  public let maximumLength: Int?
+  public let head: Linear
+  private let embedding: Embedding, positions: Embedding
+  private let blocks: TransformerStack
+  private let norm: Norm
+  private let style: AttentionStyle
+  private let embeddingDropout: Float
+
+  public struct Configuration {
+    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int, positions: Int
+    public var epsilon: Float, initializerRange: Float
+    public var activation: Activation
+    public var scalesScores: Bool, scalesScoresByLayer: Bool
+    public var tiesHead: Bool
+    public var embeddingDropout: Float, residualDropout: Float
+
+    public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      vocabularySize = try config.count("vocab_size")
+      hiddenSize = try config.count("n_embd")
+      layers = try config.count("n_layer")
+      heads = try config.count("n_head")
+      headSize = try config.headSize(of: hiddenSize, heads: heads, "n_head")
+      intermediateSize = try config.count("n_inner", default: 4 * hiddenSize)
+      positions = try config.count("n_positions", default: 1024)
+      epsilon = try config.float("layer_norm_epsilon", default: 1e-5)
+      initializerRange = try config.float("initializer_range", default: 0.02)
+      activation = try config.activation("activation_function", default: "gelu_new")
+      scalesScores = try config.bool("scale_attn_weights", default: true)
+      scalesScoresByLayer = try config.bool("scale_attn_by_inverse_layer_idx", default: false)
+      tiesHead = try config.bool("tie_word_embeddings", default: true)
+      embeddingDropout = try config.float("embd_pdrop", default: 0.1)
+      residualDropout = try config.float("resid_pdrop", default: 0.1)
+      if try config.bool("add_cross_attention", default: false) { throw config.fail("add_cross_attention", "unsupported value true") }
+    }
+  }
+
+  /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
+  public init(_ config: ArchitectureConfiguration, style: AttentionStyle = .causal, in scope: Scope) throws {
+    let c = try Configuration(config)
+    self.style = style
+    catalog = scope.catalog
+    (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
+    let initializer = Initializer.normal(standardDeviation: c.initializerRange)
+    let model = scope / "transformer"
+    embedding = try Embedding(model / "wte", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: initializer)
+    positions = try Embedding(model / "wpe", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding, initializer: initializer)
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "h" / $0, layer: $0, c) })
+    norm = try Norm(model / "ln_f", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
+    head =
+      c.tiesHead
+      ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
+      : try Linear(scope / "lm_head", in: c.hiddenSize, out: c.vocabularySize, role: .languageModelHead, initializer: initializer)
+  }
+
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+    let embedded = embedding.embedded(input, pass)
+    let layout = embedded.input.layout(style, rotary: nil)
+    let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
+    return norm(embedded.tokens(of: blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass)))
+  }
+
+  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+    func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, deviation: Float) throws -> Linear {
+      try Linear(
+        scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput, initializer: .normal(standardDeviation: deviation))
+    }
+    let attn = scope / "attn", mlp = scope / "mlp", width = c.hiddenSize
+    // What is added to the residual stream starts smaller the more layers add to it (Radford et al. 2019, section 2.3).
+    let deviation = c.initializerRange, residualDeviation = deviation / Float(2 * c.layers).squareRoot()
+    let scale = (c.scalesScores ? 1 / Float(c.headSize).squareRoot() : 1) / (c.scalesScoresByLayer ? Float(layer + 1) : 1)
+    let attentionNorm = try Norm(scope / "ln_1", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
+    let attention = Attention(
+      attn, layer: layer, projection: .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
+      output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation),
+      heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: scale, dropout: c.residualDropout)
+    let feedForwardNorm = try Norm(scope / "ln_2", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
+    let feedForward = FeedForward(
+      gate: nil, up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation),
+      down: try linear(mlp / "c_proj", c.intermediateSize, width, .down, deviation: residualDeviation),
+      activation: c.activation, dropout: c.residualDropout)
+    return TransformerBlock(.before, attention: attention, norm: attentionNorm, feedForward: feedForward, norm: feedForwardNorm)
+  }
+}

@@ -1,0 +1,40 @@
+import GraftBatching
+import GraftLayers
+import GraftTensors
+
+/// RoBERTa: BERT's encoder, trained longer and without a second objective, under heads of its own (Liu et al. 2019).
+enum Roberta {
+  /// RoBERTa for a task.
+  static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
+    let c = try Bert.Configuration(request, modelType: "roberta")
+    let encoder = try Bert(c, modelType: "roberta", in: scope)
+    let width = c.hiddenSize
+    func linear(_ scope: Scope, out outputs: Int, _ role: Role?) throws -> Linear {
+      try Linear(scope, in: width, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)
+    }
+    switch request.task {
+    case .maskedLM:
+      let head = scope / "lm_head"
+      let dense = try Linear(head / "dense", in: width, out: width, bias: true, initializer: c.initializer)
+      let norm = try Norm(head / "layer_norm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
+      let bias = try head.parameter("bias", [c.vocabularySize], .zeros)
+      let matrix =
+        c.tiesHead
+        ? encoder.tokens.weight : try (head / "decoder").parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
+      let decoder = Linear(head / "decoder", sharing: matrix, bias: bias, role: .languageModelHead)
+      return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder))
+    case .sequenceClassification:
+      let classifier = scope / "classifier"
+      let head = ClassificationHead(
+        dense: try linear(classifier / "dense", out: width, .pooler), activation: .tanh,
+        output: try linear(classifier / "out_proj", out: try request.labelCount(), .classifier), inputDropout: c.classifierDropout,
+        dropout: c.classifierDropout)
+      return TextClassifier(encoder, pooling: .first, head: head, problem: try request.problem())
+    case .tokenClassification:
+      let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
+      return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.classifierDropout))
+    case .causalLM, .seq2seqLM:
+      throw request.unsupportedTask("roberta", supported: [.maskedLM, .sequenceClassification, .tokenClassification])
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import GraftBatching
+import GraftLayers
+import GraftTensors
+
+/// A model that puts a head on another's hidden states.
+public protocol HeadedModel: Model {
+  var base: any Model { get }
+}
+
+extension HeadedModel {
+  public var modelType: String { base.modelType }
+  public var catalog: SiteCatalog { base.catalog }
+  public var vocabularySize: Int { base.vocabularySize }
+  public var hiddenSize: Int { base.hiddenSize }
+  public var maximumLength: Int? { base.maximumLength }
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
+}
+
+/// An encoder that predicts the tokens behind masks.
+public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
+  public let base: any Model
+  private let predictionHead: MaskedLanguageModelHead
+
+  public init(_ base: any Model, head: MaskedLanguageModelHead) { (self.base, predictionHead) = (base, head) }
+
+  public var head: Linear { predictionHead.decoder }
+  public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
+}
+
+/// A classifier of whole texts by the hidden state of one of their tokens.
+public final class TextClassifier: SequenceClassifier, HeadedModel {
+  /// Which token stands for the text: the first (`[CLS]`), or the last, which a causal model lets see all others.
+  public enum Pooling: Sendable { case first, last }
+
+  public let base: any Model
+  public let problem: ClassificationProblem
+  private let head: ClassificationHead
+  private let pooling: Pooling
+
+  public init(_ base: any Model, pooling: Pooling, head: ClassificationHead, problem: ClassificationProblem) {
+    (self.base, self.pooling, self.head, self.problem) = (base, pooling, head, problem)
+  }
+
+  public var labelCount: Int { head.labelCount }
+
+  public func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor {
+    let rows = input.spans.map { Int32(pooling == .first ? $0.range.lowerBound : $0.range.upperBound - 1) }
+    return head(gatherRows(hiddenStates(input, pass), Tensor(rows)), pass)
+  }
+}
+
+/// A classifier of every token.
+public final class TokenLabeler: TokenClassifier, HeadedModel {
+  public let base: any Model
+  private let head: ClassificationHead
+
+  public init(_ base: any Model, head: ClassificationHead) { (self.base, self.head) = (base, head) }
+
+  public var labelCount: Int { head.labelCount }
+  public func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor { head(hiddenStates(input, pass), pass) }
+}

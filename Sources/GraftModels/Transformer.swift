@@ -1,0 +1,100 @@
+import GraftBatching
+import GraftLayers
+import GraftTensors
+
+/// The Transformer: post-normed encoder and decoder, sinusoidal positions, and one matrix for both embeddings and the head
+/// (Vaswani et al. 2017).
+public final class Transformer: SequenceToSequenceModel {
+  public let modelType = "transformer"
+  public let catalog: SiteCatalog
+  public let vocabularySize: Int, hiddenSize: Int
+  public let maximumLength: Int? = nil
+  public let head: Linear
+  public let decoderStartID: Int32
+  private let embedding: Embedding
+  private let encoder: TransformerStack, decoder: TransformerStack
+  private let dropout: Float
+
+  /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
+  public init(_ request: ModelRequest, in scope: Scope) throws {
+    guard request.task == .seq2seqLM else { throw request.unsupportedTask("transformer", supported: [.seq2seqLM]) }
+    let config = request.config
+    catalog = scope.catalog
+    vocabularySize = try config.count("vocab_size")
+    hiddenSize = try config.count("d_model", default: 512)
+    dropout = try config.float("dropout", default: 0.1)
+    decoderStartID = Int32(try config.int("decoder_start_token_id", default: try config.int("bos_token_id", default: 0)))
+    let layer = Layer(
+      width: hiddenSize, heads: try config.count("num_heads", default: 8), intermediateSize: try config.count("d_ff", default: 4 * hiddenSize),
+      hasAttentionBias: false, activation: try config.activation("activation_function", default: "relu"), initializer: nil, dropout: dropout,
+      middleDropout: 0)
+    try layer.validate(config, key: "num_heads")
+    let encoderLayers = try config.count("num_layers", default: 6)
+    let decoderLayers = try config.count("num_decoder_layers", default: encoderLayers)
+    embedding = try Embedding(
+      scope / "shared", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding,
+      initializer: .normal(standardDeviation: 1 / Float(hiddenSize).squareRoot()))
+    encoder = TransformerStack(try (0..<encoderLayers).map { try layer.block(scope / "encoder" / "layers" / $0, layer: $0, isDecoder: false) })
+    decoder = TransformerStack(try (0..<decoderLayers).map { try layer.block(scope / "decoder" / "layers" / $0, layer: $0, isDecoder: true) })
+    head = Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
+  }
+
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
+    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    return EncoderStates(encoder(placed(embedded.rows, embedded.input, pass, at: "encoder"), layout, pass.withoutCache), of: embedded)
+  }
+
+  public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
+    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
+    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
+  }
+
+  /// `√width * embedding + position` (sections 3.4 and 3.5).
+  /// - Parameter x: the scaled embeddings.
+  private func placed(_ x: Tensor, _ input: SequenceInput, _ pass: Pass, at place: String) -> Tensor {
+    pass.dropout(x + sinusoidalPositions(input.positions, width: hiddenSize), dropout, at: place)
+  }
+
+  /// What the layers of one half have in common, BART's too.
+  struct Layer {
+    var width: Int, heads: Int, intermediateSize: Int
+    var hasAttentionBias: Bool
+    var activation: Activation
+    /// Glorot and Bengio's bounds where nil.
+    var initializer: Initializer?
+    var dropout: Float, middleDropout: Float
+
+    func validate(_ config: ArchitectureConfiguration, key: String) throws(ArchitectureError) {
+      _ = try config.headSize(of: width, heads: heads, key)
+    }
+
+    /// Self-attention, attention to the source in a decoder, and a feed-forward, each with its residual and then its norm.
+    func block(_ scope: Scope, layer: Int, isDecoder: Bool) throws -> TransformerBlock {
+      TransformerBlock(
+        .after, attention: try attention(scope / "self_attn", layer: layer), norm: try norm(scope / "self_attn_layer_norm"),
+        cross: isDecoder ? (try attention(scope / "encoder_attn", layer: layer), try norm(scope / "encoder_attn_layer_norm")) : nil,
+        feedForward: FeedForward(
+          gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up), down: try linear(scope / "fc2", intermediateSize, width, .down),
+          activation: activation, middleDropout: middleDropout, dropout: dropout),
+        norm: try norm(scope / "final_layer_norm"))
+    }
+
+    func norm(_ scope: Scope) throws -> Norm { try Norm(scope, width: width, epsilon: 1e-5, kind: .layer, bias: true) }
+
+    private func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, bias: Bool = true) throws -> Linear {
+      let initializer = initializer ?? .uniform(bound: (6 / Float(inputs + outputs)).squareRoot())
+      return try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
+    }
+
+    private func attention(_ scope: Scope, layer: Int) throws -> Attention {
+      func projection(_ name: String, _ role: Role) throws -> Linear {
+        try linear(scope / name, width, width, role, bias: hasAttentionBias)
+      }
+      return Attention(
+        scope, layer: layer, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
+        value: try projection("v_proj", .value), output: try projection("out_proj", .attentionOutput),
+        heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout)
+    }
+  }
+}

@@ -1,0 +1,248 @@
+/// The variables of a block, inside those of the blocks around it.
+final class TemplateScope {
+  let parent: TemplateScope?
+  private var variables: [(identifier: Int, value: TemplateValue)] = []
+
+  init(in parent: TemplateScope?) { self.parent = parent }
+
+  subscript(identifier: Int) -> TemplateValue? {
+    get {
+      var scope: TemplateScope? = self
+      while let here = scope {
+        if let found = here.variables.last(where: { $0.identifier == identifier }) { return found.value }
+        scope = here.parent
+      }
+      return nil
+    }
+    set {
+      guard let newValue else { return }
+      if let index = variables.firstIndex(where: { $0.identifier == identifier }) {
+        variables[index].value = newValue
+      } else {
+        variables.append((identifier, newValue))
+      }
+    }
+  }
+}
+
+/// Runs one rendering of a template.
+final class TemplateInterpreter {
+  enum Flow { case normal, breakLoop, continueLoop }
+
+  let program: TemplateProgram
+  /// The line of what is being evaluated, for errors.
+  var line = 1
+  /// What is being written: the rendering itself, or the text of a block that is captured.
+  var output = ""
+  private var captureDepth = 0
+  /// Bytes of the rendering itself, which spans count in even while a block is captured.
+  private var renderedByteCount: Int { captureDepth == 0 ? output.utf8.count : outerByteCount }
+  private var outerByteCount = 0
+  private(set) var spans: [Range<Int>] = []
+  var capturedTexts: [String] = []
+  private var steps = 0
+  private var depth = 0
+
+  init(_ program: TemplateProgram) { self.program = program }
+
+  func run(variables: [String: TemplateValue], globals: [String: TemplateValue]) throws {
+    let scope = TemplateScope(in: nil)
+    for (identifier, name) in program.names.enumerated() {
+      scope[identifier] = variables[name] ?? globals[name]
+    }
+    _ = try execute(program.statements, in: scope)
+  }
+
+  // MARK: Limits
+
+  func entered<R>(_ body: () throws -> R) throws -> R {
+    steps += 1
+    guard steps <= TemplateLimits.stepCount else {
+      throw TemplateFailure(.limit, "the template takes more than \(TemplateLimits.stepCount) steps")
+    }
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= TemplateLimits.depth else {
+      throw TemplateFailure(.limit, "the template nests more than \(TemplateLimits.depth) evaluations")
+    }
+    return try body()
+  }
+
+  func write(_ text: String) throws {
+    output += text
+    try TemplateLimits.check(byteCount: output.utf8.count)
+  }
+
+  /// Runs `body` and answers what it wrote instead of writing it.
+  func captured(_ body: () throws -> Void) throws -> String {
+    let outer = output
+    if captureDepth == 0 { outerByteCount = outer.utf8.count }
+    output = ""
+    captureDepth += 1
+    defer {
+      captureDepth -= 1
+      output = outer
+    }
+    try body()
+    steps += output.utf8.count >> 6
+    return output
+  }
+
+  // MARK: Statements
+
+  func execute(_ statements: [TemplateStatement], in scope: TemplateScope) throws -> Flow {
+    for statement in statements {
+      let flow = try execute(statement, in: scope)
+      if flow != .normal { return flow }
+    }
+    return .normal
+  }
+
+  private func execute(_ statement: TemplateStatement, in scope: TemplateScope) throws -> Flow {
+    line = statement.line
+    return try entered {
+      switch statement.kind {
+      case .text(let text): try write(text)
+      case .output(let expression): try write(try evaluate(expression, in: scope).description)
+      case .conditional(let branches, let otherwise):
+        for branch in branches where try evaluate(branch.test, in: scope).isTrue {
+          return try execute(branch.body, in: scope)
+        }
+        return try execute(otherwise, in: scope)
+      case .loop(let loop): return try execute(loop, in: scope)
+      case .set(let target, let expression):
+        try checkNamespaces(target, in: scope)
+        try assign(try evaluate(expression, in: scope), to: target, in: scope)
+      case .setBlock(let target, let filter, let body):
+        try checkNamespaces(target, in: scope)
+        let (value, flow) = try evaluateBlock(body, filter: filter, in: scope)
+        guard flow == .normal else { return flow }
+        try assign(value, to: target, in: scope)
+      case .filterBlock(let filter, let body):
+        let (value, flow) = try evaluateBlock(body, filter: filter, in: scope)
+        guard flow == .normal else { return flow }
+        try write(value.description)
+      case .with(let assignments, let body):
+        let inner = TemplateScope(in: scope)
+        for (target, expression) in assignments {
+          try assign(try evaluate(expression, in: scope), to: target, in: inner)
+        }
+        return try execute(body, in: inner)
+      case .macro(let macro): scope[macro.identifier ?? 0] = .function(makeMacro(macro, in: scope))
+      case .callBlock(let body, let callee, let arguments):
+        let caller = TemplateValue.function(makeMacro(body, in: scope))
+        let function = try evaluate(callee, in: scope)
+        var values = try evaluate(arguments, in: scope)
+        values.keyword.append(("caller", caller))
+        try write(try call(function, values).description)
+      case .generation(let body): try executeGeneration(body, in: scope)
+      case .scope(let body): return try execute(body, in: TemplateScope(in: scope))
+      case .breakLoop: return .breakLoop
+      case .continueLoop: return .continueLoop
+      }
+      return .normal
+    }
+  }
+
+  /// The filtered text of a block, which is lost where the block is left by `break` or `continue`.
+  private func evaluateBlock(
+    _ body: [TemplateStatement], filter: TemplateExpression?, in scope: TemplateScope
+  ) throws -> (TemplateValue, Flow) {
+    let inner = TemplateScope(in: scope)
+    var flow = Flow.normal
+    let text = try captured { flow = try execute(body, in: inner) }
+    guard let filter, flow == .normal else { return (.string(text), flow) }
+    capturedTexts.append(text)
+    defer { capturedTexts.removeLast() }
+    return (try evaluate(filter, in: inner), .normal)
+  }
+
+  private func executeGeneration(_ body: [TemplateStatement], in scope: TemplateScope) throws {
+    let start = renderedByteCount
+    let text = try captured { _ = try execute(body, in: TemplateScope(in: scope)) }
+    spans.append(start..<start + text.utf8.count)
+    try write(text)
+  }
+
+  // MARK: Loops
+
+  private func execute(_ loop: TemplateLoop, in scope: TemplateScope) throws -> Flow {
+    try execute(loop, over: try evaluate(loop.iterable, in: scope), depth0: 0, in: scope)
+    return .normal
+  }
+
+  private func execute(_ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope) throws {
+    let iterator = try filtered(try iterable.makeIterator(), by: loop, in: scope)
+    let loopName = loop.usesLoopVariable ? program.names.firstIndex(of: "loop") : nil
+    let isCounted = loop.condition == nil && iterable.count != nil
+    let recurse: ((TemplateValue, Int) throws -> TemplateValue)? =
+      !loop.isRecursive ? nil : { [self] items, depth in
+        .string(try captured { try execute(loop, over: items, depth0: depth, in: scope) })
+      }
+    let state = TemplateLoopState(
+      over: iterator, count: isCounted ? iterable.count : nil, depth0: depth0, recurse: recurse)
+    var ranToEnd = true
+    while let item = try state.next() {
+      let inner = TemplateScope(in: scope)
+      if let loopName { inner[loopName] = .loop(state) }
+      try assign(item, to: loop.target, in: inner)
+      let flow = try entered { try execute(loop.body, in: inner) }
+      if flow == .breakLoop { break }
+      // As in Python code generated from the template, `continue` does not reach the end of the body.
+      if flow == .normal { ranToEnd = false }
+    }
+    if ranToEnd, !loop.otherwise.isEmpty {
+      _ = try execute(loop.otherwise, in: TemplateScope(in: scope))
+    }
+  }
+
+  private func filtered(
+    _ iterator: TemplateIterator, by loop: TemplateLoop, in scope: TemplateScope
+  ) throws -> TemplateIterator {
+    guard let condition = loop.condition else { return iterator }
+    return TemplateIterator("generator") { [self] in
+      while let item = try iterator.next() {
+        let inner = TemplateScope(in: scope)
+        try assign(item, to: loop.target, in: inner)
+        if try evaluate(condition, in: inner).isTrue { return item }
+      }
+      return nil
+    }
+  }
+
+  // MARK: Assignment
+
+  private func checkNamespaces(_ target: TemplateTarget, in scope: TemplateScope) throws {
+    switch target {
+    case .name: return
+    case .namespace(let identifier, _):
+      if case .namespace? = scope[identifier] { return }
+      throw TemplateFailure(.value, "cannot assign attribute on non-namespace object")
+    case .tuple(let targets): for target in targets { try checkNamespaces(target, in: scope) }
+    }
+  }
+
+  private func assign(_ value: TemplateValue, to target: TemplateTarget, in scope: TemplateScope) throws {
+    switch target {
+    case .name(let identifier): scope[identifier] = value
+    case .namespace(let identifier, let attribute):
+      guard case .namespace(let namespace)? = scope[identifier] else {
+        throw TemplateFailure(.value, "cannot assign attribute on non-namespace object")
+      }
+      try namespace.set(attribute, to: value)
+    case .tuple(let targets):
+      guard value.isIterable else {
+        throw TemplateFailure(.value, "cannot unpack non-iterable \(value.typeName) object")
+      }
+      let items = try value.items()
+      guard items.count >= targets.count else {
+        throw TemplateFailure(
+          .value, "not enough values to unpack (expected \(targets.count), got \(items.count))")
+      }
+      guard items.count == targets.count else {
+        throw TemplateFailure(.value, "too many values to unpack (expected \(targets.count))")
+      }
+      for (target, item) in zip(targets, items) { try assign(item, to: target, in: scope) }
+    }
+  }
+}

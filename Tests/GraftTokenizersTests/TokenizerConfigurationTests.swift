@@ -1,0 +1,62 @@
+import Foundation
+import GraftJSON
+import GraftTokenizers
+import Testing
+
+@Suite struct TokenizerConfigurationTests {
+  @Test func readsTokensAsTextOrObject() {
+    let configuration = TokenizerConfiguration(
+      configuration: [
+        "bos_token": "<s>", "eos_token": ["content": "</s>", "lstrip": false], "pad_token": .null, "add_bos_token": true,
+        "model_max_length": 1e30, "padding_side": "left", "tokenizer_class": "LlamaTokenizer",
+      ], specialTokensMap: ["pad_token": "<pad>", "eos_token": "other", "additional_special_tokens": ["<a>", ["content": "<b>"]]])
+    #expect(configuration.bosToken == "<s>")
+    #expect(configuration.eosToken == "</s>")
+    #expect(configuration.padToken == "<pad>")
+    #expect(configuration.maskToken == nil)
+    #expect(configuration.additionalSpecialTokens == ["<a>", "<b>"])
+    #expect(configuration.addsBeginningToken == true)
+    #expect(configuration.addsEndToken == nil)
+    #expect(configuration.maximumLength == nil)
+    #expect(configuration.padsLeft == true)
+    #expect(configuration.namedSpecialTokens == ["bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"])
+  }
+
+  @Test func readsChatTemplates() throws {
+    #expect(TokenizerConfiguration(configuration: ["chat_template": "T"]).chatTemplate == "T")
+    let listed = TokenizerConfiguration(configuration: [
+      "model_max_length": 512,
+      "chat_template": [["name": "default", "template": "D"], ["name": "tool_use", "template": "U"]],
+    ])
+    #expect(listed.chatTemplate == "D")
+    #expect(listed.chatTemplates == ["default": "D", "tool_use": "U"])
+    #expect(listed.maximumLength == 512)
+
+    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try Data(#"{"chat_template": "old", "bos_token": "<s>"}"#.utf8).write(to: directory.appending(path: "tokenizer_config.json"))
+    #expect(try TokenizerConfiguration(directory: directory).chatTemplate == "old")
+    try Data("new".utf8).write(to: directory.appending(path: "chat_template.jinja"))
+    #expect(try TokenizerConfiguration(directory: directory).chatTemplate == "new")
+    try Data("{".utf8).write(to: directory.appending(path: "special_tokens_map.json"))
+    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory) }
+  }
+
+  @Test func findsTheIDsOfItsTokens() throws {
+    var configuration = TokenizerConfiguration()
+    configuration.bosToken = "<s>"
+    configuration.eosToken = "</s>"
+    configuration.padToken = "missing"
+    let tokenizer = try Tokenizer(
+      json: [
+        "added_tokens": [["id": 3, "content": "</s>", "special": true]],
+        "model": ["type": "WordLevel", "unk_token": "a", "vocab": ["a": 0, "<s>": 1, "\u{E9}": 2]],
+      ], configuration: configuration, source: "tokenizer.json")
+    #expect(tokenizer.beginningOfSequenceID == 1)
+    #expect(tokenizer.endOfSequenceID == 3)
+    #expect(tokenizer.paddingID == nil)
+    #expect(tokenizer.vocabularySize == 4)
+    #expect(tokenizer.id(for: "e\u{301}") == nil, "canonically equivalent texts are different tokens")
+  }
+}
