@@ -32,7 +32,7 @@ extension Attachment {
         let ends = Set(sites.sites.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
         throw TuningError("modules_to_save: \"\(name)\" matches no module with parameters; there are \(ends.joined(separator: ", "))")
       }
-      for parameter in parameters { try adopt(parameter, as: "\(prefix).\(parameter.path)") }
+      for parameter in parameters { try adopt(parameter, as: prefix.isEmpty ? parameter.path : "\(prefix).\(parameter.path)") }
     }
   }
 }
