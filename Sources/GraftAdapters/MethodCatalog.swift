@@ -16,6 +16,8 @@ public enum MethodCatalog {
     LoHa.self,
     LoKr.self,
     AdaLoRA.self,
+    OFT.self,
+    AdaptionPrompt.self,
     BottleneckAdapter.self,
     TrainableTokens.self,
     NormTuning.self,

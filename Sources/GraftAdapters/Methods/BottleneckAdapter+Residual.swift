@@ -51,9 +51,4 @@ final class BottleneckResidual: ResidualAdapter {
     case .learned(let factor): return sum + scaleAll(found, by: factor.operand)
     }
   }
-
-  /// Every element times one trained number.
-  private func scaleAll(_ x: Tensor, by factor: Tensor) -> Tensor {
-    scaleColumns(x.reshaped(to: [x.elementCount, 1]), by: factor).reshaped(to: x.shape)
-  }
 }

@@ -95,7 +95,8 @@ public struct BottleneckAdapter: TuningMethod {
       let input: BottleneckResidual.Input = isParallel ? .residual : readsSum ? .sum(norm: normAfter(layer, in: sites)) : .output
       try attachment.fill(layer, with: BottleneckResidual(network, input: input, scale: scale))
     }
-    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "")
+    attachment.modulePrefix = ""
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
   /// The last layers of the halves of blocks, with AdapterHub's names for what is put there.
