@@ -24,6 +24,8 @@ public final class Attachment {
   public let services: AttachmentServices
   /// What initial values depend on.
   public let seed: UInt64
+  /// What stands before the paths of whole modules in their keys: methods that put tokens before the input have another.
+  public var modulePrefix = "base_model.model"
   /// The base's parameters that are trained, with the keys they are stored under, in order.
   private(set) var adopted: [(key: String, parameter: Parameter)] = []
   private(set) var merges: [() throws -> Void] = []
@@ -118,6 +120,9 @@ public final class Attachment {
       parameter.gradient = nil
     }
   }
+
+  /// Whether a file may be asked for a tensor: always where there is none.
+  func offers(_ key: String) -> Bool { source?.contains(key) ?? true }
 
   /// Takes notice of a tensor that a file may hold beside the delta, such as a copy of a frozen matrix.
   /// - Throws: `WeightError` where it is there with another shape.

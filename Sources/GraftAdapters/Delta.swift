@@ -26,6 +26,7 @@ public final class Delta {
     attachment = Attachment(source: source, seed: seed, services: services)
     do {
       try method.attach(to: base, in: attachment)
+      try attachment.adoptClassifier(of: base)
       try attachment.requireEverythingConsumed()
     } catch {
       detach()

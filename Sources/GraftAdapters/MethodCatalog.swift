@@ -15,6 +15,11 @@ public enum MethodCatalog {
     VeRA.self,
     LoHa.self,
     LoKr.self,
+    AdaLoRA.self,
+    OFT.self,
+    AdaptionPrompt.self,
+    BottleneckAdapter.self,
+    TrainableTokens.self,
     NormTuning.self,
     BitFit.self,
     FullFineTuning.self,
@@ -66,6 +71,6 @@ public enum MethodCatalog {
   private static let peftKeys: Set<String> = [
     "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",
     "loftq_config", "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices",
-    "use_bdlora", "use_qalora", "velora_config",
+    "lora_bias", "use_bdlora", "use_dora", "use_qalora", "velora_config",
   ]
 }

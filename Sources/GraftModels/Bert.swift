@@ -130,10 +130,7 @@ extension Bert {
     let transform = scope / "transform"
     let dense = try Linear(transform / "dense", in: hiddenSize, out: hiddenSize, bias: true, initializer: c.initializer)
     let norm = try Norm(transform / "LayerNorm", width: hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    let bias = try scope.parameter("bias", [vocabularySize], .zeros)
-    let matrix =
-      c.tiesHead ? tokens.weight : try (scope / "decoder").parameter("weight", [vocabularySize, hiddenSize], c.initializer, keepsType: true)
-    let decoder = Linear(scope / "decoder", sharing: matrix, bias: bias, role: .languageModelHead)
+    let decoder = try MaskedPredictor.decoder(in: scope, over: tokens, isTied: c.tiesHead, c.initializer)
     return MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
   }
 }

@@ -17,11 +17,7 @@ enum Roberta {
       let head = scope / "lm_head"
       let dense = try Linear(head / "dense", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(head / "layer_norm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
-      let bias = try head.parameter("bias", [c.vocabularySize], .zeros)
-      let matrix =
-        c.tiesHead
-        ? encoder.tokens.weight : try (head / "decoder").parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
-      let decoder = Linear(head / "decoder", sharing: matrix, bias: bias, role: .languageModelHead)
+      let decoder = try MaskedPredictor.decoder(in: head, over: encoder.tokens, isTied: c.tiesHead, c.initializer)
       return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder))
     case .sequenceClassification:
       let classifier = scope / "classifier"

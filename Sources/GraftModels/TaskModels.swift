@@ -25,6 +25,16 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
 
   public var head: Linear { predictionHead.decoder }
   public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
+
+  /// The vocabulary's layer of BERT and its like: the embedding's matrix, or one of its own, with a bias beside it.
+  /// - Parameter head: the scope of the bias; the layer is called `decoder` in it.
+  static func decoder(in head: Scope, over table: Embedding, isTied: Bool, _ initializer: Initializer) throws -> Linear {
+    let scope = head / "decoder"
+    // An untied layer may keep its bias too.
+    let bias = try (!isTied && scope.isInSource("bias") ? scope : head).parameter("bias", [table.entries], .zeros)
+    let matrix = isTied ? table.weight : try scope.parameter("weight", table.weight.shape, initializer, keepsType: true)
+    return Linear(scope, sharing: matrix, bias: bias, role: .languageModelHead)
+  }
 }
 
 /// A classifier of whole texts by the hidden state of one of their tokens.

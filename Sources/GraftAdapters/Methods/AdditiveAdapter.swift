@@ -26,3 +26,8 @@ extension Tensor {
     return Tensor(values, [size, size])
   }
 }
+
+/// Every element times one trained number `[1]`.
+func scaleAll(_ x: Tensor, by factor: Tensor) -> Tensor {
+  scaleColumns(x.reshaped(to: [x.elementCount, 1]), by: factor).reshaped(to: x.shape)
+}

@@ -19,11 +19,9 @@ extension Attachment {
   }
 
   /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does.
-  ///
-  /// Methods that inject modules have another prefix before the paths than those that put tokens before the input.
   /// PEFT names both of the heads that classifiers may have; the one that this model lacks is passed over.
   /// - Throws: `TuningError` for another name that no module has.
-  public func adoptModules(_ names: [String], of sites: SiteCatalog, under prefix: String = "base_model.model") throws {
+  public func adoptModules(_ names: [String], of sites: SiteCatalog) throws {
     for name in names {
       let modules = sites.sites.map(\.path).filter { ModuleSelection.matches($0, name: name) }
       let parameters = sites.parameters.filter { parameter in modules.contains { parameter.path.hasPrefix($0 + ".") } }
@@ -32,9 +30,22 @@ extension Attachment {
         let ends = Set(sites.sites.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
         throw TuningError("modules_to_save: \"\(name)\" matches no module with parameters; there are \(ends.joined(separator: ", "))")
       }
-      for parameter in parameters { try adopt(parameter, as: "\(prefix).\(parameter.path)") }
+      for parameter in parameters { try adopt(parameter, as: key(of: parameter)) }
     }
   }
+
+  /// Makes the classifier part of the delta, as PEFT does unasked: a fresh one could not be used frozen.
+  func adoptClassifier(of sites: SiteCatalog) throws {
+    for head in sites.sites where head.role == .classifier && head.linear?.adapter == nil {
+      let names = head.path.split(separator: ".").map(String.init)
+      let end = names.firstIndex { ["classifier", "score"].contains($0) } ?? names.count - 1
+      for parameter in sites.parameters(under: names[...end].joined(separator: ".")) where offers(key(of: parameter)) {
+        try adopt(parameter, as: key(of: parameter))
+      }
+    }
+  }
+
+  private func key(of parameter: Parameter) -> String { modulePrefix.isEmpty ? parameter.path : "\(modulePrefix).\(parameter.path)" }
 }
 
 extension Linear {

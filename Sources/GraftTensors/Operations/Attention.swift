@@ -62,6 +62,14 @@ public struct DistanceBias {
   var reach: Int { values.shape.columns / 2 }
 }
 
+/// Which probabilities are set to 0 in training, and the others scaled up for it.
+public struct AttentionDropout {
+  public let probability: Float
+  public let stream: RandomStream
+
+  public init(probability: Float, _ stream: RandomStream) { (self.probability, self.stream) = (probability, stream) }
+}
+
 /// Scaled dot-product attention of `heads` query heads over `keyValueHeads` key and value heads
 /// (Vaswani et al. 2017, eq. 1; grouped queries: Ainslie et al. 2023).
 ///
@@ -74,13 +82,15 @@ public struct DistanceBias {
 ///   - value: `[key rows, keyValueHeads * valueSize]`.
 ///   - spans: rows outside every span, such as padding, get zeros and give no gradient.
 ///   - bias: added to the scaled scores.
+///   - dropout: of the probabilities; the masks are drawn again for the gradient.
 /// - Returns: `[query rows, heads * valueSize]`.
 public func attention(
   query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float? = nil,
-  bias: DistanceBias? = nil
+  bias: DistanceBias? = nil, dropout: AttentionDropout? = nil
 ) -> Tensor {
   let problem = AttentionProblem(
-    query: query, key: key, value: value, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: mask, scale: scale, bias: bias)
+    query: query, key: key, value: value, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: mask, scale: scale, bias: bias,
+    dropout: dropout)
   let out = Tensor(uninitialized: [query.shape[0], heads * problem.valueSize])
   let logSums = Tensor(uninitialized: [heads, query.shape[0]])
   problem.forward(out, logSums)
@@ -97,13 +107,14 @@ private struct AttentionProblem {
   let mask: AttentionMask
   let scale: Float
   let bias: DistanceBias?
+  let dropout: AttentionDropout?
 
   /// Rows of scores computed together: enough for an efficient product, few enough that a causal mask saves work.
   static let blockRows = 64
 
   init(
     query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float?,
-    bias: DistanceBias?
+    bias: DistanceBias?, dropout: AttentionDropout?
   ) {
     headSize = query.shape.columns / heads
     valueSize = value.shape.columns / keyValueHeads
@@ -111,7 +122,7 @@ private struct AttentionProblem {
     precondition(key.shape.columns == keyValueHeads * headSize, "key \(key.shape) for heads of \(headSize)")
     precondition(key.shape[0] == value.shape[0], "key \(key.shape), value \(value.shape)")
     (self.query, self.key, self.value, self.heads, self.keyValueHeads) = (query, key, value, heads, keyValueHeads)
-    (self.spans, self.mask, self.bias) = (spans, mask, bias)
+    (self.spans, self.mask, self.bias, self.dropout) = (spans, mask, bias, dropout)
     self.scale = scale ?? 1 / Float(headSize).squareRoot()
   }
 
@@ -161,6 +172,16 @@ private struct AttentionProblem {
     value.pointer + (spans[block.span].keys.lowerBound + block.keys.lowerBound) * keyValueHeads * valueSize + head / group * valueSize
   }
 
+  /// Sets to 0 what dropout takes of a block's rows, whose masks are a function of head, query and key.
+  func drop(_ rows: UnsafeMutablePointer<Float>, _ block: Block, head: Int) {
+    guard let dropout else { return }
+    let count = block.keys.count
+    for row in 0..<block.queries.count {
+      let stream = dropout.stream.split(head * query.shape[0] + block.queries.lowerBound + row)
+      graft_dropout(rows + row * count, rows + row * count, 1 - dropout.probability, stream.key, UInt64(block.keys.lowerBound), count)
+    }
+  }
+
   func forward(_ out: Tensor, _ logSums: Tensor) {
     let o = out.mutablePointer, l = logSums.mutablePointer, rowCount = query.shape[0]
     if spans.reduce(0, { $0 + $1.queries.count }) < rowCount { graft_fill(o, 0, out.elementCount) }
@@ -175,6 +196,7 @@ private struct AttentionProblem {
         graft_softmax_row(
           s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
       }
+      drop(s, block, head: head)
       sgemm(
         rows, valueSize, count, 1, MatrixOperand(s, stride: count), MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize), 0,
         o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
@@ -195,23 +217,29 @@ private struct AttentionProblem {
     parallel(spans.count * heads) { task in
       let span = task / heads, head = task % heads
       let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
-      let scratch = Tensor(uninitialized: [2, Self.blockRows, max(1, widest)])
+      let scratch = Tensor(uninitialized: [dropout == nil ? 2 : 3, Self.blockRows, max(1, widest)])
       let p = scratch.mutablePointer, dp = p + Self.blockRows * widest
+      let kept = dropout == nil ? p : dp + Self.blockRows * widest
       for block in blocksOfSpans[span] {
         let rows = block.queries.count, count = block.keys.count
         let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
         probabilities(block, head, logSums, into: p)
+        if dropout != nil {
+          kept.update(from: p, count: rows * count)
+          drop(kept, block, head: head)
+        }
         let dOut = gradient.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
         let outs = out.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
         let dOutOperand = MatrixOperand(dOut, stride: heads * valueSize)
         if wantsValues {
           sgemm(
-            count, valueSize, rows, 1, MatrixOperand(p, stride: count, transposed: true), dOutOperand, 1,
+            count, valueSize, rows, 1, MatrixOperand(kept, stride: count, transposed: true), dOutOperand, 1,
             dv + firstKey * heads * valueSize + head * valueSize, heads * valueSize)
         }
         sgemm(
           rows, count, valueSize, 1, dOutOperand,
           MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize, transposed: true), 0, dp, count)
+        drop(dp, block, head: head)
         for row in 0..<rows {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
           graft_softmax_gradient_row(dp + row * count, p + row * count, delta, scale, count)
@@ -285,6 +313,11 @@ let attentionSpecimens: [OperationSpecimen] = [
   },
   OperationSpecimen("attention, cached keys", .init("query", [2, 4]), .init("key", [5, 4]), .init("value", [5, 4])) {
     attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(queries: 0..<2, keys: 0..<5)], mask: .causal)
+  },
+  OperationSpecimen("attention, dropout", .init("query", [70, 4]), .init("key", [70, 4]), .init("value", [70, 4])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<70)], mask: .causal,
+      dropout: AttentionDropout(probability: 0.3, RandomStream(seed: 3)))
   },
   OperationSpecimen("attention, prefix", .init("query", [6, 4]), .init("key", [6, 4]), .init("value", [6, 4])) {
     attention(

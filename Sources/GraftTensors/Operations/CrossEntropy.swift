@@ -14,6 +14,7 @@ import CKernels
 public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, scale: Float = 1) -> Tensor {
   let rows = hidden.shape.rows, width = hidden.shape.columns, vocabulary = head.shape[0]
   precondition(head.shape[1] == width && targets.elementCount == rows, "head \(head.shape), hidden \(hidden.shape), targets \(targets.shape)")
+  requireIndices(targets, below: vocabulary)
   let wantsHidden = hidden.isTracked, wantsHead = head.isTracked, wantsBias = bias?.isTracked ?? false
   let dHidden = wantsHidden ? Tensor(uninitialized: hidden.shape) : nil
   let dHead = wantsHead ? Tensor.zeros(head.shape) : nil
@@ -67,6 +68,8 @@ public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = n
 /// - Returns: a scalar.
 public func crossEntropy(_ logits: Tensor, targets: Tensor, scale: Float = 1) -> Tensor {
   let rows = logits.shape.rows, classes = logits.shape.columns
+  precondition(targets.elementCount == rows, "\(targets.elementCount) targets for logits \(logits.shape)")
+  requireIndices(targets, below: classes)
   let slopes = Tensor(uninitialized: logits.shape), losses = Tensor(uninitialized: [rows])
   let s = slopes.mutablePointer, l = losses.mutablePointer, from = logits.pointer, wanted = targets.indices
   parallel(over: rows, grain: rowGrain(columns: classes)) { part in

@@ -4,8 +4,10 @@ import CKernels
 ///
 /// The table may be of any floating-point type; its gradient adds up over repeated indices.
 /// - Returns: `[count, columns]`.
+/// - Precondition: the table has every index.
 public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
   let count = indices.elementCount, columns = table.shape.columns
+  requireIndices(indices, below: table.shape.rows)
   let out = Tensor(uninitialized: [count, columns]), o = out.mutablePointer, at = indices.indices
   if table.dtype == .float32 {
     let from = table.pointer
@@ -24,6 +26,14 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
       if isFirst { graft_fill(dTable, 0, input.shape.elementCount) }
       graft_scatter_add_rows(dTable, gradient.pointer, indices.indices, count, columns)
     }
+  }
+}
+
+/// Traps an index that would be read from somebody else's memory.
+func requireIndices(_ indices: Tensor, below count: Int) {
+  let values = indices.indices
+  for place in 0..<indices.elementCount {
+    precondition(values[place] >= 0 && values[place] < count, "index \(values[place]) into \(count)")
   }
 }
 

@@ -47,7 +47,7 @@ struct BytePairEncoding: TokenizerModel {
     var rank: UInt64 = 0
     var merged: [UInt8] = []
     for element in list {
-      if let line = element.string, line.hasPrefix("#version") { continue }
+      if let line = element.string, line.utf8.starts(with: "#version".utf8) { continue }
       guard let (left, right) = pair(element) else {
         throw component.error("merge \(rank) is not a pair of tokens")
       }
@@ -70,10 +70,10 @@ struct BytePairEncoding: TokenizerModel {
       guard parts.count == 2, let left = parts[0].string, let right = parts[1].string else { return nil }
       return (left, right)
     }
-    guard let parts = element.string?.split(separator: " ", omittingEmptySubsequences: false), parts.count == 2 else {
-      return nil
-    }
-    return (String(parts[0]), String(parts[1]))
+    // By bytes: as characters, a space and an accent behind it are one.
+    guard let parts = element.string?.utf8.split(separator: 0x20, omittingEmptySubsequences: false), parts.count == 2
+    else { return nil }
+    return (String(Substring(parts[0])), String(Substring(parts[1])))
   }
 
   @inline(__always)

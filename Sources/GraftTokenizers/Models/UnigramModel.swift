@@ -19,7 +19,9 @@ struct UnigramModel: TokenizerModel {
   }
 
   init(_ component: Component) throws(TokenizerError) {
-    guard let entries = component.json["vocab"]?.array else { throw component.error("the Unigram model has no \"vocab\"") }
+    guard let entries = component.json["vocab"]?.array else {
+      throw component.error("the Unigram model has no \"vocab\"")
+    }
     var tokens: [String] = []
     var scores: [Double] = []
     tokens.reserveCapacity(entries.count)

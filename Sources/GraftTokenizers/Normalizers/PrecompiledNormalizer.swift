@@ -23,22 +23,43 @@ struct PrecompiledNormalizer: Normalizer {
   }
 
   func normalize(_ text: inout NormalizedText) {
+    let bytes = text.bytes
     var output: [UInt8] = []
-    output.reserveCapacity(text.bytes.count)
-    for character in String(decoding: text.bytes, as: UTF8.self) {
-      let cluster = Array(character.utf8)
-      if cluster.count <= Self.longestCluster, let replacement = replacement(for: cluster[...]) {
-        output.append(contentsOf: replacement)
-        continue
+    output.reserveCapacity(bytes.count)
+    var start = 0
+    while start < bytes.count {
+      // Between two ASCII characters there is always a boundary of grapheme clusters, but within CR LF.
+      var end = start + 1
+      while end < bytes.count, bytes[end - 1] | bytes[end] >= 0x80 || (bytes[end - 1] == 0x0D && bytes[end] == 0x0A) {
+        end += 1
       }
-      var start = 0
-      while start < cluster.count {
-        let end = start + scalarLength(cluster[start])
-        output.append(contentsOf: replacement(for: cluster[start..<end]) ?? cluster[start..<end])
-        start = end
+      if end == start + 1 {
+        appendReplaced(bytes[start..<end], to: &output)
+      } else {
+        for character in String(decoding: bytes[start..<end], as: UTF8.self) {
+          appendCluster(Array(character.utf8), to: &output)
+        }
       }
+      start = end
     }
     text.bytes = output
+  }
+
+  private func appendCluster(_ cluster: [UInt8], to output: inout [UInt8]) {
+    if cluster.count <= Self.longestCluster, let replacement = replacement(for: cluster[...]) {
+      output.append(contentsOf: replacement)
+      return
+    }
+    var start = 0
+    while start < cluster.count {
+      let end = start + scalarLength(cluster[start])
+      appendReplaced(cluster[start..<end], to: &output)
+      start = end
+    }
+  }
+
+  private func appendReplaced(_ key: ArraySlice<UInt8>, to output: inout [UInt8]) {
+    output.append(contentsOf: replacement(for: key) ?? key)
   }
 
   /// What replaces the shortest prefix of `key` that the table holds.

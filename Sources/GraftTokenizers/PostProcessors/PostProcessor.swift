@@ -76,7 +76,10 @@ struct ClassifierProcessor: PostProcessor {
       let type: Int32 = isRoberta || index == 0 ? 0 : 1
       let opening = index == 0 ? [classifier] : isRoberta ? [separator] : []
       var result = TokenRun(opening, type: type, special: true)
-      result.append(index == 0 && !isRoberta ? run : run.with(type: type))
+      // What an earlier step added counts as text from here on: that is what the reference does.
+      var inner = run
+      inner.isSpecial = Array(repeating: false, count: inner.ids.count)
+      result.append(inner)
       result.append(TokenRun([separator], type: type, special: true))
       return result
     }

@@ -35,9 +35,10 @@ struct WordPreTokenizer: PreTokenizer {
   private let splitter: SplitPreTokenizer
 
   init(_ component: Component) throws(TokenizerError) {
+    let word = #"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200C\u200D"#
     do {
-      splitter = SplitPreTokenizer(
-        pattern: try RegularExpression(#"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200C\u200D]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200C\u200D\s]+"#), behavior: .removed, isInverted: true)
+      let pattern = try RegularExpression("[\(word)]+|[^\(word)\\s]+")
+      splitter = SplitPreTokenizer(pattern: pattern, behavior: .removed, isInverted: true)
     } catch {
       throw component.error(error.description)
     }

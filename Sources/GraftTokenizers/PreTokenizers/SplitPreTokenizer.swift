@@ -38,7 +38,9 @@ struct SplitPreTokenizer: PreTokenizer {
         end = match.upperBound
       }
       if end < part.count { stretches.append((end..<part.count, isInverted)) }
-      behavior.forEachPiece(of: stretches) { append($0.lowerBound + piece.lowerBound..<$0.upperBound + piece.lowerBound) }
+      behavior.forEachPiece(of: stretches) { range in
+        append(range.lowerBound + piece.lowerBound..<range.upperBound + piece.lowerBound)
+      }
     }
   }
 }

@@ -50,7 +50,7 @@ struct AddedTokens: Sendable {
       }
       add(token, normalizer)
     }
-    for (id, token) in byID {
+    for (id, token) in byID.sorted(by: { $0.key < $1.key }) {
       let form = normalizedForms[id] ?? Array(token.content.utf8)
       if token.isNormalized { normalizedTrie.insert(form, value: id) } else { originalTrie.insert(form, value: id) }
     }

@@ -18,7 +18,8 @@ struct Vocabulary: Sendable {
     positions = Array(repeating: -1, count: members.count)
     for (token, value) in members {
       guard let id = value.int, (0...Self.largestID).contains(id) else {
-        throw TokenizerError(source, "the id of token \"\(token)\" is not a whole number from 0", fix: "repair model.vocab")
+        throw TokenizerError(
+          source, "the id of token \"\(token)\" is not a whole number from 0", fix: "repair model.vocab")
       }
       insert(token, id: id)
     }

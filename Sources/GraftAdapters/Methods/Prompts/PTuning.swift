@@ -70,6 +70,7 @@ public struct PTuning: TuningMethod {
       try attachment.store(table, as: "prompt_embeddings", insteadOf: scope.path, shape: stored)
     }
     try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count, table: table))
-    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+    attachment.modulePrefix = "base_model"
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 }

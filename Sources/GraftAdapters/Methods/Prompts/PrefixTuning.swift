@@ -76,7 +76,8 @@ public struct PrefixTuning: TuningMethod {
         attention, with: Prefix(keys: { part(start..<start + width) }, values: { part(start + width..<start + 2 * width) }))
     }
     try attachment.fill(shape.embedding, with: VirtualPlaces(count: shape.count))
-    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+    attachment.modulePrefix = "base_model"
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
   /// The network over a smaller table, of which each layer computes its own columns.

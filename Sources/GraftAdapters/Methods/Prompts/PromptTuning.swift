@@ -61,7 +61,8 @@ public struct PromptTuning: TuningMethod {
       table.assign(shape.embedding(Tensor(tokens), .inference))
     }
     try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count) { table.operand })
-    try attachment.adoptModules(modulesToSave ?? [], of: sites, under: "base_model")
+    attachment.modulePrefix = "base_model"
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
   private func initialTokens(_ shape: PromptShape, _ attachment: Attachment) throws -> [Int32]? {

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Writes Tests/GraftModelsTests/Fixtures/*.json: what Transformers computes with tiny models of every family.
+
+A fixture holds a configuration, the names and shapes of a checkpoint, and inputs with the outputs, the loss and the
+norm of every gradient. The checkpoint's values are not stored: `value` makes them from a tensor's name, and the tests
+do the same. Needs torch and transformers.
+
+    python Scripts/make-model-goldens.py
+"""
+
+import json
+import pathlib
+
+import numpy
+import torch
+import transformers
+from torch.nn.functional import cross_entropy
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftModelsTests" / "Fixtures"
+
+
+def hashed(x):
+    """A mixed 32-bit integer (Ettinger's lowbias32)."""
+    x = x.astype(numpy.uint64) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = ((x ^ (x >> shift)) * factor) & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+def value(name, shape, centre):
+    """Pseudo-random values around `centre` that depend on the name alone."""
+    seed = 2166136261
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 16777619) & 0xFFFFFFFF
+    count = int(numpy.prod(shape))
+    mixed = hashed(numpy.arange(count, dtype=numpy.uint64) + seed)
+    return (centre + (mixed.astype(numpy.float64) / 2**32 - 0.5) * 0.8).astype(numpy.float32).reshape(shape)
+
+
+def checkpoint(model, renamed):
+    """Gives every parameter its value; returns names, shapes, centres, and the name in the file of each parameter."""
+    stored, names = {}, {}
+    seen = {}
+    for name, tensor in list(model.named_parameters()) + [b for b in model.named_buffers() if b[0] == "final_logits_bias"]:
+        if tensor.data_ptr() in seen:
+            continue
+        seen[tensor.data_ptr()] = name
+        stored_name = renamed(name)
+        centre = 1.0 if tensor.dim() == 1 and name.endswith("weight") else 0.0
+        with torch.no_grad():
+            tensor.copy_(torch.from_numpy(value(stored_name, tuple(tensor.shape), centre)))
+        stored[stored_name] = {"shape": list(tensor.shape), "centre": centre}
+        names[name] = stored_name
+    return stored, names
+
+
+def golden(case, model_class, config, task, examples, renamed=lambda name: name, **changes):
+    torch.manual_seed(0)
+    model = model_class(config).eval()
+    stored, names = checkpoint(model, renamed)
+    total, terms, outputs = 0.0, 0, []
+    for example in examples:
+        inputs = {"input_ids": torch.tensor([example["tokens"]])}
+        if "typeIDs" in example:
+            inputs["token_type_ids"] = torch.tensor([example["typeIDs"]])
+        if "source" in example:
+            start = config.decoder_start_token_id
+            inputs = {
+                "input_ids": torch.tensor([example["source"]]),
+                "decoder_input_ids": torch.tensor([[start] + example["tokens"][:-1]]),
+            }
+        logits = model(**inputs).logits[0]
+        if task == "causal_lm":
+            logits, targets = logits[:-1], example["tokens"][1:]
+        elif task == "seq2seq_lm":
+            targets = example["tokens"]
+        elif task in ("masked_lm", "token_classification"):
+            kept = [row for row, target in enumerate(example["targets"]) if target != -100]
+            logits, targets = logits[kept], [example["targets"][row] for row in kept]
+        else:
+            label = example["label"]
+            if config.problem_type == "regression":
+                loss = torch.nn.functional.mse_loss(logits, torch.tensor([float(label)]))
+            elif config.problem_type == "multi_label_classification":
+                wanted = torch.tensor([1.0 if index in label else 0.0 for index in range(len(logits))])
+                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+            else:
+                loss = cross_entropy(logits[None], torch.tensor([label]))
+            total, terms = total + loss, terms + 1
+            outputs.append([round(x, 7) for x in logits.tolist()])
+            continue
+        total = total + cross_entropy(logits, torch.tensor(targets), reduction="sum")
+        terms += len(targets)
+        if task == "token_classification":
+            outputs += [[round(x, 7) for x in row] for row in logits.tolist()]
+        else:
+            outputs.append([round(x, 7) for x in logits.log_softmax(-1)[range(len(targets)), targets].tolist()])
+    loss = total / terms
+    loss.backward()
+    gradients = {
+        names[name]: float(f"{parameter.grad.norm().item():.8g}")
+        for name, parameter in model.named_parameters() if name in names and parameter.grad is not None
+    }
+    written = {key: found for key, found in config.to_dict().items() if found is not None}
+    written.update(changes)
+    for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path"]:
+        written.pop(key, None)
+    fixture = {
+        "task": task, "config": written, "tensors": stored, "examples": examples, "outputs": outputs,
+        "loss": loss.item(), "gradients": gradients,
+    }
+    (FOLDER / f"{case}.json").write_text(json.dumps(fixture, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+TEXTS = [{"tokens": [3, 7, 1, 18, 9, 4]}, {"tokens": [11, 2, 11]}, {"tokens": [5, 16, 8, 8, 13, 0, 6, 12]}]
+SOURCES = [
+    {"tokens": [3, 7, 1], "source": [4, 9, 17, 2, 6, 6, 1]},
+    {"tokens": [11, 2, 11, 5, 1], "source": [8]},
+    {"tokens": [13], "source": [12, 10, 3, 5]},
+]
+PAIRS = [
+    {"tokens": [3, 7, 1, 18, 9, 4], "typeIDs": [0, 0, 0, 1, 1, 1]}, {"tokens": [11, 2, 11], "typeIDs": [0, 0, 0]},
+]
+
+
+def masked(examples):
+    return [dict(e, targets=[t if row % 2 else -100 for row, t in enumerate(e["tokens"])]) for e in examples]
+
+
+def labelled(examples, labels):
+    return [dict(e, label=label) for e, label in zip(examples, labels)]
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    t = transformers
+    off = dict(attn_pdrop=0, embd_pdrop=0, resid_pdrop=0)
+    gpt2 = dict(
+        vocab_size=19, n_embd=8, n_layer=2, n_head=2, n_positions=12, pad_token_id=17, scale_attn_by_inverse_layer_idx=True, **off)
+    golden("gpt2", t.GPT2LMHeadModel, t.GPT2Config(**gpt2), "causal_lm", TEXTS, lambda name: name.removeprefix("transformer."))
+    golden(
+        "gpt2-regression", t.GPT2ForSequenceClassification, t.GPT2Config(**gpt2, num_labels=1, problem_type="regression"),
+        "sequence_classification", labelled(TEXTS, [1, -2, 0]))
+    llama = dict(
+        vocab_size=19, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, intermediate_size=10, pad_token_id=17)
+    golden(
+        "llama-tokens", t.LlamaForTokenClassification, t.LlamaConfig(**llama, num_labels=3, classifier_dropout=0.0),
+        "token_classification", [dict(e, targets=[x % 3 for x in e["tokens"]]) for e in TEXTS])
+
+    bert = dict(
+        vocab_size=19, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=10, max_position_embeddings=14,
+        pad_token_id=17, attention_probs_dropout_prob=0, hidden_dropout_prob=0)
+
+    def old(name):
+        return name.removeprefix("bert.").replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+
+    golden("bert-old-names", t.BertForMaskedLM, t.BertConfig(**bert), "masked_lm", masked(PAIRS), old)
+    golden(
+        "bert-next-sentence", t.BertForNextSentencePrediction, t.BertConfig(**bert, architectures=["BertForNextSentencePrediction"]),
+        "sequence_classification", labelled(PAIRS, [1, 0]))
+    golden(
+        "bert-tokens", t.BertForTokenClassification, t.BertConfig(**bert, num_labels=4), "token_classification",
+        [dict(e, targets=[-100] + [x % 4 for x in e["tokens"][1:]]) for e in PAIRS])
+    # Positions start behind the padding's id, which no text here holds.
+    roberta = dict(bert, type_vocab_size=1, pad_token_id=10, max_position_embeddings=20)
+    golden(
+        "roberta-multi-label", t.RobertaForSequenceClassification,
+        t.RobertaConfig(**roberta, num_labels=3, problem_type="multi_label_classification"), "sequence_classification",
+        labelled(TEXTS, [[0, 2], [], [1]]))
+    golden(
+        "roberta-untied", t.RobertaForMaskedLM, t.RobertaConfig(**roberta, tie_word_embeddings=False), "masked_lm",
+        masked(TEXTS))
+    golden(
+        "distilbert", t.DistilBertForMaskedLM,
+        t.DistilBertConfig(
+            vocab_size=19, dim=8, n_layers=1, n_heads=2, hidden_dim=10, max_position_embeddings=12, pad_token_id=17, dropout=0,
+            attention_dropout=0),
+        "masked_lm", masked(TEXTS))
+
+    t5 = dict(
+        vocab_size=19, d_model=8, d_kv=3, d_ff=10, num_layers=1, num_decoder_layers=2, num_heads=2, relative_attention_num_buckets=4,
+        relative_attention_max_distance=5, dropout_rate=0, decoder_start_token_id=0)
+    golden("t5", t.T5ForConditionalGeneration, t.T5Config(**t5), "seq2seq_lm", SOURCES)
+    golden(
+        "t5-gated", t.T5ForConditionalGeneration, t.T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+        "seq2seq_lm", SOURCES)
+    golden(
+        "bart", t.BartForConditionalGeneration,
+        t.BartConfig(
+            vocab_size=19, d_model=8, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=4,
+            encoder_ffn_dim=10, decoder_ffn_dim=12, max_position_embeddings=12, dropout=0, scale_embedding=True, pad_token_id=18,
+            decoder_start_token_id=2, forced_eos_token_id=None),
+        "seq2seq_lm", SOURCES)
+
+
+main()

@@ -1,0 +1,177 @@
+import GraftConfiguration
+import GraftLayers
+import GraftTensors
+
+/// Small networks `f(z) = s up(act(down z))` where the halves of a block join the residual stream.
+///
+/// Houlsby et al. 2019 (`double_seq_bn`), Pfeiffer et al. 2021 (`seq_bn`), He et al. 2022 (`par_bn`, `scaled_par_bn`); keys,
+/// names and arithmetic are AdapterHub's.
+public struct BottleneckAdapter: TuningMethod {
+  public static let name = "ADAPTER"
+  public static let defaultLearningRate = 1e-3
+
+  /// AdapterHub's stock configurations, which the other keys refine.
+  public enum Preset: String, ConfigChoice {
+    case sequential = "seq_bn"
+    case doubleSequential = "double_seq_bn"
+    case parallel = "par_bn"
+    case scaledParallel = "scaled_par_bn"
+  }
+
+  /// How weights start.
+  public enum Initialization: String, ConfigChoice {
+    /// Normal with deviation 0.02, biases zero.
+    case bert
+    /// The last layer zero, so that nothing changes at first.
+    case mam = "mam_adapter"
+  }
+
+  public var config = Preset.sequential
+  /// Whether there is one after attention.
+  public var mhAdapter: Bool?
+  /// Whether there is one after the feed-forward.
+  public var outputAdapter: Bool?
+  /// The hidden size over the bottleneck's.
+  public var reductionFactor: Double?
+  public var nonLinearity: String?
+  /// Whether it reads the sum with the residual, normed where the model norms there.
+  public var originalLnBefore: Bool?
+  /// Whether it reads the residual instead of the half's output.
+  public var isParallel: Bool?
+  public var scaling: BottleneckScaling?
+  public var initWeights: Initialization?
+  public var dropout = 0.0
+  /// Layers that get none.
+  public var leaveOut: [Int] = []
+  public var modulesToSave: [String]?
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case config
+    case mhAdapter = "mh_adapter"
+    case outputAdapter = "output_adapter"
+    case reductionFactor = "reduction_factor"
+    case nonLinearity = "non_linearity"
+    case originalLnBefore = "original_ln_before"
+    case isParallel = "is_parallel"
+    case scaling
+    case initWeights = "init_weights"
+    case dropout
+    case leaveOut = "leave_out"
+    case modulesToSave = "modules_to_save"
+  }
+
+  public var isMergeable: Bool { false }
+
+  private var isStockParallel: Bool { config == .parallel || config == .scaledParallel }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    try requireResidualStream(sites)
+    let places = try places(in: sites)
+    let isParallel = isParallel ?? isStockParallel
+    let readsSum = originalLnBefore ?? (config == .sequential)
+    let factor = reductionFactor ?? (isStockParallel ? 2 : 16)
+    guard factor > 0 else { throw TuningError("reduction_factor: is \(factor); it must be positive") }
+    guard (0..<1).contains(dropout) else { throw TuningError("dropout: is \(dropout); it must be at least 0 and below 1") }
+    let activationName = nonLinearity ?? (config == .doubleSequential ? "swish" : "relu")
+    guard let activation = Activation(named: activationName) else { throw TuningError("non_linearity: unknown activation \"\(activationName)\"") }
+    let start = initWeights ?? (isStockParallel ? .mam : .bert)
+    for (layer, key) in places {
+      let width = layer.outputSize, narrow = max(1, Int(Double(width) / factor))
+      let scope = attachment.root / key
+      let normal = Initializer.normal(standardDeviation: 0.02)
+      let down = scope / "adapter_down" / 0, up = scope / "adapter_up"
+      let network = Bottleneck(
+        down: try down.parameter("weight", [narrow, width], start == .mam ? .uniform(bound: 1 / Float(width).squareRoot()) : normal),
+        downBias: try down.parameter("bias", [narrow], .zeros),
+        up: try up.parameter("weight", [width, narrow], start == .mam ? .zeros : normal), upBias: try up.parameter("bias", [width], .zeros),
+        activation: activation, dropout: Float(dropout))
+      let scale: BottleneckResidual.Scale =
+        switch scaling ?? (config == .scaledParallel ? .learned : .constant(config == .parallel ? 4 : 1)) {
+        case .constant(let value): .constant(Float(value))
+        case .learned: .learned(try scope.parameter("scaling", [1], .ones))
+        }
+      let input: BottleneckResidual.Input = isParallel ? .residual : readsSum ? .sum(norm: normAfter(layer, in: sites)) : .output
+      try attachment.fill(layer, with: BottleneckResidual(network, input: input, scale: scale))
+    }
+    attachment.modulePrefix = ""
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+
+  /// The last layers of the halves of blocks, with AdapterHub's names for what is put there.
+  private func places(in sites: SiteCatalog) throws(TuningError) -> [(Linear, key: String)] {
+    let afterAttention = mhAdapter ?? (config == .doubleSequential), afterFeedForward = outputAdapter ?? true
+    let chosen = sites.sites.compactMap { site -> (Linear, key: String)? in
+      guard let linear = site.linear, !Self.isCrossAttention(site.path), !leaveOut.contains(Self.layerNumber(of: site.path)) else { return nil }
+      switch site.role {
+      case .attentionOutput where afterAttention: return (linear, Self.key(for: site.path, "attention_adapters"))
+      case .down where afterFeedForward: return (linear, Self.key(for: site.path, "output_adapters"))
+      default: return nil
+      }
+    }
+    guard !chosen.isEmpty else { throw TuningError("ADAPTER: \(sites.modelType ?? "this model") has no place for one; check mh_adapter, output_adapter and leave_out") }
+    return chosen
+  }
+
+  /// - Throws: `TuningError` for a model whose halves end in a norm or in several experts, so that no layer joins the residual stream.
+  private func requireResidualStream(_ sites: SiteCatalog) throws(TuningError) {
+    let ends = ["post_feedforward_layernorm", "post_mlp_layernorm", "post_self_attn_layernorm"]
+    let isNormed = sites.sites.contains { site in ends.contains { site.path.hasSuffix($0) } }
+    let isMixed = sites.sites.contains { $0.path.contains(".experts") }
+    guard !isNormed && !isMixed else {
+      throw TuningError("ADAPTER: is not available for \(sites.modelType ?? "this model"), whose layers do not end in one that joins the residual stream")
+    }
+  }
+
+  /// The norm that models of the original kind, such as BERT, apply to the sum.
+  private func normAfter(_ layer: Linear, in sites: SiteCatalog) -> Norm? {
+    let norms = [
+      (".dense", ".LayerNorm"), (".ffn.lin2", ".output_layer_norm"), (".attention.out_lin", ".sa_layer_norm"), (".fc2", ".final_layer_norm"),
+      (".self_attn.out_proj", ".self_attn_layer_norm"),
+    ]
+    guard let (end, norm) = norms.first(where: { layer.path.hasSuffix($0.0) }) else { return nil }
+    let path = layer.path.dropLast(end.count) + norm
+    return sites.sites.first { $0.path == path }?.norm
+  }
+
+  private static func isCrossAttention(_ path: String) -> Bool {
+    ["EncDecAttention", "encoder_attn", "crossattention"].contains { path.contains($0) }
+  }
+
+  private static func layerNumber(of path: String) -> Int { path.split(separator: ".").lazy.compactMap { Int($0) }.first ?? -1 }
+
+  /// `model.layers.0.mlp.down_proj` becomes `model.layers.0.output_adapters`; BERT's and T5's layers keep them inside.
+  private static func key(for path: String, _ group: String) -> String {
+    let outer = path.split(separator: ".").dropLast()
+    if path.hasSuffix(".dense") { return outer.joined(separator: ".") }
+    let block = outer.last.flatMap { Int($0) } == nil ? outer.dropLast() : outer
+    let isInside = outer.last == "SelfAttention" || outer.last == "DenseReluDense"
+    return (isInside ? block : block + [Substring(group)]).joined(separator: ".")
+  }
+}
+
+/// What the bottleneck's output is multiplied by.
+public enum BottleneckScaling: Codable, Sendable, Hashable {
+  case constant(Double)
+  case learned
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let value = try? container.decode(Double.self) {
+      self = .constant(value)
+    } else if try container.decode(String.self) == "learned" {
+      self = .learned
+    } else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown scaling; use a number or learned")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .constant(let value): try container.encode(value)
+    case .learned: try container.encode("learned")
+    }
+  }
+}

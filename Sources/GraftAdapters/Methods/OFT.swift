@@ -1,0 +1,95 @@
+import GraftLayers
+import GraftTensors
+
+/// Orthogonal fine-tuning: the input of a layer is rotated, block by block, `y = W (x R) + b`.
+///
+/// Qiu et al. 2023, "Controlling text-to-image diffusion by orthogonal finetuning", in the input-side form of "OFTv2"
+/// (Qiu et al. 2025): `R` is the Cayley transform of a skew-symmetric matrix, or a Neumann series of it.
+public struct OFT: TuningMethod {
+  public static let name = "OFT"
+  public static let defaultLearningRate = 1e-3
+
+  /// How many blocks; 0 where their size is given.
+  public var r = 0
+  /// 0 where the number of blocks is given.
+  public var oftBlockSize = 32
+  public var moduleDropout = 0.0
+  public var targetModules: ModuleSelection?
+  public var excludeModules: ModuleSelection?
+  public var bias = BiasTraining.none
+  public var initWeights = true
+  public var layersToTransform: OneOrMany<Int>?
+  public var layersPattern: OneOrMany<String>?
+  public var modulesToSave: [String]?
+  public var coft = false
+  public var eps = 6e-5
+  /// Whether all blocks rotate alike.
+  public var blockShare = false
+  public var useCayleyNeumann = true
+  public var numCayleyNeumannTerms = 5
+
+  public init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case r
+    case oftBlockSize = "oft_block_size"
+    case moduleDropout = "module_dropout"
+    case targetModules = "target_modules"
+    case excludeModules = "exclude_modules"
+    case bias
+    case initWeights = "init_weights"
+    case layersToTransform = "layers_to_transform"
+    case layersPattern = "layers_pattern"
+    case modulesToSave = "modules_to_save"
+    case coft, eps
+    case blockShare = "block_share"
+    case useCayleyNeumann = "use_cayley_neumann"
+    case numCayleyNeumannTerms = "num_cayley_neumann_terms"
+  }
+
+  public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    try requireNone(moduleDropout, "module_dropout")
+    guard !coft else { throw TuningError("coft: is true; only false is supported") }
+    guard (r > 0) != (oftBlockSize > 0) else {
+      throw TuningError("oft_block_size: is \(oftBlockSize) and r is \(r); one of them must be positive and the other 0")
+    }
+    let targets = Targets(
+      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
+      layersPattern: layersPattern?.values ?? [])
+    let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    for layer in layers {
+      let inputs = layer.inputSize
+      let size = oftBlockSize > 0 ? Self.divisor(of: inputs, near: oftBlockSize) : inputs / Self.divisor(of: inputs, near: r)
+      let angles = try (attachment.scope / layer.path / "oft_R").parameter(
+        "weight", [blockShare ? 1 : inputs / size, size * (size - 1) / 2], initWeights ? .zeros : .normal(standardDeviation: 0.1))
+      let series: CayleySeries = useCayleyNeumann ? .neumann(terms: numCayleyNeumannTerms) : .exact
+      try attachment.fill(layer, with: RotatedInput(angles, size: size, series: series))
+    }
+    try attachment.adoptBiases(bias, of: sites, targets: layers)
+    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+
+  /// The divisor of `size` that is nearest to `wanted`, the smaller of two.
+  static func divisor(of size: Int, near wanted: Int) -> Int {
+    (1...size).filter { size % $0 == 0 }.min { abs($0 - wanted) < abs($1 - wanted) } ?? size
+  }
+}
+
+/// A layer whose input is rotated.
+private final class RotatedInput: LinearAdapter {
+  /// `[blocks, size * (size - 1) / 2]`, the upper triangles of skew-symmetric matrices.
+  let angles: Parameter
+  let size: Int
+  let series: CayleySeries
+
+  init(_ angles: Parameter, size: Int, series: CayleySeries) { (self.angles, self.size, self.series) = (angles, size, series) }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { base.plain(rotated(x)) }
+
+  private func rotated(_ x: Tensor) -> Tensor { multiplyBlocks(x, cayleyTransform(angles.operand, size: size, series)) }
+
+  /// `W (x R)` is `(W Rᵀ) x`.
+  func merge(into base: Linear) throws(TuningError) {
+    try base.merge { matrixProduct($0, rotated(.identity(base.inputSize)), transposingSecond: true) }
+  }
+}

@@ -1,0 +1,207 @@
+import CKernels
+
+/// How a rotation is computed from a skew-symmetric matrix `Q`.
+public enum CayleySeries: Sendable, Hashable {
+  /// `(I - Q) (I + Q)⁻¹`.
+  case exact
+  /// `I + 2 Q + 2 Q² + ... + Qⁿ`, nearly a rotation for small angles; PEFT counts terms so that fewer than four make `n` 3, 1 or 0.
+  case neumann(terms: Int)
+
+  /// The factors of the powers of `Q`.
+  var coefficients: [Float] {
+    guard case .neumann(let terms) = self else { return [] }
+    switch terms {
+    case ...1: return [1]
+    case 2: return [1, 2]
+    default: return [1] + Array(repeating: 2, count: max(3, terms - 1) - 1) + [1]
+    }
+  }
+}
+
+/// Square blocks that are (nearly) rotations, from the upper triangles of skew-symmetric matrices.
+///
+/// - Parameter angles: `[blocks, size * (size - 1) / 2]`, row by row of the triangle.
+/// - Returns: `[blocks, size * size]`.
+public func cayleyTransform(_ angles: Tensor, size: Int, _ series: CayleySeries) -> Tensor {
+  let blocks = angles.shape.rows, count = size * size
+  precondition(angles.shape.columns == size * (size - 1) / 2, "\(angles.shape) for blocks of \(size)")
+  let out = Tensor(uninitialized: [blocks, count]), o = out.mutablePointer, from = angles.pointer
+  parallel(blocks) { block in
+    let transform = BlockTransform(angles: from + block * angles.shape.columns, size: size, series)
+    (o + block * count).update(from: transform.result.pointer, count: count)
+  }
+  return recorded("cayleyTransform", out, from: angles.slot) { gradient, tape in
+    let result = Tensor(uninitialized: angles.shape), d = result.mutablePointer
+    parallel(blocks) { block in
+      let transform = BlockTransform(angles: angles.pointer + block * angles.shape.columns, size: size, series)
+      transform.writeGradient(of: gradient.pointer + block * count, to: d + block * angles.shape.columns)
+    }
+    tape.accumulate(result, into: angles)
+  }
+}
+
+/// One block's transform with what its gradient needs.
+private struct BlockTransform {
+  let size: Int
+  let skew: Tensor
+  let series: CayleySeries
+  /// Horner's partial sums `H_n, ..., H_0`, or the inverse of `I + Q` and the result.
+  let steps: [Tensor]
+
+  var result: Tensor { steps[steps.count - 1] }
+
+  init(angles: UnsafePointer<Float>, size: Int, _ series: CayleySeries) {
+    (self.size, self.series) = (size, series)
+    skew = .zeros([size, size])
+    let q = skew.mutablePointer
+    var index = 0
+    for row in 0..<size {
+      for column in row + 1..<max(size, row + 1) {
+        q[row * size + column] = angles[index]
+        q[column * size + row] = -angles[index]
+        index += 1
+      }
+    }
+    let coefficients = series.coefficients
+    guard let last = coefficients.last else {
+      let inverse = Self.inverse(of: skew, size: size)
+      let difference = Self.product(skew, inverse, beta: 1, onto: Self.diagonal(0, size), alpha: -1)
+      let result = Tensor(uninitialized: [size, size])
+      graft_add(result.mutablePointer, inverse.pointer, difference.pointer, size * size)
+      steps = [inverse, result]
+      return
+    }
+    var partial = [Self.diagonal(last, size)]
+    for factor in coefficients.dropLast().reversed() {
+      partial.append(Self.product(skew, partial[partial.count - 1], beta: 1, onto: Self.diagonal(factor, size)))
+    }
+    steps = partial
+  }
+
+  func writeGradient(of gradient: UnsafePointer<Float>, to angles: UnsafeMutablePointer<Float>) {
+    let received = Tensor(uninitialized: [size, size]), total: Tensor
+    received.mutablePointer.update(from: gradient, count: size * size)
+    if case .exact = series {
+      // R = (I - Q) (I + Q)⁻¹, so dR = -(I + R) dQ (I + Q)⁻¹.
+      let through = Self.product(result, transposingFirst: true, received, beta: 1, onto: received.copied)
+      total = Self.product(through, steps[0], transposingSecond: true, beta: 0, onto: .zeros([size, size]), alpha: -1)
+    } else {
+      var sum = Tensor.zeros([size, size]), flowing = received
+      for step in steps.indices.dropFirst().reversed() {
+        sum = Self.product(flowing, steps[step - 1], transposingSecond: true, beta: 1, onto: sum)
+        flowing = Self.product(skew, transposingFirst: true, flowing, beta: 0, onto: .zeros([size, size]))
+      }
+      total = sum
+    }
+    let d = total.pointer
+    var index = 0
+    for row in 0..<size {
+      for column in row + 1..<max(size, row + 1) {
+        angles[index] = d[row * size + column] - d[column * size + row]
+        index += 1
+      }
+    }
+  }
+
+  private static func diagonal(_ value: Float, _ size: Int) -> Tensor {
+    let matrix = Tensor.zeros([size, size]), m = matrix.mutablePointer
+    for index in 0..<size { m[index * size + index] = value }
+    return matrix
+  }
+
+  /// `beta * out + alpha * a b`, in the memory of `out`.
+  private static func product(
+    _ a: Tensor, transposingFirst: Bool = false, _ b: Tensor, transposingSecond: Bool = false, beta: Float, onto out: Tensor, alpha: Float = 1
+  ) -> Tensor {
+    let size = a.shape[0]
+    sgemm(
+      size, size, size, alpha, MatrixOperand(a.pointer, stride: size, transposed: transposingFirst),
+      MatrixOperand(b.pointer, stride: size, transposed: transposingSecond), beta, out.mutablePointer, size)
+    return out
+  }
+
+  /// `(I + Q)⁻¹` by Gauss and Jordan's elimination in double precision; `I + Q` is never singular.
+  private static func inverse(of skew: Tensor, size: Int) -> Tensor {
+    var left = skew.values.map(Double.init), right = [Double](repeating: 0, count: size * size)
+    for index in 0..<size {
+      left[index * size + index] += 1
+      right[index * size + index] = 1
+    }
+    for pivot in 0..<size {
+      let best = (pivot..<size).max { abs(left[$0 * size + pivot]) < abs(left[$1 * size + pivot]) } ?? pivot
+      if best != pivot {
+        for column in 0..<size {
+          left.swapAt(pivot * size + column, best * size + column)
+          right.swapAt(pivot * size + column, best * size + column)
+        }
+      }
+      let scale = 1 / left[pivot * size + pivot]
+      for column in 0..<size {
+        left[pivot * size + column] *= scale
+        right[pivot * size + column] *= scale
+      }
+      for row in 0..<size where row != pivot {
+        let factor = left[row * size + pivot]
+        for column in 0..<size {
+          left[row * size + column] -= factor * left[pivot * size + column]
+          right[row * size + column] -= factor * right[pivot * size + column]
+        }
+      }
+    }
+    return Tensor(right.map(Float.init), [size, size])
+  }
+}
+
+extension Tensor {
+  fileprivate var copied: Tensor {
+    var copy = self
+    copy.makeUnique()
+    return copy
+  }
+}
+
+/// `x` with its columns in blocks, each multiplied by a square matrix: `out_i = x_i B_i`.
+///
+/// - Parameters:
+///   - x: `[rows, n * size]`.
+///   - blocks: `[n, size * size]`, or `[1, size * size]` for the same matrix everywhere.
+/// - Returns: `[rows, n * size]`.
+public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
+  let size = Int(Double(blocks.shape.columns).squareRoot().rounded()), rows = x.shape.rows, width = x.shape.columns
+  let count = width / size, isShared = blocks.shape.rows == 1
+  precondition(size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count), "\(x.shape) by \(blocks.shape)")
+  func product(_ input: Tensor, transposed: Bool) -> Tensor {
+    let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = input.pointer, b = blocks.pointer
+    parallel(count) { block in
+      sgemm(
+        rows, size, size, 1, MatrixOperand(from + block * size, stride: width),
+        MatrixOperand(b + (isShared ? 0 : block * size * size), stride: size, transposed: transposed), 0, o + block * size, width)
+    }
+    return out
+  }
+  return recorded("multiplyBlocks", product(x, transposed: false), from: x.slot, blocks.slot) { gradient, tape in
+    if tape.tracks(x) { tape.accumulate(product(gradient, transposed: true), into: x) }
+    tape.accumulate(into: blocks) { total, isFirst in
+      if isFirst { graft_fill(total, 0, blocks.elementCount) }
+      let from = x.pointer, dy = gradient.pointer
+      func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
+        sgemm(
+          size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true), MatrixOperand(dy + block * size, stride: width),
+          1, target, size)
+      }
+      if isShared {
+        for block in 0..<count { add(block, total) }
+      } else {
+        parallel(count) { add($0, total + $0 * size * size) }
+      }
+    }
+  }
+}
+
+let rotationSpecimens: [OperationSpecimen] = [
+  OperationSpecimen("cayleyTransform, exact", .init("angles", [2, 6])) { cayleyTransform($0[0], size: 4, .exact) },
+  OperationSpecimen("cayleyTransform, five terms", .init("angles", [2, 6])) { cayleyTransform($0[0], size: 4, .neumann(terms: 5)) },
+  OperationSpecimen("cayleyTransform, two terms", .init("angles", [1, 3])) { cayleyTransform($0[0], size: 3, .neumann(terms: 2)) },
+  OperationSpecimen("multiplyBlocks", .init("x", [5, 6]), .init("blocks", [2, 9])) { multiplyBlocks($0[0], $0[1]) },
+  OperationSpecimen("multiplyBlocks, shared", .init("x", [5, 6]), .init("blocks", [1, 9])) { multiplyBlocks($0[0], $0[1]) },
+]

@@ -1,0 +1,55 @@
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+
+/// A two-layer Llama with biases and random weights, the same every time.
+func makeTinyModel() throws -> Llama {
+  let json = try JSON(
+    parsing: """
+      {"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+       "num_key_value_heads": 2, "head_dim": 4, "attention_bias": true, "mlp_bias": true, "rms_norm_eps": 1e-5}
+      """)
+  let catalog = SiteCatalog()
+  let model = try Llama(ArchitectureConfiguration(json, source: "tiny"), modelType: "llama", in: Scope(source: nil, catalog: catalog))
+  catalog.modelType = "llama"
+  randomize(catalog.parameters, deviation: 0.3)
+  return model
+}
+
+/// Draws values around what they are: norms stay near 1.
+func randomize(_ parameters: [Parameter], deviation: Float) {
+  for parameter in parameters {
+    let isNorm = parameter.path.contains("norm")
+    let noise = RandomStream(seed: 3).split(parameter.path).normal(parameter.shape, standardDeviation: isNorm ? 0.1 : deviation)
+    parameter.assign(isNorm ? parameter.value + noise : noise)
+  }
+}
+
+let tinySequences: [[Int32]] = [[3, 17, 5, 31, 8, 2, 26], [11, 4, 39, 0, 22]]
+
+func tinyBatch() -> Batch {
+  let input = SequenceInput(tinySequences)
+  let targets = tinySequences.flatMap { Array($0.dropFirst()) + [Batch.ignoredTarget] }
+  return Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+}
+
+extension Llama {
+  /// The hidden states of both sequences.
+  func states() -> [Float] { hiddenStates(SequenceInput(tinySequences), .inference).values }
+
+  /// The mean loss with its gradients left on the parameters.
+  func differentiate(isCheckpointing: Bool = false) -> Float {
+    let batch = tinyBatch(), tape = Tape()
+    let loss = tape.record {
+      self.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTokenCount))
+    }
+    tape.backpropagate(from: loss)
+    return loss.scalar
+  }
+}
+
+func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
+  a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
+}

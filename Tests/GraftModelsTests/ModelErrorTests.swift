@@ -1,0 +1,64 @@
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+import Testing
+
+@Suite("What cannot be built is named")
+struct ModelErrorTests {
+  private func message(_ build: () throws -> Void) -> String {
+    do {
+      try build()
+      return ""
+    } catch { return "\(error)" }
+  }
+
+  private func build(_ config: JSON, task: LearningTask = .causalLM, from source: SyntheticSource? = nil) throws {
+    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    _ = try ModelRegistry.build(ArchitectureConfiguration(config, source: "config.json"), task: task, in: scope)
+  }
+
+  @Test(arguments: ["bert-tokens", "t5", "bart", "distilbert"])
+  func missingAndMisshapenTensors(_ name: String) throws {
+    let fixture = try ModelFixture(name)
+    let tensor = try #require(SyntheticSource(fixture).tensorNames.first { $0.hasSuffix(".weight") && $0.contains("0") })
+    let missing = SyntheticSource(fixture)
+    missing.remove(tensor)
+    #expect(message { _ = try fixture.model(from: missing) }.contains("no tensor \(tensor)"))
+    let misshapen = SyntheticSource(fixture)
+    misshapen.reshape(tensor, to: [3, 4])
+    #expect(message { _ = try fixture.model(from: misshapen) }.contains("\(tensor) has shape [3, 4]"))
+  }
+
+  /// A classifier that the checkpoint lacks is drawn; the rest is not.
+  @Test func aFreshHeadIsDrawn() throws {
+    let fixture = try ModelFixture("bert-tokens"), source = SyntheticSource(fixture)
+    source.remove("classifier.weight")
+    source.remove("classifier.bias")
+    let model = try #require(try fixture.model(from: source) as? any TokenClassifier)
+    #expect(model.labelCount == 4)
+    #expect(model.catalog.parameter("classifier.weight")?.value.values.contains { $0 != 0 } == true)
+  }
+
+  @Test func unsupportedThings() {
+    #expect(message { try build(["model_type": "gptt2"]) } == #"config.json: model_type: unsupported model_type "gptt2"; did you mean gpt2?"#)
+    let bert: JSON = [
+      "model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+    ]
+    #expect(message { try build(bert) }.contains("unsupported task causal_lm for bert"))
+    #expect(message { try build(bert, task: .seq2seqLM) }.contains("it can do masked_lm, sequence_classification, token_classification"))
+    #expect(message { try build(["model_type": "t5"], task: .maskedLM) }.contains("unsupported task masked_lm for t5"))
+    #expect(message { try build(bert.setting("hidden_act", "mish"), task: .maskedLM) } == #"config.json: hidden_act: unsupported activation "mish""#)
+    #expect(message { try build(bert.setting("is_decoder", true), task: .maskedLM) } == "config.json: is_decoder: unsupported value true")
+    #expect(message { try build(bert.setting("num_attention_heads", 3), task: .maskedLM) }.contains("num_attention_heads: 3 heads do not divide 4"))
+    #expect(message { try build(bert.setting("problem_type", "ranking"), task: .sequenceClassification) }.contains(#"unknown problem "ranking""#))
+  }
+}
+
+extension JSON {
+  fileprivate func setting(_ key: String, _ value: JSON) -> JSON {
+    let members = (object.map { Array($0) } ?? []).filter { $0.key != key }.map { ($0.key, $0.value) }
+    return .object(JSONObject(members + [(key, value)]))
+  }
+}

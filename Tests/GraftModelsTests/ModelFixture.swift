@@ -1,0 +1,95 @@
+import Foundation
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftTensors
+import Testing
+
+import GraftModels
+
+/// What Transformers computes with a tiny model, as `Scripts/make-model-goldens.py` writes it.
+struct ModelFixture {
+  let json: JSON
+
+  static let names = [
+    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-tokens", "roberta-multi-label", "roberta-untied",
+    "distilbert", "t5", "t5-gated", "bart",
+  ]
+
+  init(_ name: String) throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+    json = try JSON(parsing: try String(contentsOf: folder.appendingPathComponent("\(name).json"), encoding: .utf8))
+  }
+
+  var task: LearningTask { json["task"]?.string.flatMap(LearningTask.init) ?? .causalLM }
+  var configuration: ArchitectureConfiguration { ArchitectureConfiguration(json["config"] ?? .null, source: "config.json") }
+  var loss: Float { Float(json["loss"]?.double ?? .nan) }
+  var outputs: [[Float]] { (json["outputs"]?.array ?? []).map { ($0.array ?? []).map { Float($0.double ?? .nan) } } }
+  var gradients: [(name: String, norm: Double)] { (json["gradients"]?.object ?? [:]).map { ($0.key, $0.value.double ?? .nan) } }
+
+  var examples: [EncodedExample] {
+    (json["examples"]?.array ?? []).map { example in
+      func ids(_ key: String) -> [Int32]? { example[key]?.array.map { $0.map { Int32($0.int ?? -1) } } }
+      let label: ExampleLabel? = example["label"].map { label in
+        if let classes = label.array { return .classes(Set(classes.compactMap(\.int))) }
+        return json["config"]?["problem_type"]?.string == "regression" ? .value(Float(label.double ?? .nan)) : .class(label.int ?? -1)
+      }
+      return EncodedExample(
+        tokens: ids("tokens") ?? [], typeIDs: ids("typeIDs"), label: label, source: ids("source"), tokenLabels: ids("targets"))
+    }
+  }
+
+  func model(from source: SyntheticSource) throws -> any TrainableModel {
+    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let model = try ModelRegistry.build(configuration, task: task, in: scope)
+    return try #require(model as? any TrainableModel)
+  }
+
+  func batch(for model: any Model) -> Batch {
+    Batch(collating: examples, objective: task.objective(for: model))
+  }
+}
+
+extension LearningTask {
+  func objective(for model: any Model) -> BatchObjective {
+    switch self {
+    case .causalLM: .nextToken
+    case .maskedLM, .tokenClassification: .tokenLabels
+    case .sequenceClassification: .labels
+    case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? -1)
+    }
+  }
+}
+
+/// A checkpoint whose values are made from its tensors' names, as the script makes them.
+final class SyntheticSource: WeightSource {
+  let name = "synthetic"
+  private(set) var shapes: [String: (shape: Shape, centre: Double)] = [:]
+  let tensorNames: [String]
+
+  init(_ fixture: ModelFixture) {
+    let tensors = fixture.json["tensors"]?.object ?? [:]
+    tensorNames = tensors.keys
+    for (name, entry) in tensors {
+      shapes[name] = (Shape((entry["shape"]?.array ?? []).compactMap(\.int)), entry["centre"]?.double ?? 0)
+    }
+  }
+
+  func remove(_ name: String) { shapes[name] = nil }
+  func reshape(_ name: String, to shape: Shape) { shapes[name]?.shape = shape }
+
+  func contains(_ name: String) -> Bool { shapes[name] != nil }
+
+  func tensor(_ name: String) throws -> Tensor {
+    let (shape, centre) = try #require(shapes[name])
+    let seed = name.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    return Tensor((0..<shape.elementCount).map { Float(centre + (Self.uniform(seed, $0) - 0.5) * 0.8) }, shape)
+  }
+
+  private static func uniform(_ seed: UInt32, _ index: Int) -> Double {
+    var x = seed &+ UInt32(index)
+    x = (x ^ (x >> 16)) &* 0x7FEB_352D
+    x = (x ^ (x >> 15)) &* 0x846C_A68B
+    return Double(x ^ (x >> 16)) / 4_294_967_296
+  }
+}

@@ -1,0 +1,74 @@
+import GraftBatching
+import GraftLayers
+import GraftModels
+import GraftTensors
+import Testing
+
+@Suite("Every family computes what Transformers does")
+struct ModelGoldenTests {
+  @Test(arguments: ModelFixture.names)
+  func outputs(_ name: String) throws {
+    let fixture = try ModelFixture(name), model = try fixture.model(from: SyntheticSource(fixture))
+    let batch = fixture.batch(for: model), expected = fixture.outputs.flatMap { $0 }
+    let found: [Float]
+    if let model = model as? any SequenceClassifier {
+      found = model.logits(SequenceInput(batch), .inference).values
+    } else if let model = model as? any TokenClassifier {
+      found = gatherRows(model.logits(SequenceInput(batch), .inference), Tensor(batch.lossRows)).values
+    } else {
+      let model = try #require(model as? any LanguageModel), rows = batch.lossRows
+      let hidden = model.headInputs(batch, rows: rows, .inference)
+      found = model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
+    }
+    #expect(largestDifference(found, expected) < 1e-5)
+  }
+
+  @Test(arguments: ModelFixture.names, [false, true])
+  func lossAndGradients(_ name: String, isCheckpointing: Bool) throws {
+    let fixture = try ModelFixture(name), source = SyntheticSource(fixture), model = try fixture.model(from: source)
+    let batch = fixture.batch(for: model)
+    for parameter in model.catalog.parameters { parameter.isTrainable = true }
+    let tape = Tape()
+    let loss = tape.record {
+      model.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTermCount))
+    }
+    tape.backpropagate(from: loss)
+    #expect(abs(loss.scalar - fixture.loss) < 1e-5)
+
+    #expect(!fixture.gradients.isEmpty)
+    for (stored, norm) in fixture.gradients {
+      let parameter = try #require(
+        model.catalog.parameters.first { ([$0.path] + ModelRegistry.aliases(of: $0.path)).first(where: source.contains) == stored }, "\(stored)")
+      let found = (parameter.gradient?.sumOfSquares ?? .nan).squareRoot()
+      #expect(abs(found - norm) < 1e-5 * max(1, norm), "\(stored)")
+    }
+  }
+
+  /// Whatever a checkpoint holds is used, but for what another tensor stands for.
+  @Test(arguments: ModelFixture.names)
+  func everyTensorIsUsed(_ name: String) throws {
+    let fixture = try ModelFixture(name), source = SyntheticSource(fixture)
+    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    _ = try ModelRegistry.build(fixture.configuration, task: fixture.task, in: scope)
+    let unused = Set(source.tensorNames).subtracting(scope.consumedNames)
+    #expect(unused.subtracting(["lm_head.bias"]).isEmpty)
+  }
+
+  /// The buckets that formats of relative positions are documented with.
+  @Test func relativePositionBuckets() throws {
+    let distances = [-200, -128, -127, -64, -20, -16, -15, -9, -8, -7, -1, 0, 1, 7, 8, 9, 15, 16, 20, 64, 127, 128, 200]
+    func buckets(_ isBidirectional: Bool) throws -> [Int] {
+      let bias = try RelativePositionBias(
+        Scope(source: nil, catalog: SiteCatalog()), buckets: 32, heads: 1, maximumDistance: 128, isBidirectional: isBidirectional,
+        initializer: .zeros)
+      return distances.map(bias.bucket)
+    }
+    #expect(try buckets(true) == [15, 15, 15, 14, 10, 10, 9, 8, 8, 7, 1, 0, 17, 23, 24, 24, 25, 26, 26, 30, 31, 31, 31])
+    #expect(try buckets(false) == [31, 31, 31, 26, 17, 16, 15, 9, 8, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  }
+}
+
+func largestDifference(_ found: [Float], _ expected: [Float]) -> Float {
+  guard found.count == expected.count, !found.isEmpty else { return .infinity }
+  return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude.isNaN ? .infinity : ($1.0 - $1.1).magnitude) }
+}

@@ -1,0 +1,126 @@
+import GraftBatching
+import GraftLayers
+import GraftModels
+import GraftTensors
+import Testing
+
+@Suite("Laws of every family")
+struct ModelLawTests {
+  /// A document's loss does not know what else is in its batch.
+  @Test(arguments: TinyModel.all)
+  func aBatchIsTheSumOfItsDocuments(_ tiny: TinyModel) throws {
+    let model = try tiny.build(), objective = tiny.task.objective(for: model)
+    func loss(_ examples: [EncodedExample]) -> Float { model.loss(Batch(collating: examples, objective: objective), .inference, scale: 1).scalar }
+    let together = loss(tiny.examples), apart = tiny.examples.map { loss([$0]) }
+    #expect(together > 0)
+    #expect(abs(together - apart.reduce(0, +)) < 1e-4 * together)
+  }
+
+  @Test(arguments: TinyModel.all)
+  func lossFalls(_ tiny: TinyModel) throws {
+    let model = try tiny.build(isTrainable: true), batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
+    var losses: [Float] = []
+    for _ in 0..<12 {
+      let tape = Tape()
+      let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
+      tape.backpropagate(from: loss)
+      losses.append(loss.scalar)
+      let norm = model.catalog.parameters.reduce(0.0) { $0 + ($1.gradient?.sumOfSquares ?? 0) }.squareRoot()
+      for parameter in model.catalog.parameters {
+        guard let gradient = parameter.gradient?.values else { continue }
+        parameter.update { values in for index in values.indices { values[index] -= 0.1 * gradient[index] / Float(max(1, norm)) } }
+        parameter.gradient = nil
+      }
+    }
+    #expect(losses[11] < losses[0] - 0.01, "\(losses)")
+  }
+
+  /// Dropout is drawn in training, and only there.
+  @Test(arguments: TinyModel.all)
+  func dropoutIsForTraining(_ tiny: TinyModel) throws {
+    guard tiny.configuration["model_type"]?.string.map({ ["gpt2", "bert", "roberta", "distilbert", "t5", "bart", "transformer"].contains($0) }) == true
+    else { return }
+    let model = try tiny.build(), batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
+    func loss(_ pass: Pass) -> Float { model.loss(batch, pass, scale: 1).scalar }
+    #expect(loss(Pass()) == loss(Pass(random: RandomStream(seed: 5))))
+    #expect(loss(Pass(isTraining: true)) == loss(Pass(isTraining: true)))
+    #expect(loss(Pass(isTraining: true)) != loss(Pass(isTraining: true, random: RandomStream(seed: 5))))
+  }
+
+  @Test(arguments: TinyModel.causal)
+  func aCachedPassIsAFullOne(_ tiny: TinyModel) throws {
+    let model = try tiny.build(), documents = tiny.examples.map(\.tokens) + [[4, 4, 8, 15, 16, 22, 1]]
+    let full = model.hiddenStates(SequenceInput(documents), .inference), spans = SequenceInput(documents).spans
+    // The first two tokens at once, where there are as many, then one at a time while all have some left.
+    let cache = KeyValueCache(sequences: 3, capacity: 9), kept = [0, 2, 3]
+    var taken = 0
+    for count in [2, 1, 1, 1] {
+      let parts = kept.map { Array(documents[$0][taken..<taken + count]) }
+      let step = model.hiddenStates(SequenceInput(parts, startingAt: cache.lengths), Pass(cache: cache))
+      cache.advance(by: parts.map(\.count))
+      let rows = kept.flatMap { document in (taken..<taken + count).map { Int32(spans[document].start + $0) } }
+      #expect(largestDifference(step.values, gatherRows(full, Tensor(rows)).values) < 1e-5)
+      taken += count
+    }
+  }
+
+  @Test(arguments: TinyModel.sequenceToSequence)
+  func aCachedDecoderIsAFullOne(_ tiny: TinyModel) throws {
+    let model = try #require(try tiny.build() as? any SequenceToSequenceModel)
+    let sources: [[Int32]] = [[3, 9, 1, 20], [7], [5, 5, 2, 0, 11, 8]], targets: [[Int32]] = [[1, 2, 3, 4], [9, 9, 8, 7], [0, 6, 12, 18]]
+    let full = model.decode(SequenceInput(targets), over: model.encode(SequenceInput(sources), .inference), .inference)
+    let cache = KeyValueCache(sequences: 3, capacity: 4), pass = Pass(cache: cache)
+    let source = model.encode(SequenceInput(sources), pass)
+    var active = [0, 1, 2]
+    for place in 0..<4 {
+      let step = model.decode(SequenceInput(active.map { [targets[$0][place]] }, startingAt: cache.lengths), over: source, pass)
+      cache.advance(by: active.map { _ in 1 })
+      #expect(largestDifference(step.values, gatherRows(full, Tensor(active.map { Int32($0 * 4 + place) })).values) < 1e-5)
+      // The sequences change places and one is finished, as beam search has it.
+      if place == 1 {
+        cache.select([2, 0])
+        active = [2, 0]
+      }
+    }
+  }
+
+  @Test(arguments: TinyModel.causal)
+  func theFutureIsNotSeen(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let one = model.hiddenStates(SequenceInput([[3, 1, 4, 1, 5, 9]]), .inference), other = model.hiddenStates(SequenceInput([[3, 1, 4, 2, 6, 5]]), .inference)
+    #expect(one.rows(0..<3).values == other.rows(0..<3).values)
+    #expect(one.rows(3..<4).values != other.rows(3..<4).values)
+  }
+
+  @Test(arguments: TinyModel.masked)
+  func encodersSeeBothWays(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let one = model.hiddenStates(SequenceInput([[3, 1, 4]]), .inference), other = model.hiddenStates(SequenceInput([[3, 1, 2]]), .inference)
+    #expect(one.rows(0..<1).values != other.rows(0..<1).values)
+  }
+
+  /// A prefix model's prompt sees itself in both directions, and what follows is causal.
+  @Test(arguments: TinyModel.causal)
+  func prefixesSeeThemselves(_ tiny: TinyModel) throws {
+    let model = try tiny.build(style: .prefix)
+    func states(_ tokens: [Int32]) -> Tensor {
+      var input = SequenceInput([tokens])
+      input.promptLengths = [3]
+      return model.hiddenStates(input, .inference)
+    }
+    let one = states([3, 1, 4, 1, 5]), prompt = states([3, 1, 2, 1, 5]), rest = states([3, 1, 4, 1, 6])
+    #expect(one.rows(0..<1).values != prompt.rows(0..<1).values)
+    #expect(one.rows(0..<4).values == rest.rows(0..<4).values)
+  }
+
+  /// A tied head is the embedding's own matrix: one tensor, counted and trained once.
+  @Test(arguments: TinyModel.causal + TinyModel.masked + TinyModel.sequenceToSequence)
+  func tiedIsOneTensor(_ tiny: TinyModel) throws {
+    let model = try #require(try tiny.build() as? any LanguageModel)
+    let embedding = try #require(model.catalog.sites.first { $0.role == .tokenEmbedding }?.embedding)
+    let isTied = tiny.configuration["tie_word_embeddings"]?.bool ?? !["llama", "qwen3"].contains(model.modelType)
+    #expect((model.head.weight === embedding.weight) == isTied)
+    #expect(Set(model.catalog.parameters.map(\.path)).count == model.catalog.parameters.count)
+    #expect(model.catalog.parameters.contains { $0 === model.head.weight })
+  }
+}
