@@ -1,13 +1,18 @@
 import GraftLayers
 import GraftTensors
 
-/// Continues prompts token by token, keys and values of earlier tokens cached.
+/// Writes token by token, keys and values of earlier tokens cached: a decoder's continuation of prompts, or an
+/// encoder-decoder's answer to sources.
 public struct Generator {
-  public let model: any CausalLanguageModel
   /// The ids that end a sequence; the one met is part of the result.
   public let endIDs: Set<Int32>
+  private let model: any LanguageModel
 
-  public init(_ model: any CausalLanguageModel, endIDs: Set<Int32>) {
+  /// - Throws: `GenerationError` for a model that does not generate.
+  public init(continuing model: any Model, endIDs: Set<Int32>) throws {
+    guard let model = model as? any LanguageModel, model is any CausalLanguageModel || model is any SequenceToSequenceModel else {
+      throw GenerationError("\(model.modelType) as loaded is not supported by generation; use a decoder or an encoder-decoder")
+    }
     self.model = model
     self.endIDs = endIDs
   }
@@ -23,15 +28,23 @@ public struct Generator {
   ) -> [[Int32]] {
     guard settings.maxNewTokens > 0, !prompts.isEmpty else { return prompts.map { _ in [] } }
     let sampler = TokenSampler(settings)
-    let longest = prompts.map(\.count).max() ?? 0
+    // An encoder-decoder reads the prompts once and starts from its start token.
+    let sequenceToSequence = model as? any SequenceToSequenceModel
+    let source = sequenceToSequence.map { $0.encode(SequenceInput(prompts), .inference) }
+    var inputs = sequenceToSequence.map { model in prompts.map { _ in [model.decoderStartID] } } ?? prompts
+    let longest = inputs.map(\.count).max() ?? 0
     let cache = KeyValueCache(sequences: prompts.count, capacity: longest + settings.maxNewTokens)
     let pass = Pass(cache: cache)
     var results: [[Int32]] = prompts.map { _ in [] }
     var active = Array(prompts.indices)
-    var inputs = prompts
     for step in 0..<settings.maxNewTokens {
       let input = SequenceInput(inputs, startingAt: cache.lengths)
-      let hidden = model.hiddenStates(input, pass)
+      let hidden: Tensor
+      if let sequenceToSequence, let source {
+        hidden = sequenceToSequence.decode(input, over: source, pass)
+      } else {
+        hidden = model.hiddenStates(input, pass)
+      }
       cache.advance(by: inputs.map(\.count))
       let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
       let logits = model.head(last, pass)
@@ -52,4 +65,11 @@ public struct Generator {
     }
     return results
   }
+}
+
+/// A request that generation cannot serve.
+public struct GenerationError: Error, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
 }

@@ -24,6 +24,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   public var maximumLength: Int?
   /// Whether padding goes before the text, where the files say so.
   public var padsLeft: Bool?
+  /// What a model is given of an encoding, such as `token_type_ids`, where the files say so.
+  public var modelInputNames: [String]?
   /// The class of the Transformers library, such as `LlamaTokenizerFast`.
   public var tokenizerClass: String?
 
@@ -51,6 +53,7 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     maximumLength = configuration?["model_max_length"]?.int.flatMap { $0 < 1_000_000_000 ? $0 : nil }
     padsLeft = (configuration?["padding_side"]?.string).map { $0 == "left" }
     tokenizerClass = configuration?["tokenizer_class"]?.string
+    modelInputNames = configuration?["model_input_names"]?.array?.compactMap(\.string)
     switch configuration?["chat_template"] {
     case .string(let template): chatTemplates["default"] = template
     case .array(let list):

@@ -3,32 +3,81 @@ import GraftBatching
 import GraftLayers
 import GraftTensors
 
-/// What a language model makes of held-out text.
-public struct LanguageEvaluation: Sendable, Equatable {
-  /// The mean over all loss-carrying tokens.
-  public var loss: Double
-  /// The share of loss-carrying tokens that were the model's first choice.
-  public var tokenAccuracy: Double
-  public var tokenCount: Int
+/// What a model makes of held-out examples: its loss and the figures of its task.
+public enum Evaluator {
+  /// The figures by name, `loss` first, over batches of which nothing is kept.
+  public static func figures(of model: any TrainableModel, batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+    switch model {
+    case let model as any LanguageModel: tokenFigures(model, batches)
+    case let model as any SequenceClassifier: labelFigures(model, batches)
+    case let model as any TokenClassifier: tokenLabelFigures(model, batches)
+    default: [("loss", meanLoss(model, batches))]
+    }
+  }
 
-  public var perplexity: Double { exp(loss) }
-
-  /// Evaluates over batches; nothing is kept between them.
-  public init(of model: any CausalLanguageModel, batches: some Sequence<Batch>) {
+  private static func tokenFigures(_ model: any LanguageModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var total = 0.0, hits = 0, count = 0
     for batch in batches {
       let rows = batch.lossRows
       guard !rows.isEmpty else { continue }
-      let hidden = gatherRows(model.hiddenStates(SequenceInput(batch), .inference), Tensor(rows))
-      let predictions = model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] })
-      for prediction in predictions {
+      let hidden = model.headInputs(batch, rows: rows, .inference)
+      for prediction in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }) {
         total -= Double(prediction.logProbability)
         hits += prediction.isFirstChoice ? 1 : 0
       }
       count += rows.count
     }
-    loss = total / Double(max(1, count))
-    tokenAccuracy = Double(hits) / Double(max(1, count))
-    tokenCount = count
+    let loss = total / Double(max(1, count))
+    return [("loss", loss), ("perplexity", exp(loss)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
+  }
+
+  private static func labelFigures(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+    var loss = 0.0, count = 0, predicted: [Int] = [], actual: [Int] = [], outputs: [Double] = [], values: [Double] = []
+    for batch in batches {
+      loss += Double(model.loss(batch, .inference, scale: 1).scalar)
+      count += batch.labels.count
+      let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+      for (row, label) in batch.labels.enumerated() {
+        let line = logits[row * width..<(row + 1) * width]
+        switch label {
+        case .class(let index):
+          actual.append(index)
+          predicted.append((line.indices.max { line[$0] < line[$1] } ?? line.startIndex) - line.startIndex)
+        case .value(let value):
+          values.append(Double(value))
+          outputs.append(Double(line[line.startIndex]))
+        case .classes: break
+        }
+      }
+    }
+    let mean = ("loss", loss / Double(max(1, count)))
+    guard values.isEmpty else { return [mean, ("pearson", Metrics.pearson(outputs, values))] }
+    guard !actual.isEmpty else { return [mean] }
+    let table = ConfusionTable(predicted: predicted, actual: actual)
+    return [mean, ("accuracy", table.accuracy), ("f1", table.macroF1), ("matthews_correlation", table.matthewsCorrelation)]
+  }
+
+  private static func tokenLabelFigures(_ model: any TokenClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+    var loss = 0.0, predicted: [Int] = [], actual: [Int] = []
+    for batch in batches {
+      loss += Double(model.loss(batch, .inference, scale: 1).scalar)
+      let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+      for row in batch.lossRows.map(Int.init) {
+        let line = logits[row * width..<(row + 1) * width]
+        predicted.append((line.indices.max { line[$0] < line[$1] } ?? line.startIndex) - line.startIndex)
+        actual.append(Int(batch.targets[row]))
+      }
+    }
+    let table = ConfusionTable(predicted: predicted, actual: actual)
+    return [("loss", loss / Double(max(1, actual.count))), ("accuracy", table.accuracy), ("f1", table.macroF1)]
+  }
+
+  private static func meanLoss(_ model: any TrainableModel, _ batches: some Sequence<Batch>) -> Double {
+    var total = 0.0, count = 0
+    for batch in batches {
+      total += Double(model.loss(batch, .inference, scale: 1).scalar)
+      count += batch.lossTermCount
+    }
+    return total / Double(max(1, count))
   }
 }

@@ -21,11 +21,12 @@ public enum AdapterOperations {
   /// Writes the base with an adapter folded in, as a checkpoint that needs none.
   ///
   /// The products are computed in float32, then a probe runs through the adapted and the merged model.
-  /// - Parameter dtype: the type of the written tensors; nil keeps each as the base stores it.
+  /// - Parameter dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each
+  ///   tensor as the base stores it.
   /// - Returns: the largest difference of the probe's log-probabilities, before the weights were rounded.
   /// - Throws: `SessionError` where that difference is beyond rounding.
   @discardableResult
-  public static func merge(model: String, adapter: String, to output: String, dtype: DType? = nil, ignoresFingerprint: Bool = false) throws -> Float {
+  public static func merge(model: String, adapter: String, to output: String, dtype: DType? = .float32, ignoresFingerprint: Bool = false) throws -> Float {
     let session = try ModelSession(model: model, adapter: adapter, ignoresFingerprint: ignoresFingerprint)
     let adapted = try probe(session)
     try session.delta?.merge()
@@ -59,11 +60,21 @@ public enum AdapterOperations {
     }
   }
 
-  /// Log-probabilities of a fixed run of tokens.
+  /// What the model makes of a fixed run of tokens.
   private static func probe(_ session: ModelSession) throws -> [Float] {
-    let model = try session.languageModel()
-    let tokens = (0..<16).map { Int32(($0 * 37 + 11) % model.vocabularySize) }
-    let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
-    return model.predictions(hidden.rows(0..<15), targets: Array(tokens.dropFirst())).map(\.logProbability)
+    let tokens = (0..<16).map { Int32(($0 * 37 + 11) % session.model.vocabularySize) }
+    let input = SequenceInput([tokens])
+    switch session.model {
+    case let model as any SequenceToSequenceModel:
+      let hidden = model.decode(input, over: model.encode(input, .inference), .inference)
+      return model.predictions(hidden, targets: tokens).map(\.logProbability)
+    case let model as any MaskedLanguageModel:
+      return model.predictions(model.transformed(model.hiddenStates(input, .inference), .inference), targets: tokens).map(\.logProbability)
+    case let model as any LanguageModel:
+      return model.predictions(model.hiddenStates(input, .inference), targets: tokens).map(\.logProbability)
+    case let model as any SequenceClassifier: return model.logits(input, .inference).values
+    case let model as any TokenClassifier: return model.logits(input, .inference).values
+    default: return session.model.hiddenStates(input, .inference).values
+    }
   }
 }

@@ -13,31 +13,31 @@ struct AnswerCheck {
 
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
-  private let endIDs: Set<Int32>
+  private let generator: Generator
   private let maxNewTokens: Int
 
-  /// Nil where the records are not prompts with completions.
+  /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
   ///
   /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short.
-  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, parameterCount: Int, endIDs: Set<Int32>) {
-    guard format == .promptCompletion else { return nil }
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>) {
+    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
+    let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     let pairs = records.compactMap { record -> (String, String)? in
-      guard let prompt = record.fields["prompt"]?.string, let completion = record.fields["completion"]?.string else { return nil }
+      guard let prompt = record.fields[keys.0]?.string, let completion = record.fields[keys.1]?.string else { return nil }
       return (prompt, completion)
     }
     guard !pairs.isEmpty else { return nil }
     self.tokenizer = tokenizer
-    self.endIDs = endIDs
+    self.generator = generator
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
-    let budget = 400_000_000_000 / (2 * parameterCount * (maxNewTokens + 64))
+    let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
     prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.encode($0.0)) }.filter { !$0.2.isEmpty }
   }
 
-  func run(_ model: any CausalLanguageModel) -> Outcome {
+  func run() -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    let generator = Generator(model, endIDs: endIDs)
     let answers = prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
       zip(group, generator(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))

@@ -35,7 +35,7 @@ public struct Benchmark {
 
   /// Forward, loss, backward, clip and AdamW, step by step.
   public func training() throws -> Result {
-    let session = try ModelSession(model: model)
+    let session = try ModelSession(model: model, task: .causalLM)
     let network = try session.languageModel()
     let delta = try Delta(try tuningMethod(), on: network.catalog)
     let optimizer = Optimizer(AdamW(), parameters: delta.parameters.map(\.parameter), weightDecay: 0.01)
@@ -74,12 +74,12 @@ public struct Benchmark {
 
   /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
   public func generation() throws -> Result {
-    let session = try ModelSession(model: model)
+    let session = try ModelSession(model: model, task: .causalLM)
     let network = try session.languageModel()
     var settings = SamplingSettings()
     settings.maxNewTokens = 128
     let prompt = Self.syntheticIDs(32, vocabulary: network.vocabularySize)
-    let generator = Generator(network, endIDs: [])
+    let generator = try Generator(continuing: network, endIDs: [])
     var runs: [(total: Double, first: Double)] = []
     for _ in 0..<3 {
       let start = ContinuousClock.now

@@ -2,6 +2,7 @@ import Foundation
 import GraftBatching
 import GraftDatasets
 import GraftJSON
+import GraftLayers
 import GraftTokenizers
 
 /// The records of files, encoded for a task.
@@ -9,16 +10,60 @@ enum DataPreparation {
   /// The records of all files, in order.
   static func records(of paths: [String]) throws -> [DataRecord] { try paths.flatMap { try DataFile.records(of: $0) } }
 
-  /// An encoder with the tokenizer's own chat template.
+  /// An encoder for a model and a task, with the tokenizer's own chat template.
   static func encoder(
-    _ tokenizer: Tokenizer, task: LearningTask = .causalLM, format: DataFormat = .auto, maxLength: Int? = nil, completionOnlyLoss: Bool = true,
-    cutsTextsIntoWindows: Bool = false, marksPrompts: Bool = false
-  ) -> ExampleEncoder {
+    _ tokenizer: Tokenizer, for model: any Model, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
+    completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil, marksPrompts: Bool = false,
+    maskingSeed: UInt64 = 0
+  ) throws -> ExampleEncoder {
     ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
-      cutsTextsIntoWindows: cutsTextsIntoWindows, marksPrompts: marksPrompts, renderChat: chatRenderer(tokenizer))
+      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: usesTypeIDs(tokenizer), marksPrompts: marksPrompts,
+      maskingSeed: maskingSeed, renderChat: try chatRenderer(tokenizer))
+  }
+
+  /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so.
+  private static func usesTypeIDs(_ tokenizer: Tokenizer) -> Bool {
+    tokenizer.configuration.modelInputNames.map { $0.contains("token_type_ids") } ?? (tokenizer.configuration.tokenizerClass ?? "").hasPrefix("BertTokenizer")
   }
 
   /// Renders conversations through the tokenizer's chat template; nil where it has none.
-  static func chatRenderer(_ tokenizer: Tokenizer) -> ExampleEncoder.ChatRenderer? { nil }
+  static func chatRenderer(_ tokenizer: Tokenizer) throws -> ExampleEncoder.ChatRenderer? {
+    guard let source = tokenizer.configuration.chatTemplate else { return nil }
+    let template = try ChatTemplate(source), tokens = tokenizer.configuration.namedSpecialTokens
+    return { messages, tools, addsGenerationPrompt in
+      let chat = try template.render(messages: messages, tools: tools?.array, addGenerationPrompt: addsGenerationPrompt, specialTokens: tokens)
+      return GraftDatasets.RenderedChat(text: chat.text, assistantRanges: chat.assistantSpans.isEmpty ? nil : chat.assistantSpans)
+    }
+  }
+
+  /// The labels of a classification: the checkpoint's own where the data uses no others, else what the data holds.
+  static func labels(task: LearningTask, configuration: JSON, records: [DataRecord]) throws -> LabelScheme? {
+    guard task == .sequenceClassification || task == .tokenClassification else { return nil }
+    let named = configuredLabels(configuration)
+    let used = records.flatMap { record -> [String] in
+      let value = record.fields["label"] ?? record.fields["labels"]
+      return (value?.array ?? [value ?? .null]).compactMap(\.string)
+    }
+    if !named.isEmpty, !used.isEmpty, Set(used).isSubset(of: named) { return LabelScheme(names: named) }
+    return try LabelScheme.inferred(from: records)
+  }
+
+  /// The label names of a configuration, in the order of their indices.
+  static func configuredLabels(_ configuration: JSON) -> [String] {
+    let pairs = (configuration["id2label"]?.object ?? JSONObject()).compactMap { key, value in
+      Int(key).flatMap { index in value.string.map { (index, $0) } }
+    }
+    return pairs.sorted { $0.0 < $1.0 }.map(\.1)
+  }
+
+  /// What the rows of a task's batches are asked to predict.
+  static func objective(_ task: LearningTask, for model: any Model) -> BatchObjective {
+    switch task {
+    case .causalLM: .nextToken
+    case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? 0)
+    case .maskedLM, .tokenClassification: .tokenLabels
+    case .sequenceClassification: .labels
+    }
+  }
 }

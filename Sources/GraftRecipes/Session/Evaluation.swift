@@ -1,28 +1,35 @@
 import GraftBatching
 import GraftDatasets
+import GraftLayers
 import GraftTraining
 
 extension ModelSession {
   /// The figures of `graft eval`, by name.
   public func evaluate(_ path: String) throws -> [(name: String, value: Double)] {
-    let tokenizer = try tokenizer(), model = try languageModel()
     let records = try DataFile.records(of: path)
     guard let first = records.first else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
-    let encoder = DataPreparation.encoder(tokenizer)
+    guard let model = model as? any TrainableModel else {
+      throw SessionError(.usage, "\(self.path): \(task.rawValue) is not supported by eval")
+    }
+    let encoder = try encoder(for: records)
     let data = try encoder.encodeDataset(records)
-    let groups = data.examples.indices.grouped(tokens: { data.examples[$0].tokens.count })
-    let result = LanguageEvaluation(
-      of: model, batches: groups.lazy.map { group in Batch(collating: group.map { data.examples[$0] }, objective: .nextToken) })
-    try requireFinite([Float(result.loss)])
-    var values: [(name: String, value: Double)] = [
-      ("loss", result.loss), ("perplexity", result.perplexity), ("token_accuracy", result.tokenAccuracy), ("tokens", Double(result.tokenCount)),
-    ]
-    if let check = AnswerCheck(
-      records: records, format: try encoder.format(of: first), tokenizer: tokenizer, parameterCount: model.catalog.parameterCount, endIDs: endIDs)
-    {
-      let outcome = check.run(model)
+    let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
+    var values = Evaluator.figures(of: model, batches: batches)
+    try requireFinite([Float(values[0].value)])
+    values.append(("examples", Double(data.examples.count)))
+    if let check = AnswerCheck(records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs) {
+      let outcome = check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }
     return values
+  }
+}
+
+extension EncodedDataset {
+  /// Batches of a bounded number of tokens, in order.
+  func evaluationBatches(_ objective: BatchObjective) -> some Sequence<Batch> {
+    examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }).lazy.map { group in
+      Batch(collating: group.map { examples[$0] }, objective: objective)
+    }
   }
 }

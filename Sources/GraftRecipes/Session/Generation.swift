@@ -10,10 +10,10 @@ extension ModelSession {
     return configured.isEmpty ? Set([(try? tokenizer())?.endOfSequenceID].compactMap { $0 }) : configured
   }
 
-  /// The prompts of a data file: its `prompt`s, whatever else the records hold.
+  /// The prompts of a data file: its `prompt`s, or `source`s, whatever else the records hold.
   public func prompts(of path: String) throws -> [String] {
     try DataFile.records(of: path).map { record in
-      guard let prompt = record.fields["prompt"]?.string ?? record.fields["text"]?.string else {
+      guard let prompt = ["prompt", "source", "text"].lazy.compactMap({ record.fields[$0]?.string }).first else {
         throw DatasetError(file: record.file, line: record.line, problem: "has no \"prompt\"", advice: "write {\"prompt\": \"...\"}")
       }
       return prompt
@@ -25,7 +25,7 @@ extension ModelSession {
     _ prompts: [String], _ settings: SamplingSettings, onToken: (_ prompt: Int, _ token: Int32) -> Bool = { _, _ in true }
   ) throws -> [[Int32]] {
     let tokenizer = try tokenizer()
-    let generator = Generator(try languageModel(), endIDs: endIDs)
+    let generator = try Generator(continuing: model, endIDs: endIDs)
     let ids = try prompts.map { prompt in
       let ids = tokenizer.encode(prompt)
       guard !ids.isEmpty else { throw SessionError(.data, "\"\(prompt.prefix(20))\": has no tokens; a prompt needs at least one") }

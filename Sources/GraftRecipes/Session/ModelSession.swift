@@ -34,20 +34,35 @@ public struct SessionError: Error, CustomStringConvertible {
 public final class ModelSession {
   /// The model directory.
   public let path: String
+  public let task: LearningTask
   public let directory: ModelDirectory
   public private(set) var delta: Delta?
+  /// The names of a classifier's labels, in the order of its outputs.
+  public let labels: [String]
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
   ///   - adapter: an HDF5 file, a run directory or a PEFT directory.
+  ///   - task: what the model is for; nil is what the adapter, or else the checkpoint, says.
   ///   - ignoresFingerprint: whether an adapter for another base is used all the same.
   /// - Throws: what reading the model, the adapter or its configuration throws.
   public init(
-    model path: String, adapter: String? = nil, frozenType: DType = .float32, style: AttentionStyle = .causal, ignoresFingerprint: Bool = false
+    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle = .causal,
+    ignoresFingerprint: Bool = false
   ) throws {
     self.path = path
-    directory = try ModelDirectory(path, frozenType: frozenType, style: style)
-    if let adapter { try attach(adapter, ignoresFingerprint: ignoresFingerprint) }
+    let configuration = try Checkpoint.configuration(in: path)
+    let file = try adapter.map { try AdapterFile.read($0) }
+    let stored = try file?.adapter()
+    self.task = task ?? LearningTask(peftName: stored?.taskType) ?? LearningTask(of: configuration)
+    let trained = stored?.training?.state?["labels"]?.array?.compactMap(\.string) ?? []
+    labels = trained.isEmpty ? DataPreparation.configuredLabels(configuration) : trained
+    directory = try ModelDirectory(
+      path, task: self.task, labels: trained.isEmpty ? nil : trained.count, frozenType: frozenType, style: style)
+    guard let file, let stored, let adapter else { return }
+    if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter) }
+    let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter)
+    delta = try Delta(method, on: model.catalog, from: stored.weights(from: adapter))
   }
 
   public var model: any Model { directory.model }
@@ -67,13 +82,11 @@ public final class ModelSession {
     return tokenizer
   }
 
-  /// Reads an adapter and puts it on the model.
-  public func attach(_ location: String, ignoresFingerprint: Bool = false) throws {
-    let file = try AdapterFile.read(location)
-    if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: location) }
-    let stored = try file.adapter()
-    let method = try MethodCatalog.decode(stored: stored.configuration, from: location)
-    delta = try Delta(method, on: model.catalog, from: stored.weights(from: location))
+  /// An encoder of data for this model; nothing is cut.
+  func encoder(for records: [DataRecord]) throws -> ExampleEncoder {
+    let isClassifier = task == .sequenceClassification || task == .tokenClassification
+    return try DataPreparation.encoder(
+      try tokenizer(), for: model, task: task, labels: isClassifier && !labels.isEmpty ? LabelScheme(names: labels) : nil)
   }
 
   /// Hashing every weight takes time: only what the adapter recorded is computed.

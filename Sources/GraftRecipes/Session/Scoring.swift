@@ -5,53 +5,90 @@ import GraftLayers
 import GraftTensors
 
 /// What `graft score` says of one example.
-public struct ExampleScore: Sendable {
-  public var index: Int
-  public var tokens: [Int32]
-  /// log p(token | tokens before it); nil for the first.
-  public var logProbabilities: [Float?]
-  public var isScored: [Bool]
-
-  /// The negative mean over the loss-carrying tokens.
-  public var loss: Double {
-    let scored = zip(logProbabilities, isScored).compactMap { $1 ? $0.map(Double.init) : nil }
-    return scored.isEmpty ? 0 : -scored.reduce(0, +) / Double(scored.count)
-  }
+public enum ExampleScore: Sendable {
+  /// A text: its tokens and the logarithms of their probabilities, where the model predicts them.
+  case tokens(index: Int, [Int32], logProbabilities: [Float?], isScored: [Bool])
+  /// A classified text: its logits and the label of the largest.
+  case label(index: Int, logits: [Float], String)
 
   public var json: JSON {
-    [
-      "index": .integer(index), "tokens": .array(tokens.map { .integer(Int($0)) }),
-      "logprobs": .array(logProbabilities.map { $0.map { .number(Double($0)) } ?? .null }), "scored": .array(isScored.map(JSON.bool)),
-      "loss": .number(loss),
-    ]
+    switch self {
+    case .tokens(let index, let tokens, let logProbabilities, let isScored):
+      let scored = zip(logProbabilities, isScored).compactMap { $1 ? $0.map(Double.init) : nil }
+      let loss = scored.isEmpty ? 0 : -scored.reduce(0, +) / Double(scored.count)
+      return [
+        "index": .integer(index), "tokens": .array(tokens.map { .integer(Int($0)) }),
+        "logprobs": .array(logProbabilities.map { $0.map { .number(Double($0)) } ?? .null }), "scored": .array(isScored.map(JSON.bool)),
+        "loss": .number(loss),
+      ]
+    case .label(let index, let logits, let label):
+      return ["index": .integer(index), "logits": .array(logits.map { .number(Double($0)) }), "label": .string(label)]
+    }
   }
 }
 
 extension ModelSession {
   /// Scores every record of a data file, in order.
   public func scores(of path: String, _ body: (ExampleScore) throws -> Void) throws {
-    let encoder = DataPreparation.encoder(try tokenizer())
-    let model = try languageModel()
     let records = try DataFile.records(of: path)
     guard !records.isEmpty else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
+    let encoder = try encoder(for: records)
     let examples = try records.enumerated().map { try encoder.encode($1, index: $0) }
-    for group in examples.indices.grouped(tokens: { examples[$0].tokens.count }) {
-      for score in try scores(group.map { ($0, examples[$0]) }, model) { try body(score) }
+    for group in examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }) {
+      let members = group.map { ($0, examples[$0]) }
+      for score in try scores(members) { try body(score) }
     }
   }
 
-  private func scores(_ examples: [(Int, EncodedExample)], _ model: any CausalLanguageModel) throws -> [ExampleScore] {
-    let input = SequenceInput(examples.map(\.1.tokens))
-    let hidden = model.hiddenStates(input, .inference)
-    // Every row but the last of a document predicts the next one.
-    let rows = input.spans.flatMap { Array($0.range.dropLast()) }
-    let predictions = model.predictions(gatherRows(hidden, Tensor(rows.map(Int32.init))), targets: rows.map { input.tokens[$0 + 1] })
-    try requireFinite(predictions.map(\.logProbability))
-    var next = predictions.makeIterator()
-    return examples.map { index, example in
-      let found = example.tokens.indices.map { $0 == 0 ? nil : next.next()?.logProbability }
-      return ExampleScore(index: index, tokens: example.tokens, logProbabilities: found, isScored: example.isScored)
+  private func scores(_ examples: [(index: Int, EncodedExample)]) throws -> [ExampleScore] {
+    switch model {
+    case let model as any SequenceClassifier: try labelScores(examples, model.logits(SequenceInput(examples.map(\.1.tokens)), .inference))
+    case let model as any LanguageModel: try tokenScores(examples, model)
+    default: throw SessionError(.usage, "\(path): \(task.rawValue) is not supported by score; it takes language models and text classifiers")
     }
+  }
+
+  private func labelScores(_ examples: [(index: Int, EncodedExample)], _ logits: Tensor) throws -> [ExampleScore] {
+    let values = logits.values, count = logits.shape.columns
+    try requireFinite(values)
+    return examples.enumerated().map { row, example in
+      let line = Array(values[row * count..<(row + 1) * count])
+      let best = line.indices.max { line[$0] < line[$1] } ?? 0
+      return .label(index: example.index, logits: line, best < labels.count ? labels[best] : "LABEL_\(best)")
+    }
+  }
+
+  /// Every token that the model can predict is scored, whether or not it carries loss.
+  private func tokenScores(_ examples: [(index: Int, EncodedExample)], _ model: any LanguageModel) throws -> [ExampleScore] {
+    let batch = Batch(collating: examples.map { $0.1.scoringEverything(task) }, objective: DataPreparation.objective(task, for: model))
+    let rows = batch.lossRows
+    let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
+    try requireFinite(predictions.map(\.logProbability))
+    // A causal row predicts the token after it, any other its own.
+    let shift = task == .causalLM ? 1 : 0
+    var byRow: [Int: Float] = [:]
+    for (row, prediction) in zip(rows, predictions) { byRow[Int(row) + shift] = prediction.logProbability }
+    return zip(examples, batch.spans).map { example, span in
+      let found = span.range.enumerated().map { place, row in place < shift ? nil : byRow[row] }
+      let isScored = task == .maskedLM ? found.map { $0 != nil } : example.1.isScored
+      return .tokens(index: example.index, example.1.filledTokens, logProbabilities: found, isScored: isScored)
+    }
+  }
+}
+
+extension EncodedExample {
+  /// For texts, the same example with every token but the first to be predicted.
+  fileprivate func scoringEverything(_ task: LearningTask) -> EncodedExample {
+    guard task == .causalLM else { return self }
+    var copy = self
+    copy.isScored = tokens.indices.map { $0 > 0 }
+    return copy
+  }
+
+  /// The tokens with those behind masks in their places.
+  fileprivate var filledTokens: [Int32] {
+    guard let tokenLabels else { return tokens }
+    return zip(tokens, tokenLabels).map { $1 == Batch.ignoredTarget ? $0 : $1 }
   }
 }
 

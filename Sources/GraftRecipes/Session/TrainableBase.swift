@@ -19,7 +19,8 @@ struct TrainableBase {
   private let companion: String?
   private let method: any TuningMethod
 
-  init(_ recipe: Recipe) throws {
+  /// - Parameter labels: how many labels a classifier tells apart; the configuration's where nil.
+  init(_ recipe: Recipe, labels: Int?) throws {
     method = try MethodCatalog.decode(recipe: recipe.method)
     let style = AttentionStyle(rawValue: recipe.model.attention?.rawValue ?? "causal") ?? .causal
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
@@ -29,10 +30,11 @@ struct TrainableBase {
       name = "random \(configuration["model_type"]?.string ?? "model")"
       companion = recipe.model.tokenizer
       let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), style: style, in: scope)
+      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels, style: style, in: scope)
     } else {
       let path = recipe.model.path ?? ""
-      let loaded = try ModelDirectory(path, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style)
+      let loaded = try ModelDirectory(
+        path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style, seed: seed)
       (directory, configuration, name, companion, model) = (loaded, loaded.configuration, path, recipe.model.tokenizer ?? path, loaded.model)
     }
   }
@@ -40,6 +42,11 @@ struct TrainableBase {
   var isFull: Bool { method is FullFineTuning }
 
   var defaultLearningRate: Double { type(of: method).defaultLearningRate }
+
+  /// The `config.json` of a recipe's model.
+  static func configuration(of recipe: Recipe) throws -> JSON {
+    try recipe.model.config?.json ?? Checkpoint.configuration(in: recipe.model.path ?? "")
+  }
 
   func makeTokenizer() throws -> Tokenizer {
     guard let companion else {
@@ -59,7 +66,10 @@ struct TrainableBase {
     if source == nil, let initial = recipe.initialAdapter {
       source = try AdapterFile.read(initial).adapter().weights(from: initial)
     }
-    return try Delta(method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)))
+    let tokenizer = try makeTokenizer()
+    return try Delta(
+      method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)),
+      services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
   }
 
   func fingerprint() throws -> BaseFingerprint {
@@ -81,19 +91,6 @@ struct TrainableBase {
     ) { description in
       guard let parameter = byName[description.name] else { throw SessionError(.data, "\(description.name): not a parameter of the model") }
       return parameter.value
-    }
-  }
-}
-
-extension LearningTask {
-  /// PEFT's name of the task.
-  var peftName: String {
-    switch self {
-    case .causalLM: "CAUSAL_LM"
-    case .seq2seqLM: "SEQ_2_SEQ_LM"
-    case .sequenceClassification: "SEQ_CLS"
-    case .tokenClassification: "TOKEN_CLS"
-    case .maskedLM: "FEATURE_EXTRACTION"
     }
   }
 }

@@ -52,7 +52,10 @@ public final class TrainingRun {
   let base: TrainableBase
   let tokenizer: Tokenizer
   let delta: Delta
-  let model: any CausalLanguageModel
+  let model: any TrainableModel
+  let objective: BatchObjective
+  /// The names of a classifier's labels.
+  let labels: LabelScheme?
   let train: EncodedDataset, evaluation: EncodedDataset?
   let answers: AnswerCheck?
   let plan: BatchPlan
@@ -73,17 +76,19 @@ public final class TrainingRun {
     self.recipe = recipe
     self.output = output
     try Self.requireSupport(for: recipe)
-    base = try TrainableBase(recipe)
+    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [])
+    labels = try DataPreparation.labels(task: recipe.task, configuration: try TrainableBase.configuration(of: recipe), records: records)
+    base = try TrainableBase(recipe, labels: labels.map { max(1, $0.names.count) })
     tokenizer = try base.makeTokenizer()
-    guard let model = base.model as? any CausalLanguageModel else {
+    guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
     }
     self.model = model
-
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [])
-    var encoder = DataPreparation.encoder(
-      tokenizer, task: recipe.task, format: recipe.data.format, maxLength: recipe.data.maxLength,
-      completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, marksPrompts: recipe.model.attention == .prefix)
+    objective = DataPreparation.objective(recipe.task, for: model)
+    let encoder = try DataPreparation.encoder(
+      tokenizer, for: model, task: recipe.task, format: recipe.data.format, maxLength: recipe.data.maxLength,
+      completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
+      marksPrompts: recipe.model.attention == .prefix, maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)))
     var trainRecords = records, heldRecords: [DataRecord] = []
     if let eval = recipe.data.eval {
       heldRecords = try DataPreparation.records(of: eval.paths)
@@ -97,10 +102,8 @@ public final class TrainingRun {
     }
     train = try encoder.encodeDataset(trainRecords)
     evaluation = heldRecords.isEmpty ? nil : try encoder.encodeDataset(heldRecords)
-    encoder.maxLength = nil
-    let format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(
-      records: heldRecords, format: format, tokenizer: tokenizer, parameterCount: base.model.catalog.parameterCount, endIDs: base.endIDs(tokenizer))
+      records: heldRecords, format: try encoder.format(of: trainRecords[0]), tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
 
     let t = recipe.training
     plan = BatchPlanner(
@@ -128,7 +131,6 @@ public final class TrainingRun {
   /// What the recipe asks for that this version does not have.
   private static func requireSupport(for recipe: Recipe) throws {
     func refuse(_ key: String, _ value: String) -> SessionError { SessionError(.usage, "\(key): \(value) is not supported yet; leave it out") }
-    guard recipe.task == .causalLM else { throw refuse("task", recipe.task.rawValue) }
     guard recipe.model.quantization == .none else { throw refuse("model.quantization", recipe.model.quantization.rawValue) }
     guard recipe.training.precision == .fp32 else { throw refuse("training.precision", recipe.training.precision.rawValue) }
   }
@@ -158,7 +160,7 @@ public final class TrainingRun {
     for planned in plan.steps(firstStep..<stepCount) {
       let isLast = planned.index + 1 == stepCount
       do {
-        try trainer.run(planned, isLast: isLast, batch: { [train] in Batch(collating: $0.map { train.examples[$0] }, objective: .nextToken) }) { event in
+        try trainer.run(planned, isLast: isLast, batch: { [train, objective] in Batch(collating: $0.map { train.examples[$0] }, objective: objective) }) { event in
           if case .logged(let line) = event { try recorder.log(line) }
           try onEvent(.training(event))
         }
@@ -217,20 +219,16 @@ public final class TrainingRun {
   @discardableResult
   private func evaluate(step: Int, epoch: Double, _ recorder: RunRecorder, answering: Bool, _ onEvent: (RunEvent) throws -> Void) throws -> Double? {
     guard let evaluation else { return nil }
-    var values: [(name: String, value: Double)] = []
-    let groups = evaluation.examples.indices.grouped(tokens: { evaluation.examples[$0].tokens.count })
-    let result = LanguageEvaluation(
-      of: model, batches: groups.lazy.map { group in Batch(collating: group.map { evaluation.examples[$0] }, objective: .nextToken) })
-    values = [("eval_loss", result.loss), ("eval_perplexity", result.perplexity), ("eval_token_accuracy", result.tokenAccuracy)]
+    var values = Evaluator.figures(of: model, batches: evaluation.evaluationBatches(objective)).map { (name: "eval_" + $0.name, value: $0.value) }
     if answering, let answers {
-      let outcome = answers.run(model)
+      let outcome = answers.run()
       values.append(("eval_exact_match", outcome.exactMatch))
       for answer in outcome.answers.prefix(3) { try onEvent(.answered(answer, isBefore: step == 0)) }
       recorder.answered(outcome.answers, isBefore: step == 0)
     }
     try recorder.evaluated(step: step, epoch: epoch, values)
     try onEvent(.evaluated(step: step, values))
-    return result.loss
+    return values.first?.value
   }
 
   private func saveCheckpoint(_ step: Int, _ epoch: Double, _ tokens: Int, _ directory: RunDirectory) throws {
@@ -248,6 +246,7 @@ public final class TrainingRun {
     var stored = try delta.stored(taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
+    if let labels { training.state = ["labels": .array(labels.names.map(JSON.string))] }
     stored.training = training
     try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: output + "/adapter.h5")
     return output + "/adapter.h5"

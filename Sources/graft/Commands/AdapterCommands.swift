@@ -48,7 +48,7 @@ struct Merge: ParsableCommand {
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
   @Option(help: ArgumentHelp("An adapter.", valueName: "path")) var adapter: String
   @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
-  @Option(help: ArgumentHelp("float32 | bfloat16 | float16 (default: as the base)", valueName: "type")) var dtype: String?
+  @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
   @OptionGroup var shared: SharedOptions
 
@@ -61,7 +61,7 @@ struct Merge: ParsableCommand {
   func run() throws {
     shared.apply()
     let difference = try AdapterOperations.merge(
-      model: model, adapter: adapter, to: output, dtype: dtype.flatMap { DType(named: $0) }, ignoresFingerprint: force)
+      model: model, adapter: adapter, to: output, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
     if !shared.quiet { Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(difference))") }
   }
 }

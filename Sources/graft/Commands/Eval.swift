@@ -1,7 +1,10 @@
 import ArgumentParser
 import Foundation
+import GraftBatching
 import GraftJSON
 import GraftRecipes
+
+extension LearningTask: ExpressibleByArgument {}
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,14 +13,13 @@ struct Eval: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String
-  @Option(help: ArgumentHelp("The task (default: causal_lm).", valueName: "task")) var task: String = "causal_lm"
+  @Option(help: ArgumentHelp("The task (default: what the adapter or the checkpoint is for).", valueName: "task")) var task: LearningTask?
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     shared.apply()
-    guard task == "causal_lm" else { throw SessionError(.usage, "--task: \(task) is not supported yet; use causal_lm") }
-    let session = try ModelSession(model: model.model, adapter: model.adapter, ignoresFingerprint: model.force)
+    let session = try ModelSession(model: model.model, adapter: model.adapter, task: task, ignoresFingerprint: model.force)
     let values = try session.evaluate(data)
     if json {
       Console.output(JSON.object(JSONObject(values.map { ($0.name, .number($0.value)) })).serialized())

@@ -30,7 +30,7 @@ struct Tokenize: ParsableCommand {
     }
     for record in try DataFile.records(of: data ?? "") {
       if decode {
-        Console.output(Self.line(["text": .string(tokenizer.decode(try record.tokenIDs()))]))
+        Console.output(Self.line(["text": .string(tokenizer.decode(try record.tokenIDs(), skippingSpecialTokens: false))]))
       } else {
         guard let text = record.fields["text"]?.string ?? record.fields["prompt"]?.string else {
           throw DatasetError(file: record.file, line: record.line, problem: "has no \"text\"", advice: "write {\"text\": \"...\"}")
@@ -50,7 +50,7 @@ struct Tokenize: ParsableCommand {
       guard let id = Int32(part) else { throw ValidationError("\"\(part)\" is no token id; give numbers") }
       return id
     }
-    return Self.line(["text": .string(tokenizer.decode(ids))])
+    return Self.line(["text": .string(tokenizer.decode(ids, skippingSpecialTokens: false))])
   }
 
   private static func line(_ json: JSON) -> String { json.serialized() }

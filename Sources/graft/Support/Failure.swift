@@ -4,6 +4,7 @@ import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftGeneration
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -33,9 +34,9 @@ struct Failure {
       case .inputOutput: EX_IOERR
       }
     case let error as SessionError: error.kind == .usage ? EX_USAGE : EX_DATAERR
-    case is TuningError: EX_USAGE
+    case is TuningError, is GenerationError: EX_USAGE
     case is ReportError: EX_IOERR
-    case is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError: EX_DATAERR
+    case is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError, is ChatTemplateError: EX_DATAERR
     default: EX_SOFTWARE
     }
   }
@@ -44,7 +45,7 @@ struct Failure {
   static func isOurs(_ error: any Error) -> Bool {
     switch error {
     case is ConfigError, is DatasetError, is CheckpointError, is SessionError, is TuningError, is ReportError, is TokenizerError, is ArchitectureError,
-      is WeightError, is TrainingError, is JSONError:
+      is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is GenerationError:
       true
     default: false
     }

@@ -1,0 +1,30 @@
+# Sets up what is missing, builds, and runs. `make quickstart` is the first thing to try, `make test` runs every test.
+
+GRAFT := .build/release/graft
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: quickstart build test setup clean
+
+quickstart: build
+	$(GRAFT) train Recipes/quickstart.yaml
+
+build: setup
+	swift build -c release --product graft
+
+test: setup
+	swift build -c release
+	swift test -c release
+
+setup:
+	@missing=""; \
+	for header in openblas:libopenblas-dev hdf5:libhdf5-dev; do \
+	  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $${header%%:*} || missing="$$missing $${header##*:}"; \
+	done; \
+	command -v pkg-config >/dev/null 2>&1 || missing="$$missing pkg-config"; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing (Debian packages)"; \
+	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$$missing; \
+	fi
+
+clean:
+	rm -rf .build runs

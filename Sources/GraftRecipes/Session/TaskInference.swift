@@ -1,0 +1,42 @@
+import GraftBatching
+import GraftJSON
+
+extension LearningTask {
+  /// What a checkpoint is for, told from the class that its configuration names and otherwise from its family.
+  public init(of configuration: JSON) {
+    let architecture = configuration["architectures"]?[0]?.string ?? ""
+    let endings: [(String, LearningTask)] = [
+      ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification), ("ForMaskedLM", .maskedLM),
+      ("ForPreTraining", .maskedLM), ("ForConditionalGeneration", .seq2seqLM), ("ForCausalLM", .causalLM), ("LMHeadModel", .causalLM),
+    ]
+    if let (_, task) = endings.first(where: { architecture.hasSuffix($0.0) }) {
+      self = task
+      return
+    }
+    switch configuration["model_type"]?.string ?? "" {
+    case "bert", "roberta", "distilbert": self = .maskedLM
+    case "t5", "mt5", "bart", "transformer": self = .seq2seqLM
+    default: self = .causalLM
+    }
+  }
+
+  /// PEFT's name of the task.
+  var peftName: String {
+    switch self {
+    case .causalLM: "CAUSAL_LM"
+    case .seq2seqLM: "SEQ_2_SEQ_LM"
+    case .sequenceClassification: "SEQ_CLS"
+    case .tokenClassification: "TOKEN_CLS"
+    case .maskedLM: "FEATURE_EXTRACTION"
+    }
+  }
+
+  /// The task that an adapter's `task_type` asks a base for; nil where any will do.
+  init?(peftName: String?) {
+    switch peftName {
+    case "SEQ_CLS": self = .sequenceClassification
+    case "TOKEN_CLS": self = .tokenClassification
+    default: return nil
+    }
+  }
+}
