@@ -23,7 +23,7 @@ public final class Bert: Model {
     public var epsilon: Float, initializerRange: Float
     public var activation: Activation
     public var tiesHead: Bool
-    public var dropout: Float, classifierDropout: Float
+    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ request: ModelRequest, modelType: String) throws(ArchitectureError) {
       let config = request.config
@@ -41,6 +41,7 @@ public final class Bert: Model {
       activation = try config.activation("hidden_act", default: "gelu")
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       dropout = try config.float("hidden_dropout_prob", default: 0.1)
+      scoreDropout = try config.float("attention_probs_dropout_prob", default: 0.1)
       classifierDropout = try config.float("classifier_dropout", default: dropout)
       try request.require("is_decoder", is: false)
       try request.require("add_cross_attention", is: false)
@@ -91,7 +92,8 @@ public final class Bert: Model {
         attention, layer: layer, query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
         value: try linear(own / "value", width, width, .value),
         output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout),
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
+        scoreDropout: c.scoreDropout),
       norm: try norm(attention / "output"),
       feedForward: FeedForward(
         gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
@@ -115,7 +117,8 @@ extension Bert {
       let pooler = try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler)
       // The head that pre-training had, which tells whether the second sentence follows the first.
       let isNextSentence = request.config.json["architectures"]?.array?.contains { $0.string == "BertForNextSentencePrediction" } ?? false
-      let output = try linear(isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier", out: try request.labelCount(), .classifier)
+      let classifier = isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier"
+      let output = try linear(classifier, out: try request.labelCount(), .classifier)
       let head = ClassificationHead(dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
       return TextClassifier(bert, pooling: .first, head: head, problem: try request.problem())
     case .tokenClassification:

@@ -19,7 +19,7 @@ public final class DistilBert: Model {
     public var initializer: Initializer
     public var activation: Activation
     public var tiesHead: Bool
-    public var dropout: Float, classifierDropout: Float
+    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
       vocabularySize = try config.count("vocab_size")
@@ -33,6 +33,7 @@ public final class DistilBert: Model {
       activation = try config.activation("activation", default: "gelu")
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       dropout = try config.float("dropout", default: 0.1)
+      scoreDropout = try config.float("attention_dropout", default: 0.1)
       classifierDropout = try config.float("seq_classif_dropout", default: 0.2)
     }
   }
@@ -69,7 +70,7 @@ public final class DistilBert: Model {
         attention, layer: layer, query: try linear(attention / "q_lin", width, width, .query),
         key: try linear(attention / "k_lin", width, width, .key), value: try linear(attention / "v_lin", width, width, .value),
         output: try linear(attention / "out_lin", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false),
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scoreDropout: c.scoreDropout),
       norm: try norm("sa_layer_norm"),
       feedForward: FeedForward(
         gate: nil, up: try linear(ffn / "lin1", width, c.intermediateSize, .up),
@@ -91,9 +92,13 @@ public final class DistilBert: Model {
       let norm = try Norm(scope / "vocab_layer_norm", width: width, epsilon: epsilon, kind: .layer, bias: true)
       let projector = scope / "vocab_projector"
       let bias = try projector.parameter("bias", [c.vocabularySize], .zeros)
-      let matrix = c.tiesHead ? encoder.tokens.weight : try projector.parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
+      let matrix =
+        c.tiesHead
+        ? encoder.tokens.weight
+        : try projector.parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
       let decoder = Linear(projector, sharing: matrix, bias: bias, role: .languageModelHead)
-      return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder))
+      let head = MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
+      return MaskedPredictor(encoder, head: head)
     case .sequenceClassification:
       let head = ClassificationHead(
         dense: try linear("pre_classifier", out: width, .pooler), activation: .relu,

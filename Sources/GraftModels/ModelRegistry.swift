@@ -46,12 +46,15 @@ public enum ModelRegistry {
     let request = ModelRequest(config, task: task, labels: labels, style: style)
     if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
     if let builder = others[type] { return try builder(request, scope) }
-    let advice = NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
+    let advice =
+      NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
     throw config.fail("model_type", "unsupported model_type \"\(type)\"; \(advice)")
   }
 
   /// A decoder as it is, or under a classifier in place of its own head.
-  private static func decoder(_ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder) throws -> any Model {
+  private static func decoder(
+    _ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder
+  ) throws -> any Model {
     let config = request.config
     let initializer = Initializer.normal(standardDeviation: try config.float("initializer_range", default: 0.02))
     func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
@@ -82,7 +85,11 @@ public enum ModelRegistry {
   /// TensorFlow gave the weights of a norm, or in an embedding that shares the tensor.
   public static func aliases(of path: String) -> [String] {
     var names: [String] = []
-    if let prefix = basePrefixes.first(where: path.hasPrefix) { names.append(String(path.dropFirst(prefix.count))) } else { names.append("model." + path) }
+    if let prefix = basePrefixes.first(where: path.hasPrefix) {
+      names.append(String(path.dropFirst(prefix.count)))
+    } else {
+      names.append("model." + path)
+    }
     for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")] where path.hasSuffix(new) {
       names += ([path] + names).map { $0.dropLast(new.count) + old }
     }

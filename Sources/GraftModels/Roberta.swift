@@ -18,7 +18,8 @@ enum Roberta {
       let dense = try Linear(head / "dense", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(head / "layer_norm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
       let decoder = try MaskedPredictor.decoder(in: head, over: encoder.tokens, isTied: c.tiesHead, c.initializer)
-      return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder))
+      let predictionHead = MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder)
+      return MaskedPredictor(encoder, head: predictionHead)
     case .sequenceClassification:
       let classifier = scope / "classifier"
       let head = ClassificationHead(

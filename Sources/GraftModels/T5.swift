@@ -127,7 +127,8 @@ public final class T5: SequenceToSequenceModel {
         scope, layer: layer, query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
         key: try linear(scope / "k", c.width, inner, .key), value: try linear(scope / "v", c.width, inner, .value),
         output: try linear(scope / "o", inner, c.width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout)
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout,
+        scoreDropout: c.dropout)
     }
     let dense = sublayer(isDecoder ? 2 : 1) / "DenseReluDense"
     return TransformerBlock(
