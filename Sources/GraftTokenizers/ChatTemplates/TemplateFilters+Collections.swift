@@ -43,7 +43,7 @@ extension TemplateFilters {
       let given = try arguments.bind("unique", ["case_sensitive", "attribute"])
       let source = try value.makeIterator()
       var seen: Set<TemplateKey> = []
-      return .iterator(TemplateIterator("generator") {
+      return .iterator(TemplateIterator("generator", source: value) {
         while let item = try source.next() {
           let key = try key(of: item, given[1], caseSensitive: given[0].flag(default: false))
           try key.checkHashable()
@@ -83,7 +83,7 @@ extension TemplateFilters {
       let given = try arguments.bind("batch", ["linecount", "fill_with"], required: 1)
       let size = try given[0].integer(default: 1, for: "batch")
       let source = try value.makeIterator()
-      return .iterator(TemplateIterator("generator") {
+      return .iterator(TemplateIterator("generator", source: value) {
         var batch: [TemplateValue] = []
         while batch.count < max(1, size), let item = try source.next() { batch.append(item) }
         guard !batch.isEmpty else { return nil }
@@ -110,9 +110,8 @@ extension TemplateFilters {
   }
 
   private static func sortKey(of item: TemplateValue, _ path: TemplateValue?, caseSensitive: Bool) throws -> TemplateValue {
-    guard let text = path?.text, text.contains(",") else {
-      return try key(of: item, path, caseSensitive: caseSensitive)
-    }
+    // Always a list, so that equal keys are never compared for order, not even undefined ones.
+    guard let text = path?.text else { return .list([try key(of: item, path, caseSensitive: caseSensitive)]) }
     return .list(
       try PythonText.split(text, ",").map { try key(of: item, .string($0), caseSensitive: caseSensitive) })
   }
@@ -166,5 +165,5 @@ extension TemplateFilters {
 
 extension TemplateIterator {
   /// The same iterator without a length, as Python's generators are.
-  var uncounted: TemplateIterator { TemplateIterator(typeName) { try self.next() } }
+  var uncounted: TemplateIterator { TemplateIterator(typeName, source: source) { try self.next() } }
 }

@@ -15,6 +15,7 @@ extension TemplateFilters {
     },
     "int": { value, arguments in
       let given = try arguments.bind("int", ["default", "base"])
+      if case .undefined(let reason) = value { throw reason.failure }
       return integer(value, base: try given[1].integer(default: 10, for: "int")) ?? given[0] ?? .integer(0)
     },
     "float": { value, arguments in

@@ -5,7 +5,7 @@ extension TemplateFilters {
       guard value.isTrue else { return .iterator(TemplateIterator("generator") { nil }) }
       let source = try value.makeIterator()
       let transform = try transformation(arguments)
-      return .iterator(TemplateIterator("generator") { try source.next().map(transform) })
+      return .iterator(TemplateIterator("generator", source: value) { try source.next().map(transform) })
     },
     "select": { try select($0, $1, byAttribute: false, keeps: true) },
     "reject": { try select($0, $1, byAttribute: false, keeps: false) },
@@ -63,7 +63,7 @@ extension TemplateFilters {
       }
       predicate = found
     }
-    return .iterator(TemplateIterator("generator") {
+    return .iterator(TemplateIterator("generator", source: value) {
       while let item = try source.next() {
         let subject = try path.map { try attribute($0, of: item) } ?? item
         if try predicate(subject, rest) == keeps { return item }

@@ -4,7 +4,19 @@ enum TemplateFilters {
 
   static let all: [String: Filter] = [text, numbers, collections, selections].reduce(into: [:]) { all, part in
     all.merge(part) { first, _ in first }
+    for name in parameterless {
+      guard let filter = part[name] else { continue }
+      all[name] = { value, arguments in
+        _ = try arguments.bind(name, [])
+        return try filter(value, arguments)
+      }
+    }
   }
+
+  private static let parameterless = [
+    "upper", "lower", "capitalize", "title", "string", "safe", "escape", "e", "forceescape", "wordcount", "striptags",
+    "abs", "length", "count", "list", "first", "last", "reverse", "items",
+  ]
 
   /// Follows a dotted path such as `function.name` or `items.0`.
   static func attribute(_ path: TemplateValue, of value: TemplateValue, default fallback: TemplateValue? = nil) throws

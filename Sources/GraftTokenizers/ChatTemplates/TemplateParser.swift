@@ -11,13 +11,19 @@ struct TemplateParser {
   var depth = 0
   private var loopDepth = 0
   private var openTags: [String] = []
+  /// Nesting of bodies with a scope of their own, and of conditions, around what is being read.
+  private var scopeDepth = 0
+  private var conditionDepth = 0
+  private var namesReadOutermost: Set<Int> = []
+  private var ownNames: Set<Int> = []
 
   static let maximumDepth = 120
+  static let maximumChain = 250
 
   static func parse(_ text: String) throws -> TemplateProgram {
     var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: text))
     let statements = try parser.parseBody(until: [])
-    return TemplateProgram(statements: statements, names: parser.names)
+    return TemplateProgram(statements: statements, names: parser.names, ownNames: parser.ownNames)
   }
 
   private init(tokens: [TemplateToken]) {
@@ -72,6 +78,26 @@ struct TemplateParser {
     identifiers[name] = names.count
     names.append(name)
     return names.count - 1
+  }
+
+  /// Notes that a name was read.
+  mutating func noteRead(of name: String) {
+    reads[name, default: 0] += 1
+    if scopeDepth == 0 { namesReadOutermost.insert(identifier(of: name)) }
+  }
+
+  private mutating func noteWrite(to target: TemplateTarget) {
+    guard scopeDepth == 0 else { return }
+    switch target {
+    case .name(let name):
+      if conditionDepth > 0 {
+        namesReadOutermost.insert(name)
+      } else if !namesReadOutermost.contains(name) {
+        ownNames.insert(name)
+      }
+    case .namespace(let name, _): namesReadOutermost.insert(name)
+    case .tuple(let targets): for target in targets { noteWrite(to: target) }
+    }
   }
 
   // MARK: Bodies
@@ -131,7 +157,11 @@ struct TemplateParser {
   private mutating func inScope<R>(_ parse: (inout TemplateParser) throws -> R) rethrows -> R {
     let outer = isConditional
     isConditional = false
-    defer { isConditional = outer }
+    scopeDepth += 1
+    defer {
+      isConditional = outer
+      scopeDepth -= 1
+    }
     return try parse(&self)
   }
 
@@ -186,7 +216,11 @@ struct TemplateParser {
   private mutating func parseIf() throws -> TemplateStatement.Kind {
     let outer = isConditional
     isConditional = true
-    defer { isConditional = outer }
+    conditionDepth += 1
+    defer {
+      isConditional = outer
+      conditionDepth -= 1
+    }
     var branches: [(test: TemplateExpression, body: [TemplateStatement])] = []
     while true {
       let test = try parseTuple(allowsConditional: false)
@@ -223,7 +257,12 @@ struct TemplateParser {
 
   private mutating func parseSet() throws -> TemplateStatement.Kind {
     let target = try parseTarget(allowsNamespace: true)
-    if skip(symbol: "=") { return .set(target, try parseTuple()) }
+    if skip(symbol: "=") {
+      let value = try parseTuple()
+      noteWrite(to: target)
+      return .set(target, value)
+    }
+    noteWrite(to: target)
     let captured = TemplateExpression(kind: .capturedText, line: line)
     return try inScope { parser in
       let filter = parser.isSymbol("|") ? try parser.parseFilter(captured) : nil
@@ -244,9 +283,10 @@ struct TemplateParser {
 
   private mutating func parseMacro() throws -> TemplateStatement.Kind {
     let name = try expectName()
+    noteWrite(to: .name(identifier(of: name)))
     return .macro(
       try parseMacroBody(
-        name: name, identifier: identifier(of: name), parameters: try parseSignature(), end: "endmacro"))
+        name: name, identifier: identifier(of: name), parameters: try inScope { try $0.parseSignature() }, end: "endmacro"))
   }
 
   private mutating func parseCallBlock() throws -> TemplateStatement.Kind {
