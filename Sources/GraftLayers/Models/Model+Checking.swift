@@ -13,9 +13,11 @@ extension Model {
       throw SequenceError(
         description: "\(name): token \(alien) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model")
     }
-    if let maximumLength, tokens.count > maximumLength {
+    let virtual = catalog.virtualTokenCount
+    if let maximumLength, tokens.count + virtual > maximumLength {
+      let beside = virtual > 0 ? " and \(virtual) virtual ones" : ""
       throw SequenceError(
-        description: "\(name): \(tokens.count) tokens are more than the \(maximumLength) positions of the model; set a smaller max_length")
+        description: "\(name): \(tokens.count) tokens\(beside) are more than the \(maximumLength) positions of the model; set a smaller max_length")
     }
   }
 }
