@@ -3,7 +3,7 @@ import GraftLayers
 import GraftTensors
 
 /// BERT's encoder, which is RoBERTa's too: post-normed blocks over learned positions and segments (Devlin et al. 2019).
-public final class Bert: Model {
+public final class Bert: EncodingModel {
   public let modelType: String
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
@@ -71,13 +71,13 @@ public final class Bert: Model {
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let embedded = tokens.embedded(input, pass), input = embedded.input
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass), input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
     let layout = input.layout(.bidirectional, rotary: nil)
-    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
+    return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
@@ -120,7 +120,7 @@ extension Bert {
       let classifier = isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier"
       let output = try linear(classifier, out: try request.labelCount(), .classifier)
       let head = ClassificationHead(dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
-      return TextClassifier(bert, pooling: .first, head: head, problem: try request.problem())
+      return TextClassifier(encoder: bert, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(bert, head: ClassificationHead(output: output, dropout: c.classifierDropout))

@@ -3,7 +3,7 @@ import GraftLayers
 import GraftTensors
 
 /// DistilBERT: BERT with half the layers and without segments or a pooler, distilled from it (Sanh et al. 2019).
-public final class DistilBert: Model {
+public final class DistilBert: EncodingModel {
   public let modelType = "distilbert"
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
@@ -51,11 +51,11 @@ public final class DistilBert: Model {
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let embedded = tokens.embedded(input, pass)
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass)
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
-    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
+    return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
@@ -103,7 +103,7 @@ public final class DistilBert: Model {
       let head = ClassificationHead(
         dense: try linear("pre_classifier", out: width, .pooler), activation: .relu,
         output: try linear("classifier", out: try request.labelCount(), .classifier), dropout: c.classifierDropout)
-      return TextClassifier(encoder, pooling: .first, head: head, problem: try request.problem())
+      return TextClassifier(encoder: encoder, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear("classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.dropout))

@@ -67,7 +67,7 @@ public enum ModelRegistry {
     case .sequenceClassification:
       let model = try build(request.headless, request.style, scope)
       let head = ClassificationHead(output: try output("score", model, bias: false))
-      return TextClassifier(model, pooling: .last, head: head, problem: try request.problem())
+      return TextClassifier(decoder: model, head: head, problem: try request.problem())
     case .tokenClassification:
       let model = try build(request.headless, request.style, scope)
       let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))

@@ -26,7 +26,7 @@ enum Roberta {
         dense: try linear(classifier / "dense", out: width, .pooler), activation: .tanh,
         output: try linear(classifier / "out_proj", out: try request.labelCount(), .classifier), inputDropout: c.classifierDropout,
         dropout: c.classifierDropout)
-      return TextClassifier(encoder, pooling: .first, head: head, problem: try request.problem())
+      return TextClassifier(encoder: encoder, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.classifierDropout))
