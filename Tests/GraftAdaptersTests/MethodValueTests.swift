@@ -27,14 +27,14 @@ import Testing
     return layer(Tensor([1, 3], [1, 2]), .inference).values
   }
 
-  @Test(arguments: [false, true]) func `LoRA`(merged: Bool) throws {
+  @Test(arguments: [false, true]) func `LoRA adds a scaled product`(merged: Bool) throws {
     let y = try output(
       #"{"peft_type": "LORA", "r": 1, "lora_alpha": 2, "target_modules": ["layer"]}"#,
       ["lora_A.weight": Tensor([1, -1], [1, 2]), "lora_B.weight": Tensor([0.5, 0, 2], [3, 1])], merged: merged)
     #expect(y == [5, 15, -5])
   }
 
-  @Test(arguments: [false, true]) func `DoRA`(merged: Bool) throws {
+  @Test(arguments: [false, true]) func `DoRA trains directions and lengths apart`(merged: Bool) throws {
     let y = try output(
       #"{"peft_type": "LORA", "r": 1, "lora_alpha": 2, "target_modules": ["layer"], "use_dora": true}"#,
       [
@@ -117,5 +117,33 @@ import Testing
     #expect(joined(.sum(norm: nil), 1) == [11 + 33, 22 + 33])
     #expect(joined(.output, 1) == [11 + 3, 22 + 3])
     #expect(joined(.residual, 4) == [11 + 120, 22 + 120])
+  }
+
+  @Test func `trained tokens are the head's too where it shares their table`() throws {
+    let model = try makeTinyModel(tiesHead: true), changed = try makeTinyModel(tiesHead: true)
+    let rows = RandomStream(seed: 8).normal([2, 16])
+    let table = try #require(changed.catalog.parameter("model.embed_tokens.weight"))
+    table.assign(concatenateRows([table.value.rows(0..<5), rows, table.value.rows(7..<40)]))
+    let expected = changed.loss(tinyBatch(), .inference, scale: 1).scalar
+
+    let method = try MethodCatalog.decode(stored: ["peft_type": "TRAINABLE_TOKENS", "token_indices": [5, 6]], from: "test")
+    let stored = ["model.embed_tokens", "lm_head"].map {
+      StoredTensor(name: "base_model.model.\($0).trainable_tokens_delta", tensor: rows)
+    }
+    let delta = try Delta(method, on: model.catalog, from: InMemoryWeights(name: "test", stored))
+    #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - expected) < 1e-4)
+    _ = model.differentiate()
+    #expect(delta.parameters.allSatisfy { $0.parameter.gradient != nil })
+    try delta.merge()
+    #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - expected) < 1e-4)
+  }
+
+  @Test func `a head that shares its table is not merged by itself`() throws {
+    let model = try makeTinyModel(tiesHead: true)
+    var method = LoRA()
+    method.targetModules = .names(["lm_head"])
+    let delta = try Delta(method, on: model.catalog)
+    let error = try #require(throws: TuningError.self) { try delta.merge() }
+    #expect(error.description.contains("lm_head"))
   }
 }
