@@ -35,10 +35,17 @@ TOOLS = [
             },
         },
     },
-    {"type": "function", "function": {"name": "now", "description": "The time.", "parameters": {"type": "object", "properties": {}}}},
+    {
+        "type": "function",
+        "function": {"name": "now", "description": "The time.", "parameters": {"type": "object", "properties": {}}},
+    },
 ]
 
-CALL = {"type": "function", "id": "call12345", "function": {"name": "weather", "arguments": {"place": "Zürich", "days": 2}}}
+CALL = {
+    "type": "function",
+    "id": "call12345",
+    "function": {"name": "weather", "arguments": {"place": "Zürich", "days": 2}},
+}
 CALL_AS_TEXT = {"id": "abcdefghi", "function": {"name": "now", "arguments": "{\"zone\": \"CET\"}"}}
 
 CONVERSATIONS = {
@@ -88,7 +95,10 @@ CONVERSATIONS = {
         {"role": "tool", "name": "now", "tool_call_id": "abcdefghi", "content": {"hour": 9, "exact": 9.5, "late": False}},
     ],
     "parts": [
-        {"role": "user", "content": [{"type": "text", "text": " Look: "}, {"type": "image"}, {"type": "text", "text": "nice"}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": " Look: "}, {"type": "image"}, {"type": "text", "text": "nice"}],
+        },
         {"role": "assistant", "content": [{"type": "text", "text": "Yes"}]},
     ],
     "odd-start": [{"role": "assistant", "content": "I begin."}, {"role": "user", "content": "Oh"}],

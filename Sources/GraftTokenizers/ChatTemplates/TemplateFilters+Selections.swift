@@ -29,8 +29,7 @@ extension TemplateFilters {
       if let unknown = arguments.keyword.first(where: { $0.name != "attribute" && $0.name != "default" }) {
         throw TemplateFailure(.value, "Unexpected keyword argument '\(unknown.name)'")
       }
-      let usable: TemplateValue? = if case .some(.none) = fallback { nil } else { fallback }
-      return { try attribute(path, of: $0, default: usable) }
+      return { try attribute(path, of: $0, default: fallback.unlessNone) }
     }
     guard let name = arguments.positional.first else {
       throw TemplateFailure(.value, "map requires a filter argument")

@@ -43,7 +43,7 @@ enum TemplateFilters {
     of item: TemplateValue, _ path: TemplateValue?, caseSensitive: Bool, default fallback: TemplateValue? = nil
   ) throws -> TemplateValue {
     var key = item
-    if let path { if case .none = path {} else { key = try attribute(path, of: item, default: fallback) } }
+    if let path = path.unlessNone { key = try attribute(path, of: item, default: fallback) }
     guard !caseSensitive, let text = key.text else { return key }
     return .string(PythonText.lowercased(text))
   }

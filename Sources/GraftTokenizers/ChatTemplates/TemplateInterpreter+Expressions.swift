@@ -153,7 +153,9 @@ extension TemplateInterpreter {
       "catch_varargs": .bool(macro.extraPositionals != nil),
       "caller": .bool(macro.caller != nil),
     ]
-    return TemplateFunction(macro.name ?? "caller", description: description, attributes: attributes, isMacro: true) { [self] arguments in
+    return TemplateFunction(
+      macro.name ?? "caller", description: description, attributes: attributes, isMacro: true
+    ) { [self] arguments in
       let inner = TemplateScope(in: scope)
       try bind(arguments, to: macro, in: inner)
       return .string(try captured { _ = try execute(macro.body, in: inner) })

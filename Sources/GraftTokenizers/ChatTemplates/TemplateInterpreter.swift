@@ -189,7 +189,9 @@ final class TemplateInterpreter {
     return .normal
   }
 
-  private func execute(_ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope) throws {
+  private func execute(
+    _ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope
+  ) throws {
     let iterator = try filtered(try iterable.makeIterator(), by: loop, in: scope)
     let loopName = loop.usesLoopVariable ? program.names.firstIndex(of: "loop") : nil
     let isCounted = loop.condition == nil && iterable.count != nil

@@ -150,7 +150,8 @@ struct TemplateParser {
     let wanted = ends.map { "'\($0)'" }.joined(separator: " or ")
     let innermost = openTags.last.map { " The innermost block that needs to be closed is '\($0)'." } ?? ""
     return TemplateFailure(
-      .syntax, "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)", line: line)
+      .syntax, "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)",
+      line: line)
   }
 
   /// A body that starts a scope of its own, where unknown filters are errors again.
@@ -188,11 +189,11 @@ struct TemplateParser {
         return .filterBlock(filter: filter, body: try parser.parseBlock(end: "endfilter"))
       }
     case "generation":
-      kind = .generation(body: try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: "endgeneration") } })
+      kind = .generation(body: try parseSeparateBody(end: "endgeneration"))
     case "block":
       let name = try expectName()
       _ = skip(name: "scoped")
-      kind = .scope(body: try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: "endblock") } })
+      kind = .scope(body: try parseSeparateBody(end: "endblock"))
       _ = skip(name: name)
     case "print":
       while current.kind != .blockEnd {
@@ -284,9 +285,9 @@ struct TemplateParser {
   private mutating func parseMacro() throws -> TemplateStatement.Kind {
     let name = try expectName()
     noteWrite(to: .name(identifier(of: name)))
+    let parameters = try inScope { try $0.parseSignature() }
     return .macro(
-      try parseMacroBody(
-        name: name, identifier: identifier(of: name), parameters: try inScope { try $0.parseSignature() }, end: "endmacro"))
+      try parseMacroBody(name: name, identifier: identifier(of: name), parameters: parameters, end: "endmacro"))
   }
 
   private mutating func parseCallBlock() throws -> TemplateStatement.Kind {
@@ -318,7 +319,7 @@ struct TemplateParser {
     name: String?, identifier: Int?, parameters: [TemplateMacro.Parameter], end: String
   ) throws -> TemplateMacro {
     let before = reads
-    let body = try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: end) } }
+    let body = try parseSeparateBody(end: end)
     func special(_ special: String) -> Int? {
       guard reads[special, default: 0] > before[special, default: 0],
         !parameters.contains(where: { $0.name == special })
@@ -330,11 +331,12 @@ struct TemplateParser {
       caller: special("caller"), extraKeywords: special("kwargs"), extraPositionals: special("varargs"))
   }
 
-  private mutating func outsideLoops<R>(_ parse: (inout TemplateParser) throws -> R) rethrows -> R {
+  /// A body with a scope of its own, which also cannot leave a loop around it.
+  private mutating func parseSeparateBody(end: String) throws -> [TemplateStatement] {
     let outer = loopDepth
     loopDepth = 0
     defer { loopDepth = outer }
-    return try parse(&self)
+    return try inScope { try $0.parseBlock(end: end) }
   }
 
   // MARK: Assignment targets

@@ -68,7 +68,9 @@ enum TemplatePredicates {
 
   private static func isKnown(_ name: String) -> Bool { all[name] != nil }
 
-  private static func only(_ name: String, _ parameter: String, _ arguments: TemplateArguments) throws -> TemplateValue {
+  private static func only(
+    _ name: String, _ parameter: String, _ arguments: TemplateArguments
+  ) throws -> TemplateValue {
     try arguments.bind(name, [parameter], required: 1)[0] ?? .none
   }
 }

@@ -37,7 +37,10 @@ final class TemplateIterator {
   let source: TemplateValue?
   private let advance: () throws -> TemplateValue?
 
-  init(_ typeName: String, knownCount: Int? = nil, source: TemplateValue? = nil, advance: @escaping () throws -> TemplateValue?) {
+  init(
+    _ typeName: String, knownCount: Int? = nil, source: TemplateValue? = nil,
+    advance: @escaping () throws -> TemplateValue?
+  ) {
     self.typeName = typeName
     self.knownCount = knownCount
     self.source = source

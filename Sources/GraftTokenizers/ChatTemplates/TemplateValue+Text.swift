@@ -27,7 +27,8 @@ extension TemplateValue {
     case .range(let range):
       let bounds = "\(range.start), \(range.stop)"
       return range.step == 1 ? "range(\(bounds))" : "range(\(bounds), \(range.step))"
-    case .namespace(let namespace): return "<Namespace \(TemplateValue.dictionary(namespace.attributes).representation)>"
+    case .namespace(let namespace):
+      return "<Namespace \(TemplateValue.dictionary(namespace.attributes).representation)>"
     case .iterator(let iterator): return "<\(iterator.typeName) object>"
     case .loop(let loop): return "<LoopContext \(loop.index0 + 1)/\((try? loop.count()) ?? 0)>"
     case .function(let function): return function.description
@@ -76,7 +77,8 @@ extension TemplateValue {
 
   /// Python's `repr` of a string.
   static func representation(of text: String) -> String {
-    let quote: Unicode.Scalar = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\"")) ? "\"" : "'"
+    let isQuotedDouble = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\""))
+    let quote: Unicode.Scalar = isQuotedDouble ? "\"" : "'"
     var result = String(quote)
     for scalar in text.unicodeScalars {
       switch scalar {

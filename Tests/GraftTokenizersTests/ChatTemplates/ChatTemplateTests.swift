@@ -26,8 +26,9 @@ private func error(_ source: String, _ variables: [String: JSON] = [:]) -> ChatT
   }
 
   @Test func keepsScopesAsJinja() throws {
-    #expect(try render("{% set x = 1 %}{% for i in [1, 2] %}{{ x }}{% set x = 5 %}{{ x }}{% endfor %}{{ x }}") == "15151")
-    #expect(try render("{% set n = namespace(c=0) %}{% for i in 'abc' %}{% set n.c = n.c + 1 %}{% endfor %}{{ n.c }}") == "3")
+    #expect(try render("{% set x = 1 %}{% for i in [1, 2] %}{{ x }}{% set x = 5 %}{{ x }}{% endfor %}") == "1515")
+    #expect(
+      try render("{% set n = namespace(c=0) %}{% for i in 'abc' %}{% set n.c = n.c + 1 %}{% endfor %}{{ n.c }}") == "3")
     #expect(try render("{% macro m() %}{{ x }}{% endmacro %}{% set x = 1 %}{{ m() }}", ["x": "given"]) == "1")
     #expect(try render("{% for i in [1] %}{{ x }}{% endfor %}{% set x = 1 %}{{ x }}", ["x": "given"]) == "1")
     #expect(try render("{% if x %}{% set x = 2 %}{% endif %}{{ x }}", ["x": 1]) == "2")
@@ -54,7 +55,8 @@ private func error(_ source: String, _ variables: [String: JSON] = [:]) -> ChatT
   }
 
   @Test func marksGeneratedTextInBytes() throws {
-    let template = try ChatTemplate("é{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}|{% endfor %}")
+    let template = try ChatTemplate(
+      "é{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}|{% endfor %}")
     let rendered = try template.render(messages: [["content": "ü"], ["content": "ab"]], specialTokens: [:])
     #expect(rendered.text == "éü|ab|")
     #expect(rendered.assistantSpans == [2..<4, 5..<7])
