@@ -46,7 +46,9 @@ public final class Bert: EncodingModel {
       try request.require("is_decoder", is: false)
       try request.require("add_cross_attention", is: false)
       let kind = try config.string("position_embedding_type", default: "absolute")
-      guard kind == "absolute" else { throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute") }
+      guard kind == "absolute" else {
+        throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute")
+      }
     }
 
     var initializer: Initializer { .normal(standardDeviation: initializerRange) }
@@ -85,12 +87,14 @@ public final class Bert: EncodingModel {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }
-    func norm(_ scope: Scope) throws -> Norm { try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true) }
+    func norm(_ scope: Scope) throws -> Norm {
+      try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
+    }
     return TransformerBlock(
       .after,
       attention: Attention(
-        attention, layer: layer, query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
-        value: try linear(own / "value", width, width, .value),
+        attention, layer: layer, query: try linear(own / "query", width, width, .query),
+        key: try linear(own / "key", width, width, .key), value: try linear(own / "value", width, width, .value),
         output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
         heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
         scoreDropout: c.scoreDropout),
@@ -116,10 +120,12 @@ extension Bert {
     case .sequenceClassification:
       let pooler = try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler)
       // The head that pre-training had, which tells whether the second sentence follows the first.
-      let isNextSentence = request.config.json["architectures"]?.array?.contains { $0.string == "BertForNextSentencePrediction" } ?? false
+      let architectures = request.config.json["architectures"]?.array?.compactMap(\.string) ?? []
+      let isNextSentence = architectures.contains("BertForNextSentencePrediction")
       let classifier = isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier"
       let output = try linear(classifier, out: try request.labelCount(), .classifier)
-      let head = ClassificationHead(dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
+      let head = ClassificationHead(
+        dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
       return TextClassifier(encoder: bert, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)

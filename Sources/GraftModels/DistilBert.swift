@@ -42,11 +42,12 @@ public final class DistilBert: EncodingModel {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, dropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.dropout)
     let model = scope / "distilbert", embeddings = model / "embeddings"
-    tokens = try Embedding(
-      embeddings / "word_embeddings", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: c.initializer)
+    func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
+      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, initializer: c.initializer)
+    }
+    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding)
     // Positions that are sinusoids at first (`sinusoidal_pos_embds`) are stored like learned ones.
-    positions = try Embedding(
-      embeddings / "position_embeddings", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding, initializer: c.initializer)
+    positions = try table("position_embeddings", c.positions, .positionEmbedding)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: Self.epsilon, kind: .layer, bias: true)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
   }

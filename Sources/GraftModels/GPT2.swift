@@ -78,7 +78,8 @@ public final class GPT2: CausalLanguageModel {
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, deviation: Float) throws -> Linear {
       try Linear(
-        scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput, initializer: .normal(standardDeviation: deviation))
+        scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput,
+        initializer: .normal(standardDeviation: deviation))
     }
     let attn = scope / "attn", mlp = scope / "mlp", width = c.hiddenSize
     // What is added to the residual stream starts smaller the more layers add to it (Radford et al. 2019, section 2.3).

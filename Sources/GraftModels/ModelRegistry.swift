@@ -39,7 +39,8 @@ public enum ModelRegistry {
   /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
   ///   the task, and what the family throws.
   public static func build(
-    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal, in scope: Scope
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal,
+    in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
     scope.catalog.modelType = type

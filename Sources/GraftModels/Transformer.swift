@@ -81,7 +81,8 @@ public final class Transformer: SequenceToSequenceModel {
         cross: isDecoder ? (try attention(scope / "encoder_attn", layer: layer), try norm(scope / "encoder_attn_layer_norm")) : nil,
         feedForward: FeedForward(
           gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
-          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: activation, middleDropout: middleDropout, dropout: dropout),
+          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: activation,
+          middleDropout: middleDropout, dropout: dropout),
         norm: try norm(scope / "final_layer_norm"))
     }
 

@@ -42,9 +42,11 @@ struct ModelErrorTests {
   }
 
   @Test func unsupportedThings() {
-    #expect(message { try build(["model_type": "gptt2"]) } == #"config.json: model_type: unsupported model_type "gptt2"; did you mean gpt2?"#)
+    let unknown = #"config.json: model_type: unsupported model_type "gptt2"; did you mean gpt2?"#
+    #expect(message { try build(["model_type": "gptt2"]) } == unknown)
     let bert: JSON = [
-      "model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+      "model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
+      "num_attention_heads": 2,
     ]
     #expect(message { try build(bert) }.contains("unsupported task causal_lm for bert"))
     #expect(message { try build(bert, task: .seq2seqLM) }.contains("it can do masked_lm, sequence_classification, token_"))

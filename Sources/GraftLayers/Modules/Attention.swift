@@ -69,7 +69,8 @@ public final class Attention {
     if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
     var context = attention(
       query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans,
-      mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias, dropout: pass.attentionDropout(scoreDropout, at: path))
+      mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias,
+      dropout: pass.attentionDropout(scoreDropout, at: path))
     if let supplement { context = supplement(q, addingTo: context, of: self, layout, pass) }
     return output(context, joining: residual, dropout: dropout, pass)
   }
