@@ -142,7 +142,8 @@ def main():
         "gpt2-regression", t.GPT2ForSequenceClassification, t.GPT2Config(**gpt2, num_labels=1, problem_type="regression"),
         "sequence_classification", labelled(TEXTS, [1, -2, 0]))
     llama = dict(
-        vocab_size=19, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, intermediate_size=10, pad_token_id=17)
+        vocab_size=19, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, intermediate_size=10,
+        pad_token_id=17)
     golden(
         "llama-tokens", t.LlamaForTokenClassification, t.LlamaConfig(**llama, num_labels=3, classifier_dropout=0.0),
         "token_classification", [dict(e, targets=[x % 3 for x in e["tokens"]]) for e in TEXTS])

@@ -61,7 +61,10 @@ public final class Delta {
   /// - Throws: where the configuration cannot be encoded.
   public func stored(taskType: String?) throws -> StoredAdapter {
     let name = type(of: method).name
-    var configuration = try ConfigTree(encoding: AnyMethod(method)).json
+    // A key without a value is left out: other programs need not know it then.
+    let given = try ConfigTree(encoding: AnyMethod(method)).json.object?.filter { !$0.value.isNull } ?? []
+    var configuration = JSON.object(JSONObject())
+    for entry in given { configuration[entry.key] = entry.value }
     configuration["peft_type"] = .string(name)
     var stored = StoredAdapter(
       method: name.lowercased(), peftType: name, taskType: taskType, configuration: configuration,

@@ -35,16 +35,18 @@ public final class Bart: SequenceToSequenceModel {
     let dropout = try config.float("dropout", default: 0.1)
     let activation = try config.activation("activation_function", default: "gelu")
     let middleDropout = try config.float("activation_dropout", default: 0)
+    let scoreDropout = try config.float("attention_dropout", default: 0)
     let model = scope / "model"
     embedding = try Embedding(model / "shared", entries: vocabulary, width: width, role: .tokenEmbedding, initializer: initializer)
     func half(_ name: String) throws -> Half {
       let layer = Transformer.Layer(
         width: width, heads: try config.count("\(name)_attention_heads"), intermediateSize: try config.count("\(name)_ffn_dim"),
-        hasAttentionBias: true, activation: activation, initializer: initializer, dropout: dropout, middleDropout: middleDropout)
+        hasAttentionBias: true, activation: activation, initializer: initializer, dropout: dropout, middleDropout: middleDropout,
+        scoreDropout: scoreDropout)
       try layer.validate(config, key: "\(name)_attention_heads")
       return try Half(
-        model / name, layer, layers: try config.count("\(name)_layers"), positions: positions + Self.positionOffset, isDecoder: name == "decoder",
-        initializer: initializer)
+        model / name, layer, layers: try config.count("\(name)_layers"), positions: positions + Self.positionOffset,
+        isDecoder: name == "decoder", initializer: initializer)
     }
     encoder = try half("encoder")
     decoder = try half("decoder")
@@ -75,7 +77,9 @@ public final class Bart: SequenceToSequenceModel {
     let style: AttentionStyle
     let dropout: Float
 
-    init(_ scope: Scope, _ layer: Transformer.Layer, layers: Int, positions count: Int, isDecoder: Bool, initializer: Initializer) throws {
+    init(
+      _ scope: Scope, _ layer: Transformer.Layer, layers: Int, positions count: Int, isDecoder: Bool, initializer: Initializer
+    ) throws {
       positions = try Embedding(
         scope / "embed_positions", entries: count, width: layer.width, role: .positionEmbedding, initializer: initializer)
       norm = try layer.norm(scope / "layernorm_embedding")

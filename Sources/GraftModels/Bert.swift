@@ -3,7 +3,7 @@ import GraftLayers
 import GraftTensors
 
 /// BERT's encoder, which is RoBERTa's too: post-normed blocks over learned positions and segments (Devlin et al. 2019).
-public final class Bert: Model {
+public final class Bert: EncodingModel {
   public let modelType: String
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
@@ -23,7 +23,7 @@ public final class Bert: Model {
     public var epsilon: Float, initializerRange: Float
     public var activation: Activation
     public var tiesHead: Bool
-    public var dropout: Float, classifierDropout: Float
+    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ request: ModelRequest, modelType: String) throws(ArchitectureError) {
       let config = request.config
@@ -41,11 +41,14 @@ public final class Bert: Model {
       activation = try config.activation("hidden_act", default: "gelu")
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       dropout = try config.float("hidden_dropout_prob", default: 0.1)
+      scoreDropout = try config.float("attention_probs_dropout_prob", default: 0.1)
       classifierDropout = try config.float("classifier_dropout", default: dropout)
       try request.require("is_decoder", is: false)
       try request.require("add_cross_attention", is: false)
       let kind = try config.string("position_embedding_type", default: "absolute")
-      guard kind == "absolute" else { throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute") }
+      guard kind == "absolute" else {
+        throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute")
+      }
     }
 
     var initializer: Initializer { .normal(standardDeviation: initializerRange) }
@@ -70,13 +73,13 @@ public final class Bert: Model {
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let embedded = tokens.embedded(input, pass), input = embedded.input
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass), input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
     let layout = input.layout(.bidirectional, rotary: nil)
-    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
+    return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
@@ -84,14 +87,17 @@ public final class Bert: Model {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }
-    func norm(_ scope: Scope) throws -> Norm { try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true) }
+    func norm(_ scope: Scope) throws -> Norm {
+      try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
+    }
     return TransformerBlock(
       .after,
       attention: Attention(
-        attention, layer: layer, query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
-        value: try linear(own / "value", width, width, .value),
+        attention, layer: layer, query: try linear(own / "query", width, width, .query),
+        key: try linear(own / "key", width, width, .key), value: try linear(own / "value", width, width, .value),
         output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout),
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
+        scoreDropout: c.scoreDropout),
       norm: try norm(attention / "output"),
       feedForward: FeedForward(
         gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
@@ -114,10 +120,13 @@ extension Bert {
     case .sequenceClassification:
       let pooler = try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler)
       // The head that pre-training had, which tells whether the second sentence follows the first.
-      let isNextSentence = request.config.json["architectures"]?.array?.contains { $0.string == "BertForNextSentencePrediction" } ?? false
-      let output = try linear(isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier", out: try request.labelCount(), .classifier)
-      let head = ClassificationHead(dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
-      return TextClassifier(bert, pooling: .first, head: head, problem: try request.problem())
+      let architectures = request.config.json["architectures"]?.array?.compactMap(\.string) ?? []
+      let isNextSentence = architectures.contains("BertForNextSentencePrediction")
+      let classifier = isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier"
+      let output = try linear(classifier, out: try request.labelCount(), .classifier)
+      let head = ClassificationHead(
+        dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
+      return TextClassifier(encoder: bert, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(bert, head: ClassificationHead(output: output, dropout: c.classifierDropout))

@@ -3,7 +3,7 @@ import GraftLayers
 import GraftTensors
 
 /// DistilBERT: BERT with half the layers and without segments or a pooler, distilled from it (Sanh et al. 2019).
-public final class DistilBert: Model {
+public final class DistilBert: EncodingModel {
   public let modelType = "distilbert"
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
@@ -19,7 +19,7 @@ public final class DistilBert: Model {
     public var initializer: Initializer
     public var activation: Activation
     public var tiesHead: Bool
-    public var dropout: Float, classifierDropout: Float
+    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
       vocabularySize = try config.count("vocab_size")
@@ -33,6 +33,7 @@ public final class DistilBert: Model {
       activation = try config.activation("activation", default: "gelu")
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       dropout = try config.float("dropout", default: 0.1)
+      scoreDropout = try config.float("attention_dropout", default: 0.1)
       classifierDropout = try config.float("seq_classif_dropout", default: 0.2)
     }
   }
@@ -41,20 +42,21 @@ public final class DistilBert: Model {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, dropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.dropout)
     let model = scope / "distilbert", embeddings = model / "embeddings"
-    tokens = try Embedding(
-      embeddings / "word_embeddings", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: c.initializer)
+    func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
+      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, initializer: c.initializer)
+    }
+    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding)
     // Positions that are sinusoids at first (`sinusoidal_pos_embds`) are stored like learned ones.
-    positions = try Embedding(
-      embeddings / "position_embeddings", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding, initializer: c.initializer)
+    positions = try table("position_embeddings", c.positions, .positionEmbedding)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: Self.epsilon, kind: .layer, bias: true)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
   }
 
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let embedded = tokens.embedded(input, pass)
+  public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
+    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass)
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
-    return embedded.tokens(of: blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass))
+    return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
@@ -69,7 +71,7 @@ public final class DistilBert: Model {
         attention, layer: layer, query: try linear(attention / "q_lin", width, width, .query),
         key: try linear(attention / "k_lin", width, width, .key), value: try linear(attention / "v_lin", width, width, .value),
         output: try linear(attention / "out_lin", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false),
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scoreDropout: c.scoreDropout),
       norm: try norm("sa_layer_norm"),
       feedForward: FeedForward(
         gate: nil, up: try linear(ffn / "lin1", width, c.intermediateSize, .up),
@@ -91,14 +93,18 @@ public final class DistilBert: Model {
       let norm = try Norm(scope / "vocab_layer_norm", width: width, epsilon: epsilon, kind: .layer, bias: true)
       let projector = scope / "vocab_projector"
       let bias = try projector.parameter("bias", [c.vocabularySize], .zeros)
-      let matrix = c.tiesHead ? encoder.tokens.weight : try projector.parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
+      let matrix =
+        c.tiesHead
+        ? encoder.tokens.weight
+        : try projector.parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
       let decoder = Linear(projector, sharing: matrix, bias: bias, role: .languageModelHead)
-      return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder))
+      let head = MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
+      return MaskedPredictor(encoder, head: head)
     case .sequenceClassification:
       let head = ClassificationHead(
         dense: try linear("pre_classifier", out: width, .pooler), activation: .relu,
         output: try linear("classifier", out: try request.labelCount(), .classifier), dropout: c.classifierDropout)
-      return TextClassifier(encoder, pooling: .first, head: head, problem: try request.problem())
+      return TextClassifier(encoder: encoder, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear("classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.dropout))

@@ -22,7 +22,7 @@ public final class GPT2: CausalLanguageModel {
     public var activation: Activation
     public var scalesScores: Bool, scalesScoresByLayer: Bool
     public var tiesHead: Bool
-    public var embeddingDropout: Float, residualDropout: Float
+    public var embeddingDropout: Float, residualDropout: Float, scoreDropout: Float
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
       vocabularySize = try config.count("vocab_size")
@@ -40,7 +40,10 @@ public final class GPT2: CausalLanguageModel {
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       embeddingDropout = try config.float("embd_pdrop", default: 0.1)
       residualDropout = try config.float("resid_pdrop", default: 0.1)
-      if try config.bool("add_cross_attention", default: false) { throw config.fail("add_cross_attention", "unsupported value true") }
+      scoreDropout = try config.float("attn_pdrop", default: 0.1)
+      if try config.bool("add_cross_attention", default: false) {
+        throw config.fail("add_cross_attention", "unsupported value true")
+      }
     }
   }
 
@@ -52,8 +55,11 @@ public final class GPT2: CausalLanguageModel {
     (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
     let model = scope / "transformer"
-    embedding = try Embedding(model / "wte", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: initializer)
-    positions = try Embedding(model / "wpe", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding, initializer: initializer)
+    func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
+      try Embedding(model / name, entries: entries, width: c.hiddenSize, role: role, initializer: initializer)
+    }
+    embedding = try table("wte", c.vocabularySize, .tokenEmbedding)
+    positions = try table("wpe", c.positions, .positionEmbedding)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "h" / $0, layer: $0, c) })
     norm = try Norm(model / "ln_f", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
     head =
@@ -72,7 +78,8 @@ public final class GPT2: CausalLanguageModel {
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, deviation: Float) throws -> Linear {
       try Linear(
-        scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput, initializer: .normal(standardDeviation: deviation))
+        scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput,
+        initializer: .normal(standardDeviation: deviation))
     }
     let attn = scope / "attn", mlp = scope / "mlp", width = c.hiddenSize
     // What is added to the residual stream starts smaller the more layers add to it (Radford et al. 2019, section 2.3).
@@ -82,7 +89,8 @@ public final class GPT2: CausalLanguageModel {
     let attention = Attention(
       attn, layer: layer, projection: .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
       output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation),
-      heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: scale, dropout: c.residualDropout)
+      heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: scale, dropout: c.residualDropout,
+      scoreDropout: c.scoreDropout)
     let feedForwardNorm = try Norm(scope / "ln_2", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let feedForward = FeedForward(
       gate: nil, up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation),

@@ -24,6 +24,7 @@ public final class Llama: CausalLanguageModel {
     public var activation: Activation
     public var rotary: RotaryFrequencies
     public var tiesHead: Bool
+    public var scoreDropout: Float
     public var hasInputBias: Bool, hasOutputBias: Bool, hasFeedForwardBias: Bool
     /// Norms of every query and key head (Qwen3).
     public var hasHeadNorms: Bool
@@ -51,6 +52,7 @@ public final class Llama: CausalLanguageModel {
       let hasBias = try config.bool("attention_bias", default: false)
       hasInputBias = modelType == "qwen2" || hasBias
       hasOutputBias = modelType != "qwen2" && hasBias
+      scoreDropout = try config.float("attention_dropout", default: 0)
       hasFeedForwardBias = try config.bool("mlp_bias", default: false)
       hasHeadNorms = modelType == "qwen3"
       windows = try Self.windows(config, modelType: modelType, layers: layers)
@@ -119,7 +121,7 @@ public final class Llama: CausalLanguageModel {
         heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize,
         queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
         keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil,
-        window: c.windows[layer])
+        window: c.windows[layer], scoreDropout: c.scoreDropout)
       feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: width, epsilon: c.epsilon)
       feedForward = FeedForward(
         gate: try linear(mlp / "gate_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .gate),

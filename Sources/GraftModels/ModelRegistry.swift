@@ -39,19 +39,23 @@ public enum ModelRegistry {
   /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
   ///   the task, and what the family throws.
   public static func build(
-    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal, in scope: Scope
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal,
+    in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
     scope.catalog.modelType = type
     let request = ModelRequest(config, task: task, labels: labels, style: style)
     if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
     if let builder = others[type] { return try builder(request, scope) }
-    let advice = NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
+    let advice =
+      NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
     throw config.fail("model_type", "unsupported model_type \"\(type)\"; \(advice)")
   }
 
   /// A decoder as it is, or under a classifier in place of its own head.
-  private static func decoder(_ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder) throws -> any Model {
+  private static func decoder(
+    _ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder
+  ) throws -> any Model {
     let config = request.config
     let initializer = Initializer.normal(standardDeviation: try config.float("initializer_range", default: 0.02))
     func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
@@ -64,7 +68,7 @@ public enum ModelRegistry {
     case .sequenceClassification:
       let model = try build(request.headless, request.style, scope)
       let head = ClassificationHead(output: try output("score", model, bias: false))
-      return TextClassifier(model, pooling: .last, head: head, problem: try request.problem())
+      return TextClassifier(decoder: model, head: head, problem: try request.problem())
     case .tokenClassification:
       let model = try build(request.headless, request.style, scope)
       let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))
@@ -82,7 +86,11 @@ public enum ModelRegistry {
   /// TensorFlow gave the weights of a norm, or in an embedding that shares the tensor.
   public static func aliases(of path: String) -> [String] {
     var names: [String] = []
-    if let prefix = basePrefixes.first(where: path.hasPrefix) { names.append(String(path.dropFirst(prefix.count))) } else { names.append("model." + path) }
+    if let prefix = basePrefixes.first(where: path.hasPrefix) {
+      names.append(String(path.dropFirst(prefix.count)))
+    } else {
+      names.append("model." + path)
+    }
     for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")] where path.hasSuffix(new) {
       names += ([path] + names).map { $0.dropLast(new.count) + old }
     }

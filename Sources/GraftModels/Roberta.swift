@@ -18,14 +18,15 @@ enum Roberta {
       let dense = try Linear(head / "dense", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(head / "layer_norm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
       let decoder = try MaskedPredictor.decoder(in: head, over: encoder.tokens, isTied: c.tiesHead, c.initializer)
-      return MaskedPredictor(encoder, head: MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder))
+      let predictionHead = MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder)
+      return MaskedPredictor(encoder, head: predictionHead)
     case .sequenceClassification:
       let classifier = scope / "classifier"
       let head = ClassificationHead(
         dense: try linear(classifier / "dense", out: width, .pooler), activation: .tanh,
         output: try linear(classifier / "out_proj", out: try request.labelCount(), .classifier), inputDropout: c.classifierDropout,
         dropout: c.classifierDropout)
-      return TextClassifier(encoder, pooling: .first, head: head, problem: try request.problem())
+      return TextClassifier(encoder: encoder, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.classifierDropout))

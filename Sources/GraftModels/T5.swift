@@ -19,7 +19,8 @@ public final class T5: SequenceToSequenceModel {
   private let outputScale: Float
 
   public struct Configuration {
-    public var vocabularySize: Int, width: Int, headSize: Int, heads: Int, intermediateSize: Int, encoderLayers: Int, decoderLayers: Int
+    public var vocabularySize: Int, width: Int, headSize: Int, heads: Int, intermediateSize: Int
+    public var encoderLayers: Int, decoderLayers: Int
     public var buckets: Int, maximumDistance: Int
     public var epsilon: Float, dropout: Float, initializerFactor: Float
     public var activation: Activation, isGated: Bool
@@ -37,7 +38,8 @@ public final class T5: SequenceToSequenceModel {
       buckets = try config.count("relative_attention_num_buckets", default: 32)
       maximumDistance = try config.count("relative_attention_max_distance", default: 128)
       guard buckets % 2 == 0, buckets >= 4, maximumDistance > buckets / 2 else {
-        throw config.fail("relative_attention_num_buckets", "\(buckets) buckets up to distance \(maximumDistance) do not fit each other")
+        throw config.fail(
+          "relative_attention_num_buckets", "\(buckets) buckets up to distance \(maximumDistance) do not fit each other")
       }
       epsilon = try config.float("layer_norm_epsilon", default: 1e-6)
       dropout = try config.float("dropout_rate", default: 0.1)
@@ -72,7 +74,8 @@ public final class T5: SequenceToSequenceModel {
     head =
       isTied
       ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
-      : try Linear(scope / "lm_head", in: c.width, out: c.vocabularySize, role: .languageModelHead, initializer: c.initializer(c.width))
+      : try Linear(
+        scope / "lm_head", in: c.width, out: c.vocabularySize, role: .languageModelHead, initializer: c.initializer(c.width))
     outputScale = c.scalesOutput ?? isTied ? 1 / Float(c.width).squareRoot() : 1
   }
 
@@ -127,7 +130,8 @@ public final class T5: SequenceToSequenceModel {
         scope, layer: layer, query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
         key: try linear(scope / "k", c.width, inner, .key), value: try linear(scope / "v", c.width, inner, .value),
         output: try linear(scope / "o", inner, c.width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout)
+        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout,
+        scoreDropout: c.dropout)
     }
     let dense = sublayer(isDecoder ? 2 : 1) / "DenseReluDense"
     return TransformerBlock(

@@ -37,26 +37,34 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
   }
 }
 
-/// A classifier of whole texts by the hidden state of one of their tokens.
+/// A classifier of whole texts by one hidden state of each.
 public final class TextClassifier: SequenceClassifier, HeadedModel {
-  /// Which token stands for the text: the first (`[CLS]`), or the last, which a causal model lets see all others.
-  public enum Pooling: Sendable { case first, last }
-
   public let base: any Model
   public let problem: ClassificationProblem
   private let head: ClassificationHead
-  private let pooling: Pooling
+  /// `[documents, hidden]`.
+  private let pooled: (SequenceInput, Pass) -> Tensor
 
-  public init(_ base: any Model, pooling: Pooling, head: ClassificationHead, problem: ClassificationProblem) {
-    (self.base, self.pooling, self.head, self.problem) = (base, pooling, head, problem)
+  /// By the first state, that of `[CLS]`; prompt tuning puts its first virtual token in that place, as PEFT does.
+  public init(encoder: any EncodingModel, head: ClassificationHead, problem: ClassificationProblem) {
+    (base, self.head, self.problem) = (encoder, head, problem)
+    pooled = { input, pass in
+      let encoded = encoder.encode(input, pass)
+      return gatherRows(encoded.states, Tensor(encoded.spans.map { Int32($0.lowerBound) }))
+    }
+  }
+
+  /// By the last token's state, which sees all others.
+  public init(decoder: any Model, head: ClassificationHead, problem: ClassificationProblem) {
+    (base, self.head, self.problem) = (decoder, head, problem)
+    pooled = { input, pass in
+      gatherRows(decoder.hiddenStates(input, pass), Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
+    }
   }
 
   public var labelCount: Int { head.labelCount }
 
-  public func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let rows = input.spans.map { Int32(pooling == .first ? $0.range.lowerBound : $0.range.upperBound - 1) }
-    return head(gatherRows(hiddenStates(input, pass), Tensor(rows)), pass)
-  }
+  public func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor { head(pooled(input, pass), pass) }
 }
 
 /// A classifier of every token.

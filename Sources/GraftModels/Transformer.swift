@@ -25,24 +25,29 @@ public final class Transformer: SequenceToSequenceModel {
     dropout = try config.float("dropout", default: 0.1)
     decoderStartID = Int32(try config.int("decoder_start_token_id", default: try config.int("bos_token_id", default: 0)))
     let layer = Layer(
-      width: hiddenSize, heads: try config.count("num_heads", default: 8), intermediateSize: try config.count("d_ff", default: 4 * hiddenSize),
-      hasAttentionBias: false, activation: try config.activation("activation_function", default: "relu"), initializer: nil, dropout: dropout,
-      middleDropout: 0)
+      width: hiddenSize, heads: try config.count("num_heads", default: 8),
+      intermediateSize: try config.count("d_ff", default: 4 * hiddenSize), hasAttentionBias: false,
+      activation: try config.activation("activation_function", default: "relu"), initializer: nil, dropout: dropout)
     try layer.validate(config, key: "num_heads")
     let encoderLayers = try config.count("num_layers", default: 6)
     let decoderLayers = try config.count("num_decoder_layers", default: encoderLayers)
     embedding = try Embedding(
       scope / "shared", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding,
       initializer: .normal(standardDeviation: 1 / Float(hiddenSize).squareRoot()))
-    encoder = TransformerStack(try (0..<encoderLayers).map { try layer.block(scope / "encoder" / "layers" / $0, layer: $0, isDecoder: false) })
-    decoder = TransformerStack(try (0..<decoderLayers).map { try layer.block(scope / "decoder" / "layers" / $0, layer: $0, isDecoder: true) })
+    func half(_ name: String, layers: Int) throws -> TransformerStack {
+      TransformerStack(
+        try (0..<layers).map { try layer.block(scope / name / "layers" / $0, layer: $0, isDecoder: name == "decoder") })
+    }
+    encoder = try half("encoder", layers: encoderLayers)
+    decoder = try half("decoder", layers: decoderLayers)
     head = Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
-    return EncoderStates(encoder(placed(embedded.rows, embedded.input, pass, at: "encoder"), layout, pass.withoutCache), of: embedded)
+    let x = placed(embedded.rows, embedded.input, pass, at: "encoder")
+    return EncoderStates(encoder(x, layout, pass.withoutCache), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -63,7 +68,7 @@ public final class Transformer: SequenceToSequenceModel {
     var activation: Activation
     /// Glorot and Bengio's bounds where nil.
     var initializer: Initializer?
-    var dropout: Float, middleDropout: Float
+    var dropout: Float, middleDropout: Float = 0, scoreDropout: Float = 0
 
     func validate(_ config: ArchitectureConfiguration, key: String) throws(ArchitectureError) {
       _ = try config.headSize(of: width, heads: heads, key)
@@ -75,8 +80,9 @@ public final class Transformer: SequenceToSequenceModel {
         .after, attention: try attention(scope / "self_attn", layer: layer), norm: try norm(scope / "self_attn_layer_norm"),
         cross: isDecoder ? (try attention(scope / "encoder_attn", layer: layer), try norm(scope / "encoder_attn_layer_norm")) : nil,
         feedForward: FeedForward(
-          gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up), down: try linear(scope / "fc2", intermediateSize, width, .down),
-          activation: activation, middleDropout: middleDropout, dropout: dropout),
+          gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
+          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: activation,
+          middleDropout: middleDropout, dropout: dropout),
         norm: try norm(scope / "final_layer_norm"))
     }
 
@@ -94,7 +100,7 @@ public final class Transformer: SequenceToSequenceModel {
       return Attention(
         scope, layer: layer, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
         value: try projection("v_proj", .value), output: try projection("out_proj", .attentionOutput),
-        heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout)
+        heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout, scoreDropout: scoreDropout)
     }
   }
 }

@@ -43,6 +43,12 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "DoRA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "down_proj"], "use_dora": true}"#,
       count: 2 * (3 * 32 + 16 + 3 * 40 + 16)),
+    MethodCase(
+      "PiSSA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "up_proj"], "init_lora_weights": "pissa"}"#,
+      count: 2 * 3 * (32 + 40)),
+    MethodCase(
+      "OLoRA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "down_proj"], "init_lora_weights": "olora"}"#,
+      count: 2 * 3 * (32 + 40)),
     MethodCase("IA3", #"{"peft_type": "IA3"}"#, count: 2 * (8 + 8 + 24)),
     MethodCase("VeRA", #"{"peft_type": "VERA", "r": 5, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * (5 + 16 + 5 + 8)),
     MethodCase("LoHa", #"{"peft_type": "LOHA", "r": 2, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 2 * 2 * (16 + 16 + 16 + 8)),
@@ -51,6 +57,12 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "LoKr, both decomposed", #"{"peft_type": "LOKR", "r": 1, "target_modules": ["q_proj"], "decompose_both": true, "decompose_factor": 4}"#,
       count: 2 * (4 + 4 + 4 + 4)),
     MethodCase("AdaLoRA", #"{"peft_type": "ADALORA", "init_r": 3, "target_modules": ["v_proj"]}"#, count: 2 * (3 * 16 + 8 * 3 + 3)),
+    MethodCase("OFT", #"{"peft_type": "OFT", "oft_block_size": 4, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * (4 + 6) * 6),
+    MethodCase(
+      "OFT, exact and shared",
+      #"{"peft_type": "OFT", "r": 2, "oft_block_size": 0, "block_share": true, "use_cayley_neumann": false, "target_modules": ["v_proj"]}"#,
+      count: 2 * 28),
+    MethodCase("LLaMA-Adapter", #"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 3, "adapter_layers": 2}"#, count: 2 * (3 * 16 + 1)),
     MethodCase("norm tuning", #"{"peft_type": "LN_TUNING"}"#, count: 5 * 16),
     MethodCase("BitFit", #"{"peft_type": "BITFIT"}"#, count: 2 * (16 + 8 + 8 + 16 + 24 + 24 + 16)),
     MethodCase("trainable tokens", #"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [17, 3, 22]}"#, count: 3 * 16),

@@ -5,11 +5,13 @@ import GraftModels
 import GraftTensors
 
 /// A two-layer Llama with biases and random weights, the same every time.
-func makeTinyModel() throws -> Llama {
+/// - Parameter tiesHead: whether the head's matrix is the embedding's.
+func makeTinyModel(tiesHead: Bool = false) throws -> Llama {
   let json = try JSON(
     parsing: """
       {"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
-       "num_key_value_heads": 2, "head_dim": 4, "attention_bias": true, "mlp_bias": true, "rms_norm_eps": 1e-5}
+       "num_key_value_heads": 2, "head_dim": 4, "attention_bias": true, "mlp_bias": true, "rms_norm_eps": 1e-5,
+       "tie_word_embeddings": \(tiesHead)}
       """)
   let catalog = SiteCatalog()
   let model = try Llama(ArchitectureConfiguration(json, source: "tiny"), modelType: "llama", in: Scope(source: nil, catalog: catalog))

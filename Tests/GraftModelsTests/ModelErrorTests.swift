@@ -42,17 +42,31 @@ struct ModelErrorTests {
   }
 
   @Test func unsupportedThings() {
-    #expect(message { try build(["model_type": "gptt2"]) } == #"config.json: model_type: unsupported model_type "gptt2"; did you mean gpt2?"#)
+    let unknown = #"config.json: model_type: unsupported model_type "gptt2"; did you mean gpt2?"#
+    #expect(message { try build(["model_type": "gptt2"]) } == unknown)
     let bert: JSON = [
-      "model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+      "model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
+      "num_attention_heads": 2,
     ]
     #expect(message { try build(bert) }.contains("unsupported task causal_lm for bert"))
-    #expect(message { try build(bert, task: .seq2seqLM) }.contains("it can do masked_lm, sequence_classification, token_classification"))
+    #expect(message { try build(bert, task: .seq2seqLM) }.contains("it can do masked_lm, sequence_classification, token_"))
     #expect(message { try build(["model_type": "t5"], task: .maskedLM) }.contains("unsupported task masked_lm for t5"))
-    #expect(message { try build(bert.setting("hidden_act", "mish"), task: .maskedLM) } == #"config.json: hidden_act: unsupported activation "mish""#)
-    #expect(message { try build(bert.setting("is_decoder", true), task: .maskedLM) } == "config.json: is_decoder: unsupported value true")
-    #expect(message { try build(bert.setting("num_attention_heads", 3), task: .maskedLM) }.contains("num_attention_heads: 3 heads do not divide 4"))
-    #expect(message { try build(bert.setting("problem_type", "ranking"), task: .sequenceClassification) }.contains(#"unknown problem "ranking""#))
+    func changed(_ key: String, _ value: JSON, task: LearningTask = .maskedLM) -> String {
+      message { try build(bert.setting(key, value), task: task) }
+    }
+    #expect(changed("hidden_act", "mish") == #"config.json: hidden_act: unsupported activation "mish""#)
+    #expect(changed("is_decoder", true) == "config.json: is_decoder: unsupported value true")
+    #expect(changed("num_attention_heads", 3) == "config.json: num_attention_heads: 3 heads do not divide 4 columns")
+    #expect(changed("problem_type", "ranking", task: .sequenceClassification).contains(#"unknown problem "ranking""#))
+  }
+
+  /// What would be looked up outside the tables is found first.
+  @Test func alienTokensAndLongSequences() throws {
+    let model = try TinyModel.causal[0].build()
+    #expect(message { try model.check(Array(repeating: 22, count: 40), of: "a") } == "")
+    #expect(message { try model.check([1, 23], of: "a:2") }.contains("a:2: token 23 is outside the model's vocabulary of 23"))
+    #expect(message { try model.check([-1], of: "a") }.contains("token -1"))
+    #expect(message { try model.check(Array(repeating: 0, count: 41), of: "a") }.contains("41 tokens are more than the 40 positions"))
   }
 }
 

@@ -12,8 +12,8 @@ struct ModelFixture {
   let json: JSON
 
   static let names = [
-    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-tokens", "roberta-multi-label", "roberta-untied",
-    "distilbert", "t5", "t5-gated", "bart",
+    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-tokens", "roberta-multi-label",
+    "roberta-untied", "distilbert", "t5", "t5-gated", "bart",
   ]
 
   init(_ name: String) throws {

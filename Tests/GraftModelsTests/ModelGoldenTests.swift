@@ -38,7 +38,9 @@ struct ModelGoldenTests {
     #expect(!fixture.gradients.isEmpty)
     for (stored, norm) in fixture.gradients {
       let parameter = try #require(
-        model.catalog.parameters.first { ([$0.path] + ModelRegistry.aliases(of: $0.path)).first(where: source.contains) == stored }, "\(stored)")
+        model.catalog.parameters.first { parameter in
+          ([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: source.contains) == stored
+        }, "\(stored)")
       let found = (parameter.gradient?.sumOfSquares ?? .nan).squareRoot()
       #expect(abs(found - norm) < 1e-5 * max(1, norm), "\(stored)")
     }

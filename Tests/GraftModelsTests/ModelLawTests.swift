@@ -10,7 +10,9 @@ struct ModelLawTests {
   @Test(arguments: TinyModel.all)
   func aBatchIsTheSumOfItsDocuments(_ tiny: TinyModel) throws {
     let model = try tiny.build(), objective = tiny.task.objective(for: model)
-    func loss(_ examples: [EncodedExample]) -> Float { model.loss(Batch(collating: examples, objective: objective), .inference, scale: 1).scalar }
+    func loss(_ examples: [EncodedExample]) -> Float {
+      model.loss(Batch(collating: examples, objective: objective), .inference, scale: 1).scalar
+    }
     let together = loss(tiny.examples), apart = tiny.examples.map { loss([$0]) }
     #expect(together > 0)
     #expect(abs(together - apart.reduce(0, +)) < 1e-4 * together)
@@ -38,7 +40,8 @@ struct ModelLawTests {
   /// Dropout is drawn in training, and only there.
   @Test(arguments: TinyModel.all)
   func dropoutIsForTraining(_ tiny: TinyModel) throws {
-    guard tiny.configuration["model_type"]?.string.map({ ["gpt2", "bert", "roberta", "distilbert", "t5", "bart", "transformer"].contains($0) }) == true
+    // The families whose configurations leave dropout on unless they say otherwise.
+    guard ["gpt2", "bert", "roberta", "distilbert", "t5", "bart", "transformer"].contains(tiny.configuration["model_type"]?.string)
     else { return }
     let model = try tiny.build(), batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
     func loss(_ pass: Pass) -> Float { model.loss(batch, pass, scale: 1).scalar }
@@ -67,7 +70,8 @@ struct ModelLawTests {
   @Test(arguments: TinyModel.sequenceToSequence)
   func aCachedDecoderIsAFullOne(_ tiny: TinyModel) throws {
     let model = try #require(try tiny.build() as? any SequenceToSequenceModel)
-    let sources: [[Int32]] = [[3, 9, 1, 20], [7], [5, 5, 2, 0, 11, 8]], targets: [[Int32]] = [[1, 2, 3, 4], [9, 9, 8, 7], [0, 6, 12, 18]]
+    let sources: [[Int32]] = [[3, 9, 1, 20], [7], [5, 5, 2, 0, 11, 8]]
+    let targets: [[Int32]] = [[1, 2, 3, 4], [9, 9, 8, 7], [0, 6, 12, 18]]
     let full = model.decode(SequenceInput(targets), over: model.encode(SequenceInput(sources), .inference), .inference)
     let cache = KeyValueCache(sequences: 3, capacity: 4), pass = Pass(cache: cache)
     let source = model.encode(SequenceInput(sources), pass)
@@ -87,7 +91,8 @@ struct ModelLawTests {
   @Test(arguments: TinyModel.causal)
   func theFutureIsNotSeen(_ tiny: TinyModel) throws {
     let model = try tiny.build()
-    let one = model.hiddenStates(SequenceInput([[3, 1, 4, 1, 5, 9]]), .inference), other = model.hiddenStates(SequenceInput([[3, 1, 4, 2, 6, 5]]), .inference)
+    func states(_ tokens: [Int32]) -> Tensor { model.hiddenStates(SequenceInput([tokens]), .inference) }
+    let one = states([3, 1, 4, 1, 5, 9]), other = states([3, 1, 4, 2, 6, 5])
     #expect(one.rows(0..<3).values == other.rows(0..<3).values)
     #expect(one.rows(3..<4).values != other.rows(3..<4).values)
   }
@@ -95,7 +100,8 @@ struct ModelLawTests {
   @Test(arguments: TinyModel.masked)
   func encodersSeeBothWays(_ tiny: TinyModel) throws {
     let model = try tiny.build()
-    let one = model.hiddenStates(SequenceInput([[3, 1, 4]]), .inference), other = model.hiddenStates(SequenceInput([[3, 1, 2]]), .inference)
+    func states(_ tokens: [Int32]) -> Tensor { model.hiddenStates(SequenceInput([tokens]), .inference) }
+    let one = states([3, 1, 4]), other = states([3, 1, 2])
     #expect(one.rows(0..<1).values != other.rows(0..<1).values)
   }
 
@@ -111,6 +117,29 @@ struct ModelLawTests {
     let one = states([3, 1, 4, 1, 5]), prompt = states([3, 1, 2, 1, 5]), rest = states([3, 1, 4, 1, 6])
     #expect(one.rows(0..<1).values != prompt.rows(0..<1).values)
     #expect(one.rows(0..<4).values == rest.rows(0..<4).values)
+  }
+
+  /// Matrices kept in 16 bits change what a model computes by their rounding only.
+  @Test(arguments: TinyModel.all)
+  func sixteenBitMatrices(_ tiny: TinyModel) throws {
+    let exact = try tiny.build(), rounded = try tiny.build(frozenType: .bfloat16)
+    let batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: exact))
+    let loss = exact.loss(batch, .inference, scale: 1).scalar, other = rounded.loss(batch, .inference, scale: 1).scalar
+    #expect(abs(loss - other) < 0.02 * loss)
+    let input = SequenceInput(batch)
+    #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)
+  }
+
+  @Test(arguments: TinyModel.causal + TinyModel.masked + TinyModel.sequenceToSequence + TinyModel.tokenClassifiers)
+  func nothingScoredIsNoLoss(_ tiny: TinyModel) throws {
+    let model = try tiny.build(isTrainable: true)
+    var batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
+    batch.targets = batch.targets.map { _ in Batch.ignoredTarget }
+    let tape = Tape()
+    let loss = tape.record { model.loss(batch, Pass(), scale: 1) }
+    tape.backpropagate(from: loss)
+    #expect(loss.scalar == 0)
+    #expect(model.catalog.parameters.allSatisfy { ($0.gradient?.sumOfSquares ?? 0) == 0 })
   }
 
   /// A tied head is the embedding's own matrix: one tensor, counted and trained once.

@@ -15,20 +15,20 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   private static let decoders: [JSON] = [
     ["model_type": "gpt2", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40],
     [
-      "model_type": "llama", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
-      "num_key_value_heads": 1,
+      "model_type": "llama", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+      "num_attention_heads": 3, "num_key_value_heads": 1,
     ],
     [
       "model_type": "mistral", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
       "num_attention_heads": 2, "num_key_value_heads": 2, "sliding_window": 3, "tie_word_embeddings": true,
     ],
     [
-      "model_type": "qwen2", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 2,
-      "num_key_value_heads": 1, "tie_word_embeddings": true,
+      "model_type": "qwen2", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": true,
     ],
     [
-      "model_type": "qwen3", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 2,
-      "num_key_value_heads": 1, "head_dim": 8,
+      "model_type": "qwen3", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8,
     ],
   ]
 
@@ -39,7 +39,8 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     ]
   } + [
     [
-      "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3, "max_position_embeddings": 40,
+      "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3,
+      "max_position_embeddings": 40,
     ]
   ]
 
@@ -66,8 +67,10 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   static let tokenClassifiers = (decoders + encoders).map { TinyModel(configuration: $0, task: .tokenClassification) }
   static let all = causal + masked + sequenceToSequence + textClassifiers + tokenClassifiers
 
-  func build(style: AttentionStyle = .causal, isTrainable: Bool = false) throws -> any TrainableModel {
-    let scope = Scope(source: nil, catalog: SiteCatalog(), seed: 7, isTrainable: isTrainable)
+  func build(
+    style: AttentionStyle = .causal, frozenType: DType = .float32, isTrainable: Bool = false
+  ) throws -> any TrainableModel {
+    let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
     return try #require(try ModelRegistry.build(config, task: task, labels: 3, style: style, in: scope) as? any TrainableModel)
   }

@@ -2,10 +2,15 @@ import GraftLayers
 import GraftTensors
 
 /// `up(act(down z))`.
-struct Bottleneck {
+package struct Bottleneck {
   /// `[narrow, width]`, `[narrow]`, `[width, narrow]` and `[width]`.
   let down: Parameter, downBias: Parameter, up: Parameter, upBias: Parameter
   let activation: Activation, dropout: Float
+
+  package init(down: Parameter, downBias: Parameter, up: Parameter, upBias: Parameter, activation: Activation, dropout: Float) {
+    (self.down, self.downBias, self.up, self.upBias) = (down, downBias, up, upBias)
+    (self.activation, self.dropout) = (activation, dropout)
+  }
 
   func callAsFunction(_ z: Tensor, _ pass: Pass) -> Tensor {
     let narrow = activate(linear(z, down.operand, bias: downBias.operand), activation)
@@ -14,9 +19,9 @@ struct Bottleneck {
 }
 
 /// A half's output `h`, the residual `x` and the bottleneck `f` joined: `s f(z) + h + x`.
-final class BottleneckResidual: ResidualAdapter {
+package final class BottleneckResidual: ResidualAdapter {
   /// What the bottleneck reads.
-  enum Input {
+  package enum Input {
     /// `h`.
     case output
     /// `x`.
@@ -25,7 +30,7 @@ final class BottleneckResidual: ResidualAdapter {
     case sum(norm: Norm?)
   }
 
-  enum Scale {
+  package enum Scale {
     case constant(Float)
     /// `[1]`.
     case learned(Parameter)
@@ -35,9 +40,9 @@ final class BottleneckResidual: ResidualAdapter {
   let input: Input
   let scale: Scale
 
-  init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
+  package init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
 
-  func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
+  package func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
     let sum = residual + y
     let read =
       switch input {

@@ -8,15 +8,21 @@ struct LowRankFactors {
   /// `[out]`.
   let bias: Parameter?
   let scale: Float, dropout: Float
+  /// What the factors started as, where the weight is to do without it.
+  var removed: LowRankPart?
 
   /// `base + s (B A x + bias)`.
   func callAsFunction(_ x: Tensor, _ pass: Pass, addingTo base: consuming Tensor) -> Tensor {
-    let sum = linear(linear(pass.dropout(x, dropout, at: a.path), a.operand), b.operand, scale: scale, addingTo: base)
+    let rest = if let removed { linear(linear(x, removed.a), removed.b, scale: -scale, addingTo: base) } else { base }
+    let sum = linear(linear(pass.dropout(x, dropout, at: a.path), a.operand), b.operand, scale: scale, addingTo: rest)
     return bias.map { addRow(sum, scale * $0.operand) } ?? sum
   }
 
-  /// `W + s B A`.
-  func added(to weight: Tensor) -> Tensor { linear(b.value, a.value, layout: .inputByOutput, scale: scale, addingTo: weight) }
+  /// `W + s B A`, without what is removed.
+  func added(to weight: Tensor) -> Tensor {
+    let rest = removed.map { linear($0.b, $0.a, layout: .inputByOutput, scale: -scale, addingTo: weight) } ?? weight
+    return linear(b.value, a.value, layout: .inputByOutput, scale: scale, addingTo: rest)
+  }
 }
 
 /// `W x + b + s B A x`.

@@ -1,4 +1,5 @@
 import GraftLayers
+import GraftTensors
 
 /// How `A` and `B` start.
 public enum LoRAInitialization: Codable, Sendable, Hashable {
@@ -6,6 +7,10 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   case kaiming
   /// `A` normal with deviation `1/r`, `B` zero.
   case gaussian
+  /// The leading singular triplets of the weight, which then does without them; iterated so often.
+  case pissa(iterations: Int?)
+  /// The start of a QR decomposition of the weight, which then does without it.
+  case olora
   /// Both random, for tests that want a delta which is not zero.
   case random
 
@@ -15,11 +20,16 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
       self = isDefault ? .kaiming : .random
       return
     }
-    let name = try container.decode(String.self)
-    guard name == "gaussian" else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "unsupported initialization \"\(name)\"; use true, false or gaussian")
+    let name = try container.decode(String.self), iterations = Int(name.replacing("pissa_niter_", with: ""))
+    switch name {
+    case "gaussian": self = .gaussian
+    case "olora": self = .olora
+    case "pissa": self = .pissa(iterations: nil)
+    case _ where name.hasPrefix("pissa_niter_") && iterations.map { $0 > 0 } == true: self = .pissa(iterations: iterations)
+    default:
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16 or olora")
     }
-    self = .gaussian
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -28,6 +38,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     case .kaiming: try container.encode(true)
     case .random: try container.encode(false)
     case .gaussian: try container.encode("gaussian")
+    case .olora: try container.encode("olora")
+    case .pissa(let iterations): try container.encode(iterations.map { "pissa_niter_\($0)" } ?? "pissa")
     }
   }
 
@@ -36,7 +48,35 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch self {
     case .kaiming: return (.uniform(bound: bound), .zeros)
     case .gaussian: return (.normal(standardDeviation: 1 / Float(rank)), .zeros)
+    case .pissa, .olora: return (.zeros, .zeros)
     case .random: return (.uniform(bound: bound), .uniform(bound: 1 / Float(rank).squareRoot()))
+    }
+  }
+
+  /// Whether the factors start as a part of the weight.
+  var isDecomposition: Bool {
+    switch self {
+    case .pissa, .olora: true
+    case .kaiming, .gaussian, .random: false
+    }
+  }
+
+  /// Whether a layer's weight has a part of that rank.
+  func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition || rank <= min(layer.inputSize, layer.outputSize) }
+
+  /// What the factors start as and the weight does without; nil where it stays whole.
+  ///
+  /// Computed again whenever the adapter is attached, from the weight alone.
+  func part(of layer: Linear, rank: Int, scale: Float) -> LowRankPart? {
+    let weight = layer.weight.value.converted(to: .float32)
+    let rows = layer.layout == .outputByInput ? weight : weight.transposed
+    switch self {
+    case .kaiming, .gaussian, .random: return nil
+    case .olora: return .orthonormal(of: rows, rank: rank)
+    case .pissa(let iterations):
+      let part = LowRankPart.principal(of: rows, rank: rank, iterations: iterations ?? 60, RandomStream(seed: 0).split(layer.path))
+      let factor = 1 / scale.squareRoot()
+      return LowRankPart(a: factor * part.a, b: factor * part.b)
     }
   }
 }

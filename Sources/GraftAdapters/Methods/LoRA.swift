@@ -80,6 +80,9 @@ public struct LoRA: TuningMethod {
   private func validate() throws(TuningError) {
     guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }
     guard (0..<1).contains(loraDropout) else { throw TuningError("lora_dropout: is \(loraDropout); it must be at least 0 and below 1") }
+    if useDora, initLoraWeights.isDecomposition {
+      throw TuningError("init_lora_weights: pissa and olora cannot be combined with use_dora")
+    }
     if loraBias, bias != .none { throw TuningError("lora_bias: cannot be combined with bias \(bias.rawValue)") }
   }
 
@@ -93,12 +96,19 @@ public struct LoRA: TuningMethod {
 
   private func attach(to layer: Linear, _ factors: (rank: Int, scale: Float), in attachment: Attachment) throws {
     let scope = attachment.scope / layer.path
+    guard initLoraWeights.fits(rank: factors.rank, in: layer) else {
+      throw TuningError("r: is \(factors.rank) for \(layer.path) \(layer.weight.shape), which has no decomposition of that rank")
+    }
     let initial = initLoraWeights.initializers(inputs: layer.inputSize, outputs: layer.outputSize, rank: factors.rank)
     let low = LowRankFactors(
       a: try (scope / "lora_A").parameter("weight", [factors.rank, layer.inputSize], initial.a),
       b: try (scope / "lora_B").parameter("weight", [layer.outputSize, factors.rank], initial.b),
       bias: loraBias ? try (scope / "lora_B").parameter("bias", [layer.outputSize], .zeros) : nil,
-      scale: factors.scale, dropout: Float(loraDropout))
+      scale: factors.scale, dropout: Float(loraDropout), removed: initLoraWeights.part(of: layer, rank: factors.rank, scale: factors.scale))
+    if let part = low.removed, !attachment.isLoading {
+      low.a.assign(part.a)
+      low.b.assign(part.b)
+    }
     try attachment.ignore("\(scope.path).base_layer.weight", shape: layer.weight.shape)
     guard useDora else { return try attachment.fill(layer, with: LowRankAdapter(low)) }
     let magnitude = try scope.parameter("lora_magnitude_vector", [layer.outputSize], .ones)

@@ -2,7 +2,7 @@ import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
-/// Some rows of the token embedding are trained, and nothing else.
+/// Some rows of the token embedding are trained, and nothing else: also in the head, where that is the same matrix.
 public struct TrainableTokens: TuningMethod {
   public static let name = "TRAINABLE_TOKENS"
   public static let defaultLearningRate = 1e-3
@@ -27,14 +27,16 @@ public struct TrainableTokens: TuningMethod {
       if let outside = tokenIndices.first(where: { !(0..<embedding.entries).contains($0) }) {
         throw TuningError("token_indices: \(outside) is none of the \(embedding.entries) entries of \(embedding.path)")
       }
-      guard !sites.linears.contains(where: { $0.weight === embedding.weight }) else {
-        throw TuningError("TRAINABLE_TOKENS: \(embedding.path) is the output head too, which would have to change with it; use LORA or FULL")
-      }
       let scope = attachment.scope / embedding.path, tokens = Tensor(tokenIndices.map(Int32.init))
       let rows = try scope.parameter(
         "trainable_tokens_delta", [tokenIndices.count, embedding.weight.shape[1]], .normal(standardDeviation: 1))
       if !attachment.isLoading, initWeights { rows.assign(embedding.plain(tokens)) }
       try attachment.fill(embedding, with: ReplacedRows(rows, of: tokenIndices))
+      for head in sites.linears where head.weight === embedding.weight {
+        // PEFT keeps them under the head's name too.
+        try attachment.ignore("\((attachment.scope / head.path).path).trainable_tokens_delta", shape: rows.shape)
+        try attachment.fill(head, with: ReplacedOutputs(rows, of: tokens))
+      }
     }
   }
 
@@ -65,4 +67,28 @@ private final class ReplacedRows: EmbeddingTableAdapter {
     let all = (0..<Int32(base.entries)).map { places[$0] ?? -1 }
     base.weight.assign(replaceRows(of: base.weight.value.converted(to: .float32), by: rows.value, all).converted(to: base.weight.value.dtype))
   }
+}
+
+/// Trained rows in place of some of those of a head that shares the embedding's table.
+private final class ReplacedOutputs: LinearAdapter {
+  /// `[replaced, width]`, and which they replace.
+  let rows: Parameter, tokens: Tensor
+
+  init(_ rows: Parameter, of tokens: Tensor) { (self.rows, self.tokens) = (rows, tokens) }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
+    let change = linear(x, rows.operand - gatherRows(base.weight.value, tokens))
+    return linear(change, selection(of: base.outputSize), addingTo: base.plain(x))
+  }
+
+  /// `[outputs, replaced]`: a one where an output is a replaced one's.
+  private func selection(of outputs: Int) -> Tensor {
+    let replaced = tokens.elements()
+    var values = [Float](repeating: 0, count: outputs * replaced.count)
+    for (column, row) in replaced.enumerated() { values[Int(row) * replaced.count + column] = 1 }
+    return Tensor(values, [outputs, replaced.count])
+  }
+
+  /// The embedding merges the matrix that they share.
+  func merge(into base: Linear) throws(TuningError) {}
 }

@@ -18,7 +18,7 @@ public struct SequenceLayout {
   }
 }
 
-/// What an encoder made of its input, for a decoder's cross-attention.
+/// What an encoder made of its input, for a decoder's cross-attention or a classifier.
 public struct EncoderStates {
   /// `[rows, hidden]`, those of virtual tokens included.
   public var states: Tensor

@@ -1,12 +1,20 @@
 import GraftBatching
 import GraftTensors
 
+/// A model with an encoder, whose states others read: a decoder or a classifier.
+public protocol EncodingModel: Model {
+  /// What the encoder makes of its input; a cache in the pass is a decoder's and is left alone.
+  func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates
+}
+
+extension EncodingModel {
+  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { encode(input, pass).tokenStates }
+}
+
 /// An encoder that reads a source and a decoder that predicts a target from it.
-public protocol SequenceToSequenceModel: LanguageModel {
+public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
   /// What the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
   var decoderStartID: Int32 { get }
-  /// What the encoder makes of its input; a cache in the pass is the decoder's and is left alone.
-  func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates
   /// The decoder's hidden states as the head reads them.
   ///
   /// With a cache in the pass, `input` holds the tokens since the last call, and the source is projected only once.
@@ -16,10 +24,6 @@ public protocol SequenceToSequenceModel: LanguageModel {
 }
 
 extension SequenceToSequenceModel {
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    encode(input, pass).tokenStates
-  }
-
   /// - Precondition: the batch has an encoder's input.
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
     guard let source = batch.encoder else { preconditionFailure("\(modelType): a batch without an encoder's input") }

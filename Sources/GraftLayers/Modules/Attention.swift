@@ -18,8 +18,8 @@ public final class Attention {
   public let window: Int?
   /// Multiplied into the scores; one over the root of the head size where nil.
   public let scale: Float?
-  /// The probability with which an element of the output is dropped in training.
-  public let dropout: Float
+  /// The probabilities with which elements of the output, and of what queries give to keys, are dropped in training.
+  public let dropout: Float, scoreDropout: Float
   /// The layer's number, which the cache keeps keys and values under.
   public let layer: Int
   /// Keys and values before those of every sequence.
@@ -29,23 +29,26 @@ public final class Attention {
 
   public init(
     _ scope: Scope, layer: Int, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0,
+    scoreDropout: Float = 0
   ) {
     path = scope.path
-    (self.projection, self.output, self.dropout) = (projection, output, dropout)
+    (self.projection, self.output, self.dropout, self.scoreDropout) = (projection, output, dropout, scoreDropout)
     (self.heads, self.keyValueHeads, self.headSize) = (heads, keyValueHeads, headSize)
-    (self.queryNorm, self.keyNorm, self.isRotary, self.window, self.scale, self.layer) = (queryNorm, keyNorm, isRotary, window, scale, layer)
+    (self.queryNorm, self.keyNorm, self.isRotary) = (queryNorm, keyNorm, isRotary)
+    (self.window, self.scale, self.layer) = (window, scale, layer)
     scope.catalog.add(Site(path: path, role: nil, module: .attention(self)))
   }
 
   public convenience init(
     _ scope: Scope, layer: Int, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0,
+    scoreDropout: Float = 0
   ) {
     self.init(
       scope, layer: layer, projection: .separate(query: query, key: key, value: value), output: output, heads: heads,
-      keyValueHeads: keyValueHeads, headSize: headSize, queryNorm: queryNorm, keyNorm: keyNorm, isRotary: isRotary, window: window, scale: scale,
-      dropout: dropout)
+      keyValueHeads: keyValueHeads, headSize: headSize, queryNorm: queryNorm, keyNorm: keyNorm, isRotary: isRotary, window: window,
+      scale: scale, dropout: dropout, scoreDropout: scoreDropout)
   }
 
   /// Attention of a sequence to itself.
@@ -65,8 +68,9 @@ public final class Attention {
     if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
     if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
     var context = attention(
-      query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: AttentionMask(layout.mask, window: window),
-      scale: scale, bias: layout.bias)
+      query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans,
+      mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias,
+      dropout: pass.attentionDropout(scoreDropout, at: path))
     if let supplement { context = supplement(q, addingTo: context, of: self, layout, pass) }
     return output(context, joining: residual, dropout: dropout, pass)
   }
@@ -77,13 +81,16 @@ public final class Attention {
   public func callAsFunction(
     _ x: Tensor, over source: EncoderStates, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil
   ) -> Tensor {
-    guard case .separate(let query, let key, let value) = projection else { preconditionFailure("\(path): cross-attention with one projection") }
+    guard case .separate(let query, let key, let value) = projection else {
+      preconditionFailure("\(path): cross-attention with one projection")
+    }
     func keysAndValues() -> (Tensor, Tensor) { (key(source.states, pass), value(source.states, pass)) }
     let (k, v) = pass.cache?.encoded(layer: layer, spans: source.spans, keysAndValues) ?? keysAndValues()
     let sourceSpans = pass.cache?.encodedSpans ?? source.spans
     let context = attention(
       query: query(x, pass), key: k, value: v, heads: heads, keyValueHeads: keyValueHeads,
-      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale)
+      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale,
+      dropout: pass.attentionDropout(scoreDropout, at: path))
     return output(context, joining: residual, dropout: dropout, pass)
   }
 

@@ -58,3 +58,8 @@ extension SequenceInput {
     }
   }
 }
+
+extension SiteCatalog {
+  /// How many places virtual tokens take of the positions that the model has.
+  public var virtualTokenCount: Int { sites.compactMap(\.embedding?.prompt?.virtualTokenCount).max() ?? 0 }
+}

@@ -26,6 +26,11 @@ public struct Pass {
     return pass
   }
 
+  /// Dropout of attention's probabilities at a named place; nothing outside training.
+  public func attentionDropout(_ probability: Float, at place: String) -> AttentionDropout? {
+    isTraining && probability > 0 ? AttentionDropout(probability: probability, random.split(place).split("probabilities")) : nil
+  }
+
   /// Dropout at a named place; nothing outside training.
   public func dropout(_ x: Tensor, _ probability: Float, at place: String) -> Tensor {
     isTraining && probability > 0 ? GraftTensors.dropout(x, probability: probability, random.split(place)) : x

@@ -45,7 +45,9 @@ enum BraceFormat {
     var value = try lookUp(String(String.UnicodeScalarView(field[..<end])), arguments, &automatic)
     var rest = end
     if rest < field.count, field[rest] == "!" {
-      guard rest + 1 < field.count else { throw TemplateFailure(.value, "end of string while looking for conversion specifier") }
+      guard rest + 1 < field.count else {
+        throw TemplateFailure(.value, "end of string while looking for conversion specifier")
+      }
       value = .string(field[rest + 1] == "s" ? value.description : value.representation)
       rest += 2
     }

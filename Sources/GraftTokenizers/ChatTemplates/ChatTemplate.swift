@@ -62,7 +62,9 @@ public struct ChatTemplate: Sendable {
     } catch {
       throw ChatTemplateError(error, template: name, line: interpreter.line)
     }
-    return RenderedChat(text: interpreter.output, assistantSpans: interpreter.spans)
+    // A marked text that the template captured and dropped must not point behind the end.
+    let bytes = 0..<interpreter.output.utf8.count
+    return RenderedChat(text: interpreter.output, assistantSpans: interpreter.spans.map { $0.clamped(to: bytes) })
   }
 
   /// Gives a message's reasoning under the names that templates read, as Transformers does.

@@ -88,8 +88,8 @@ struct FormatSpecification {
   func format(double: Double) -> String {
     guard let type else {
       guard let precision else {
-        return signed(
-          String(TemplateValue.representation(of: double.magnitude)), isNegative: double.sign == .minus && !double.isNaN)
+        let isNegative = double.sign == .minus && !double.isNaN
+        return signed(TemplateValue.representation(of: double.magnitude), isNegative: isNegative)
       }
       let digits = String(format: "%.\(max(1, precision))g", double.magnitude)
       return signed(digits.contains { ".en".contains($0) } ? digits : digits + ".0", isNegative: double.sign == .minus)

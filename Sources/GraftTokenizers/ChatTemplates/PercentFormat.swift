@@ -5,9 +5,14 @@ enum PercentFormat {
   static func format(_ format: String, with value: TemplateValue, escaping: Bool) throws -> String {
     var arguments: [TemplateValue] = [value]
     var mapping: TemplateDictionary?
+    var mayRemain = false
     switch value {
     case .tuple(let items): arguments = items
-    case .dictionary(let dictionary): mapping = dictionary
+    case .dictionary(let dictionary):
+      mapping = dictionary
+      mayRemain = true
+    // Whatever can be subscripted counts as a mapping, of which not everything need be used.
+    case .list, .range, .undefined: mayRemain = true
     default: break
     }
     var used = 0
@@ -16,7 +21,6 @@ enum PercentFormat {
       used += 1
       return arguments[used - 1]
     }
-    var usesMapping = false
     var result = ""
     let scalars = Array(format.unicodeScalars)
     var index = 0
@@ -36,7 +40,6 @@ enum PercentFormat {
         let key = String(String.UnicodeScalarView(scalars[(index + 1)..<close]))
         guard let found = mapping[key] else { throw TemplateFailure(.value, "'\(key)'") }
         item = found
-        usesMapping = true
         index = close + 1
       }
       var specification = FormatSpecification()
@@ -68,7 +71,7 @@ enum PercentFormat {
       result += try convert(try item ?? next(), type, specification, escaping: escaping)
       try TemplateLimits.check(byteCount: result.utf8.count)
     }
-    if mapping == nil, used < arguments.count, !usesMapping {
+    if used < arguments.count, !mayRemain {
       throw TemplateFailure(.value, "not all arguments converted during string formatting")
     }
     return result

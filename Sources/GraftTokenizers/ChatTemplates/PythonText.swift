@@ -29,7 +29,7 @@ extension Unicode.Scalar {
     }
   }
 
-  var isCased: Bool { properties.isUppercase || properties.isLowercase || properties.generalCategory == .titlecaseLetter }
+  var isCased: Bool { isUppercaseOrTitlecase || properties.isLowercase }
 
   var isUppercaseOrTitlecase: Bool { properties.isUppercase || properties.generalCategory == .titlecaseLetter }
 }

@@ -53,6 +53,12 @@ extension TemplateValue? {
     }
   }
 
+  /// The argument, or nil also where it is none.
+  var unlessNone: TemplateValue? {
+    if case .some(.none) = self { return nil }
+    return self
+  }
+
   func flag(default value: Bool) -> Bool { self?.isTrue ?? value }
 
   /// A string, or nil where the argument was not given or is none.

@@ -20,7 +20,7 @@ extension TemplateFilters {
     "join": { value, arguments in
       let given = try arguments.bind("join", ["d", "attribute"])
       var items = try value.items()
-      if let path = given[1] { if case .none = path {} else { items = try items.map { try attribute(path, of: $0) } } }
+      if let path = given[1].unlessNone { items = try items.map { try attribute(path, of: $0) } }
       let texts = items.map(\.description)
       return .string(try TemplateLimits.checked(texts.joined(separator: given[0]?.description ?? "")))
     },
@@ -29,7 +29,7 @@ extension TemplateFilters {
       let items = Array(try value.items().reversed())
       switch value {
       case .list: return .iterator(TemplateIterator("list_reverseiterator", over: items).uncounted)
-      case .iterator, .undefined: return .list(items)
+      case .iterator: return .list(items)
       default: return .iterator(TemplateIterator("reversed", over: items).uncounted)
       }
     },
@@ -43,7 +43,7 @@ extension TemplateFilters {
       let given = try arguments.bind("unique", ["case_sensitive", "attribute"])
       let source = try value.makeIterator()
       var seen: Set<TemplateKey> = []
-      return .iterator(TemplateIterator("generator") {
+      return .iterator(TemplateIterator("generator", source: value) {
         while let item = try source.next() {
           let key = try key(of: item, given[1], caseSensitive: given[0].flag(default: false))
           try key.checkHashable()
@@ -83,11 +83,11 @@ extension TemplateFilters {
       let given = try arguments.bind("batch", ["linecount", "fill_with"], required: 1)
       let size = try given[0].integer(default: 1, for: "batch")
       let source = try value.makeIterator()
-      return .iterator(TemplateIterator("generator") {
+      return .iterator(TemplateIterator("generator", source: value) {
         var batch: [TemplateValue] = []
         while batch.count < max(1, size), let item = try source.next() { batch.append(item) }
         guard !batch.isEmpty else { return nil }
-        if let fill = given[1] { if case .none = fill {} else { batch += Array(repeating: fill, count: max(0, size - batch.count)) } }
+        if let fill = given[1].unlessNone { batch += Array(repeating: fill, count: max(0, size - batch.count)) }
         return .list(batch)
       })
     },
@@ -109,10 +109,11 @@ extension TemplateFilters {
     return given[0] ?? .string("")
   }
 
-  private static func sortKey(of item: TemplateValue, _ path: TemplateValue?, caseSensitive: Bool) throws -> TemplateValue {
-    guard let text = path?.text, text.contains(",") else {
-      return try key(of: item, path, caseSensitive: caseSensitive)
-    }
+  private static func sortKey(
+    of item: TemplateValue, _ path: TemplateValue?, caseSensitive: Bool
+  ) throws -> TemplateValue {
+    // Always a list, so that equal keys are never compared for order, not even undefined ones.
+    guard let text = path?.text else { return .list([try key(of: item, path, caseSensitive: caseSensitive)]) }
     return .list(
       try PythonText.split(text, ",").map { try key(of: item, .string($0), caseSensitive: caseSensitive) })
   }
@@ -139,14 +140,14 @@ extension TemplateFilters {
       let end = start + size + (number < extra ? 1 : 0)
       defer { start = end }
       var part = Array(items[start..<end])
-      if let fill, number >= extra { if case .none = fill {} else { part.append(fill) } }
+      if let fill = fill.unlessNone, number >= extra { part.append(fill) }
       return .list(part)
     }
   }
 
   private static func groups(_ items: [TemplateValue], _ given: [TemplateValue?]) throws -> [TemplateValue] {
     let isCaseSensitive = given[2].flag(default: false)
-    let fallback: TemplateValue? = if case .some(.none) = given[1] { nil } else { given[1] }
+    let fallback = given[1].unlessNone
     func key(of item: TemplateValue, caseSensitive: Bool) throws -> TemplateValue {
       try Self.key(of: item, given[0], caseSensitive: caseSensitive, default: fallback)
     }
@@ -166,5 +167,5 @@ extension TemplateFilters {
 
 extension TemplateIterator {
   /// The same iterator without a length, as Python's generators are.
-  var uncounted: TemplateIterator { TemplateIterator(typeName) { try self.next() } }
+  var uncounted: TemplateIterator { TemplateIterator(typeName, source: source) { try self.next() } }
 }

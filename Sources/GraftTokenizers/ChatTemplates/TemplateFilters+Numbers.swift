@@ -15,6 +15,7 @@ extension TemplateFilters {
     },
     "int": { value, arguments in
       let given = try arguments.bind("int", ["default", "base"])
+      if case .undefined(let reason) = value { throw reason.failure }
       return integer(value, base: try given[1].integer(default: 10, for: "int")) ?? given[0] ?? .integer(0)
     },
     "float": { value, arguments in
@@ -24,7 +25,8 @@ extension TemplateFilters {
     },
     "round": { value, arguments in
       let given = try arguments.bind("round", ["precision", "method"])
-      return try round(value, precision: try given[0].integer(default: 0, for: "round"), method: given[1]?.text ?? "common")
+      let precision = try given[0].integer(default: 0, for: "round")
+      return try round(value, precision: precision, method: given[1]?.text ?? "common")
     },
     "filesizeformat": { value, arguments in
       let usesBinary = try arguments.bind("filesizeformat", ["binary"])[0].flag(default: false)
@@ -38,7 +40,7 @@ extension TemplateFilters {
       var sum = given[1] ?? .integer(0)
       for item in try value.items() {
         var item = item
-        if let path = given[0] { if case .none = path {} else { item = try attribute(path, of: item) } }
+        if let path = given[0].unlessNone { item = try attribute(path, of: item) }
         sum = try sum.applying(.add, item)
       }
       return sum
@@ -101,7 +103,8 @@ extension TemplateFilters {
     guard method == "common" else {
       let scale = pow(10, Double(precision))
       let scaled = (number * scale).rounded(method == "ceil" ? .up : .down)
-      return .double(scaled / scale)
+      // Rounding makes an integer, which has no negative zero.
+      return .double((scaled + 0) / scale)
     }
     if let whole = value.wholeNumber {
       guard precision < 0 else { return .integer(whole) }

@@ -5,7 +5,7 @@ extension TemplateFilters {
       guard value.isTrue else { return .iterator(TemplateIterator("generator") { nil }) }
       let source = try value.makeIterator()
       let transform = try transformation(arguments)
-      return .iterator(TemplateIterator("generator") { try source.next().map(transform) })
+      return .iterator(TemplateIterator("generator", source: value) { try source.next().map(transform) })
     },
     "select": { try select($0, $1, byAttribute: false, keeps: true) },
     "reject": { try select($0, $1, byAttribute: false, keeps: false) },
@@ -29,8 +29,7 @@ extension TemplateFilters {
       if let unknown = arguments.keyword.first(where: { $0.name != "attribute" && $0.name != "default" }) {
         throw TemplateFailure(.value, "Unexpected keyword argument '\(unknown.name)'")
       }
-      let usable: TemplateValue? = if case .some(.none) = fallback { nil } else { fallback }
-      return { try attribute(path, of: $0, default: usable) }
+      return { try attribute(path, of: $0, default: fallback.unlessNone) }
     }
     guard let name = arguments.positional.first else {
       throw TemplateFailure(.value, "map requires a filter argument")
@@ -63,7 +62,7 @@ extension TemplateFilters {
       }
       predicate = found
     }
-    return .iterator(TemplateIterator("generator") {
+    return .iterator(TemplateIterator("generator", source: value) {
       while let item = try source.next() {
         let subject = try path.map { try attribute($0, of: item) } ?? item
         if try predicate(subject, rest) == keeps { return item }

@@ -16,8 +16,7 @@ extension TemplateFilters {
     "tojson": { value, arguments in .string(try TemplateJSONWriter.text(of: value, arguments)) },
     "replace": { value, arguments in
       let given = try arguments.bind("replace", ["old", "new", "count"], required: 2)
-      var count = -1
-      if let limit = given[2] { if case .none = limit {} else { count = try given[2].integer(default: -1, for: "replace") } }
+      let count = try given[2].unlessNone.integer(default: -1, for: "replace")
       return .string(
         try TemplateLimits.checked(
           PythonText.replace(
@@ -78,8 +77,9 @@ extension TemplateFilters {
     guard let text = value.text else {
       throw TemplateFailure(.value, "unsupported operand type(s) for +=: '\(value.typeName)' and 'str'")
     }
+    let width = given[0] ?? .integer(4)
     let indentation =
-      try given[0]?.text ?? String(repeating: " ", count: max(0, TemplateStringMethods.width("indent", given[0] ?? .integer(4))))
+      try width.text ?? String(repeating: " ", count: max(0, TemplateStringMethods.width("indent", width)))
     var lines = PythonText.lines(text + "\n")
     let indentsBlank = given[2].flag(default: false)
     for index in lines.indices.dropFirst() where indentsBlank || !lines[index].isEmpty {

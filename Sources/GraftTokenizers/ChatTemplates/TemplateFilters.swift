@@ -4,7 +4,19 @@ enum TemplateFilters {
 
   static let all: [String: Filter] = [text, numbers, collections, selections].reduce(into: [:]) { all, part in
     all.merge(part) { first, _ in first }
+    for name in parameterless {
+      guard let filter = part[name] else { continue }
+      all[name] = { value, arguments in
+        _ = try arguments.bind(name, [])
+        return try filter(value, arguments)
+      }
+    }
   }
+
+  private static let parameterless = [
+    "upper", "lower", "capitalize", "title", "string", "safe", "escape", "e", "forceescape", "wordcount", "striptags",
+    "abs", "length", "count", "list", "first", "last", "reverse", "items",
+  ]
 
   /// Follows a dotted path such as `function.name` or `items.0`.
   static func attribute(_ path: TemplateValue, of value: TemplateValue, default fallback: TemplateValue? = nil) throws
@@ -31,7 +43,7 @@ enum TemplateFilters {
     of item: TemplateValue, _ path: TemplateValue?, caseSensitive: Bool, default fallback: TemplateValue? = nil
   ) throws -> TemplateValue {
     var key = item
-    if let path { if case .none = path {} else { key = try attribute(path, of: item, default: fallback) } }
+    if let path = path.unlessNone { key = try attribute(path, of: item, default: fallback) }
     guard !caseSensitive, let text = key.text else { return key }
     return .string(PythonText.lowercased(text))
   }

@@ -21,7 +21,7 @@ enum TemplateGlobals {
       "joiner": .function(TemplateFunction("joiner") { arguments in
         let separator = try arguments.bind("joiner", ["sep"])[0] ?? .string(", ")
         var isUsed = false
-        return .function(TemplateFunction("joiner") { _ in
+        return .function(TemplateFunction("joiner", owner: separator) { _ in
           defer { isUsed = true }
           return isUsed ? separator : .string("")
         })
@@ -74,7 +74,8 @@ enum TemplateGlobals {
             return .none
           }),
           "items": .tuple(items),
-        ]
+        ],
+        owner: .tuple(items)
       ) { _ in throw TemplateFailure(.value, "'Cycler' object is not callable") })
   }
 

@@ -145,7 +145,7 @@ extension TemplateInterpreter {
   // MARK: Macros
 
   func makeMacro(_ macro: TemplateMacro, in scope: TemplateScope) -> TemplateFunction {
-    let name = macro.name ?? "caller"
+    let description = "<Macro \(macro.name.map { "'\($0)'" } ?? "anonymous")>"
     let attributes: [String: TemplateValue] = [
       "name": macro.name.map(TemplateValue.string) ?? .none,
       "arguments": .tuple(macro.parameters.map { .string($0.name) }),
@@ -153,7 +153,9 @@ extension TemplateInterpreter {
       "catch_varargs": .bool(macro.extraPositionals != nil),
       "caller": .bool(macro.caller != nil),
     ]
-    return TemplateFunction(name, attributes: attributes) { [self] arguments in
+    return TemplateFunction(
+      macro.name ?? "caller", description: description, attributes: attributes, isMacro: true
+    ) { [self] arguments in
       let inner = TemplateScope(in: scope)
       try bind(arguments, to: macro, in: inner)
       return .string(try captured { _ = try execute(macro.body, in: inner) })

@@ -5,6 +5,8 @@ final class TemplateScope {
 
   init(in parent: TemplateScope?) { self.parent = parent }
 
+  func clear() { variables = [] }
+
   subscript(identifier: Int) -> TemplateValue? {
     get {
       var scope: TemplateScope? = self
@@ -40,6 +42,8 @@ final class TemplateInterpreter {
   private var outerByteCount = 0
   private(set) var spans: [Range<Int>] = []
   var capturedTexts: [String] = []
+  /// Scopes that macros were defined in, which hold each other.
+  private var macroScopes: [TemplateScope] = []
   private var steps = 0
   private var depth = 0
 
@@ -47,8 +51,9 @@ final class TemplateInterpreter {
 
   func run(variables: [String: TemplateValue], globals: [String: TemplateValue]) throws {
     let scope = TemplateScope(in: nil)
+    defer { for scope in macroScopes { scope.clear() } }
     for (identifier, name) in program.names.enumerated() {
-      scope[identifier] = variables[name] ?? globals[name]
+      if !program.ownNames.contains(identifier) { scope[identifier] = variables[name] ?? globals[name] }
     }
     _ = try execute(program.statements, in: scope)
   }
@@ -71,6 +76,14 @@ final class TemplateInterpreter {
   func write(_ text: String) throws {
     output += text
     try TemplateLimits.check(byteCount: output.utf8.count)
+  }
+
+  /// Writes what a filter or call block made, which unlike a printed value must be a string.
+  private func write(blockResult value: TemplateValue) throws {
+    guard let text = value.text else {
+      throw TemplateFailure(.value, "expected str instance, \(value.typeName) found")
+    }
+    try write(text)
   }
 
   /// Runs `body` and answers what it wrote instead of writing it.
@@ -112,7 +125,10 @@ final class TemplateInterpreter {
       case .loop(let loop): return try execute(loop, in: scope)
       case .set(let target, let expression):
         try checkNamespaces(target, in: scope)
-        try assign(try evaluate(expression, in: scope), to: target, in: scope)
+        let value = try evaluate(expression, in: scope)
+        try assign(value, to: target, in: scope)
+        // Only now is a value that holds its own namespace seen to hold itself.
+        try value.checkHeight()
       case .setBlock(let target, let filter, let body):
         try checkNamespaces(target, in: scope)
         let (value, flow) = try evaluateBlock(body, filter: filter, in: scope)
@@ -121,20 +137,22 @@ final class TemplateInterpreter {
       case .filterBlock(let filter, let body):
         let (value, flow) = try evaluateBlock(body, filter: filter, in: scope)
         guard flow == .normal else { return flow }
-        try write(value.description)
+        try write(blockResult: value)
       case .with(let assignments, let body):
         let inner = TemplateScope(in: scope)
         for (target, expression) in assignments {
           try assign(try evaluate(expression, in: scope), to: target, in: inner)
         }
         return try execute(body, in: inner)
-      case .macro(let macro): scope[macro.identifier ?? 0] = .function(makeMacro(macro, in: scope))
+      case .macro(let macro):
+        scope[macro.identifier ?? 0] = .function(makeMacro(macro, in: scope))
+        macroScopes.append(scope)
       case .callBlock(let body, let callee, let arguments):
         let caller = TemplateValue.function(makeMacro(body, in: scope))
         let function = try evaluate(callee, in: scope)
         var values = try evaluate(arguments, in: scope)
         values.keyword.append(("caller", caller))
-        try write(try call(function, values).description)
+        try write(blockResult: try call(function, values))
       case .generation(let body): try executeGeneration(body, in: scope)
       case .scope(let body): return try execute(body, in: TemplateScope(in: scope))
       case .breakLoop: return .breakLoop
@@ -171,7 +189,9 @@ final class TemplateInterpreter {
     return .normal
   }
 
-  private func execute(_ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope) throws {
+  private func execute(
+    _ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope
+  ) throws {
     let iterator = try filtered(try iterable.makeIterator(), by: loop, in: scope)
     let loopName = loop.usesLoopVariable ? program.names.firstIndex(of: "loop") : nil
     let isCounted = loop.condition == nil && iterable.count != nil

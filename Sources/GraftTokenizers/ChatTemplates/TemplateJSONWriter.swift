@@ -93,7 +93,9 @@ struct TemplateJSONWriter {
   }
 
   private static func text(of number: Double) -> String {
-    number.isNaN ? "NaN" : number.isInfinite ? (number < 0 ? "-Infinity" : "Infinity") : TemplateValue.representation(of: number)
+    guard !number.isNaN else { return "NaN" }
+    guard number.isFinite else { return number < 0 ? "-Infinity" : "Infinity" }
+    return TemplateValue.representation(of: number)
   }
 
   private static func key(_ value: TemplateValue) throws -> String {

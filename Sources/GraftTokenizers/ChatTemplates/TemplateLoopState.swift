@@ -10,7 +10,7 @@ final class TemplateLoopState {
   /// Nil when nothing was looked up; otherwise the next item, or nil at the end.
   private var lookedUp: TemplateValue??
   private var previous: TemplateValue?
-  private var currentItem: TemplateValue?
+  private(set) var currentItem: TemplateValue?
   private var lastChanged: [TemplateValue]?
 
   init(

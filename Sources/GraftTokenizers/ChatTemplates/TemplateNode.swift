@@ -116,4 +116,7 @@ struct TemplateMacro: Sendable {
 struct TemplateProgram: Sendable {
   var statements: [TemplateStatement]
   var names: [String]
+  /// Names that the template's outermost level sets before it reads them. Jinja settles when it compiles that
+  /// these are the template's own, so that what the caller passes under them is never seen.
+  var ownNames: Set<Int>
 }

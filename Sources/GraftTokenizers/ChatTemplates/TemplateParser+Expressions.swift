@@ -32,16 +32,26 @@ extension TemplateParser {
     return TemplateExpression(kind: .tuple([]), line: line)
   }
 
+  /// Bounds chains such as `a + b + c ...`, whose trees grow as deep as they are long.
+  private func checkChain(_ length: inout Int) throws {
+    length += 1
+    guard length <= Self.maximumChain else {
+      throw TemplateFailure(.limit, "an expression has more than \(Self.maximumChain) parts", line: line)
+    }
+  }
+
   private mutating func parseConditional() throws -> TemplateExpression {
     let line = line
     var result = try parseOr()
+    var length = 0
     while isName("if") {
+      try checkChain(&length)
       advance()
       let outer = isConditional
       isConditional = true
       defer { isConditional = outer }
       let test = try parseOr()
-      let otherwise = skip(name: "else") ? try parseConditional() : nil
+      let otherwise = skip(name: "else") ? try parseExpression() : nil
       result = TemplateExpression(kind: .conditional(test: test, then: result, else: otherwise), line: line)
     }
     return result
@@ -50,14 +60,22 @@ extension TemplateParser {
   private mutating func parseOr() throws -> TemplateExpression {
     let line = line
     var left = try parseAnd()
-    while skip(name: "or") { left = TemplateExpression(kind: .or(left, try parseAnd()), line: line) }
+    var length = 0
+    while skip(name: "or") {
+      try checkChain(&length)
+      left = TemplateExpression(kind: .or(left, try parseAnd()), line: line)
+    }
     return left
   }
 
   private mutating func parseAnd() throws -> TemplateExpression {
     let line = line
     var left = try parseNot()
-    while skip(name: "and") { left = TemplateExpression(kind: .and(left, try parseNot()), line: line) }
+    var length = 0
+    while skip(name: "and") {
+      try checkChain(&length)
+      left = TemplateExpression(kind: .and(left, try parseNot()), line: line)
+    }
     return left
   }
 
@@ -117,7 +135,9 @@ extension TemplateParser {
   ) throws -> TemplateExpression {
     let line = line
     var left = try operand(&self)
+    var length = 0
     while case .symbol(let symbol) = current.kind, let found = operators.first(where: { $0.rawValue == symbol }) {
+      try checkChain(&length)
       advance()
       left = TemplateExpression(kind: .binary(found, left, try operand(&self)), line: line)
     }
@@ -154,7 +174,7 @@ extension TemplateParser {
     case .name("false"), .name("False"): return literal(.bool(false))
     case .name("none"), .name("None"): return literal(.none)
     case .name(let name):
-      reads[name, default: 0] += 1
+      noteRead(of: name)
       return TemplateExpression(kind: .name(identifier(of: name)), line: token.line)
     case .string(var text):
       while case .string(let more) = current.kind {
@@ -202,7 +222,9 @@ extension TemplateParser {
 
   private mutating func parsePostfix(_ value: TemplateExpression) throws -> TemplateExpression {
     var result = value
+    var length = 0
     while true {
+      try checkChain(&length)
       let line = line
       if skip(symbol: ".") {
         let member = current
@@ -279,7 +301,9 @@ extension TemplateParser {
 
   private mutating func parseFiltersAndTests(_ value: TemplateExpression) throws -> TemplateExpression {
     var result = value
+    var length = 0
     while true {
+      try checkChain(&length)
       if isSymbol("|") {
         result = try parseFilter(result)
       } else if isName("is") {
@@ -297,7 +321,9 @@ extension TemplateParser {
   mutating func parseFilter(_ value: TemplateExpression, startsInline: Bool = false) throws -> TemplateExpression {
     var result = value
     var isInline = startsInline
+    var length = 0
     while isInline || isSymbol("|") {
+      try checkChain(&length)
       if !isInline { advance() }
       isInline = false
       let line = line

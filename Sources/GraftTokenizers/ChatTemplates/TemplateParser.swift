@@ -11,13 +11,19 @@ struct TemplateParser {
   var depth = 0
   private var loopDepth = 0
   private var openTags: [String] = []
+  /// Nesting of bodies with a scope of their own, and of conditions, around what is being read.
+  private var scopeDepth = 0
+  private var conditionDepth = 0
+  private var namesReadOutermost: Set<Int> = []
+  private var ownNames: Set<Int> = []
 
   static let maximumDepth = 120
+  static let maximumChain = 250
 
   static func parse(_ text: String) throws -> TemplateProgram {
     var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: text))
     let statements = try parser.parseBody(until: [])
-    return TemplateProgram(statements: statements, names: parser.names)
+    return TemplateProgram(statements: statements, names: parser.names, ownNames: parser.ownNames)
   }
 
   private init(tokens: [TemplateToken]) {
@@ -74,6 +80,26 @@ struct TemplateParser {
     return names.count - 1
   }
 
+  /// Notes that a name was read.
+  mutating func noteRead(of name: String) {
+    reads[name, default: 0] += 1
+    if scopeDepth == 0 { namesReadOutermost.insert(identifier(of: name)) }
+  }
+
+  private mutating func noteWrite(to target: TemplateTarget) {
+    guard scopeDepth == 0 else { return }
+    switch target {
+    case .name(let name):
+      if conditionDepth > 0 {
+        namesReadOutermost.insert(name)
+      } else if !namesReadOutermost.contains(name) {
+        ownNames.insert(name)
+      }
+    case .namespace(let name, _): namesReadOutermost.insert(name)
+    case .tuple(let targets): for target in targets { noteWrite(to: target) }
+    }
+  }
+
   // MARK: Bodies
 
   /// Reads statements up to a tag in `ends` (left current) or, when there are none, to the end of the template.
@@ -124,14 +150,19 @@ struct TemplateParser {
     let wanted = ends.map { "'\($0)'" }.joined(separator: " or ")
     let innermost = openTags.last.map { " The innermost block that needs to be closed is '\($0)'." } ?? ""
     return TemplateFailure(
-      .syntax, "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)", line: line)
+      .syntax, "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)",
+      line: line)
   }
 
   /// A body that starts a scope of its own, where unknown filters are errors again.
   private mutating func inScope<R>(_ parse: (inout TemplateParser) throws -> R) rethrows -> R {
     let outer = isConditional
     isConditional = false
-    defer { isConditional = outer }
+    scopeDepth += 1
+    defer {
+      isConditional = outer
+      scopeDepth -= 1
+    }
     return try parse(&self)
   }
 
@@ -158,11 +189,11 @@ struct TemplateParser {
         return .filterBlock(filter: filter, body: try parser.parseBlock(end: "endfilter"))
       }
     case "generation":
-      kind = .generation(body: try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: "endgeneration") } })
+      kind = .generation(body: try parseSeparateBody(end: "endgeneration"))
     case "block":
       let name = try expectName()
       _ = skip(name: "scoped")
-      kind = .scope(body: try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: "endblock") } })
+      kind = .scope(body: try parseSeparateBody(end: "endblock"))
       _ = skip(name: name)
     case "print":
       while current.kind != .blockEnd {
@@ -186,7 +217,11 @@ struct TemplateParser {
   private mutating func parseIf() throws -> TemplateStatement.Kind {
     let outer = isConditional
     isConditional = true
-    defer { isConditional = outer }
+    conditionDepth += 1
+    defer {
+      isConditional = outer
+      conditionDepth -= 1
+    }
     var branches: [(test: TemplateExpression, body: [TemplateStatement])] = []
     while true {
       let test = try parseTuple(allowsConditional: false)
@@ -223,7 +258,12 @@ struct TemplateParser {
 
   private mutating func parseSet() throws -> TemplateStatement.Kind {
     let target = try parseTarget(allowsNamespace: true)
-    if skip(symbol: "=") { return .set(target, try parseTuple()) }
+    if skip(symbol: "=") {
+      let value = try parseTuple()
+      noteWrite(to: target)
+      return .set(target, value)
+    }
+    noteWrite(to: target)
     let captured = TemplateExpression(kind: .capturedText, line: line)
     return try inScope { parser in
       let filter = parser.isSymbol("|") ? try parser.parseFilter(captured) : nil
@@ -244,9 +284,10 @@ struct TemplateParser {
 
   private mutating func parseMacro() throws -> TemplateStatement.Kind {
     let name = try expectName()
+    noteWrite(to: .name(identifier(of: name)))
+    let parameters = try inScope { try $0.parseSignature() }
     return .macro(
-      try parseMacroBody(
-        name: name, identifier: identifier(of: name), parameters: try parseSignature(), end: "endmacro"))
+      try parseMacroBody(name: name, identifier: identifier(of: name), parameters: parameters, end: "endmacro"))
   }
 
   private mutating func parseCallBlock() throws -> TemplateStatement.Kind {
@@ -278,7 +319,7 @@ struct TemplateParser {
     name: String?, identifier: Int?, parameters: [TemplateMacro.Parameter], end: String
   ) throws -> TemplateMacro {
     let before = reads
-    let body = try outsideLoops { parser in try parser.inScope { try $0.parseBlock(end: end) } }
+    let body = try parseSeparateBody(end: end)
     func special(_ special: String) -> Int? {
       guard reads[special, default: 0] > before[special, default: 0],
         !parameters.contains(where: { $0.name == special })
@@ -290,11 +331,12 @@ struct TemplateParser {
       caller: special("caller"), extraKeywords: special("kwargs"), extraPositionals: special("varargs"))
   }
 
-  private mutating func outsideLoops<R>(_ parse: (inout TemplateParser) throws -> R) rethrows -> R {
+  /// A body with a scope of its own, which also cannot leave a loop around it.
+  private mutating func parseSeparateBody(end: String) throws -> [TemplateStatement] {
     let outer = loopDepth
     loopDepth = 0
     defer { loopDepth = outer }
-    return try parse(&self)
+    return try inScope { try $0.parseBlock(end: end) }
   }
 
   // MARK: Assignment targets

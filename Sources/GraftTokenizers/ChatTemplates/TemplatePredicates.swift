@@ -38,14 +38,26 @@ enum TemplatePredicates {
       },
       "sameas": { value, arguments in value.isSame(as: try only("sameas", "other", arguments)) },
       "in": { value, arguments in try only("in", "seq", arguments).contains(value) },
-      "filter": { value, _ in value.text.map { TemplateFilters.all[$0] != nil } ?? false },
-      "test": { value, _ in value.text.map(isKnown) ?? false },
+      "filter": { value, _ in
+        try value.checkHashable()
+        return value.text.map { TemplateFilters.all[$0] != nil } ?? false
+      },
+      "test": { value, _ in
+        try value.checkHashable()
+        return value.text.map(isKnown) ?? false
+      },
     ]
     let comparisons: [(TemplateComparison, [String])] = [
       (.equal, ["==", "eq", "equalto"]), (.notEqual, ["!=", "ne"]),
       (.greater, [">", "gt", "greaterthan"]), (.greaterOrEqual, [">=", "ge"]),
       (.less, ["<", "lt", "lessthan"]), (.lessOrEqual, ["<=", "le"]),
     ]
+    for (name, predicate) in all where !["divisibleby", "sameas", "in"].contains(name) {
+      all[name] = { value, arguments in
+        _ = try arguments.bind(name, [])
+        return try predicate(value, arguments)
+      }
+    }
     for (comparison, names) in comparisons {
       for name in names {
         all[name] = { value, arguments in try value.compare(comparison, try only(name, "b", arguments)) }
@@ -56,7 +68,9 @@ enum TemplatePredicates {
 
   private static func isKnown(_ name: String) -> Bool { all[name] != nil }
 
-  private static func only(_ name: String, _ parameter: String, _ arguments: TemplateArguments) throws -> TemplateValue {
+  private static func only(
+    _ name: String, _ parameter: String, _ arguments: TemplateArguments
+  ) throws -> TemplateValue {
     try arguments.bind(name, [parameter], required: 1)[0] ?? .none
   }
 }

@@ -1,27 +1,26 @@
 /// Python's `range`.
 struct TemplateRange {
-  var start: Int
-  var step: Int
-  var count: Int
+  let start: Int
+  let stop: Int
+  let step: Int
+  let count: Int
 
   /// The sandbox's limit on the number of items.
   static let maximumCount = 100_000
 
   init(start: Int, stop: Int, step: Int) throws {
     guard step != 0 else { throw TemplateFailure(.value, "range() arg 3 must not be zero") }
-    let (distance, overflows) = step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
+    let (distance, overflows) =
+      step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
     let magnitude = step.magnitude
     let count = distance <= 0 && !overflows ? 0 : overflows ? UInt.max : (UInt(distance) - 1) / magnitude + 1
     guard count <= UInt(Self.maximumCount) else {
       throw TemplateFailure(.limit, "Range too big. The sandbox blocks ranges larger than \(Self.maximumCount).")
     }
-    self.init(start: start, step: step, count: Int(count))
-  }
-
-  private init(start: Int, step: Int, count: Int) {
     self.start = start
+    self.stop = stop
     self.step = step
-    self.count = count
+    self.count = Int(count)
   }
 
   subscript(index: Int) -> TemplateValue { .integer(start + index * step) }
@@ -34,17 +33,23 @@ final class TemplateIterator {
   let typeName: String
   /// How many items there are in all, where that is known without walking.
   let knownCount: Int?
+  /// What the items come from.
+  let source: TemplateValue?
   private let advance: () throws -> TemplateValue?
 
-  init(_ typeName: String, knownCount: Int? = nil, advance: @escaping () throws -> TemplateValue?) {
+  init(
+    _ typeName: String, knownCount: Int? = nil, source: TemplateValue? = nil,
+    advance: @escaping () throws -> TemplateValue?
+  ) {
     self.typeName = typeName
     self.knownCount = knownCount
+    self.source = source
     self.advance = advance
   }
 
   convenience init(_ typeName: String = "list_iterator", over items: [TemplateValue]) {
     var index = 0
-    self.init(typeName, knownCount: items.count) {
+    self.init(typeName, knownCount: items.count, source: .list(items)) {
       guard index < items.count else { return nil }
       index += 1
       return items[index - 1]
@@ -62,8 +67,7 @@ extension TemplateValue {
     case .dictionary(let dictionary): return dictionary.keys
     case .view(let view): return view.items
     case .range(let range): return range.items
-    case .string(let text): return text.unicodeScalars.map { .string(String($0)) }
-    case .markup(let text): return text.unicodeScalars.map { .markup(String($0)) }
+    case .string(let text), .markup(let text): return text.unicodeScalars.map { .string(String($0)) }
     case .undefined: return []
     case .iterator(let iterator):
       var items: [TemplateValue] = []

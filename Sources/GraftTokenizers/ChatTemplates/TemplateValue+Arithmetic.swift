@@ -164,37 +164,3 @@ extension TemplateValue {
     return (quotient - floor > 0.5 ? floor + 1 : floor, remainder)
   }
 }
-
-/// What a template may use up; templates come with checkpoints and cannot be trusted.
-enum TemplateLimits {
-  /// Bytes of output, and of any one string.
-  static let byteCount = 64 << 20
-  static let itemCount = 4 << 20
-  /// Evaluated nodes.
-  static let stepCount = 50_000_000
-  /// Nested evaluations (macros calling macros, nested blocks and expressions).
-  static let depth = 600
-
-  static func checked(_ text: String) throws -> String {
-    try check(byteCount: text.utf8.count)
-    return text
-  }
-
-  static func check(byteCount count: Int) throws {
-    guard count <= byteCount else {
-      throw TemplateFailure(.limit, "a text grows beyond \(byteCount >> 20) MiB")
-    }
-  }
-
-  static func check(byteCount count: (partialValue: Int, overflow: Bool)) throws {
-    try check(byteCount: count.overflow ? .max : count.partialValue)
-  }
-
-  static func check(itemCount count: Int) throws {
-    guard count <= itemCount else { throw TemplateFailure(.limit, "a list grows beyond \(itemCount) items") }
-  }
-
-  static func check(itemCount count: (partialValue: Int, overflow: Bool)) throws {
-    try check(itemCount: count.overflow ? .max : count.partialValue)
-  }
-}

@@ -80,8 +80,12 @@ extension TemplateValue {
       default: return nil
       }
     case .double(let value):
-      guard name == "is_integer" else { return nil }
-      return .function(TemplateFunction(name) { _ in .bool(value == value.rounded()) })
+      switch name {
+      case "real": return self
+      case "imag": return .double(0)
+      case "is_integer": return .function(TemplateFunction(name) { _ in .bool(value == value.rounded()) })
+      default: return nil
+      }
     default: return nil
     }
   }
@@ -104,7 +108,7 @@ extension TemplateValue {
 
   private func dictionaryMethod(_ name: String, _ dictionary: TemplateDictionary) -> TemplateValue? {
     func view(_ kind: TemplateDictionary.View.Kind) -> TemplateValue {
-      .function(TemplateFunction(name) { arguments in
+      .function(TemplateFunction(name, owner: self) { arguments in
         _ = try arguments.bindPositional(name, 0...0)
         return .view(TemplateDictionary.View(kind: kind, dictionary: dictionary))
       })
@@ -114,13 +118,13 @@ extension TemplateValue {
     case "values": return view(.values)
     case "items": return view(.items)
     case "get":
-      return .function(TemplateFunction(name) { arguments in
+      return .function(TemplateFunction(name, owner: self) { arguments in
         let given = try arguments.bindPositional(name, 1...2)
         let key = given[0] ?? .none
         try key.checkHashable()
         return dictionary[key] ?? given[1] ?? .none
       })
-    case "copy": return .function(TemplateFunction(name) { _ in .dictionary(dictionary) })
+    case "copy": return .function(TemplateFunction(name, owner: self) { _ in self })
     default: return Self.dictionaryMutators.contains(name) ? unsafe(name) : nil
     }
   }
@@ -128,13 +132,13 @@ extension TemplateValue {
   private func sequenceMethod(_ name: String, _ items: [TemplateValue]) -> TemplateValue? {
     switch name {
     case "count":
-      return .function(TemplateFunction(name) { arguments in
+      return .function(TemplateFunction(name, owner: self) { arguments in
         let item = try arguments.bindPositional(name, 1...1)[0] ?? .none
         return .integer(items.count { $0.equals(item) })
       })
     case "index":
       let typeName = typeName
-      return .function(TemplateFunction(name) { arguments in
+      return .function(TemplateFunction(name, owner: self) { arguments in
         let given = try arguments.bindPositional(name, 1...3)
         let item = given[0] ?? .none
         func bound(_ value: TemplateValue?, default initial: Int) throws -> Int {
@@ -150,7 +154,7 @@ extension TemplateValue {
       })
     case "copy":
       guard case .list = self else { return nil }
-      return .function(TemplateFunction(name) { _ in .list(items) })
+      return .function(TemplateFunction(name, owner: self) { _ in self })
     default: return nil
     }
   }

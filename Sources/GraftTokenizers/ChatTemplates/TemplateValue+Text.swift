@@ -25,12 +25,13 @@ extension TemplateValue {
       return "{\(pairs.joined(separator: ", "))}"
     case .view(let view): return "\(view.kind.rawValue)([\(Self.joined(view.items))])"
     case .range(let range):
-      let stop = range.stop
-      return range.step == 1 ? "range(\(range.start), \(stop))" : "range(\(range.start), \(stop), \(range.step))"
-    case .namespace(let namespace): return "<Namespace \(TemplateValue.dictionary(namespace.attributes).representation)>"
+      let bounds = "\(range.start), \(range.stop)"
+      return range.step == 1 ? "range(\(bounds))" : "range(\(bounds), \(range.step))"
+    case .namespace(let namespace):
+      return "<Namespace \(TemplateValue.dictionary(namespace.attributes).representation)>"
     case .iterator(let iterator): return "<\(iterator.typeName) object>"
     case .loop(let loop): return "<LoopContext \(loop.index0 + 1)/\((try? loop.count()) ?? 0)>"
-    case .function(let function): return "<function \(function.name)>"
+    case .function(let function): return function.description
     }
   }
 
@@ -76,7 +77,8 @@ extension TemplateValue {
 
   /// Python's `repr` of a string.
   static func representation(of text: String) -> String {
-    let quote: Unicode.Scalar = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\"")) ? "\"" : "'"
+    let isQuotedDouble = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\""))
+    let quote: Unicode.Scalar = isQuotedDouble ? "\"" : "'"
     var result = String(quote)
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -115,9 +117,4 @@ extension TemplateValue {
     }
     return text
   }
-}
-
-extension TemplateRange {
-  /// The bound to print; ranges are shown with the stop they were made with only up to a whole step.
-  var stop: Int { start + count * step }
 }

@@ -127,6 +127,10 @@ final class TemplateNamespace {
 
   func set(_ name: String, to value: TemplateValue) throws {
     try Self.check(name)
+    if case .function(let function) = value, function.isMacro {
+      // Macros hold their scopes, through which a loop could chain them without end.
+      throw TemplateFailure(.limit, "a namespace cannot store the macro '\(function.name)'")
+    }
     attributes.set(.string(name), to: value)
   }
 
@@ -140,15 +144,22 @@ final class TemplateNamespace {
 /// Something that can be called: a global, a macro or a method bound to its value.
 final class TemplateFunction {
   let name: String
+  let description: String
   let attributes: [String: TemplateValue]
+  let isMacro: Bool
+  /// The value that a method is bound to.
+  let owner: TemplateValue?
   let call: (TemplateArguments) throws -> TemplateValue
 
   init(
-    _ name: String, attributes: [String: TemplateValue] = [:],
-    call: @escaping (TemplateArguments) throws -> TemplateValue
+    _ name: String, description: String? = nil, attributes: [String: TemplateValue] = [:],
+    owner: TemplateValue? = nil, isMacro: Bool = false, call: @escaping (TemplateArguments) throws -> TemplateValue
   ) {
     self.name = name
+    self.description = description ?? "<function \(name)>"
     self.attributes = attributes
+    self.owner = owner
+    self.isMacro = isMacro
     self.call = call
   }
 }

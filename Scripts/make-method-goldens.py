@@ -1,0 +1,93 @@
+"""Makes Tests/GraftAdaptersTests/Fixtures: what PEFT's methods compute on a tiny Llama with random weights.
+
+    python Scripts/make-method-goldens.py        (torch, transformers, peft, safetensors)
+
+`methods.safetensors` holds the base's tensors under `base/`, an adapter's under `NAME/tensors/`, the final hidden states of one
+sequence with it as `NAME/states`, and the gradients of their sum, element k weighted by sin k, as `NAME/gradients/`;
+`methods.json` holds the configurations.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from peft import PeftModel, get_peft_config, get_peft_model
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+FOLDER = Path(__file__).parent.parent / "Tests/GraftAdaptersTests/Fixtures"
+SEQUENCE = [3, 17, 5, 31, 8, 2, 26]
+PROMPTS = {"PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"}
+METHODS = {
+    "lora": dict(peft_type="LORA", r=3, lora_alpha=4, target_modules=["q_proj", "down_proj"], use_rslora=True, lora_bias=True),
+    "lora-embedding": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["embed_tokens", "v_proj"]),
+    "dora": dict(peft_type="LORA", r=2, lora_alpha=4, target_modules=["q_proj", "up_proj"], use_dora=True),
+    "pissa": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["k_proj"], init_lora_weights="pissa"),
+    "olora": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["k_proj"], init_lora_weights="olora"),
+    "ia3": dict(peft_type="IA3"),
+    "vera": dict(peft_type="VERA", r=4, target_modules=["q_proj", "v_proj"]),
+    "loha": dict(peft_type="LOHA", r=2, alpha=3, target_modules=["q_proj", "v_proj"]),
+    "lokr": dict(peft_type="LOKR", r=1, alpha=2, target_modules=["q_proj", "up_proj"], decompose_both=True),
+    "adalora": dict(peft_type="ADALORA", init_r=3, target_r=2, total_step=10, target_modules=["v_proj"]),
+    "oft": dict(peft_type="OFT", oft_block_size=4, target_modules=["q_proj", "down_proj"]),
+    "oft-exact": dict(peft_type="OFT", oft_block_size=4, target_modules=["v_proj"], use_cayley_neumann=False, block_share=True),
+    "norms": dict(peft_type="LN_TUNING"),
+    "tokens": dict(peft_type="TRAINABLE_TOKENS", token_indices=[17, 3, 22]),
+    "adaption": dict(peft_type="ADAPTION_PROMPT", adapter_len=3, adapter_layers=2),
+    "prompt": dict(peft_type="PROMPT_TUNING", num_virtual_tokens=3),
+    "prefix": dict(peft_type="PREFIX_TUNING", num_virtual_tokens=3),
+}
+
+
+def base():
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=4,
+        rms_norm_eps=1e-5, initializer_range=0.3, tie_word_embeddings=False)
+    return LlamaForCausalLM(config)
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    tensors = {f"base/{name}": value.contiguous() for name, value in base().state_dict().items()}
+    configurations = {}
+    for index, (name, spec) in enumerate(METHODS.items()):
+        generator = torch.Generator().manual_seed(index)
+        model = get_peft_model(base(), get_peft_config({"task_type": "CAUSAL_LM", **spec}))
+        with torch.no_grad():
+            for parameter in (p for p in model.parameters() if p.requires_grad):
+                parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            adapter = load_file(f"{folder}/adapter_model.safetensors")
+            config = json.loads(Path(folder, "adapter_config.json").read_text())
+            if spec["peft_type"] in PROMPTS:  # PEFT refuses to train what it has read; the parts it is made of do not
+                again = get_peft_model(base(), get_peft_config({"task_type": "CAUSAL_LM", **spec}))
+                set_peft_model_state_dict(again, adapter)
+            else:
+                again = PeftModel.from_pretrained(base(), folder, is_trainable=True)
+        captured = []
+        again.get_base_model().model.norm.register_forward_hook(lambda *arguments: captured.append(arguments[2]))
+        again.eval()(input_ids=torch.tensor([SEQUENCE]))
+        states = captured[0][0][-len(SEQUENCE):]
+        (states * torch.arange(states.numel()).sin().view_as(states)).sum().backward()
+        tensors[f"{name}/states"] = states.detach().contiguous()
+        tensors |= {f"{name}/tensors/{key}": value.contiguous() for key, value in adapter.items()}
+        with torch.no_grad():  # each parameter replaced by its gradient has the gradient under its stored name
+            for parameter in again.parameters():
+                if parameter.requires_grad:
+                    parameter.copy_(parameter.grad if parameter.grad is not None else torch.zeros_like(parameter))
+        trained = get_peft_model_state_dict(again)
+        frozen = ("vera_A", "vera_B", "base_layer.weight")
+        tensors |= {
+            f"{name}/gradients/{key}": trained[key].detach().clone().contiguous()
+            for key in adapter if key in trained and not key.endswith(frozen)}
+        configurations[name] = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    save_file({key: value.float() for key, value in tensors.items()}, FOLDER / "methods.safetensors")
+    (FOLDER / "methods.json").write_text(json.dumps(configurations, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+/// A sequence that a model has no place for.
+public struct SequenceError: Error, CustomStringConvertible {
+  public let description: String
+}
+
+extension Model {
+  /// Finds what would be looked up outside the model's tables, before anything is computed.
+  ///
+  /// - Parameter name: where the tokens come from, for messages.
+  /// - Throws: `SequenceError` for a token outside the vocabulary, or more tokens than there are learned positions.
+  public func check(_ tokens: [Int32], of name: String) throws(SequenceError) {
+    if let alien = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
+      throw SequenceError(
+        description: "\(name): token \(alien) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model")
+    }
+    let virtual = catalog.virtualTokenCount
+    if let maximumLength, tokens.count + virtual > maximumLength {
+      let beside = virtual > 0 ? " and \(virtual) virtual ones" : ""
+      throw SequenceError(
+        description: "\(name): \(tokens.count) tokens\(beside) are more than the \(maximumLength) positions of the model; set a smaller max_length")
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import GraftAdapters
+import GraftConfiguration
+import GraftJSON
+import GraftLayers
+import Testing
+
+/// What configurations are refused, and what the messages say.
+@Suite struct MethodConfigurationTests {
+  @Test(arguments: [
+    (#"{"peft_type": "LORA", "r": 0}"#, "r"), (#"{"peft_type": "LORA", "lora_dropout": 1}"#, "lora_dropout"),
+    (#"{"peft_type": "LORA", "target_modules": ["q_prj"]}"#, "did you mean q_proj"),
+    (#"{"peft_type": "LORA", "target_modules": ["q_proj"], "modules_to_save": ["hed"]}"#, "modules_to_save"),
+    (#"{"peft_type": "LORA", "lora_bias": true, "bias": "all"}"#, "lora_bias"),
+    (#"{"peft_type": "LORA", "use_dora": true, "init_lora_weights": "pissa"}"#, "use_dora"),
+    (#"{"peft_type": "LORA", "r": 9, "init_lora_weights": "olora", "target_modules": ["k_proj"]}"#, "k_proj"),
+    (#"{"peft_type": "VERA", "save_projection": false}"#, "save_projection"), (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
+    (#"{"peft_type": "OFT", "r": 2}"#, "oft_block_size"), (#"{"peft_type": "OFT", "coft": true}"#, "coft"),
+    (#"{"peft_type": "PROMPT_TUNING"}"#, "num_virtual_tokens"),
+    (#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2, "prompt_tuning_init": "TEXT"}"#, "prompt_tuning_init_text"),
+    (#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 0}"#, "num_virtual_tokens"),
+    (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_reparameterization_type": "LSTM"}"#, "encoder_reparameterization_type"),
+    (#"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 2, "adapter_layers": 3}"#, "adapter_layers"),
+    (#"{"peft_type": "ADAPTER", "non_linearity": "rely"}"#, "non_linearity"),
+    (#"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [40]}"#, "token_indices"),
+  ])
+  func `names the key that does not fit the model`(_ configuration: String, _ key: String) throws {
+    let model = try makeTinyModel(), before = model.states()
+    let method = try MethodCatalog.decode(stored: try JSON(parsing: configuration), from: "test")
+    let error = try #require(throws: TuningError.self) { try Delta(method, on: model.catalog) }
+    #expect(error.description.contains(key))
+    #expect(model.states() == before)
+  }
+
+  @Test(arguments: [
+    (#"{"peft_type": "LORE"}"#, "LORA"), (#"{"peft_type": "LORA", "lora_alfa": 1}"#, "lora_alpha"),
+    (#"{"peft_type": "LORA", "init_lora_weights": "pisa"}"#, "pissa"), (#"{"peft_type": "PROMPT_TUNING", "prompt_tuning_init": "WORDS"}"#, "TEXT"),
+    (#"{"peft_type": "LOKR", "init_weights": "other"}"#, "lycoris"),
+  ])
+  func `names the nearest key or value`(_ configuration: String, _ advice: String) throws {
+    let error = try #require(throws: (any Error).self) {
+      try MethodCatalog.decode(stored: try JSON(parsing: configuration), from: "test")
+    }
+    #expect("\(error)".contains(advice))
+  }
+
+  @Test(arguments: MethodCatalog.names) func `starts from PEFT's defaults and survives its own configuration`(_ name: String) throws {
+    let configuration = JSON.object(["peft_type": .string(name)])
+    let method = try MethodCatalog.decode(stored: configuration, from: "test")
+    let tree = try ConfigTree(encoding: method)
+    var whole = tree.json
+    whole["peft_type"] = .string(name)
+    let again = try MethodCatalog.decode(stored: whole, from: "test")
+    #expect(try ConfigTree(encoding: again).json == tree.json)
+    #expect(type(of: method).defaultLearningRate > 0)
+  }
+}
