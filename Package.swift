@@ -46,7 +46,9 @@ let package = Package(
 
     // L4: what users combine
     .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
-    .target(name: "GraftModels", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+    .target(
+      name: "GraftModels",
+      dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
     .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
 
     // L5: assembly
@@ -80,6 +82,12 @@ let package = Package(
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
     .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"]),
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
+      exclude: ["Fixtures"]),
+    .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
     .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "GraftTestSupport"]),
   ],
   swiftLanguageModes: [.v6],

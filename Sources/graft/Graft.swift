@@ -14,7 +14,7 @@ struct GraftCommand: ParsableCommand {
 
   /// Runs a command; a failure is one line and an exit code of sysexits.
   static func main() {
-    Interruption.ignoreBrokenPipes()
+    Interruption.setUpFileSignals()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -15,5 +15,9 @@ enum Interruption {
     }
   }
 
-  static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_DFL) }
+  /// A reader that goes away ends us quietly; a file that may not grow further is an error of the write, not the end.
+  static func setUpFileSignals() {
+    signal(SIGPIPE, SIG_DFL)
+    signal(SIGXFSZ, SIG_IGN)
+  }
 }
