@@ -130,6 +130,25 @@ import Testing
     #expect(largestDifference(second.rows(2..<6).values, whole.rows(3..<7).values) < 1e-5)
   }
 
+  @Test(arguments: MethodCase.all) func `does over 16-bit weights what it does over the same in 32 bits`(_ example: MethodCase) throws {
+    let narrow = try makeTinyModel(), wide = try makeTinyModel()
+    for (parameter, other) in zip(narrow.catalog.parameters, wide.catalog.parameters) where parameter.shape.rank == 2 {
+      parameter.assign(parameter.value.converted(to: .bfloat16))
+      other.assign(parameter.value.converted(to: .float32))
+    }
+    let method = try example.method()
+    let deltas = [try Delta(method, on: narrow.catalog), try Delta(method, on: wide.catalog)]
+    for delta in deltas { randomize(delta.parameters.map(\.parameter), deviation: 0.2) }
+    let loss = wide.differentiate()
+    #expect(abs(narrow.differentiate() - loss) < 1e-2 * loss)
+    #expect(largestDifference(narrow.states(), wide.states()) < 0.1)
+    guard method.isMergeable else { return }
+    let adapted = narrow.states(), type = narrow.catalog.parameters[0].value.dtype
+    try deltas[0].merge()
+    #expect(largestDifference(narrow.states(), adapted) < 0.1)
+    #expect(example.testDescription == "everything" || narrow.catalog.parameters[0].value.dtype == type)
+  }
+
   @Test func `cannot be put where another one is`() throws {
     let model = try makeTinyModel()
     _ = try Delta(LoRA(), on: model.catalog)

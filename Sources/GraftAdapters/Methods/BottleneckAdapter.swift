@@ -110,7 +110,9 @@ public struct BottleneckAdapter: TuningMethod {
       default: return nil
       }
     }
-    guard !chosen.isEmpty else { throw TuningError("ADAPTER: \(sites.modelType ?? "this model") has no place for one; check mh_adapter, output_adapter and leave_out") }
+    guard !chosen.isEmpty else {
+      throw TuningError("ADAPTER: \(sites.modelType ?? "this model") has no place for one; check mh_adapter, output_adapter and leave_out")
+    }
     return chosen
   }
 
@@ -120,7 +122,8 @@ public struct BottleneckAdapter: TuningMethod {
     let isNormed = sites.sites.contains { site in ends.contains { site.path.hasSuffix($0) } }
     let isMixed = sites.sites.contains { $0.path.contains(".experts") }
     guard !isNormed && !isMixed else {
-      throw TuningError("ADAPTER: is not available for \(sites.modelType ?? "this model"), whose layers do not end in one that joins the residual stream")
+      let name = sites.modelType ?? "this model"
+      throw TuningError("ADAPTER: is not available for \(name), whose halves of blocks do not end in one linear layer; use LORA")
     }
   }
 

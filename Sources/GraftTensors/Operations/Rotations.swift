@@ -169,7 +169,8 @@ extension Tensor {
 public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
   let size = Int(Double(blocks.shape.columns).squareRoot().rounded()), rows = x.shape.rows, width = x.shape.columns
   let count = width / size, isShared = blocks.shape.rows == 1
-  precondition(size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count), "\(x.shape) by \(blocks.shape)")
+  let fits = size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count)
+  precondition(fits, "\(x.shape) by \(blocks.shape)")
   func product(_ input: Tensor, transposed: Bool) -> Tensor {
     let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = input.pointer, b = blocks.pointer
     parallel(count) { block in
