@@ -78,13 +78,17 @@ let package = Package(
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftTestSupport"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
-    .testTarget(name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
     .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"]),
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftOptimizers", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),

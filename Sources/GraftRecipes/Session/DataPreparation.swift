@@ -27,6 +27,20 @@ enum DataPreparation {
     tokenizer.configuration.modelInputNames.map { $0.contains("token_type_ids") } ?? (tokenizer.configuration.tokenizerClass ?? "").hasPrefix("BertTokenizer")
   }
 
+  /// Finds what the model has no table entries for, naming the record's line.
+  /// - Throws: `SequenceError` for a token or a length, `SessionError` for a label beyond the model's.
+  static func check(_ examples: [EncodedExample], of records: [DataRecord], for model: any Model) throws {
+    for (index, example) in examples.enumerated() {
+      // Texts that were cut into windows no longer stand beside their records.
+      let place = examples.count == records.count ? "\(records[index].file):\(records[index].line)" : records.first?.file ?? "data"
+      try model.check(example.tokens, of: place)
+      if let source = example.source { try model.check(source, of: place) }
+      if case .class(let label)? = example.label, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
+        throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")
+      }
+    }
+  }
+
   /// Renders conversations through the tokenizer's chat template; nil where it has none.
   static func chatRenderer(_ tokenizer: Tokenizer) throws -> ExampleEncoder.ChatRenderer? {
     guard let source = tokenizer.configuration.chatTemplate else { return nil }

@@ -24,6 +24,7 @@ extension ModelSession {
       }
       let ids = tokenizer.encode(text)
       guard !ids.isEmpty else { throw DatasetError(file: record.file, line: record.line, problem: "has no tokens", advice: "write a text") }
+      try model.check(ids, of: "\(record.file):\(record.line)")
       return ids
     }
     return try texts.indices.grouped(tokens: { texts[$0].count }).flatMap { group in

@@ -13,6 +13,7 @@ extension ModelSession {
     }
     let encoder = try encoder(for: records)
     let data = try encoder.encodeDataset(records)
+    try DataPreparation.check(data.examples, of: records, for: model)
     let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
     var values = Evaluator.figures(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])

@@ -29,6 +29,7 @@ extension ModelSession {
     let ids = try prompts.map { prompt in
       let ids = tokenizer.encode(prompt)
       guard !ids.isEmpty else { throw SessionError(.data, "\"\(prompt.prefix(20))\": has no tokens; a prompt needs at least one") }
+      try model.check(ids, of: "\"\(prompt.prefix(20))\"")
       return ids
     }
     return ids.indices.grouped(tokens: { ids[$0].count + settings.maxNewTokens }, atMost: 16_384).flatMap { group in

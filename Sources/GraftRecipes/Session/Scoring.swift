@@ -34,6 +34,7 @@ extension ModelSession {
     guard !records.isEmpty else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     let encoder = try encoder(for: records)
     let examples = try records.enumerated().map { try encoder.encode($1, index: $0) }
+    try DataPreparation.check(examples, of: records, for: model)
     for group in examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }) {
       let members = group.map { ($0, examples[$0]) }
       for score in try scores(members) { try body(score) }

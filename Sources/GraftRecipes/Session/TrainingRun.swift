@@ -102,6 +102,8 @@ public final class TrainingRun {
     }
     train = try encoder.encodeDataset(trainRecords)
     evaluation = heldRecords.isEmpty ? nil : try encoder.encodeDataset(heldRecords)
+    try DataPreparation.check(train.examples, of: trainRecords, for: model)
+    try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     answers = AnswerCheck(
       records: heldRecords, format: try encoder.format(of: trainRecords[0]), tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
 

@@ -36,7 +36,7 @@ struct Failure {
     case let error as SessionError: error.kind == .usage ? EX_USAGE : EX_DATAERR
     case is TuningError, is GenerationError: EX_USAGE
     case is ReportError: EX_IOERR
-    case is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError, is ChatTemplateError: EX_DATAERR
+    case is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is SequenceError: EX_DATAERR
     default: EX_SOFTWARE
     }
   }
@@ -45,7 +45,7 @@ struct Failure {
   static func isOurs(_ error: any Error) -> Bool {
     switch error {
     case is ConfigError, is DatasetError, is CheckpointError, is SessionError, is TuningError, is ReportError, is TokenizerError, is ArchitectureError,
-      is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is GenerationError:
+      is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is GenerationError, is SequenceError:
       true
     default: false
     }
