@@ -26,14 +26,14 @@ public enum AdapterOperations {
   /// - Returns: the largest difference of the probe's log-probabilities, before the weights were rounded.
   /// - Throws: `SessionError` where that difference is beyond rounding.
   @discardableResult
-  public static func merge(model: String, adapter: String, to output: String, dtype: DType? = .float32, ignoresFingerprint: Bool = false) throws -> Float {
+  public static func merge(model: String, adapter: String?, to output: String, dtype: DType? = .float32, ignoresFingerprint: Bool = false) throws -> Float {
     let session = try ModelSession(model: model, adapter: adapter, ignoresFingerprint: ignoresFingerprint)
     let adapted = try probe(session)
     try session.delta?.merge()
     let merged = try probe(session)
     let difference = zip(adapted, merged).map { abs($0 - $1) }.max() ?? 0
     guard difference < 1e-3 else {
-      throw SessionError(.data, "\(adapter): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
+      throw SessionError(.data, "\(adapter ?? model): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
     }
     try write(session.model, base: session.directory, copyingFilesFrom: model, dtype: dtype, to: output)
     return difference

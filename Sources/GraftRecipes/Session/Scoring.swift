@@ -43,7 +43,7 @@ extension ModelSession {
 
   private func scores(_ examples: [(index: Int, EncodedExample)]) throws -> [ExampleScore] {
     switch model {
-    case let model as any SequenceClassifier: try labelScores(examples, model.logits(SequenceInput(examples.map(\.1.tokens)), .inference))
+    case let model as any SequenceClassifier: try labelScores(examples, model.logits(SequenceInput(Batch(collating: examples.map(\.1), objective: .labels)), .inference))
     case let model as any LanguageModel: try tokenScores(examples, model)
     default: throw SessionError(.usage, "\(path): \(task.rawValue) is not supported by score; it takes language models and text classifiers")
     }

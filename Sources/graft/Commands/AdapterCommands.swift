@@ -42,11 +42,11 @@ struct Import: ParsableCommand {
 
 struct Merge: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write the base with an adapter folded in.",
+    abstract: "Write the base with an adapter folded in; without one, in another type.",
     discussion: "Example: graft merge --model Data/models/seedling --adapter runs/quickstart --output merged")
 
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
-  @Option(help: ArgumentHelp("An adapter.", valueName: "path")) var adapter: String
+  @Option(help: ArgumentHelp("An adapter.", valueName: "path")) var adapter: String?
   @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
   @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
