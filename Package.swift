@@ -90,6 +90,10 @@ let package = Package(
     .testTarget(
       name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftOptimizers", "GraftTestSupport"],
       exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"]),
+    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"]),
+    .testTarget(
+      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
     .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "GraftTestSupport"]),

@@ -28,6 +28,11 @@ public struct EncodingReport: Sendable, Equatable {
 public struct EncodedDataset: Sendable {
   public var examples: [EncodedExample]
   public var report: EncodingReport
+
+  public init(examples: [EncodedExample], report: EncodingReport) {
+    self.examples = examples
+    self.report = report
+  }
 }
 
 extension ExampleEncoder {

@@ -90,18 +90,28 @@ public final class TrainingRun {
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
       marksPrompts: recipe.model.attention == .prefix, maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)))
     var trainRecords = records, heldRecords: [DataRecord] = []
+    let seed = UInt64(bitPattern: Int64(recipe.training.seed))
+    // A document is cut into windows first, which are what is held out.
+    let splitsWindows = recipe.data.evalFraction != nil && records.allSatisfy(\.isDocument)
     if let eval = recipe.data.eval {
       heldRecords = try DataPreparation.records(of: eval.paths)
-    } else if let fraction = recipe.data.evalFraction {
-      let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: UInt64(bitPattern: Int64(recipe.training.seed)))
+    } else if let fraction = recipe.data.evalFraction, !splitsWindows {
+      let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: seed)
       trainRecords = split.train.map { records[$0] }
       heldRecords = split.held.map { records[$0] }
     }
     guard !trainRecords.isEmpty else {
       throw SessionError(.data, "data.train: \((recipe.data.train?.paths ?? []).joined(separator: ", ")) holds no records; add at least one")
     }
-    train = try encoder.encodeDataset(trainRecords)
-    evaluation = heldRecords.isEmpty ? nil : try encoder.encodeDataset(heldRecords)
+    var trainData = try encoder.encodeDataset(trainRecords)
+    var heldData = heldRecords.isEmpty ? nil : try encoder.encodeDataset(heldRecords)
+    if let fraction = recipe.data.evalFraction, splitsWindows {
+      let whole = trainData
+      let split = try SeededSplit.indices(count: whole.examples.count, fraction: fraction, seed: seed)
+      trainData.examples = split.train.map { whole.examples[$0] }
+      heldData = EncodedDataset(examples: split.held.map { whole.examples[$0] }, report: EncodingReport())
+    }
+    (train, evaluation) = (trainData, heldData)
     try DataPreparation.check(train.examples, of: trainRecords, for: model)
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     answers = AnswerCheck(
