@@ -12,6 +12,7 @@ build: setup
 	swift build -c release --product graft
 
 test: setup
+	swift build -c release
 	swift test -c release
 
 setup:
