@@ -74,21 +74,20 @@ let package = Package(
       ]),
 
     // Tests
-    .target(name: "GraftTestSupport", dependencies: ["GraftTensors", "GraftLayers"]),
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftTestSupport"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
       name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
     .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftOptimizers", "GraftTestSupport"],
+      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftOptimizers"],
       exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"]),
     .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"]),
@@ -96,7 +95,7 @@ let package = Package(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "GraftTestSupport"]),
+    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
