@@ -26,6 +26,27 @@ void graft_thread_local_set(void *value);
 /// The instruction set that the kernels run with: "x86-64-v4", "x86-64-v3", "x86-64", "arm64" or "generic".
 const char *graft_instruction_set(void);
 
+// -- matrix products -------------------------------------------------------------------------------------
+
+enum graft_type { GRAFT_FLOAT32, GRAFT_BFLOAT16, GRAFT_FLOAT16 };
+
+/// Elements of a type with a distance between rows and one between columns, of which one is 1.
+struct graft_matrix {
+  const void *base;
+  int type;
+  long row_stride, column_stride;
+};
+
+/// The size of a register tile of this processor's own matrix product; 0 where it has none, and the BLAS does better.
+int graft_tile_rows(void);
+int graft_panel_columns(void);
+/// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [k, its width], the
+/// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel.
+void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long first, long columns, long from, long to);
+/// c[rows, columns] = alpha a[first ..< first + rows, k] b + beta c, with b packed. Without beta, c is not read.
+void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const float *panels, long columns, long k, float alpha, float beta,
+                           float *c, long c_stride);
+
 // -- elementwise -----------------------------------------------------------------------------------------
 
 void graft_add(float *out, const float *a, const float *b, long n);

@@ -150,7 +150,7 @@ private struct AttentionProblem {
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
   func scores(_ block: Block, head: Int, into out: UnsafeMutablePointer<Float>) {
     let rows = block.queries.count, count = block.keys.count
-    sgemm(
+    multiplySerially(
       rows, count, headSize, 1, MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
       MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize, transposed: true), 0, out, count)
     guard let bias else { return }
@@ -197,7 +197,7 @@ private struct AttentionProblem {
           s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
       }
       drop(s, block, head: head)
-      sgemm(
+      multiplySerially(
         rows, valueSize, count, 1, MatrixOperand(s, stride: count), MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize), 0,
         o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
     }
@@ -232,11 +232,11 @@ private struct AttentionProblem {
         let outs = out.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
         let dOutOperand = MatrixOperand(dOut, stride: heads * valueSize)
         if wantsValues {
-          sgemm(
+          multiplySerially(
             count, valueSize, rows, 1, MatrixOperand(kept, stride: count, transposed: true), dOutOperand, 1,
             dv + firstKey * heads * valueSize + head * valueSize, heads * valueSize)
         }
-        sgemm(
+        multiplySerially(
           rows, count, valueSize, 1, dOutOperand,
           MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize, transposed: true), 0, dp, count)
         drop(dp, block, head: head)
@@ -248,11 +248,11 @@ private struct AttentionProblem {
             graft_accumulate_scaled(line, dp + row * count, 1 / scale, count)
           }
         }
-        sgemm(
+        multiplySerially(
           rows, headSize, count, 1, MatrixOperand(dp, stride: count), MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize), 0,
           dq + block.queries.lowerBound * heads * headSize + head * headSize, heads * headSize)
         if wantsKeys {
-          sgemm(
+          multiplySerially(
             count, headSize, rows, 1, MatrixOperand(dp, stride: count, transposed: true),
             MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize), 1,
             dk + firstKey * heads * headSize + head * headSize, heads * headSize)

@@ -21,8 +21,8 @@ public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = n
   let dBias = wantsBias ? Tensor.zeros([vocabulary]) : nil
 
   var total = 0.0
-  let chunk = headChunkRows(vocabulary: vocabulary)
-  let logits = Tensor(uninitialized: [min(chunk, rows), vocabulary]), losses = Tensor(uninitialized: [min(chunk, rows)])
+  let chunk = headChunkRows(rows, vocabulary: vocabulary)
+  let logits = Tensor(uninitialized: [chunk, vocabulary]), losses = Tensor(uninitialized: [chunk])
   let z = logits.mutablePointer, l = losses.mutablePointer, wanted = targets.indices
   for start in stride(from: 0, to: rows, by: chunk) {
     let count = min(chunk, rows - start)
@@ -101,8 +101,8 @@ public func targetPredictions(logits: Tensor, targets: [Int32]) -> [TargetPredic
 
 /// How every row of `hidden headᵀ + bias` stands to its target, in chunks of rows, without a gradient.
 public func targetPredictions(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
-  let rows = hidden.shape.rows, vocabulary = head.shape[0], chunk = headChunkRows(vocabulary: vocabulary)
-  let logits = Tensor(uninitialized: [min(chunk, rows), vocabulary]), z = logits.mutablePointer
+  let rows = hidden.shape.rows, vocabulary = head.shape[0], chunk = headChunkRows(rows, vocabulary: vocabulary)
+  let logits = Tensor(uninitialized: [chunk, vocabulary]), z = logits.mutablePointer
   var results = [TargetPrediction](repeating: TargetPrediction(logProbability: 0, isFirstChoice: false), count: rows)
   results.withUnsafeMutableBufferPointer { out in
     let base = out.baseAddress
@@ -121,8 +121,13 @@ private func prediction(_ logits: UnsafePointer<Float>, _ target: Int32, _ class
     logProbability: wanted - graft_log_sum_exp(logits, classes), isFirstChoice: graft_largest(logits, classes) <= wanted)
 }
 
-/// How many rows of logits are held at a time: enough to make the product efficient, at most about 128 MB.
-private func headChunkRows(vocabulary: Int) -> Int { max(64, min(1024, (128 << 20) / (4 * vocabulary))) }
+/// How many of `rows` rows of logits are held at a time: every chunk reads the whole head, so that few are better than
+/// many, and at most about 160 MB.
+private func headChunkRows(_ rows: Int, vocabulary: Int) -> Int {
+  let limit = max(64, min(1024, (160 << 20) / (4 * vocabulary)))
+  let chunks = max(1, (rows + limit - 1) / limit)
+  return max(1, (rows + chunks - 1) / chunks)
+}
 
 private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Tensor, bias: Tensor?) {
   let vocabulary = head.shape[0], width = head.shape[1]

@@ -114,7 +114,7 @@ private struct BlockTransform {
     _ a: Tensor, transposingFirst: Bool = false, _ b: Tensor, transposingSecond: Bool = false, beta: Float, onto out: Tensor, alpha: Float = 1
   ) -> Tensor {
     let size = a.shape[0]
-    sgemm(
+    multiplySerially(
       size, size, size, alpha, MatrixOperand(a.pointer, stride: size, transposed: transposingFirst),
       MatrixOperand(b.pointer, stride: size, transposed: transposingSecond), beta, out.mutablePointer, size)
     return out
@@ -174,7 +174,7 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
   func product(_ input: Tensor, transposed: Bool) -> Tensor {
     let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = input.pointer, b = blocks.pointer
     parallel(count) { block in
-      sgemm(
+      multiplySerially(
         rows, size, size, 1, MatrixOperand(from + block * size, stride: width),
         MatrixOperand(b + (isShared ? 0 : block * size * size), stride: size, transposed: transposed), 0, o + block * size, width)
     }
@@ -186,7 +186,7 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
       if isFirst { graft_fill(total, 0, blocks.elementCount) }
       let from = x.pointer, dy = gradient.pointer
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
-        sgemm(
+        multiplySerially(
           size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true), MatrixOperand(dy + block * size, stride: width),
           1, target, size)
       }

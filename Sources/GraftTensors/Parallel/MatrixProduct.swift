@@ -1,5 +1,5 @@
-import COpenBLAS
 import CKernels
+import COpenBLAS
 
 /// A matrix operand: row-major elements with a distance between rows, in any floating-point type.
 package struct MatrixOperand {
@@ -14,27 +14,101 @@ package struct MatrixOperand {
     self.stride = stride
     isTransposed = transposed
   }
+
+  /// The operand with its transposition in the strides.
+  fileprivate var matrix: graft_matrix {
+    let type = dtype == .bfloat16 ? GRAFT_BFLOAT16 : dtype == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32
+    return graft_matrix(base: base, type: Int32(type.rawValue), row_stride: isTransposed ? 1 : stride, column_stride: isTransposed ? stride : 1)
+  }
 }
 
 /// `c = alpha op(a) op(b) + beta c`, with op(a) [m, k], op(b) [k, n] and c [m, n].
 ///
-/// The product is cut along its longer side into pieces whose number depends on the shape alone, each one call of a
-/// single-threaded GEMM: the same bits on any number of threads. A 16-bit operand is converted piece by piece.
+/// The product is cut into pieces whose number depends on the shape alone: the same bits on any number of threads.
 package func multiplyMatrices(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int
 ) {
   guard m > 0, n > 0 else { return }
-  LinearAlgebraBackend.prepare
+  // A single row would read every packed panel once: nothing to gain from packing.
+  if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
+    multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, c, stride)
+  } else {
+    multiplyInPieces(m: m, n: n, k: k, alpha, a, b, beta, c, stride)
+  }
+}
+
+/// The tile that our own product keeps in registers.
+private struct RegisterTile {
+  let rows: Int, columns: Int
+
+  /// Nil on a processor without one, where the BLAS does better.
+  static let ofThisProcessor: RegisterTile? =
+    graft_tile_rows() == 0 ? nil : RegisterTile(rows: Int(graft_tile_rows()), columns: Int(graft_panel_columns()))
+
+  /// The most floats of packed columns at a time: 4 MiB, which stay in the last cache from packing to use.
+  static let slabCapacity = 1 << 20
+}
+
+/// Packs b, a slab of columns at a time, and multiplies pieces of a with it: b is packed once, whoever reads it.
+private func multiplyPacked(
+  _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: graft_matrix, _ b: graft_matrix, _ beta: Float, _ c: UnsafeMutablePointer<Float>,
+  _ stride: Int
+) {
+  let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
+  let storage = Storage(byteCount: k * slab * DType.float32.byteWidth)
+  let packed = storage.base.assumingMemoryBound(to: Float.self)
+  let tileRows = (m + tile.rows - 1) / tile.rows
+  withExtendedLifetime(storage) {
+    for first in Swift.stride(from: 0, to: n, by: slab) {
+      let columns = min(slab, n - first), panels = (columns + tile.columns - 1) / tile.columns
+      if b.column_stride == 1 {
+        parallel(over: k, grain: max(4, (1 << 14) / columns)) { terms in
+          withUnsafePointer(to: b) { graft_pack_panels(packed, $0, k, first, columns, terms.lowerBound, terms.upperBound) }
+        }
+      } else {
+        parallel(over: columns, grain: max(1, (1 << 14) / (k * tile.columns)) * tile.columns) { part in
+          withUnsafePointer(to: b) { graft_pack_panels(packed + k * part.lowerBound, $0, k, first + part.lowerBound, part.count, 0, k) }
+        }
+      }
+      let work = (2 * m * columns * k) >> 19
+      let rowPieces = powerOfTwo(atMost: min(32, tileRows / 4, work))
+      let columnPieces = powerOfTwo(atMost: min(32 / rowPieces, panels, work / rowPieces))
+      parallel(rowPieces * columnPieces) { piece in
+        let rows = share(piece / columnPieces, of: rowPieces, in: tileRows, unit: tile.rows, limit: m)
+        let part = share(piece % columnPieces, of: columnPieces, in: panels, unit: tile.columns, limit: columns)
+        withUnsafePointer(to: a) {
+          graft_multiply_panels(
+            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, part.count, k, alpha, beta,
+            c + rows.lowerBound * stride + first + part.lowerBound, stride)
+        }
+      }
+    }
+  }
+}
+
+/// The largest power of two that is at most `limit`, and 1 at least.
+private func powerOfTwo(atMost limit: Int) -> Int {
+  limit < 2 ? 1 : 1 << (Int.bitWidth - 1 - limit.leadingZeroBitCount)
+}
+
+/// What piece `index` of `pieces` gets of `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
+private func share(_ index: Int, of pieces: Int, in count: Int, unit: Int, limit: Int) -> Range<Int> {
+  index * count / pieces * unit..<min(limit, (index + 1) * count / pieces * unit)
+}
+
+/// The product by the BLAS, cut along its longer side; a 16-bit operand is converted piece by piece.
+private func multiplyInPieces(
+  m: Int, n: Int, k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
+) {
   if a.dtype != .float32 {
     let whole = WidenedOperand(a, rows: a.isTransposed ? k : m, columns: a.isTransposed ? m : k)
-    return withExtendedLifetime(whole) {
-      multiplyMatrices(m: m, n: n, k: k, alpha: alpha, whole.operand, b, beta: beta, c, stride: stride)
-    }
+    return withExtendedLifetime(whole) { multiplyInPieces(m: m, n: n, k: k, alpha, whole.operand, b, beta, c, stride) }
   }
   let byColumns = b.dtype != .float32 || n > m
   let length = byColumns ? n : m
-  let piece = pieceLength(length, work: 2 * m * n * k)
-  parallel(over: length, grain: piece) { range in
+  // Long enough that the operand which every piece packs anew costs little beside the product.
+  let pieces = max(1, min(16, (2 * m * n * k) >> 21, length / 64))
+  parallel(over: length, grain: ((length + pieces - 1) / pieces + 15) & ~15) { range in
     if byColumns {
       var part = b
       part.base += range.lowerBound * (b.isTransposed ? b.stride : 1) * b.dtype.byteWidth
@@ -54,10 +128,24 @@ package func multiplyMatrices(
   }
 }
 
-/// One call of the BLAS on the calling thread; a single row is a matrix-vector product, which packs nothing.
-package func sgemm(
+/// The product on the calling thread, of float32 operands.
+package func multiplySerially(
   _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
+  guard m > 1, n > 0, k > 0, let tile = RegisterTile.ofThisProcessor else { return sgemm(m, n, k, alpha, a, b, beta, c, stride) }
+  let storage = Storage(byteCount: k * (n + tile.columns) * DType.float32.byteWidth)
+  let packed = storage.base.assumingMemoryBound(to: Float.self)
+  withExtendedLifetime(storage) {
+    withUnsafePointer(to: b.matrix) { graft_pack_panels(packed, $0, k, 0, n, 0, k) }
+    withUnsafePointer(to: a.matrix) { graft_multiply_panels($0, 0, m, packed, n, k, alpha, beta, c, stride) }
+  }
+}
+
+/// One call of the BLAS on the calling thread; a single row is a matrix-vector product, which packs nothing.
+private func sgemm(
+  _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+  LinearAlgebraBackend.prepare
   if m == 1 && !a.isTransposed {
     cblas_sgemv(
       CblasRowMajor, b.isTransposed ? CblasNoTrans : CblasTrans, blasint(b.isTransposed ? n : k), blasint(b.isTransposed ? k : n), alpha,
@@ -69,13 +157,6 @@ package func sgemm(
     blasint(m), blasint(n), blasint(k), alpha,
     a.base.assumingMemoryBound(to: Float.self), blasint(max(1, a.stride)),
     b.base.assumingMemoryBound(to: Float.self), blasint(max(1, b.stride)), beta, c, blasint(max(1, stride)))
-}
-
-/// The length of a piece: enough work to be worth a task, and long enough that the operand which every piece packs
-/// anew costs little beside the product.
-private func pieceLength(_ length: Int, work: Int) -> Int {
-  let pieces = max(1, min(16, work >> 21, length / 64))
-  return ((length + pieces - 1) / pieces + 15) & ~15
 }
 
 /// A 16-bit matrix as float32, in memory of its own.
