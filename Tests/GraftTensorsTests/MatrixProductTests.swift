@@ -17,6 +17,36 @@ import Testing
     }
   }
 
+  /// Every way an operand can lie in memory, a product that is deeper than a panel and one that is packed slab by slab.
+  @Test(arguments: [[29, 70, 300], [600, 33, 1100], [5, 2100, 600], [130, 45, 7]], 0..<4)
+  func productMatchesDoublePrecision(sizes: [Int], transpositions: Int) {
+    let (m, n, k) = (sizes[0], sizes[1], sizes[2])
+    let (transposesFirst, transposesSecond) = (transpositions & 1 == 1, transpositions & 2 == 2)
+    let stream = RandomStream(seed: 5)
+    // Rows are longer than the product needs, so that a wrong distance between them shows.
+    let a = stream.split("a").uniform(transposesFirst ? [k, m + 3] : [m, k + 3], in: -1..<1)
+    let b = stream.split("b").uniform(transposesSecond ? [n, k + 5] : [k, n + 5], in: -1..<1)
+    let before = stream.split("c").uniform([m, n], in: -1..<1)
+    var out = before.values
+    out.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      multiplyMatrices(
+        m: m, n: n, k: k, alpha: 0.5, MatrixOperand(a.rawPointer, stride: a.shape[1], transposed: transposesFirst),
+        MatrixOperand(b.rawPointer, stride: b.shape[1], transposed: transposesSecond), beta: 2, base, stride: n)
+    }
+    let (first, second, start) = (a.values, b.values, before.values)
+    for row in Array(stride(from: 0, to: m, by: max(1, m / 9))) + [m - 1] {
+      for column in Array(stride(from: 0, to: n, by: max(1, n / 13))) + [n - 1] {
+        let sum = (0..<k).reduce(0.0) { sum, p in
+          let x = first[transposesFirst ? p * (m + 3) + row : row * (k + 3) + p]
+          let y = second[transposesSecond ? column * (k + 5) + p : p * (n + 5) + column]
+          return sum + Double(x) * Double(y)
+        }
+        #expect(abs(0.5 * sum + 2 * Double(start[row * n + column]) - Double(out[row * n + column])) < 2e-5)
+      }
+    }
+  }
+
   @Test(arguments: [DType.bfloat16, .float16])
   func sixteenBitWeightsEqualTheirWidenedCopy(dtype: DType) {
     let stream = RandomStream(seed: 4)
