@@ -60,7 +60,7 @@ enum Bootstrap {
       (Double(count) / Double(count - 1)).squareRoot() * StudentDistribution.quantile(upper, freedom: count - 1)
       / StudentDistribution.quantile(upper, freedom: 1_000_000)
     return (0..<replications).map { _ in
-      let resampled = (0..<count).reduce(0.0) { sum, _ in sum + values[random.below(count)] } / Double(count)
+      let resampled = (0..<count).reduce(0.0) { sum, _ in sum + values[random.next(below: count)] } / Double(count)
       return widening * (resampled - mean)
     }
   }

@@ -23,38 +23,42 @@ extension Recipe {
     }
   }
 
-  /// One run of a comparison.
-  public struct ComparedRun: Sendable, Equatable {
+  /// A method of a comparison with what is to be tried for it.
+  public struct PlannedMethod: Sendable, Equatable {
     public var name: String
-    public var seed: Int
-    /// The one being tried, where there is a choice.
-    public var learningRate: Double?
-    /// The recipe of this run alone.
+    /// What its place on a curve is, where a key of the method was given a list.
+    public var swept: ComparedMethod.SweptKey?
+    /// The learning rates to choose from; empty where there is no choice.
+    public var learningRates: [Double]
+    /// The recipe of this method alone, under the first seed.
     public var recipe: Recipe
+
+    /// The recipe under another seed, or with one of the learning rates.
+    public func recipe(seed: Int, learningRate: Double? = nil) -> Recipe {
+      var recipe = recipe
+      recipe.training.seed = seed
+      recipe.training.learningRate = learningRate ?? recipe.training.learningRate
+      return recipe
+    }
   }
 
   /// Seeds of a comparison that names none.
   public static let defaultSeeds = [0, 1, 2]
 
-  /// The runs of a comparison: every method, with every learning rate listed for it, under every seed.
+  /// The methods of a comparison, one for every value of a key with a list.
   ///
-  /// - Throws: `ConfigError` when there are no methods or a method's `training` does not fit.
-  public func comparedRuns() throws -> [ComparedRun] {
+  /// - Throws: `ConfigError` when there are no methods, one is not known, or a method's `training` does not fit.
+  public func plannedMethods() throws -> [PlannedMethod] {
     guard let methods, !methods.isEmpty else {
       throw ConfigError(
         location: nil, path: ["methods"], problem: "there is nothing to compare",
         advice: "add methods: with a list of {name, method}")
     }
     return try methods.enumerated().flatMap { index, compared in
-      let own = try recipe(of: compared, at: index)
-      let rates = compared.learningRates ?? learningRates
-      return (rates.map { $0.map(Optional.some) } ?? [nil]).flatMap { rate in
-        (seeds ?? Self.defaultSeeds).map { seed in
-          var run = ComparedRun(name: compared.name, seed: seed, learningRate: rate, recipe: own)
-          run.recipe.training.seed = seed
-          run.recipe.training.learningRate = rate ?? own.training.learningRate
-          return run
-        }
+      try compared.expanded(at: index).map { method, swept in
+        var own = try recipe(of: method, at: index)
+        own.training.seed = (seeds ?? Self.defaultSeeds)[0]
+        return PlannedMethod(name: method.name, swept: swept, learningRates: method.learningRates ?? learningRates ?? [], recipe: own)
       }
     }
   }

@@ -8,6 +8,8 @@ extension Recipe {
     public var eval: FileList?
     /// Instead of `eval`: the share of `train` to keep for it.
     public var evalFraction: Double?
+    /// `graft compare`: texts of the kind that the base knows; how much its loss on them rises is the forgetting.
+    public var forgetting: FileList?
     public var format = DataFormat.auto
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
@@ -21,7 +23,7 @@ extension Recipe {
     enum CodingKeys: String, CodingKey {
       case train, eval
       case evalFraction = "eval_fraction"
-      case format
+      case forgetting, format
       case maxLength = "max_length"
       case packing
       case completionOnlyLoss = "completion_only_loss"

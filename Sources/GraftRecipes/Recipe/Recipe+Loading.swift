@@ -36,7 +36,7 @@ extension Recipe {
         ConfigMapping(
           [("peft_type", .scalar(.string("LORA")))] + (method.mapping?.entries.map { ($0.key, $0.value) } ?? [])))
     }
-    if methods != nil { _ = try comparedRuns() }
+    if methods != nil { _ = try plannedMethods() }
   }
 
   /// The resolved recipe as YAML that decodes to the same value.

@@ -36,6 +36,7 @@ extension HTMLPage {
     svg .name { fill: var(--ink); }
     .grid { stroke: var(--line); stroke-width: 1; }
     .series { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+    .band { fill: currentColor; opacity: .15; }
     .faint { stroke-width: 1; opacity: .4; }
     .marker { fill: currentColor; stroke: var(--paper); stroke-width: 1.5; }
     .bar { fill: currentColor; }

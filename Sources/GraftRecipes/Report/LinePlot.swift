@@ -15,11 +15,16 @@ public struct LinePlot: Sendable {
     public var points: [Point]
     /// Whether every point gets a marker, as for few measurements.
     public var hasMarkers: Bool
+    /// What lies around the curve, such as the spread over seeds: the lowest and the highest value at every point.
+    public var band: [ClosedRange<Double>]?
 
-    public init(_ name: String, _ points: [Point], hasMarkers: Bool = false) {
+    /// - Precondition: the band has as many entries as there are points.
+    public init(_ name: String, _ points: [Point], hasMarkers: Bool = false, band: [ClosedRange<Double>]? = nil) {
+      precondition(band.map { $0.count == points.count } ?? true, "a band has an entry for every point")
       self.name = name
       self.points = points
       self.hasMarkers = hasMarkers
+      self.band = band
     }
   }
 
@@ -31,10 +36,12 @@ public struct LinePlot: Sendable {
   public var smooths: Bool
   /// Whether the plot takes the whole width where others share it.
   public var isSpanning: Bool
+  /// Whether equal distances along the x axis are equal factors.
+  public var isLogarithmic: Bool
 
   public init(
     title: String, xLabel: String = "step", series: [Series], includesZero: Bool = false, smooths: Bool = false,
-    isSpanning: Bool = false
+    isSpanning: Bool = false, isLogarithmic: Bool = false
   ) {
     self.title = title
     self.xLabel = xLabel
@@ -42,6 +49,7 @@ public struct LinePlot: Sendable {
     self.includesZero = includesZero
     self.smooths = smooths
     self.isSpanning = isSpanning
+    self.isLogarithmic = isLogarithmic
   }
 
   /// Nil when there is nothing to draw.
@@ -75,17 +83,18 @@ public struct LinePlot: Sendable {
   private func svg(width: Double, height: Double, class name: String = "") -> HTML {
     let drawn = series.map { smooths ? Self.smoothed($0.points) : $0.points }
     let values = (series.map(\.points) + drawn).joined()
+    let heights = values.map(\.y) + series.compactMap(\.band).joined().flatMap { [$0.lowerBound, $0.upperBound] }
     let frame = PlotFrame(
       width: width, height: height,
-      x: PlotScale(holding: values.map(\.x), reachesTicks: false),
-      y: PlotScale(holding: values.map(\.y), includesZero: includesZero, reachesTicks: true), xLabel: xLabel)
+      x: PlotScale(holding: values.map(\.x), reachesTicks: false, isLogarithmic: isLogarithmic),
+      y: PlotScale(holding: heights, includesZero: includesZero, reachesTicks: true), xLabel: xLabel)
     let curves = series.indices.map { index in
       let raw: HTML =
         smooths && drawn[index] != series[index].points
         ? "<path class=\"series faint s\(index % PlotMark.colorCount)\" d=\"\(path(series[index].points, frame))\"/>"
         : ""
       let style: HTML = "series s\(index % PlotMark.colorCount) d\(index % PlotMark.colorCount)"
-      let curve: HTML = "\(raw)<path class=\"\(style)\" d=\"\(path(drawn[index], frame))\"/>"
+      let curve: HTML = "\(band(index, frame))\(raw)<path class=\"\(style)\" d=\"\(path(drawn[index], frame))\"/>"
       let finite = series[index].points.filter(\.y.isFinite)
       guard series[index].hasMarkers || finite.count == 1 else { return curve }
       let markers = finite.map { point in
@@ -111,6 +120,14 @@ public struct LinePlot: Sendable {
         + "at \(xLabel) \(Figure.compact(last.x)), between \(Figure.compact(least)) and \(Figure.compact(most))"
     }
     return "\(title): " + curves.joined(separator: "; ")
+  }
+
+  private func band(_ index: Int, _ frame: PlotFrame) -> HTML {
+    guard let band = series[index].band, band.count > 1 else { return "" }
+    let xs = series[index].points.map { frame.x($0.x) }
+    let upper = zip(xs, band).map { HTML("\($0) \(frame.y($1.upperBound)) ") }
+    let lower = zip(xs, band).reversed().map { HTML("\($0) \(frame.y($1.lowerBound)) ") }
+    return "<path class=\"band s\(index % PlotMark.colorCount)\" d=\"M\(upper)\(lower)Z\"/>"
   }
 
   /// The curve, interrupted where a value is not finite.

@@ -17,7 +17,7 @@ struct TrainableBase {
   private let configuration: JSON
   /// Where the tokenizer and its files are.
   private let companion: String?
-  private let method: any TuningMethod
+  private(set) var method: any TuningMethod
 
   /// - Parameter labels: how many labels a classifier tells apart; the configuration's where nil.
   init(_ recipe: Recipe, labels: Int?) throws {
@@ -37,6 +37,18 @@ struct TrainableBase {
         path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style, seed: seed)
       (directory, configuration, name, companion, model) = (loaded, loaded.configuration, path, recipe.model.tokenizer ?? path, loaded.model)
     }
+  }
+
+  /// The same base, in memory once, for another recipe's method.
+  func adapted(to recipe: Recipe) throws -> TrainableBase {
+    var copy = self
+    copy.method = try MethodCatalog.decode(recipe: recipe.method)
+    return copy
+  }
+
+  /// Bytes of weights in a mapped file, which no pool counts.
+  var mappedBytes: Int {
+    model.catalog.parameters.filter { !$0.value.storage.isWritable }.reduce(0) { $0 + $1.shape.elementCount * $1.value.dtype.byteWidth }
   }
 
   var isFull: Bool { method is FullFineTuning }

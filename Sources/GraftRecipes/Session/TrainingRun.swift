@@ -71,14 +71,20 @@ public final class TrainingRun {
   /// - Parameters:
   ///   - output: the run directory.
   ///   - resuming: whether to go on from the newest checkpoint in it.
+  ///   - shared: a base that is in memory already; its method is the recipe's all the same.
+  ///   - split: the records to train on and those held out, where the recipe's own files do not decide.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
-  public init(_ recipe: Recipe, output: String, resuming: Bool = false) throws {
+  public convenience init(_ recipe: Recipe, output: String, resuming: Bool = false) throws {
+    try self.init(recipe, output: output, resuming: resuming, sharing: nil, split: nil)
+  }
+
+  init(_ recipe: Recipe, output: String, resuming: Bool, sharing shared: TrainableBase?, split given: RecordSplit?) throws {
     self.recipe = recipe
     self.output = output
     try Self.requireSupport(for: recipe)
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [])
+    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [])
     labels = try DataPreparation.labels(task: recipe.task, configuration: try TrainableBase.configuration(of: recipe), records: records)
-    base = try TrainableBase(recipe, labels: labels.map { max(1, $0.names.count) })
+    base = try shared?.adapted(to: recipe) ?? TrainableBase(recipe, labels: labels.map { max(1, $0.names.count) })
     tokenizer = try base.makeTokenizer()
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
@@ -92,8 +98,10 @@ public final class TrainingRun {
     var trainRecords = records, heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
-    let splitsWindows = recipe.data.evalFraction != nil && records.allSatisfy(\.isDocument)
-    if let eval = recipe.data.eval {
+    let splitsWindows = given == nil && recipe.data.evalFraction != nil && records.allSatisfy(\.isDocument)
+    if let given {
+      (trainRecords, heldRecords) = (given.train, given.held)
+    } else if let eval = recipe.data.eval {
       heldRecords = try DataPreparation.records(of: eval.paths)
     } else if let fraction = recipe.data.evalFraction, !splitsWindows {
       let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: seed)
@@ -149,8 +157,10 @@ public final class TrainingRun {
 
   /// Trains, evaluates and writes the run directory.
   ///
-  /// - Parameter isInterrupted: asked after every step; true writes a checkpoint and ends the run as `interrupted`.
-  public func run(isInterrupted: () -> Bool = { false }, onEvent: (RunEvent) throws -> Void) throws -> RunOutcome {
+  /// - Parameters:
+  ///   - isInterrupted: asked after every step; true writes a checkpoint and ends the run as `interrupted`.
+  ///   - evaluatesEnds: whether held-out examples are evaluated before the first and after the last step.
+  public func run(isInterrupted: () -> Bool = { false }, evaluatesEnds: Bool = true, onEvent: (RunEvent) throws -> Void) throws -> RunOutcome {
     let directory = try RunDirectory(output, keeping: earlierMetrics)
     try directory.write(try recipe.rendered(), to: "recipe.yaml")
     let recorder = try RunRecorder(self, directory)
@@ -166,7 +176,7 @@ public final class TrainingRun {
       startingTokens: earlierTokens, loss: model.loss)
     BufferPool.shared.resetPeak()
 
-    if firstStep == 0 { try evaluate(step: 0, epoch: 0, recorder, answering: true, onEvent) }
+    if firstStep == 0, evaluatesEnds { try evaluate(step: 0, epoch: 0, recorder, answering: true, onEvent) }
     var stopper = EarlyStopping(patience: t.earlyStoppingPatience)
     var step = firstStep, epoch = 0.0
     for planned in plan.steps(firstStep..<stepCount) {
@@ -199,7 +209,7 @@ public final class TrainingRun {
       }
     }
     let seconds = trainer.elapsedSeconds
-    try evaluate(step: step, epoch: epoch, recorder, answering: true, onEvent)
+    if evaluatesEnds { try evaluate(step: step, epoch: epoch, recorder, answering: true, onEvent) }
     let saved = try saveResult(step: step, epoch: epoch)
     let summary = try recorder.finish(step: step, seconds: seconds, tokens: trainer.tokens - earlierTokens, saved: saved)
     try onEvent(.saved(path: saved))

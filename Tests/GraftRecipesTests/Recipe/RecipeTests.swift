@@ -192,13 +192,16 @@ import Testing
         methods:
           - {name: lora, method: {peft_type: LORA, r: 4}}
           - {name: prompt, method: {peft_type: PROMPT_TUNING}, training: {max_steps: 9}, learning_rates: [0.001, 0.01]}
+          - {name: ranks, method: {peft_type: LORA, r: [1, 8]}}
         """)
-    let runs = try recipe.comparedRuns()
-    #expect(runs.map(\.name) == ["lora", "lora", "prompt", "prompt", "prompt", "prompt"])
-    #expect(runs.map(\.seed) == [0, 5, 0, 5, 0, 5])
-    #expect(runs.map(\.recipe.training.learningRate) == [1e-4, 1e-4, 0.001, 0.001, 0.01, 0.01])
-    #expect(runs[2].recipe.training.maxSteps == 9 && runs[2].recipe.training.numEpochs == nil)
-    #expect(runs[0].recipe.training.numEpochs == 3 && runs[0].recipe.methods == nil)
+    let methods = try recipe.plannedMethods()
+    #expect(methods.map(\.name) == ["lora", "prompt", "ranks r=1", "ranks r=8"])
+    #expect(methods.map(\.learningRates) == [[], [0.001, 0.01], [], []])
+    #expect(methods[1].recipe.training.maxSteps == 9 && methods[1].recipe.training.numEpochs == nil)
+    #expect(methods[0].recipe.training.numEpochs == 3 && methods[0].recipe.methods == nil)
+    #expect(methods[3].swept?.value == 8 && methods[3].recipe.method["r"]?.int == 8)
+    let run = methods[1].recipe(seed: 5, learningRate: 0.01)
+    #expect(run.training.seed == 5 && run.training.learningRate == 0.01)
     #expect(
       message(
         Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")

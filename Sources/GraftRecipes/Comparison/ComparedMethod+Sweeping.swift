@@ -1,0 +1,46 @@
+import GraftAdapters
+import GraftConfiguration
+
+extension Recipe.ComparedMethod {
+  /// A key of the method whose values are compared as a curve, and the value of one of them.
+  public struct SweptKey: Sendable, Equatable {
+    /// The name of the method that was expanded.
+    public var family: String
+    public var key: String
+    public var value: Double
+  }
+
+  /// One method for every value of a key that takes a number but was given a list: `r: [1, 4, 16]` is three methods.
+  ///
+  /// - Throws: `ConfigError` for an unknown method, and where two keys have lists.
+  func expanded(at index: Int) throws -> [(method: Recipe.ComparedMethod, swept: SweptKey?)] {
+    let name = method["peft_type"]?.string ?? "LORA"
+    guard let type = MethodCatalog.type(named: name) else {
+      throw ConfigError(
+        location: method.location(at: ["peft_type"]), path: ["methods", "\(index)", "method", "peft_type"], problem: "unknown peft_type \"\(name)\"",
+        advice: NearestName.advice(for: name, among: MethodCatalog.names))
+    }
+    let defaults = try Self.defaults(of: type)
+    let lists = (method.mapping?.entries ?? []).filter { entry in
+      entry.value.sequence?.isEmpty == false && entry.value.sequence?.allSatisfy { $0.double != nil } == true && defaults[entry.key]?.double != nil
+    }
+    guard let list = lists.first else { return [(self, nil)] }
+    guard lists.count == 1 else {
+      throw ConfigError(
+        location: method.location(at: [lists[1].key]), path: ["methods", "\(index)", "method", lists[1].key],
+        problem: "'\(list.key)' is swept already", advice: "sweep one key of a method at a time")
+    }
+    return (list.value.sequence ?? []).map { value in
+      var copy = self
+      copy.name = "\(self.name) \(list.key)=\(value.scalarText)"
+      copy.method[list.key] = value
+      return (copy, SweptKey(family: self.name, key: list.key, value: value.double ?? 0))
+    }
+  }
+
+  private static func defaults<Method: TuningMethod>(of type: Method.Type) throws -> ConfigTree { try ConfigTree(encoding: type.recipeDefaults) }
+}
+
+extension ConfigTree {
+  fileprivate var scalarText: String { int.map { "\($0)" } ?? double.map { "\($0)" } ?? string ?? "" }
+}

@@ -1,0 +1,29 @@
+import GraftDatasets
+
+/// The records of a run: those to train on and those held out.
+struct RecordSplit: Sendable {
+  var train: [DataRecord]
+  var held: [DataRecord]
+
+  init(train: [DataRecord], held: [DataRecord]) { (self.train, self.held) = (train, held) }
+
+  /// What a recipe's data section says, the same whatever the seeds of its runs.
+  /// - Throws: where files cannot be read, nothing is held out, or documents would have to be split.
+  init(_ recipe: Recipe, seed: Int) throws {
+    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [])
+    if let eval = recipe.data.eval {
+      self.init(train: records, held: try DataPreparation.records(of: eval.paths))
+    } else if let fraction = recipe.data.evalFraction {
+      self = try RecordSplit(train: records, held: []).settingAside(fraction, seed: seed)
+    } else {
+      throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples, or data.eval_fraction")
+    }
+  }
+
+  /// The same training records with a share of them held out instead.
+  /// - Throws: `DatasetError` where there are fewer than two.
+  func settingAside(_ share: Double, seed: Int) throws -> RecordSplit {
+    let indices = try SeededSplit.indices(count: train.count, fraction: share, seed: UInt64(bitPattern: Int64(seed)))
+    return RecordSplit(train: indices.train.map { train[$0] }, held: indices.held.map { train[$0] })
+  }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import GraftRecipes
+import GraftTraining
+import Rainbow
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run one task under several methods and seeds, and say which is best, at what cost, with what certainty.",
+    discussion: """
+      Writes results.json, results.csv, report.html and plots/ to the output folder. What is finished there is not run again.
+
+      Example: graft compare Recipes/compare-methods.yaml --output runs/compare
+      """)
+
+  @Argument(help: "A recipe (YAML) with methods: and seeds:.") var recipe: String
+  @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
+  @Option(help: ArgumentHelp("The folder of the results (default: the recipe's output_dir).", valueName: "dir")) var output: String?
+  @Flag(help: "Print the records of results.json as one JSON document on standard output instead of the table.") var json = false
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    shared.apply()
+    let recipe = try Recipe(file: recipe, overrides: overrides)
+    let folder = output ?? recipe.outputDirectory ?? "runs/comparison"
+    let comparison = try Comparison(recipe, output: folder)
+    Interruption.watch()
+    var reporter = ComparisonReporter(isQuiet: shared.quiet)
+    let result = try comparison.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
+    reporter.end()
+    guard let result else {
+      if !shared.quiet { Console.note("interrupted; the same command goes on where it stopped") }
+      throw ExitCode(75)
+    }
+    if json {
+      Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
+    } else {
+      for line in TextTable.lines(header: ComparisonText.columns(result), rows: result.rows.map { ComparisonText.cells($0, in: result) }) { Console.output(line) }
+    }
+    if !shared.quiet { Console.note("report: \(folder)/report.html".bold) }
+  }
+}
+
+/// Says on standard error how a comparison goes: a table that fills in on a terminal, a line a run elsewhere.
+struct ComparisonReporter {
+  let isQuiet: Bool
+  private var methods: [String] = [], seeds: [Int] = []
+  private var finished: [ComparisonRecord] = []
+  private var current = ""
+  private var shownLines = 0
+  private var lastDrawing = ContinuousClock.now - .seconds(1)
+  private let isTerminal = Console.errorIsTerminal
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func report(_ event: ComparisonEvent) {
+    guard !isQuiet else { return }
+    switch event {
+    case .started(let methods, let seeds, let baseName):
+      (self.methods, self.seeds) = (methods, seeds)
+      Console.note("\(methods.count) methods under \(seeds.count) seeds on \(baseName)")
+    case .runStarted(let name, let seed, let rate, let isTrial):
+      current = "\(name), seed \(seed), learning rate \(Figure.compact(rate))\(isTrial ? " (trial)" : "")"
+      draw(isDue: true)
+    case .training(.stepped(let step, let total, let loss, _, let left)):
+      draw(isDue: ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(Figure.duration(seconds: left)) left")
+    case .training: break
+    case .chose(let name, let rate): note("\(name): learning rate \(Figure.compact(rate)) chosen on validation examples")
+    case .finished(let record, let isReused):
+      finished.append(record)
+      guard !isTerminal else { return draw(isDue: true) }
+      let seed = record.status == .baseline ? "" : " seed \(record.seed)" + (record.isTrial ? " trial at \(Figure.compact(record.learningRate))" : "")
+      Console.note("\(record.name)\(seed): \(Self.outcome(record))\(isReused ? " (from before)" : "")")
+    }
+  }
+
+  /// Takes the live table away.
+  mutating func end() {
+    guard shownLines > 0 else { return }
+    Console.status("\u{1B}[\(shownLines)A\u{1B}[J")
+    shownLines = 0
+  }
+
+  private static func outcome(_ record: ComparisonRecord) -> String {
+    switch record.status {
+    case .success, .baseline: ComparisonText.metric(record.metric).lowercased() + " " + ComparisonText.score(record.score, record.metric)
+    case .failed, .diverged: "\(record.status.rawValue): \(record.message)"
+    }
+  }
+
+  private mutating func note(_ text: String) {
+    end()
+    Console.note(text)
+    draw(isDue: true)
+  }
+
+  private mutating func draw(isDue: Bool, _ progress: String = "") {
+    guard isTerminal, isDue else { return }
+    lastDrawing = .now
+    let rows = (["untouched base"] + methods).map { name -> [String] in
+      let done = finished.filter { $0.name == name && !$0.isTrial }
+      let cells = seeds.indices.map { index -> String in
+        guard let record = name == "untouched base" ? (index == 0 ? done.first : nil) : done.first(where: { $0.seed == seeds[index] }) else { return "·" }
+        return record.status == .success || record.status == .baseline ? ComparisonText.score(record.score, record.metric) : record.status.rawValue
+      }
+      return [name] + cells
+    }
+    let lines = TextTable.lines(header: ["method"] + seeds.map { "seed \($0)" }, rows: rows) + ["\(current)  \(progress)"]
+    let width = Console.width
+    let erased = shownLines > 0 ? "\u{1B}[\(shownLines)A\u{1B}[J" : ""
+    Console.status(erased + lines.map { String($0.prefix(width - 1)) + "\n" }.joined())
+    shownLines = lines.count
+  }
+}
