@@ -1,18 +1,18 @@
 import GraftBatching
 
 /// What a method scored: one line for every seed, one column for every test example.
-struct ScoreTable: Sendable, Equatable {
-  let scores: [[Double]]
+package struct ScoreTable: Sendable, Equatable {
+  package let scores: [[Double]]
 
   /// - Precondition: every line has the same, positive number of columns.
-  init(_ scores: [[Double]]) {
+  package init(_ scores: [[Double]]) {
     precondition(!scores.isEmpty && scores.allSatisfy { !$0.isEmpty && $0.count == scores[0].count }, "a table has equal lines")
     self.scores = scores
   }
 
   var seedCount: Int { scores.count }
   var exampleCount: Int { scores[0].count }
-  var mean: Double { Self.mean(seedMeans) }
+  package var mean: Double { Self.mean(seedMeans) }
 
   var seedMeans: [Double] { scores.map(Self.mean) }
   var exampleMeans: [Double] { (0..<exampleCount).map { column in Self.mean(scores.map { $0[column] }) } }
@@ -31,11 +31,11 @@ struct ScoreTable: Sendable, Equatable {
 /// of few items gives intervals that are too short, so that each source's deviations are widened by
 /// `sqrt(n / (n - 1)) t / z`, which makes the interval of a normal mean exact (Hesterberg 2015, "What teachers should know
 /// about the bootstrap", section 3). With a single seed nothing is known of seeds, and examples alone count.
-enum Bootstrap {
-  static let replications = 2000
+package enum Bootstrap {
+  static let replications = 10_000
 
   /// An interval that holds the mean with a confidence.
-  static func interval(of table: ScoreTable, confidence: Double = 0.95, seed: UInt64 = 0) -> ClosedRange<Double> {
+  package static func interval(of table: ScoreTable, confidence: Double = 0.95, seed: UInt64 = 0) -> ClosedRange<Double> {
     var random = CounterRandom(seed: seed, stream: 0x626F_6F74)
     let bySeed = deviations(of: table.seedMeans, confidence, &random), byExample = deviations(of: table.exampleMeans, confidence, &random)
     let sums = zip(bySeed, byExample).map(+).sorted()
@@ -43,10 +43,19 @@ enum Bootstrap {
     return mean + quantile((1 - confidence) / 2, of: sums)...mean + quantile((1 + confidence) / 2, of: sums)
   }
 
+  /// The same for a share of successes, within 0 and 1. Where all examples agree no resample differs, and the bound is that
+  /// of the "rule of three" (Hanley and Lippman-Hand 1983).
+  package static func shareInterval(of table: ScoreTable) -> ClosedRange<Double> {
+    let distance = min(1, 3 / Double(table.exampleCount))
+    if table.scores.allSatisfy({ $0.allSatisfy { $0 == 0 } }) { return 0...distance }
+    if table.scores.allSatisfy({ $0.allSatisfy { $0 == 1 } }) { return (1 - distance)...1 }
+    return interval(of: table).clamped(to: 0...1)
+  }
+
   /// Whether one mean may be as good as another: the interval of their paired difference holds 0.
   ///
   /// - Parameter comparisons: how many are made with the best; the confidence is divided among them (Bonferroni).
-  static func isTie(_ table: ScoreTable, with best: ScoreTable, comparisons: Int = 1) -> Bool {
+  package static func isTie(_ table: ScoreTable, with best: ScoreTable, comparisons: Int = 1) -> Bool {
     interval(of: best.difference(from: table), confidence: 1 - 0.05 / Double(max(1, comparisons))).contains(0)
   }
 

@@ -50,6 +50,8 @@ public struct ComparisonRecord: Sendable, Equatable {
   public var training = JSON.null
 
   public var score: Double { scores.isEmpty ? .nan : ScoreTable.mean(scores) }
+  /// Whether the metric counts successes.
+  public var isShare: Bool { ["exact_match", "accuracy"].contains(metric) }
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 
   init(key: String, name: String, seed: Int, learningRate: Double) {

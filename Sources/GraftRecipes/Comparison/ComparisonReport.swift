@@ -53,7 +53,7 @@ struct ComparisonReport {
         + "\"tie\" means: the paired difference from the best may be nothing, at 95 % confidence for all comparisons together."
     ]
     if Set(result.runs.map(\.seed)).count == 1 { lines.append("With a single seed the intervals say nothing of other seeds.") }
-    if Set(result.runs.filter { $0.status == .success }.map(\.tokens)).count > 1 { lines.append("The methods read different numbers of tokens: their budgets are not equal.") }
+    if !result.hasEqualBudgets { lines.append("The methods read different numbers of tokens: their budgets are not equal.") }
     if result.rows.contains(where: { $0.forgetting != nil }) { lines.append("Forgetting is the rise of the loss on texts that the base knew.") }
     for row in result.rows where row.failureCount > 0 {
       lines.append("\(row.name): \(row.failureCount) of \(row.runCount) runs \(row.status == .diverged ? "diverged" : "failed"): \(row.message)")
@@ -94,7 +94,7 @@ private struct NamedPlot {
 extension ComparisonReport {
   private var trained: [ComparisonResult.Row] { result.rows.dropFirst().filter { $0.score.isFinite } }
 
-  private var plots: [NamedPlot] { [pareto, learningCurves] + sweeps + [seconds, memory, sizes] }
+  private var plots: [NamedPlot] { [learningCurves, pareto] + sweeps + [seconds, memory, sizes] }
 
   private var pareto: NamedPlot {
     let title = "\(ComparisonText.metric(result.metric)) by trained parameters"

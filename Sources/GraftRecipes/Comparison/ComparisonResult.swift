@@ -50,6 +50,12 @@ public struct ComparisonResult: Sendable {
   /// The best and those that cannot be told from it.
   public var winners: [Row] { rows.filter { $0.isBest || $0.isTie } }
 
+  /// Whether all methods read as many tokens as each other under every seed.
+  public var hasEqualBudgets: Bool {
+    let done = runs.filter { $0.status == .success }
+    return Dictionary(grouping: done, by: \.seed).values.allSatisfy { Set($0.map(\.tokens)).count <= 1 }
+  }
+
   private static func rows(_ baseline: ComparisonRecord, _ runs: [ComparisonRecord]) -> [Row] {
     var names: [String] = []
     for run in runs where !names.contains(run.name) { names.append(run.name) }
@@ -75,7 +81,8 @@ public struct ComparisonResult: Sendable {
     guard !good.isEmpty else { return row }
     func mean(_ value: (ComparisonRecord) -> Double) -> Double { ScoreTable.mean(good.map(value)) }
     let scores = ScoreTable(good.map(\.scores))
-    (row.score, row.interval) = (scores.mean, Bootstrap.interval(of: scores))
+    row.score = scores.mean
+    row.interval = good[0].isShare ? Bootstrap.shareInterval(of: scores) : Bootstrap.interval(of: scores)
     row.trainableParameters = good[0].trainableParameters
     row.adapterBytes = good[0].adapterBytes
     row.peakMemoryBytes = good.map(\.peakMemoryBytes).max() ?? 0

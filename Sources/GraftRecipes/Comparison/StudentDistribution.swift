@@ -1,13 +1,13 @@
 import Foundation
 
 /// Student's t distribution, for intervals from few repetitions.
-enum StudentDistribution {
+package enum StudentDistribution {
   /// The value that a t-distributed variable stays below with a probability.
   ///
   /// - Parameters:
   ///   - probability: between 0 and 1, exclusive.
   ///   - freedom: degrees of freedom, 1 or more.
-  static func quantile(_ probability: Double, freedom: Int) -> Double {
+  package static func quantile(_ probability: Double, freedom: Int) -> Double {
     precondition(probability > 0 && probability < 1 && freedom > 0)
     if probability < 0.5 { return -quantile(1 - probability, freedom: freedom) }
     var low = 0.0, high = 1.0
@@ -20,7 +20,7 @@ enum StudentDistribution {
   }
 
   /// The probability of a value of at most `t`, `t` not negative.
-  static func cumulative(_ t: Double, freedom: Int) -> Double {
+  package static func cumulative(_ t: Double, freedom: Int) -> Double {
     let n = Double(freedom)
     return 1 - 0.5 * incompleteBeta(n / (n + t * t), n / 2, 0.5)
   }

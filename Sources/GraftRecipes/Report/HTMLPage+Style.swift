@@ -46,10 +46,10 @@ extension HTMLPage {
     .d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 4; } .d3 { stroke-dasharray: 9 3 2 3; } .d4 { stroke-dasharray: 12 4; } .d5 { stroke-dasharray: 4 2; }
     .narrow { display: none !important; }
     .table { overflow-x: auto; }
-    table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
-    th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+    table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
+    th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
     thead th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
-    tbody th { font-weight: 400; color: var(--quiet); }
+    tbody th { font-weight: 400; color: var(--quiet); min-width: 6.5rem; overflow-wrap: break-word; }
     .number { text-align: right; white-space: nowrap; }
     tr.best td, tr.best th { font-weight: 600; color: var(--ink); }
     .pairs th { width: 14rem; }

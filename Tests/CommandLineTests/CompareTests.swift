@@ -1,0 +1,86 @@
+import Foundation
+import GraftJSON
+import Testing
+
+/// `graft compare` through the program: what it writes, what it does not repeat, and what a failing method does.
+@Suite struct CompareTests {
+  private static let methods = """
+    seeds: [0, 1]
+    methods:
+      - {name: lora, method: {peft_type: LORA, r: 2}, learning_rates: [1.0e-3, 1.0e-2]}
+      - {name: ranks, method: {peft_type: LORA, r: [1, 4]}}
+      - {name: full, method: {peft_type: FULL}}
+      - {name: wrong, method: {peft_type: LORA, target_modules: [nowhere]}}
+      - {name: "too fast", method: {peft_type: LORA}, training: {learning_rate: 1.0e+30, max_grad_norm: 0}}
+    """
+
+  /// The tiny model's recipe with its own examples held out, which is enough to see what is run.
+  private func baseRecipe() throws -> String {
+    try TinyModel.recipe().replacingOccurrences(of: "max_length: 64", with: "eval: \(try TinyModel.dataPath), max_length: 64")
+  }
+
+  private func compare(_ recipe: String, in folder: URL) throws -> Graft.Result {
+    let file = folder.appending(path: "r.yaml")
+    try Data(recipe.utf8).write(to: file)
+    return try Graft.run("compare", file.path, "--output", folder.appending(path: "out").path)
+  }
+
+  private func runs(in folder: URL) throws -> [JSON] {
+    let text = try String(contentsOf: folder.appending(path: "out/results.json"), encoding: .utf8)
+    return try #require(try JSON(parsing: text)["runs"]?.object).map(\.value)
+  }
+
+  @Test func everyMethodIsARowAndNothingRunsTwice() throws {
+    let folder = try Graft.scratch(), recipe = try baseRecipe() + "\n" + Self.methods
+    let first = try compare(recipe, in: folder)
+    try #require(first.code == 0, "\(first.errors)")
+    let lines = first.output.split(separator: "\n").map(String.init)
+    #expect(lines.count == 8 && lines[1].hasPrefix("untouched base") && lines[5].hasPrefix("full"))
+    #expect(lines[6].contains("failed") && lines[7].contains("diverged"))
+    #expect(first.errors.contains("wrong seed 0: failed: target_modules: \"nowhere\" matches no"))
+    #expect(first.errors.contains("chosen on validation examples"))
+
+    let records = try runs(in: folder)
+    // One baseline, two trials, and six methods under two seeds.
+    #expect(records.count == 1 + 2 + 12)
+    for key in ["run_info", "train_info", "meta_info"] { #expect(records.allSatisfy { $0[key]?.object != nil }) }
+    let csv = try String(contentsOf: folder.appending(path: "out/results.csv"), encoding: .utf8)
+    #expect(csv.split(separator: "\n").count == 1 + 7 + 12)
+    let report = try String(contentsOf: folder.appending(path: "out/report.html"), encoding: .utf8)
+    #expect(report.contains("untouched base") && !report.contains("://") && !report.contains("<script"))
+    #expect(FileManager.default.fileExists(atPath: folder.appending(path: "out/plots/pareto.svg").path))
+
+    let second = try compare(recipe, in: folder)
+    // What failed is tried again, since it may have been mended; the rest is not.
+    #expect(second.output == first.output)
+    #expect(second.errors.components(separatedBy: "(from before)").count - 1 == 1 + 2 + 10)
+    let more = try compare(recipe.replacingOccurrences(of: "seeds: [0, 1]", with: "seeds: [0, 1, 2]"), in: folder)
+    #expect(more.errors.components(separatedBy: "(from before)").count - 1 == 1 + 2 + 10 && more.code == 0)
+  }
+
+  /// The base in memory is the same for every run: a method alone and after others, FULL included, gives the same scores.
+  @Test func runsDoNotTouchEachOther() throws {
+    let base = try baseRecipe()
+    func scores(_ methods: String) throws -> [JSON] {
+      let folder = try Graft.scratch()
+      let result = try compare(base + "\nseeds: [3]\nmethods:\n" + methods, in: folder)
+      try #require(result.code == 0, "\(result.errors)")
+      return try runs(in: folder).filter { $0["graft"]?["name"]?.string == "lora" }.compactMap { $0["train_info"]?["metrics"]?.array?.last }
+    }
+    let lora = "  - {name: lora, method: {peft_type: LORA, r: 2}, training: {learning_rate: 1.0e-2}}\n"
+    let full = "  - {name: full, method: {peft_type: FULL}, training: {learning_rate: 1.0e-2}}\n"
+    let alone = try scores(lora)
+    #expect(alone.count == 1)
+    #expect(try scores(full + lora) == alone)
+  }
+
+  @Test func comparisonWithoutHeldOutExamplesOrMethodsIsRefused() throws {
+    let folder = try Graft.scratch(), base = try baseRecipe()
+    let none = try compare(base, in: folder)
+    #expect(none.code == 64 && none.complaint.contains("methods: there is nothing to compare"))
+    let unheld = try compare(try TinyModel.recipe() + "\nmethods:\n  - {name: a, method: {peft_type: LORA}}\n", in: folder)
+    #expect(unheld.code == 64 && unheld.complaint.hasPrefix("error: data.eval: missing"))
+    let twice = try compare(base + "\nmethods:\n  - {name: a, method: {peft_type: LORA, r: [1, 2], lora_alpha: [1, 2]}}\n", in: folder)
+    #expect(twice.code == 64 && twice.complaint.contains("sweep one key"))
+  }
+}
