@@ -9,6 +9,9 @@ writes, below the folder that holds this script's folder,
     Data/models/seedling/*.json                  tokenizer, configuration, generation settings
     Data/instructions/{train,eval}.jsonl         instruction data ({"prompt", "completion"})
     Data/arithmetic/{train,eval}.jsonl           small sums ({"prompt", "completion"})
+    Data/sorting/{train,eval}.jsonl              a skill of the corpus, not asked for in words ({"prompt", "completion"})
+    Data/cipher/{train,eval}.jsonl               a skill that the corpus does not have ({"prompt", "completion"})
+    Data/forgetting/eval.jsonl                   more of the corpus, to see what is forgotten ({"text"})
 
 and needs nothing but Python 3.9. `Recipes/pretrain-seedling.yaml` trains the model on the corpus.
 """
@@ -19,6 +22,7 @@ import os
 from pathlib import Path
 
 from seedling.chats import chat
+from seedling.comparisons import comparison_sets
 from seedling.instructions import arithmetic_sets, instruction_sets
 from seedling.lessons import lesson
 from seedling.model import VOCABULARY_SIZE, config_document, generation_config_document, parameter_count
@@ -77,10 +81,12 @@ def main():
     write_document(model / "generation_config.json", generation_config_document())
 
     sets = {"instructions": instruction_sets(Stream(arguments.seed, "instructions")),
-            "arithmetic": arithmetic_sets(Stream(arguments.seed, "arithmetic"))}
+            "arithmetic": arithmetic_sets(Stream(arguments.seed, "arithmetic")),
+            **comparison_sets(Stream(arguments.seed, "comparisons"))}
     for name, parts in sets.items():
         for part, records in zip(("train", "eval"), parts):
             write_lines(arguments.output / name / f"{part}.jsonl", records)
+    write_lines(arguments.output / "forgetting" / "eval.jsonl", ({"text": text} for text in corpus(arguments.seed, "forgetting", 200)))
 
     encoder = Encoder(merges)
     tokens = sum(encoder.count(text) + 1 for text in training)
