@@ -17,12 +17,11 @@ and needs nothing but Python 3.9. `Recipes/pretrain-seedling.yaml` trains the mo
 """
 
 import argparse
-import json
-import os
 from pathlib import Path
 
 from seedling.chats import chat
 from seedling.comparisons import comparison_sets
+from seedling.files import write_document, write_lines
 from seedling.instructions import arithmetic_sets, instruction_sets
 from seedling.lessons import lesson
 from seedling.model import VOCABULARY_SIZE, config_document, generation_config_document, parameter_count
@@ -37,23 +36,6 @@ DOCUMENTS = [(story, 12), (lesson, 82), (chat, 6)]
 def corpus(seed, part, count):
     stream = Stream(seed, f"corpus/{part}")
     return [stream.weighted(DOCUMENTS)(stream) for _ in range(count)]
-
-
-def write(path, text):
-    """Writes beside the place and renames, so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(text.encode("utf-8"))
-    os.replace(partial, path)
-    print(f"{len(text.encode('utf-8')):>10,} bytes  {path}")
-
-
-def write_lines(path, records):
-    write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
-
-
-def write_document(path, document):
-    write(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def main():

@@ -21,14 +21,26 @@ extension ExampleEncoder {
     let whole = tokenizer.ids(prompt + completion + ending)
     let start = Self.commonPrefix(tokenizer.ids(prompt), whole)
     return EncodedExample(
-      tokens: whole, isScored: whole.indices.map { !completionOnlyLoss || $0 >= start },
+      // What sees itself has nothing to learn from itself.
+      tokens: whole, isScored: whole.indices.map { $0 >= start || !completionOnlyLoss && !marksPrompts },
       promptLength: marksPrompts ? start : nil
     ).withoutLossOnFirst()
   }
 
   /// Loss on all of the assistant's turns: as the template marks them, otherwise from where a turn is asked for to where
-  /// the conversation with it ends.
+  /// the conversation with it ends. What comes before the first of them is the prompt.
   func messages(_ record: DataRecord) throws -> EncodedExample {
+    var example = try assistantTurns(record)
+    guard marksPrompts else { return example }
+    let start = example.isScored.firstIndex(of: true) ?? example.tokens.count
+    example.promptLength = start
+    if !completionOnlyLoss { example.score(start..<example.tokens.count) }
+    return example
+  }
+
+  /// A conversation with loss on the assistant's turns, or on everything where prompts carry loss too.
+  private func assistantTurns(_ record: DataRecord) throws -> EncodedExample {
+    let completionOnlyLoss = completionOnlyLoss || marksPrompts
     guard let renderChat else {
       throw record.error("the model has no chat template", "choose a model that has one, or use prompt and completion")
     }

@@ -13,6 +13,9 @@ public struct Generator {
     guard let model = model as? any LanguageModel, model is any CausalLanguageModel || model is any SequenceToSequenceModel else {
       throw GenerationError("\(model.modelType) as loaded is not supported by generation; use a decoder or an encoder-decoder")
     }
+    guard model.attentionStyle != .bidirectional else {
+      throw GenerationError("\(model.modelType) with bidirectional attention is not supported by generation; use causal or prefix")
+    }
     self.model = model
     self.endIDs = endIDs
   }
@@ -38,7 +41,9 @@ public struct Generator {
     var results: [[Int32]] = prompts.map { _ in [] }
     var active = Array(prompts.indices)
     for step in 0..<settings.maxNewTokens {
-      let input = SequenceInput(inputs, startingAt: cache.lengths)
+      var input = SequenceInput(inputs, startingAt: cache.lengths)
+      // Whole prompts: a prefix model's see themselves in both directions; what is written after them is causal.
+      if step == 0 { input.promptLengths = inputs.map(\.count) }
       let hidden: Tensor
       if let sequenceToSequence, let source {
         hidden = sequenceToSequence.decode(input, over: source, pass)

@@ -111,6 +111,7 @@ extension Bert {
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Configuration(request, modelType: "bert")
     let bert = try Bert(c, modelType: "bert", in: scope)
+    if request.isHeadless { return bert }
     func linear(_ scope: Scope, out outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: c.hiddenSize, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)
     }

@@ -83,6 +83,7 @@ public final class DistilBert: EncodingModel {
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Configuration(request.config)
     let encoder = try DistilBert(c, in: scope)
+    if request.isHeadless { return encoder }
     let width = c.hiddenSize
     func linear(_ name: String, out outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope / name, in: width, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)

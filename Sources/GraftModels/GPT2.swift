@@ -14,6 +14,7 @@ public final class GPT2: CausalLanguageModel {
   private let blocks: TransformerStack
   private let norm: Norm
   private let style: AttentionStyle
+  public var attentionStyle: AttentionStyle? { style }
   private let embeddingDropout: Float
 
   public struct Configuration {

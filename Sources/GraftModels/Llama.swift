@@ -15,6 +15,7 @@ public final class Llama: CausalLanguageModel {
   private let norm: Norm
   private let rotary: RotaryFrequencies
   private let style: AttentionStyle
+  public var attentionStyle: AttentionStyle? { style }
 
   /// What the families agree on and where they differ.
   public struct Configuration {

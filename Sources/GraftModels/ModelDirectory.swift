@@ -15,18 +15,19 @@ public struct ModelDirectory {
   ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
   ///   - task: what the model is for; its heads follow.
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
-  ///   - style: where the architecture leaves open which tokens see which.
+  ///   - style: which tokens of a decoder see which; the configuration's where nil.
+  ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
-    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, frozenType: DType = .float32, style: AttentionStyle = .causal,
-    seed: UInt64 = 0
+    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    isHeadless: Bool = false, seed: UInt64 = 0
   ) throws {
     configuration = try Checkpoint.configuration(in: path)
     let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
     checkpoint = try Checkpoint(directory: path)
     let scope = Scope(
       source: checkpoint, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
-    model = try ModelRegistry.build(config, task: task, labels: labels, style: style, in: scope)
+    model = try ModelRegistry.build(config, task: task, labels: labels, style: style, isHeadless: isHeadless, in: scope)
   }
 
   /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.

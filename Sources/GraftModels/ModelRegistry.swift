@@ -30,23 +30,31 @@ public enum ModelRegistry {
     "transformer": { try Transformer($0, in: $1) },
   ]
 
+  /// Those of `others` whose decoders are causal and whose encoders see both ways.
+  private static let encoderDecoders: Set<String> = ["bart", "mt5", "t5", "transformer"]
+
   public static var knownTypes: [String] { (Array(decoders.keys) + Array(others.keys)).sorted() }
 
   /// Builds the model that a configuration describes, for a task.
   ///
   /// - Parameters:
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
+  ///   - style: which tokens of a decoder see which; the configuration's where nil.
+  ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
   /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
   ///   the task, and what the family throws.
   public static func build(
-    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle = .causal,
-    in scope: Scope
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle? = nil,
+    isHeadless: Bool = false, in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
     scope.catalog.modelType = type
-    let request = ModelRequest(config, task: task, labels: labels, style: style)
+    let request = ModelRequest(config, task: task, labels: labels, style: style, isHeadless: isHeadless)
     if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
-    if let builder = others[type] { return try builder(request, scope) }
+    if let builder = others[type] {
+      try request.requireStyle(encoderDecoders.contains(type) ? .causal : .bidirectional, type)
+      return try builder(request, scope)
+    }
     let advice =
       NearestName.of(type, among: knownTypes).map { "did you mean \($0)?" } ?? "known are \(knownTypes.joined(separator: ", "))"
     throw config.fail("model_type", "unsupported model_type \"\(type)\"; \(advice)")
@@ -56,21 +64,22 @@ public enum ModelRegistry {
   private static func decoder(
     _ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder
   ) throws -> any Model {
-    let config = request.config
+    let config = request.config, style = try request.decoderStyle()
     let initializer = Initializer.normal(standardDeviation: try config.float("initializer_range", default: 0.02))
     func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
       try Linear(
         scope / name, in: model.hiddenSize, out: try request.labelCount(), bias: bias, role: .classifier, initializer: initializer,
         fallsBack: true)
     }
+    if request.isHeadless { return try build(request.headless, style, scope) }
     switch request.task {
-    case .causalLM: return try build(config, request.style, scope)
+    case .causalLM: return try build(config, style, scope)
     case .sequenceClassification:
-      let model = try build(request.headless, request.style, scope)
+      let model = try build(request.headless, style, scope)
       let head = ClassificationHead(output: try output("score", model, bias: false))
       return TextClassifier(decoder: model, head: head, problem: try request.problem())
     case .tokenClassification:
-      let model = try build(request.headless, request.style, scope)
+      let model = try build(request.headless, style, scope)
       let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))
       let head = ClassificationHead(output: try output(type == "gpt2" ? "classifier" : "score", model, bias: true), dropout: dropout)
       return TokenLabeler(model, head: head)

@@ -9,11 +9,15 @@ public struct ModelRequest {
   public var task: LearningTask
   /// How many labels a classifier tells apart; the configuration's where nil.
   public var labels: Int?
-  /// Where the architecture leaves open which tokens see which.
-  public var style: AttentionStyle
+  /// Which tokens see which, where the architecture leaves it open; the configuration's where nil.
+  public var style: AttentionStyle?
+  /// Whether only the hidden states of a decoder or an encoder are wanted: no head is asked for.
+  public var isHeadless: Bool
 
-  public init(_ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, style: AttentionStyle = .causal) {
-    (self.config, self.task, self.labels, self.style) = (config, task, labels, style)
+  public init(
+    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false
+  ) {
+    (self.config, self.task, self.labels, self.style, self.isHeadless) = (config, task, labels, style, isHeadless)
   }
 
   /// The labels asked for, or those of `num_labels` or `id2label`; two where nothing says.
@@ -31,6 +35,23 @@ public struct ModelRequest {
       throw config.fail("problem_type", "unknown problem \"\(name)\"; known are \(known)")
     }
     return problem
+  }
+
+  /// The style asked for by a decoder, or that of its `attention_style`; causal where nothing says.
+  ///
+  /// - Throws: `ArchitectureError` for an unknown style, and for one that has no meaning for the task.
+  func decoderStyle() throws(ArchitectureError) -> AttentionStyle {
+    let own = try config.attentionStyle(), style = self.style ?? own
+    if style == .prefix, task != .causalLM {
+      throw config.fail("attention", "prefix is for prompts and their completions; for \(task.rawValue) choose causal or bidirectional")
+    }
+    return style
+  }
+
+  /// - Throws: `ArchitectureError` where a style is asked for that the family does not have; causal is what a recipe says by default.
+  func requireStyle(_ own: AttentionStyle, _ modelType: String) throws(ArchitectureError) {
+    guard let style, style != .causal, style != own else { return }
+    throw config.fail("attention", "\(style.rawValue) is not for \(modelType), whose architecture says which tokens see which; leave it out")
   }
 
   /// The configuration of a decoder whose language-model head is not wanted: a tied head asks for no tensor.
@@ -54,6 +75,19 @@ public struct ModelRequest {
 }
 
 extension ArchitectureConfiguration {
+  /// Our own key for decoders that were trained with another attention than the causal one.
+  public static let attentionStyleKey = "attention_style"
+
+  /// Which tokens of a decoder see which.
+  public func attentionStyle() throws(ArchitectureError) -> AttentionStyle {
+    let name = try string(Self.attentionStyleKey, default: AttentionStyle.causal.rawValue)
+    guard let style = AttentionStyle(rawValue: name) else {
+      let known = AttentionStyle.allCases.map(\.rawValue).joined(separator: ", ")
+      throw fail(Self.attentionStyleKey, "unknown style \"\(name)\"; known are \(known)")
+    }
+    return style
+  }
+
   /// The activation that a key names.
   public func activation(_ key: String, default name: String) throws(ArchitectureError) -> Activation {
     let name = try string(key, default: name)

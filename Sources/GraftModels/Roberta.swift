@@ -8,6 +8,7 @@ enum Roberta {
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Bert.Configuration(request, modelType: "roberta")
     let encoder = try Bert(c, modelType: "roberta", in: scope)
+    if request.isHeadless { return encoder }
     let width = c.hiddenSize
     func linear(_ scope: Scope, out outputs: Int, _ role: Role?) throws -> Linear {
       try Linear(scope, in: width, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)

@@ -13,6 +13,7 @@ extension HeadedModel {
   public var vocabularySize: Int { base.vocabularySize }
   public var hiddenSize: Int { base.hiddenSize }
   public var maximumLength: Int? { base.maximumLength }
+  public var attentionStyle: AttentionStyle? { base.attentionStyle }
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
 }
 

@@ -6,9 +6,9 @@ import GraftTensors
 import Testing
 
 @Suite struct GeneratorTests {
-  private func makeModel() throws -> any CausalLanguageModel {
+  private func makeModel(_ style: AttentionStyle = .causal) throws -> any CausalLanguageModel {
     let config: JSON = [
-      "model_type": "llama", "vocab_size": 40, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "attention_style": .string(style.rawValue), "model_type": "llama", "vocab_size": 40, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
       "num_key_value_heads": 2, "initializer_range": 0.4,
     ]
     let scope = Scope(source: nil, catalog: SiteCatalog(), seed: 3)
@@ -35,6 +35,30 @@ import Testing
       #expect(written.count == 12 || written.last == 6)
       #expect(!written.dropLast().contains(6))
     }
+  }
+
+  /// A prefix model reads its prompts in both directions and writes causally.
+  @Test func cachedPrefixGenerationEqualsFullForwardPasses() throws {
+    let model = try makeModel(.prefix)
+    #expect(model.attentionStyle == .prefix)
+    var settings = SamplingSettings()
+    settings.maxNewTokens = 10
+    let together = try Generator(continuing: model, endIDs: [])(prompts, settings)
+    for (prompt, written) in zip(prompts, together) {
+      var sequence = prompt
+      for token in written {
+        var input = SequenceInput([sequence])
+        input.promptLengths = [prompt.count]
+        let logits = model.head(model.hiddenStates(input, .inference).rows(sequence.count - 1..<sequence.count), .inference).values
+        #expect(logits.firstIndex(of: logits.max() ?? 0) == Int(token))
+        sequence.append(token)
+      }
+    }
+    #expect(try Generator(continuing: makeModel(), endIDs: [])(prompts, settings) != together)
+  }
+
+  @Test func bidirectionalModelsDoNotGenerate() throws {
+    #expect(throws: GenerationError.self) { _ = try Generator(continuing: try makeModel(.bidirectional), endIDs: []) }
   }
 
   @Test func samplingRepeatsBySeedAndObeysItsLimits() throws {

@@ -14,9 +14,9 @@ struct ModelErrorTests {
     } catch { return "\(error)" }
   }
 
-  private func build(_ config: JSON, task: LearningTask = .causalLM, from source: SyntheticSource? = nil) throws {
+  private func build(_ config: JSON, task: LearningTask = .causalLM, style: AttentionStyle? = nil, from source: SyntheticSource? = nil) throws {
     let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    _ = try ModelRegistry.build(ArchitectureConfiguration(config, source: "config.json"), task: task, in: scope)
+    _ = try ModelRegistry.build(ArchitectureConfiguration(config, source: "config.json"), task: task, style: style, in: scope)
   }
 
   @Test(arguments: ["bert-tokens", "t5", "bart", "distilbert"])
@@ -58,6 +58,17 @@ struct ModelErrorTests {
     #expect(changed("is_decoder", true) == "config.json: is_decoder: unsupported value true")
     #expect(changed("num_attention_heads", 3) == "config.json: num_attention_heads: 3 heads do not divide 4 columns")
     #expect(changed("problem_type", "ranking", task: .sequenceClassification).contains(#"unknown problem "ranking""#))
+  }
+
+  /// Attention is open in decoders only, and a prefix is one of something.
+  @Test func unfittingAttention() {
+    let bert = TinyModel.masked[0].configuration, t5 = TinyModel.sequenceToSequence[0].configuration, llama = TinyModel.causal[1].configuration
+    #expect(message { try build(bert, task: .maskedLM, style: .prefix) }.contains("attention: prefix is not for bert"))
+    #expect(message { try build(bert, task: .maskedLM, style: .bidirectional) } == "")
+    #expect(message { try build(t5, task: .seq2seqLM, style: .bidirectional) }.contains("attention: bidirectional is not for t5"))
+    #expect(message { try build(t5, task: .seq2seqLM, style: .causal) } == "")
+    #expect(message { try build(llama, task: .sequenceClassification, style: .prefix) }.contains("attention: prefix is for prompts"))
+    #expect(message { try build(llama.setting("attention_style", "both")) }.contains(#"attention_style: unknown style "both""#))
   }
 
   /// What would be looked up outside the tables is found first.

@@ -119,6 +119,37 @@ struct ModelLawTests {
     #expect(one.rows(0..<4).values == rest.rows(0..<4).values)
   }
 
+  /// A prompt in one pass and what follows it token by token, as generation goes, is the whole sequence.
+  @Test(arguments: TinyModel.causal)
+  func aCachedPrefixPassIsAFullOne(_ tiny: TinyModel) throws {
+    let model = try tiny.build(style: .prefix), documents: [[Int32]] = [[3, 1, 4, 1, 5], [2, 7, 1, 8, 2, 8]], prompts = [2, 3]
+    var whole = SequenceInput(documents)
+    whole.promptLengths = prompts
+    let full = model.hiddenStates(whole, .inference)
+    let cache = KeyValueCache(sequences: 2, capacity: 6)
+    var taken = [0, 0]
+    for counts in [prompts, [1, 1], [1, 1]] {
+      let parts = documents.indices.map { Array(documents[$0][taken[$0]..<taken[$0] + counts[$0]]) }
+      var input = SequenceInput(parts, startingAt: cache.lengths)
+      input.promptLengths = taken == [0, 0] ? prompts : nil
+      let step = model.hiddenStates(input, Pass(cache: cache))
+      cache.advance(by: counts)
+      let rows = documents.indices.flatMap { document in
+        (taken[document]..<taken[document] + counts[document]).map { Int32(whole.spans[document].start + $0) }
+      }
+      #expect(largestDifference(step.values, gatherRows(full, Tensor(rows)).values) < 1e-5)
+      taken = zip(taken, counts).map { $0 + $1 }
+    }
+  }
+
+  /// Every token of a bidirectional decoder sees all others.
+  @Test(arguments: TinyModel.textClassifiers)
+  func decodersCanSeeBothWays(_ tiny: TinyModel) throws {
+    let model = try tiny.build(style: .bidirectional)
+    func states(_ tokens: [Int32]) -> Tensor { model.hiddenStates(SequenceInput([tokens]), .inference) }
+    #expect(states([3, 1, 4]).rows(0..<1).values != states([3, 1, 2]).rows(0..<1).values)
+  }
+
   /// Matrices kept in 16 bits change what a model computes by their rounding only.
   @Test(arguments: TinyModel.all)
   func sixteenBitMatrices(_ tiny: TinyModel) throws {

@@ -68,7 +68,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   static let all = causal + masked + sequenceToSequence + textClassifiers + tokenClassifiers
 
   func build(
-    style: AttentionStyle = .causal, frozenType: DType = .float32, isTrainable: Bool = false
+    style: AttentionStyle? = nil, frozenType: DType = .float32, isTrainable: Bool = false
   ) throws -> any TrainableModel {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")

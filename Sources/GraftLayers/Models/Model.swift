@@ -10,9 +10,15 @@ public protocol Model: AnyObject {
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }
+  /// Which tokens see which, where the architecture leaves it open; nil where it does not.
+  var attentionStyle: AttentionStyle? { get }
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor
+}
+
+extension Model {
+  public var attentionStyle: AttentionStyle? { nil }
 }
 
 /// A model with a loss: all that a trainer asks for.

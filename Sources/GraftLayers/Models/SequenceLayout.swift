@@ -36,8 +36,13 @@ public struct EncoderStates {
 }
 
 /// What attention looks like where the architecture leaves it open.
-public enum AttentionStyle: String, Sendable, Hashable {
-  case causal, bidirectional, prefix
+public enum AttentionStyle: String, Sendable, Hashable, CaseIterable {
+  /// Every token sees those before it.
+  case causal
+  /// Every token sees all.
+  case bidirectional
+  /// The prompt's tokens see each other, all others those before them (Raffel et al. 2020, section 3.2.1).
+  case prefix
 }
 
 /// The tokens of a forward pass, laid end to end.

@@ -54,10 +54,18 @@ public enum AdapterOperations {
     if let dtype {
       configuration[configuration["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(dtype.description)
     }
+    record(model.attentionStyle, in: &configuration)
     try ModelDirectoryWriter(directory: output).write(descriptions, configuration: configuration, copyingFilesFrom: source) { description in
       let value = try owners[description.name]?.value ?? checkpoint.tensor(description.name)
       return description.elementType.dtype.map(value.converted) ?? value
     }
+  }
+
+  /// Notes which tokens see which in a configuration that does not say so.
+  static func record(_ style: AttentionStyle?, in configuration: inout JSON) {
+    let key = ArchitectureConfiguration.attentionStyleKey
+    guard let style, style.rawValue != configuration[key]?.string ?? AttentionStyle.causal.rawValue else { return }
+    configuration[key] = .string(style.rawValue)
   }
 
   /// What the model makes of a fixed run of tokens.

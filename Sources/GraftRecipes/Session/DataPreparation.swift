@@ -13,12 +13,17 @@ enum DataPreparation {
   /// An encoder for a model and a task, with the tokenizer's own chat template.
   static func encoder(
     _ tokenizer: Tokenizer, for model: any Model, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
-    completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil, marksPrompts: Bool = false,
+    completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
     maskingSeed: UInt64 = 0
   ) throws -> ExampleEncoder {
-    ExampleEncoder(
+    guard task != .causalLM || model.attentionStyle != .bidirectional else {
+      throw SessionError(
+        .usage, "model.attention: bidirectional shows every token the one that causal_lm asks it to predict; use prefix, or a classification task")
+    }
+    return ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
-      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: usesTypeIDs(tokenizer), marksPrompts: marksPrompts,
+      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: usesTypeIDs(tokenizer),
+      marksPrompts: model.attentionStyle == .prefix,
       maskingSeed: maskingSeed, renderChat: try chatRenderer(tokenizer))
   }
 

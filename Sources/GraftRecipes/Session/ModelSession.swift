@@ -44,11 +44,13 @@ public final class ModelSession {
   /// - Parameters:
   ///   - adapter: an HDF5 file, a run directory or a PEFT directory.
   ///   - task: what the model is for; nil is what the adapter, or else the checkpoint, says.
+  ///   - style: which tokens of a decoder see which; nil is what the adapter was trained with, or else the checkpoint.
   ///   - ignoresFingerprint: whether an adapter for another base is used all the same.
+  ///   - isHeadless: whether hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
   /// - Throws: what reading the model, the adapter or its configuration throws.
   public init(
-    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle = .causal,
-    ignoresFingerprint: Bool = false
+    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     self.path = path
     let configuration = try Checkpoint.configuration(in: path)
@@ -56,9 +58,11 @@ public final class ModelSession {
     let stored = try file?.adapter()
     self.task = task ?? LearningTask(peftName: stored?.taskType) ?? LearningTask(of: configuration)
     let trained = stored?.training?.state?["labels"]?.array?.compactMap(\.string) ?? []
+    let trainedStyle = stored?.training?.state?[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init)
     labels = trained.isEmpty ? DataPreparation.configuredLabels(configuration) : trained
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained.isEmpty ? nil : trained.count, frozenType: frozenType, style: style)
+      path, task: self.task, labels: trained.isEmpty ? nil : trained.count, frozenType: frozenType,
+      style: style ?? trainedStyle, isHeadless: isHeadless && adapter == nil)
     guard let file, let stored, let adapter else { return }
     if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter) }
     let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter)

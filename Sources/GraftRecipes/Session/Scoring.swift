@@ -78,11 +78,11 @@ extension ModelSession {
 }
 
 extension EncodedExample {
-  /// For texts, the same example with every token but the first to be predicted.
+  /// For texts, the same example with every token but the first to be predicted; but for a prompt that sees itself.
   fileprivate func scoringEverything(_ task: LearningTask) -> EncodedExample {
     guard task == .causalLM else { return self }
     var copy = self
-    copy.isScored = tokens.indices.map { $0 > 0 }
+    copy.isScored = tokens.indices.map { $0 > 0 && $0 >= promptLength ?? 0 }
     return copy
   }
 

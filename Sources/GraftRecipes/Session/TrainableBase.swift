@@ -22,7 +22,7 @@ struct TrainableBase {
   /// - Parameter labels: how many labels a classifier tells apart; the configuration's where nil.
   init(_ recipe: Recipe, labels: Int?) throws {
     method = try MethodCatalog.decode(recipe: recipe.method)
-    let style = AttentionStyle(rawValue: recipe.model.attention?.rawValue ?? "causal") ?? .causal
+    let style = recipe.model.attention.flatMap { AttentionStyle(rawValue: $0.rawValue) }
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     if let config = recipe.model.config {
       directory = nil
@@ -98,6 +98,7 @@ struct TrainableBase {
     let byName = Dictionary(parameters.map { ($0.path, $0) }) { first, _ in first }
     var configuration = configuration
     configuration["torch_dtype"] = .string(DType.float32.description)
+    AdapterOperations.record(model.attentionStyle, in: &configuration)
     try ModelDirectoryWriter(directory: path).write(
       parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion
     ) { description in

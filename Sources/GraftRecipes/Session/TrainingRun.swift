@@ -94,7 +94,7 @@ public final class TrainingRun {
     let encoder = try DataPreparation.encoder(
       tokenizer, for: model, task: recipe.task, format: recipe.data.format, maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
-      marksPrompts: recipe.model.attention == .prefix, maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)))
+      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)))
     var trainRecords = records, heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
@@ -268,7 +268,10 @@ public final class TrainingRun {
     var stored = try delta.stored(taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
-    if let labels { training.state = ["labels": .array(labels.names.map(JSON.string))] }
+    var state: JSON = [:]
+    if let labels { state["labels"] = .array(labels.names.map(JSON.string)) }
+    if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
+    if state != [:] { training.state = state }
     stored.training = training
     try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: output + "/adapter.h5")
     return output + "/adapter.h5"

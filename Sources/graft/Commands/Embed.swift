@@ -15,7 +15,7 @@ struct Embed: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let session = try ModelSession(model: model.model, adapter: model.adapter, ignoresFingerprint: model.force)
+    let session = try model.session(isHeadless: true)
     let vectors = try session.embeddings(of: data, pooling: pooling)
     if similarity {
       for row in ModelSession.cosineSimilarities(vectors) { Console.output(row.map { Figure.fixed(Double($0), digits: 4) }.joined(separator: " ")) }

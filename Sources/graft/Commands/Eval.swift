@@ -19,7 +19,7 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let session = try ModelSession(model: model.model, adapter: model.adapter, task: task, ignoresFingerprint: model.force)
+    let session = try model.session(task: task)
     let values = try session.evaluate(data)
     if json {
       Console.output(JSON.object(JSONObject(values.map { ($0.name, .number($0.value)) })).serialized())

@@ -29,7 +29,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let session = try ModelSession(model: model.model, adapter: model.adapter, ignoresFingerprint: model.force)
+    let session = try model.session()
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
     (settings.temperature, settings.topK, settings.topP, settings.minP) = (temperature, topK, topP, minP)

@@ -12,7 +12,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let session = try ModelSession(model: model.model, adapter: model.adapter, ignoresFingerprint: model.force)
+    let session = try model.session()
     try session.scores(of: data) { Console.output($0.json.serialized()) }
   }
 }

@@ -1,4 +1,7 @@
 import ArgumentParser
+import GraftBatching
+import GraftLayers
+import GraftRecipes
 import GraftTensors
 
 /// What every command takes.
@@ -27,6 +30,19 @@ struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("An adapter: .h5 file, run directory or PEFT directory.", valueName: "path"))
   var adapter: String?
 
+  @Option(help: "Which tokens of a decoder see which: causal | bidirectional | prefix (default: what the adapter or the checkpoint says).")
+  var attention: AttentionStyle?
+
   @Flag(help: "Use an adapter that was made for another base.")
   var force = false
+
+  /// The model with its adapter.
+  /// - Parameters:
+  ///   - task: what it is for; nil is what the adapter, or else the checkpoint, says.
+  ///   - isHeadless: whether hidden states are all that is wanted.
+  func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
+    try ModelSession(model: model, adapter: adapter, task: task, style: attention, ignoresFingerprint: force, isHeadless: isHeadless)
+  }
 }
+
+extension AttentionStyle: ExpressibleByArgument {}
