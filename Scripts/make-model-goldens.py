@@ -59,6 +59,8 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
     model = model_class(config).eval()
     stored, names = checkpoint(model, renamed)
     total, terms, outputs = 0.0, 0, []
+    # Masked tokens and whether the second segment follows: the model's own loss.
+    pairs = model_class is transformers.BertForPreTraining
     for example in examples:
         inputs = {"input_ids": torch.tensor([example["tokens"]])}
         if "typeIDs" in example:
@@ -69,7 +71,8 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
                 "input_ids": torch.tensor([example["source"]]),
                 "decoder_input_ids": torch.tensor([[start] + example["tokens"][:-1]]),
             }
-        logits = model(**inputs).logits[0]
+        found = model(**inputs)
+        logits = (found.prediction_logits if pairs else found.logits)[0]
         if task == "causal_lm":
             logits, targets = logits[:-1], example["tokens"][1:]
         elif task == "seq2seq_lm":
@@ -95,7 +98,7 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
             outputs += [[round(x, 7) for x in row] for row in logits.tolist()]
         else:
             outputs.append([round(x, 7) for x in logits.log_softmax(-1)[range(len(targets)), targets].tolist()])
-    loss = total / terms
+    loss = model(**padded(examples)).loss if pairs else total / terms
     loss.backward()
     gradients = {
         names[name]: float(f"{parameter.grad.norm().item():.8g}")
@@ -110,6 +113,20 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
         "loss": loss.item(), "gradients": gradients,
     }
     (FOLDER / f"{case}.json").write_text(json.dumps(fixture, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+def padded(examples):
+    """Examples of pre-training as one batch."""
+    longest = max(len(example["tokens"]) for example in examples)
+
+    def rows(key, filler):
+        return torch.tensor([example[key] + [filler] * (longest - len(example[key])) for example in examples])
+
+    return {
+        "input_ids": rows("tokens", 0), "token_type_ids": rows("typeIDs", 0), "labels": rows("targets", -100),
+        "attention_mask": torch.tensor([[int(row < len(e["tokens"])) for row in range(longest)] for e in examples]),
+        "next_sentence_label": torch.tensor([example["label"] for example in examples]),
+    }
 
 
 TEXTS = [{"tokens": [3, 7, 1, 18, 9, 4]}, {"tokens": [11, 2, 11]}, {"tokens": [5, 16, 8, 8, 13, 0, 6, 12]}]
@@ -159,6 +176,7 @@ def main():
     golden(
         "bert-next-sentence", t.BertForNextSentencePrediction, t.BertConfig(**bert, architectures=["BertForNextSentencePrediction"]),
         "sequence_classification", labelled(PAIRS, [1, 0]))
+    golden("bert-pretraining", t.BertForPreTraining, t.BertConfig(**bert), "masked_lm", labelled(masked(PAIRS), [1, 0]))
     golden(
         "bert-tokens", t.BertForTokenClassification, t.BertConfig(**bert, num_labels=4), "token_classification",
         [dict(e, targets=[-100] + [x % 4 for x in e["tokens"][1:]]) for e in PAIRS])

@@ -15,11 +15,14 @@ BAD = ("awful terrible boring dreadful disappointing horrible dull unpleasant po
        "mediocre disgusting").split()
 STRESSES = ["", "", "really ", "very ", "quite ", "truly ", "rather "]
 
-# What is said with an adjective, and whether it is meant as it stands or the other way round.
-OPINIONS = [
+# What is said with an adjective that is meant as it stands.
+PLAIN = [
     ("{thing} was {stress}{adjective}", 1), ("{thing} turned out to be {stress}{adjective}", 1),
     ("I found {thing} {stress}{adjective}", 1), ("we all thought {thing} was {stress}{adjective}", 1),
     ("{thing} was {stress}{adjective} from start to end", 1), ("to me {thing} was simply {adjective}", 1),
+]
+# Less direct ways, and whether the adjective is meant as it stands or the other way round.
+TURNED = [
     ("{thing} was not {adjective} at all", -1), ("{thing} was anything but {adjective}", -1),
     ("I would never call {thing} {adjective}", -1), ("nobody could say that {thing} was {adjective}", -1),
     ("{thing} was far from {adjective}", -1), ("I did not find {thing} {stress}{adjective}", -1),
@@ -56,7 +59,7 @@ class Writer:
                 return chosen
 
     def opinion(self, polarity):
-        form, sign = self.stream.choice(OPINIONS)
+        form, sign = self.stream.choice(PLAIN if self.stream.chance(50) else TURNED)
         thing, adjective = self.pair(GOOD if polarity * sign > 0 else BAD)
         return form.format(thing=thing, adjective=adjective, stress=self.stream.choice(STRESSES))
 

@@ -4,7 +4,7 @@ public enum BatchObjective: Sendable, Hashable {
   case nextToken
   /// One label per document.
   case labels
-  /// The example's own `tokenLabels` at each row (masked LM, token classification).
+  /// The example's own `tokenLabels` at each row (masked LM, token classification), beside its label where it has one too.
   case tokenLabels
   /// The same row's token, the decoder reading the tokens shifted right behind `startID` (sequence to sequence).
   case shiftedRight(startID: Int32)
@@ -25,7 +25,7 @@ extension Batch {
       targets: examples.flatMap { $0.targets(for: objective) },
       typeIDs: examples.contains { $0.typeIDs != nil }
         ? examples.flatMap { $0.typeIDs ?? Array(repeating: 0, count: $0.tokens.count) } : nil,
-      labels: objective == .labels ? examples.compactMap(\.label) : [],
+      labels: objective == .labels || objective == .tokenLabels ? examples.compactMap(\.label) : [],
       promptLengths: examples.contains { $0.promptLength != nil } ? examples.map { $0.promptLength ?? 0 } : nil,
       encoder: examples.contains { $0.source != nil } ? Self.endToEnd(examples.map { $0.source ?? [] }) : nil)
   }

@@ -68,8 +68,11 @@ public struct Batch: Sendable, Equatable {
   /// How many documents the batch holds.
   public var exampleCount: Int { spans.count }
 
-  /// How many terms the loss averages over: documents where they carry labels, otherwise loss-carrying tokens.
-  public var lossTermCount: Int { labels.isEmpty ? lossTokenCount : labels.count }
+  /// How many terms the loss averages over: loss-carrying tokens, or documents where only they carry labels.
+  public var lossTermCount: Int {
+    let tokens = lossTokenCount
+    return tokens > 0 ? tokens : labels.count
+  }
 
   /// Tokens read, the encoder's included.
   public var tokenCount: Int { tokens.count + (encoder?.tokens.count ?? 0) }

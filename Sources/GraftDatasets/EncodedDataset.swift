@@ -52,16 +52,19 @@ extension ExampleEncoder {
     }
     var examples: [EncodedExample] = []
     var report = EncodingReport()
-    for (record, whole) in zip(records, try encoder.encodeAll(records)) {
-      report.lengths.append(whole.packedLength)
-      for example in encoder.cut(whole, isDocument: record.isDocument, report: &report) {
-        guard example.carriesLoss else {
-          report.droppedCount += 1
-          continue
+    for (isDocument, windows) in try encoder.encodeRecords(records) {
+      if windows.count > 1 { report.cutTextCount += 1 }
+      for whole in windows {
+        report.lengths.append(whole.packedLength)
+        for example in encoder.cut(whole, isDocument: isDocument, report: &report) {
+          guard example.carriesLoss else {
+            report.droppedCount += 1
+            continue
+          }
+          report.tokenCount += example.tokens.count + (example.source?.count ?? 0)
+          report.scoredTokenCount += example.scoredTokenCount
+          examples.append(example)
         }
-        report.tokenCount += example.tokens.count + (example.source?.count ?? 0)
-        report.scoredTokenCount += example.scoredTokenCount
-        examples.append(example)
       }
     }
     report.recordCount = records.count
@@ -76,6 +79,12 @@ extension ExampleEncoder {
       )
     }
     return EncodedDataset(examples: examples, report: report)
+  }
+
+  /// The examples that come of each record, or of all together where they are paired.
+  private func encodeRecords(_ records: [DataRecord]) throws -> [(isDocument: Bool, examples: [EncodedExample])] {
+    if pairsSentences, task == .maskedLM, format == .text { return try sentencePairs(records).map { (false, [$0]) } }
+    return zip(records, try encodeAll(records)).map { ($0.isDocument, $1) }
   }
 
   private func cut(_ example: EncodedExample, isDocument: Bool, report: inout EncodingReport) -> [EncodedExample] {

@@ -22,17 +22,17 @@ extension ExampleEncoder {
     return encoderInput(tokenized, tokenLabels: labels)
   }
 
-  /// A text of which 15 % of the tokens are to be predicted: 80 % of those masked, 10 % replaced by a random token and
-  /// 10 % left as they are (Devlin et al., 2019).
-  func randomlyMasked(_ text: String, record: DataRecord, index: Int) throws -> EncodedExample {
+  /// A text, or a pair, of which a share of the tokens (15 % in the paper) are to be predicted: 80 % of those masked, 10 %
+  /// replaced by a random token and 10 % left as they are (Devlin et al., 2019).
+  func randomlyMasked(_ text: TokenizedText, record: DataRecord, index: Int) throws -> EncodedExample {
     guard let mask = tokenizer.maskID else {
       throw record.error("the tokenizer has no mask token", "use a model for masked language modelling")
     }
-    var tokenized = tokenizer.tokenize(text, pair: nil, addingSpecialTokens: true)
+    var tokenized = text
     var labels = Array(repeating: Batch.ignoredTarget, count: tokenized.ids.count)
     var random = CounterRandom(seed: maskingSeed, stream: 0x6D61_736B, UInt64(index))
     for position in tokenized.ids.indices where !tokenizer.isSpecial(tokenized.ids[position]) {
-      guard random.next(below: 100) < 15 else { continue }
+      guard random.next(below: 1_000_000) < Int(corruption.rate * 1_000_000) else { continue }
       labels[position] = tokenized.ids[position]
       switch random.next(below: 10) {
       case 0: break
@@ -82,7 +82,7 @@ extension ExampleEncoder {
   }
 
   /// What the tokenizer puts before and behind a text.
-  private func specialTokensAround() -> (prefix: [Int32], suffix: [Int32]) {
+  func specialTokensAround() -> (prefix: [Int32], suffix: [Int32]) {
     let plain = tokenizer.ids("a", special: false)
     let whole = tokenizer.ids("a")
     let start = whole.indices.first { whole[$0...].starts(with: plain) } ?? 0

@@ -26,14 +26,19 @@ public struct ExampleEncoder: Sendable {
   public var usesTypeIDs: Bool
   /// Whether the prompt's tokens see each other in both directions.
   public var marksPrompts: Bool
-  /// What decides which tokens of a text without masks are masked.
+  /// What decides which tokens of a text without masks are masked or taken out.
   public var maskingSeed: UInt64
+  /// How much of a text is masked or taken out.
+  public var corruption: TextCorruption
+  /// Whether masked texts are paired, to be told apart by whether the second follows the first.
+  public var pairsSentences: Bool
   public var renderChat: ChatRenderer?
 
   public init(
     tokenizer: any TextTokenizer, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
     completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
-    usesTypeIDs: Bool = false, marksPrompts: Bool = false, maskingSeed: UInt64 = 0, renderChat: ChatRenderer? = nil
+    usesTypeIDs: Bool = false, marksPrompts: Bool = false, maskingSeed: UInt64 = 0,
+    corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false, renderChat: ChatRenderer? = nil
   ) {
     self.tokenizer = tokenizer
     self.task = task
@@ -45,6 +50,8 @@ public struct ExampleEncoder: Sendable {
     self.usesTypeIDs = usesTypeIDs
     self.marksPrompts = marksPrompts
     self.maskingSeed = maskingSeed
+    self.corruption = corruption
+    self.pairsSentences = pairsSentences
     self.renderChat = renderChat
   }
 
@@ -79,11 +86,16 @@ public struct ExampleEncoder: Sendable {
     case (.causalLM, let format):
       let (prompt, completion) = try record.promptAndCompletion(format)
       return self.prompt(prompt, completion: completion)
+    case (.seq2seqLM, .text):
+      guard let example = try spanCorrupted(record, index: index).first else { throw record.error("the text has no tokens", "write a text") }
+      return example
     case (.seq2seqLM, let format):
       let (source, target) = try record.promptAndCompletion(format)
       return EncodedExample(tokens: tokenizer.ids(target), source: tokenizer.ids(source))
     case (.maskedLM, .masked): return try masked(record)
-    case (.maskedLM, _): return try randomlyMasked(record.text("text"), record: record, index: index)
+    case (.maskedLM, _):
+      let text = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
+      return try randomlyMasked(text, record: record, index: index)
     case (.sequenceClassification, _): return try classified(record)
     case (.tokenClassification, _): return try wordsClassified(record)
     }
@@ -95,7 +107,7 @@ extension LearningTask {
   var formats: [DataFormat] {
     switch self {
     case .causalLM: [.text, .promptCompletion, .messages, .alpaca, .prompt, .ids]
-    case .seq2seqLM: [.seq2seq, .promptCompletion, .alpaca]
+    case .seq2seqLM: [.seq2seq, .promptCompletion, .alpaca, .text]
     case .maskedLM: [.masked, .text]
     case .sequenceClassification: [.classification]
     case .tokenClassification: [.tokenClassification]

@@ -17,6 +17,8 @@ public protocol TextTokenizer: Sendable {
   var endOfSequenceText: String? { get }
   var maskID: Int32? { get }
   func isSpecial(_ id: Int32) -> Bool
+  /// The id of a token as the vocabulary writes it; nil where there is none.
+  func id(for token: String) -> Int32?
   /// Ids are below this.
   var vocabularySize: Int { get }
 }

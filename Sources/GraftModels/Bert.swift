@@ -115,18 +115,21 @@ extension Bert {
     func linear(_ scope: Scope, out outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: c.hiddenSize, out: outputs, bias: true, role: role, initializer: c.initializer, fallsBack: true)
     }
+    func pooler() throws -> Linear { try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler) }
     switch request.task {
     case .maskedLM:
-      return MaskedPredictor(bert, head: try bert.predictionHead(c, in: scope / "cls" / "predictions"))
+      let head = try bert.predictionHead(c, in: scope / "cls" / "predictions")
+      guard request.pairsSentences else { return MaskedPredictor(bert, head: head) }
+      let pairs = try linear(scope / "cls" / "seq_relationship", out: 2, .classifier)
+      return PairPredictor(bert, head: head, pairHead: ClassificationHead(dense: try pooler(), activation: .tanh, output: pairs))
     case .sequenceClassification:
-      let pooler = try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler)
       // The head that pre-training had, which tells whether the second sentence follows the first.
       let architectures = request.config.json["architectures"]?.array?.compactMap(\.string) ?? []
       let isNextSentence = architectures.contains("BertForNextSentencePrediction")
       let classifier = isNextSentence ? scope / "cls" / "seq_relationship" : scope / "classifier"
       let output = try linear(classifier, out: try request.labelCount(), .classifier)
       let head = ClassificationHead(
-        dense: pooler, activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
+        dense: try pooler(), activation: .tanh, output: output, dropout: isNextSentence ? 0 : c.classifierDropout)
       return TextClassifier(encoder: bert, head: head, problem: try request.problem())
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)

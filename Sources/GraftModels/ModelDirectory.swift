@@ -17,17 +17,19 @@ public struct ModelDirectory {
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
   ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
+  ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
-    isHeadless: Bool = false, seed: UInt64 = 0
+    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0
   ) throws {
     configuration = try Checkpoint.configuration(in: path)
     let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
     checkpoint = try Checkpoint(directory: path)
     let scope = Scope(
       source: checkpoint, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
-    model = try ModelRegistry.build(config, task: task, labels: labels, style: style, isHeadless: isHeadless, in: scope)
+    model = try ModelRegistry.build(config, task: task, labels: labels, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
+      in: scope)
   }
 
   /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.

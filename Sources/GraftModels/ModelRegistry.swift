@@ -41,15 +41,19 @@ public enum ModelRegistry {
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
   ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
+  ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
   /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
   ///   the task, and what the family throws.
   public static func build(
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle? = nil,
-    isHeadless: Bool = false, in scope: Scope
+    isHeadless: Bool = false, pairsSentences: Bool = false, in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
     scope.catalog.modelType = type
-    let request = ModelRequest(config, task: task, labels: labels, style: style, isHeadless: isHeadless)
+    let request = ModelRequest(config, task: task, labels: labels, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
+    if pairsSentences, type != "bert" || task != .maskedLM {
+      throw config.fail("model_type", "unsupported next_sentence for \(type) and \(task.rawValue); it is an objective of bert beside masked_lm")
+    }
     if let builder = decoders[type] { return try decoder(type, request, in: scope, builder) }
     if let builder = others[type] {
       try request.requireStyle(encoderDecoders.contains(type) ? .causal : .bidirectional, type)

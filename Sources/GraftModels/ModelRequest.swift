@@ -13,11 +13,15 @@ public struct ModelRequest {
   public var style: AttentionStyle?
   /// Whether only the hidden states of a decoder or an encoder are wanted: no head is asked for.
   public var isHeadless: Bool
+  /// Whether a masked language model is to tell pairs of sentences apart, too.
+  public var pairsSentences: Bool
 
   public init(
-    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false
+    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false,
+    pairsSentences: Bool = false
   ) {
-    (self.config, self.task, self.labels, self.style, self.isHeadless) = (config, task, labels, style, isHeadless)
+    (self.config, self.task, self.labels, self.style) = (config, task, labels, style)
+    (self.isHeadless, self.pairsSentences) = (isHeadless, pairsSentences)
   }
 
   /// The labels asked for, or those of `num_labels` or `id2label`; two where nothing says.

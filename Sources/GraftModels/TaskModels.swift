@@ -38,6 +38,24 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
   }
 }
 
+/// BERT as it was pre-trained: masked tokens, and whether the second segment follows the first.
+public final class PairPredictor: SentencePairModel, HeadedModel {
+  public let base: any Model
+  private let predictionHead: MaskedLanguageModelHead, pairHead: ClassificationHead
+
+  public init(_ base: any Model, head: MaskedLanguageModelHead, pairHead: ClassificationHead) {
+    (self.base, predictionHead, self.pairHead) = (base, head, pairHead)
+  }
+
+  public var head: Linear { predictionHead.decoder }
+  public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
+
+  /// By the first state of each document, that of `[CLS]`.
+  public func nextSentenceLogits(_ hidden: Tensor, _ input: SequenceInput, _ pass: Pass) -> Tensor {
+    pairHead(gatherRows(hidden, Tensor(input.spans.map { Int32($0.start) })), pass)
+  }
+}
+
 /// A classifier of whole texts by one hidden state of each.
 public final class TextClassifier: SequenceClassifier, HeadedModel {
   public let base: any Model

@@ -8,6 +8,7 @@ public enum Evaluator {
   /// The figures by name, `loss` first, over batches of which nothing is kept.
   public static func figures(of model: any TrainableModel, batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     switch model {
+    case let model as any SentencePairModel: pairFigures(model, batches)
     case let model as any LanguageModel: tokenFigures(model, batches)
     case let model as any SequenceClassifier: labelFigures(model, batches)
     case let model as any TokenClassifier: tokenLabelFigures(model, batches)
@@ -29,6 +30,25 @@ public enum Evaluator {
     }
     let loss = total / Double(max(1, count))
     return [("loss", loss), ("perplexity", exp(loss)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
+  }
+
+  /// Those of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
+  private static func pairFigures(_ model: any SentencePairModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+    var figures = tokenFigures(model, batches), loss = 0.0, hits = 0, count = 0
+    for batch in batches where !batch.labels.isEmpty {
+      let input = SequenceInput(batch)
+      let logits = model.nextSentenceLogits(model.hiddenStates(input, .inference), input, .inference).values
+      for (row, label) in batch.labels.enumerated() {
+        guard case .class(let index) = label else { continue }
+        let other = Double(logits[2 * row + 1 - index]) - Double(logits[2 * row + index])
+        loss += max(other, 0) + log1p(exp(-abs(other)))
+        hits += other < 0 ? 1 : 0
+        count += 1
+      }
+    }
+    guard count > 0 else { return figures }
+    figures[0].value += loss / Double(count)
+    return figures + [("next_sentence_accuracy", Double(hits) / Double(count))]
   }
 
   private static func labelFigures(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {

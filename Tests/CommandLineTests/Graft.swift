@@ -26,7 +26,9 @@ struct Graft {
 
   /// Runs it from the package's root.
   /// - Parameter fileSizeLimit: the most blocks of 512 bytes that a file may have.
-  static func run(_ arguments: String..., fileSizeLimit: Int? = nil) throws -> Result {
+  static func run(_ arguments: String..., fileSizeLimit: Int? = nil) throws -> Result { try run(arguments, fileSizeLimit: fileSizeLimit) }
+
+  static func run(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Result {
     let process = Process(), output = Pipe(), errors = Pipe()
     let program = try program.path
     process.executableURL = URL(fileURLWithPath: "/bin/sh")

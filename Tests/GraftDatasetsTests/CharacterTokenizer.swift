@@ -9,6 +9,8 @@ struct CharacterTokenizer: TextTokenizer {
   var maskID: Int32? { 3 }
   var vocabularySize: Int { 1000 }
   func isSpecial(_ id: Int32) -> Bool { id < 10 }
+  /// Three sentinels, in the encoder's style only.
+  func id(for token: String) -> Int32? { style == .encoder ? ["<extra_id_0>": 999, "<extra_id_1>": 998, "<extra_id_2>": 997][token] : nil }
 
   static func id(_ character: Character) -> Int32 { Int32(character.unicodeScalars.first?.value ?? 0) + 10 }
   static func ids(_ text: String) -> [Int32] { text.map(id) }

@@ -49,6 +49,15 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(flags(with).hasSuffix("011") && !flags(with).contains("10"))
   }
 
+  /// What sees itself carries no loss, whatever else is asked for.
+  @Test func aPromptThatSeesItselfIsNeverScored() throws {
+    var encoder = causal
+    (encoder.marksPrompts, encoder.completionOnlyLoss) = (true, false)
+    let example = try encoder.encode(record(["prompt": "abc", "completion": "de"]))
+    #expect(example.promptLength == 4)
+    #expect(flags(example) == "0000111")
+  }
+
   @Test func prefixLanguageModelsLearnWherePromptsEnd() throws {
     var prefix = causal
     prefix.marksPrompts = true

@@ -19,16 +19,44 @@ struct ModelErrorTests {
     _ = try ModelRegistry.build(ArchitectureConfiguration(config, source: "config.json"), task: task, style: style, in: scope)
   }
 
-  @Test(arguments: ["bert-tokens", "t5", "bart", "distilbert"])
+  @Test(arguments: ["bert-tokens", "bert-pretraining", "roberta-untied", "t5", "t5-gated", "bart", "distilbert", "gpt2-regression"])
   func missingAndMisshapenTensors(_ name: String) throws {
     let fixture = try ModelFixture(name)
-    let tensor = try #require(SyntheticSource(fixture).tensorNames.first { $0.hasSuffix(".weight") && $0.contains("0") })
+    let tensor = try #require(SyntheticSource(fixture).tensorNames.first { $0.hasSuffix(".weight") && $0.contains(".0.") })
     let missing = SyntheticSource(fixture)
     missing.remove(tensor)
     #expect(message { _ = try fixture.model(from: missing) }.contains("no tensor \(tensor)"))
     let misshapen = SyntheticSource(fixture)
     misshapen.reshape(tensor, to: [3, 4])
     #expect(message { _ = try fixture.model(from: misshapen) }.contains("\(tensor) has shape [3, 4]"))
+  }
+
+  /// A configuration of another size than the weights is told at the first tensor that shows it, with both shapes.
+  @Test(arguments: [
+    ("bert-tokens", "intermediate_size", 12, "bert.encoder.layer.0.intermediate.dense.weight has shape [10, 8]; the configuration implies [12, 8]"),
+    ("bert-tokens", "vocab_size", 20, "bert.embeddings.word_embeddings.weight has shape [19, 8]; the configuration implies [20, 8]"),
+    ("t5", "d_kv", 4, "encoder.block.0.layer.0.SelfAttention.q.weight has shape [6, 8]; the configuration implies [8, 8]"),
+    ("t5", "relative_attention_num_buckets", 6, "relative_attention_bias.weight has shape [4, 2]; the configuration implies [6, 2]"),
+    ("gpt2-regression", "n_inner", 30, "transformer.h.0.mlp.c_fc.weight has shape [8, 32]; the configuration implies [8, 30]"),
+    ("gpt2-regression", "n_layer", 3, "no tensor transformer.h.2.ln_1.weight [8]; the configuration asks for it"),
+  ])
+  func contradictingConfigurations(_ name: String, _ key: String, _ value: Int, _ complaint: String) throws {
+    let fixture = try ModelFixture(name), scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let config = ArchitectureConfiguration((fixture.json["config"] ?? .null).setting(key, .integer(value)), source: "config.json")
+    let found = message { _ = try ModelRegistry.build(config, task: fixture.task, in: scope) }
+    #expect(found.contains(complaint), "\(found)")
+    #expect(!found.contains("\n"))
+  }
+
+  /// The second objective is BERT's alone.
+  @Test func unsupportedPairs() {
+    func pairs(_ tiny: TinyModel) -> String {
+      let scope = Scope(source: nil, catalog: SiteCatalog()), config = ArchitectureConfiguration(tiny.configuration, source: "config.json")
+      return message { _ = try ModelRegistry.build(config, task: tiny.task, pairsSentences: true, in: scope) }
+    }
+    #expect(pairs(TinyModel.masked[0]) == "")
+    #expect(pairs(TinyModel.masked[1]).contains("unsupported next_sentence for roberta"))
+    #expect(pairs(TinyModel.causal[0]).contains("unsupported next_sentence for gpt2"))
   }
 
   /// A classifier that the checkpoint lacks is drawn; the rest is not.

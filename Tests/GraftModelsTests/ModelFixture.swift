@@ -12,7 +12,7 @@ struct ModelFixture {
   let json: JSON
 
   static let names = [
-    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-tokens", "roberta-multi-label",
+    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label",
     "roberta-untied", "distilbert", "t5", "t5-gated", "bart",
   ]
 
@@ -22,6 +22,8 @@ struct ModelFixture {
   }
 
   var task: LearningTask { json["task"]?.string.flatMap(LearningTask.init) ?? .causalLM }
+  /// Whether its masked examples are labelled pairs.
+  var pairsSentences: Bool { task == .maskedLM && json["examples"]?[0]?["label"] != nil }
   var configuration: ArchitectureConfiguration { ArchitectureConfiguration(json["config"] ?? .null, source: "config.json") }
   var loss: Float { Float(json["loss"]?.double ?? .nan) }
   var outputs: [[Float]] { (json["outputs"]?.array ?? []).map { ($0.array ?? []).map { Float($0.double ?? .nan) } } }
@@ -41,7 +43,7 @@ struct ModelFixture {
 
   func model(from source: SyntheticSource) throws -> any TrainableModel {
     let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try ModelRegistry.build(configuration, task: task, in: scope)
+    let model = try ModelRegistry.build(configuration, task: task, pairsSentences: pairsSentences, in: scope)
     return try #require(model as? any TrainableModel)
   }
 

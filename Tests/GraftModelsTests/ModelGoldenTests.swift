@@ -51,7 +51,7 @@ struct ModelGoldenTests {
   func everyTensorIsUsed(_ name: String) throws {
     let fixture = try ModelFixture(name), source = SyntheticSource(fixture)
     let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    _ = try ModelRegistry.build(fixture.configuration, task: fixture.task, in: scope)
+    _ = try ModelRegistry.build(fixture.configuration, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
     let unused = Set(source.tensorNames).subtracting(scope.consumedNames)
     #expect(unused.subtracting(["lm_head.bias"]).isEmpty)
   }

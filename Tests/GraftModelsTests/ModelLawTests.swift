@@ -97,6 +97,59 @@ struct ModelLawTests {
     #expect(one.rows(3..<4).values != other.rows(3..<4).values)
   }
 
+  /// A decoder over a source sees all of the source and nothing of what is to come.
+  @Test(arguments: TinyModel.sequenceToSequence)
+  func aDecoderSeesItsSourceAndNotTheFuture(_ tiny: TinyModel) throws {
+    let model = try #require(try tiny.build() as? any SequenceToSequenceModel)
+    func states(_ source: [Int32], _ target: [Int32]) -> Tensor {
+      model.decode(SequenceInput([target]), over: model.encode(SequenceInput([source]), .inference), .inference)
+    }
+    let one = states([7, 8, 9, 2], [3, 1, 4, 1, 5]), other = states([7, 8, 9, 2], [3, 1, 4, 2, 6]), third = states([7, 8, 9, 5], [3, 1, 4, 1, 5])
+    #expect(one.rows(0..<3).values == other.rows(0..<3).values)
+    #expect(one.rows(3..<4).values != other.rows(3..<4).values)
+    #expect(one.rows(0..<1).values != third.rows(0..<1).values)
+    // An encoder sees both ways.
+    let short = model.hiddenStates(SequenceInput([[7, 8, 9]]), .inference), changed = model.hiddenStates(SequenceInput([[7, 8, 2]]), .inference)
+    #expect(short.rows(0..<1).values != changed.rows(0..<1).values)
+  }
+
+  /// Rows outside every document, as padding is, change nothing in the documents, on either side of an encoder-decoder.
+  @Test(arguments: TinyModel.all)
+  func paddingChangesNothing(_ tiny: TinyModel) throws {
+    let model = try tiny.build(), documents = tiny.examples.map(\.tokens), sources = tiny.examples.map { $0.source ?? [1] }
+    func states(_ input: SequenceInput, over source: SequenceInput) -> [Tensor] {
+      let hidden = model.hiddenStates(input, .inference)
+      guard let model = model as? any SequenceToSequenceModel else { return [hidden] }
+      return [hidden, model.decode(input, over: model.encode(source, .inference), .inference)]
+    }
+    let plain = SequenceInput(documents), padded = plain.padded(with: 2), paddedSource = SequenceInput(sources).padded(with: 3)
+    let rows = padded.spans.flatMap { $0.range.map { Int32($0) } }
+    for (expected, found) in zip(states(plain, over: SequenceInput(sources)), states(padded, over: paddedSource)) {
+      #expect(largestDifference(gatherRows(found, Tensor(rows)).values, expected.values) < 1e-5)
+    }
+  }
+
+  /// What stands beside a document in a batch does not change its states.
+  @Test(arguments: TinyModel.all)
+  func aBatchIsItsDocuments(_ tiny: TinyModel) throws {
+    let model = try tiny.build(), documents = tiny.examples.map(\.tokens), sources = tiny.examples.map { $0.source ?? [1] }
+    func states(_ places: [Int]) -> [Float] {
+      let input = SequenceInput(places.map { documents[$0] }), hidden = model.hiddenStates(input, .inference).values
+      guard let model = model as? any SequenceToSequenceModel else { return hidden }
+      let source = model.encode(SequenceInput(places.map { sources[$0] }), .inference)
+      return hidden + model.decode(input, over: source, .inference).values
+    }
+    let width = model.hiddenSize, halves = tiny.task == .seq2seqLM ? 2 : 1, together = states([0, 1, 2])
+    let rowCount = documents.reduce(0) { $0 + $1.count }
+    for (place, span) in SequenceInput(documents).spans.enumerated() {
+      let own = (0..<halves).flatMap { half in
+        let start = (half * rowCount + span.start) * width
+        return Array(together[start..<start + span.count * width])
+      }
+      #expect(largestDifference(own, states([place])) < 1e-5)
+    }
+  }
+
   @Test(arguments: TinyModel.masked)
   func encodersSeeBothWays(_ tiny: TinyModel) throws {
     let model = try tiny.build()
@@ -182,5 +235,18 @@ struct ModelLawTests {
     #expect((model.head.weight === embedding.weight) == isTied)
     #expect(Set(model.catalog.parameters.map(\.path)).count == model.catalog.parameters.count)
     #expect(model.catalog.parameters.contains { $0 === model.head.weight })
+  }
+}
+
+extension SequenceInput {
+  /// The same with `count` rows of token 0 behind every document that belong to none.
+  fileprivate func padded(with count: Int) -> SequenceInput {
+    var padded = SequenceInput(tokens: [], positions: [], spans: [])
+    for span in spans {
+      padded.spans.append(SequenceSpan(start: padded.tokens.count, count: span.count))
+      padded.tokens += tokens[span.range] + Array(repeating: 0, count: count)
+      padded.positions += (0..<span.count + count).map { Int32($0) }
+    }
+    return padded
   }
 }

@@ -17,8 +17,14 @@ extension LanguageModel {
   /// - Returns: a scalar.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let rows = batch.lossRows
-    let hidden = headInputs(batch, rows: rows, pass)
-    let targets = Tensor(rows.map { batch.targets[Int($0)] })
+    return loss(ofHidden: headInputs(batch, rows: rows, pass), targets: rows.map { batch.targets[Int($0)] }, pass, scale: scale)
+  }
+
+  /// The summed negative log-likelihood of targets, times `scale`.
+  /// - Parameter hidden: `[targets.count, hidden]`, as `headInputs` gives them.
+  /// - Returns: a scalar.
+  public func loss(ofHidden hidden: Tensor, targets: [Int32], _ pass: Pass, scale: Float) -> Tensor {
+    let targets = Tensor(targets)
     guard head.adapter != nil else {
       return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, scale: scale)
     }
@@ -51,6 +57,30 @@ public protocol MaskedLanguageModel: LanguageModel {
   /// What stands between the encoder's hidden states and the head.
   /// - Parameter hidden: `[rows, hidden]`.
   func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor
+}
+
+/// A masked language model that also tells whether the second of two segments follows the first.
+public protocol SentencePairModel: MaskedLanguageModel {
+  /// - Parameter hidden: `[rows, hidden]`, the encoder's states of the input.
+  /// - Returns: `[documents, 2]`: that it follows, and that it does not.
+  func nextSentenceLogits(_ hidden: Tensor, _ input: SequenceInput, _ pass: Pass) -> Tensor
+}
+
+extension SentencePairModel {
+  /// The masked tokens' loss, and the pairs' with the weight that makes a batch's loss the sum of two means
+  /// (Devlin et al. 2019, appendix A.2).
+  public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
+    let input = SequenceInput(batch), hidden = hiddenStates(input, pass), rows = batch.lossRows
+    let tokens = loss(
+      ofHidden: transformed(gatherRows(hidden, Tensor(rows)), pass), targets: rows.map { batch.targets[Int($0)] }, pass, scale: scale)
+    guard !batch.labels.isEmpty else { return tokens }
+    let classes = batch.labels.map { label -> Int32 in
+      guard case .class(let index) = label else { preconditionFailure("\(modelType): \(label) is no class") }
+      return Int32(index)
+    }
+    let weight = scale * Float(batch.lossTermCount) / Float(classes.count)
+    return tokens + crossEntropy(nextSentenceLogits(hidden, input, pass), targets: Tensor(classes), scale: weight)
+  }
 }
 
 extension MaskedLanguageModel {

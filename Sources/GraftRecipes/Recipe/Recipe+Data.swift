@@ -17,8 +17,18 @@ extension Recipe {
     /// Whether only completions, outputs and the assistant's turns carry loss.
     public var completionOnlyLoss = true
     public var shuffle = true
+    /// What is learned from plain texts.
+    public var objective = ObjectiveName.auto
+    /// The share of a text's tokens that are masked (`masked_lm`) or taken out (`seq2seq_lm`).
+    public var corruptionRate = 0.15
+    /// The mean number of neighbouring tokens that are taken out together (`seq2seq_lm`).
+    public var meanSpanLength = 3.0
+    /// Whether `masked_lm` pairs sentences and learns which follow each other, too.
+    public var nextSentence = false
 
     public init() {}
+
+    var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
 
     enum CodingKeys: String, CodingKey {
       case train, eval
@@ -27,8 +37,18 @@ extension Recipe {
       case maxLength = "max_length"
       case packing
       case completionOnlyLoss = "completion_only_loss"
-      case shuffle
+      case shuffle, objective
+      case corruptionRate = "corruption_rate"
+      case meanSpanLength = "mean_span_length"
+      case nextSentence = "next_sentence"
     }
+  }
+
+  public enum ObjectiveName: String, ConfigChoice {
+    /// What task and format imply.
+    case auto
+    /// T5's: spans are taken out of texts, to be put back (`seq2seq_lm`).
+    case spanCorruption = "span_corruption"
   }
 }
 

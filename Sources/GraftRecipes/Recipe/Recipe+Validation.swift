@@ -23,7 +23,21 @@ extension Recipe {
 
   /// Everything impossible in the recipe, in the order of its sections.
   func problems() -> [RecipeProblem] {
-    model.problems() + data.problems() + training.problems() + comparisonProblems() + methodProblems()
+    model.problems() + data.problems() + objectiveProblems() + training.problems() + comparisonProblems() + methodProblems()
+  }
+
+  private func objectiveProblems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    if data.objective == .spanCorruption, task != .seq2seqLM {
+      problems.append(RecipeProblem("data.objective", "span_corruption is not for \(task.rawValue)", "set task: seq2seq_lm, or leave it out"))
+    }
+    if data.objective == .spanCorruption, data.format != .auto, data.format != .text {
+      problems.append(RecipeProblem("data.objective", "span_corruption is for texts, not for the format \(data.format.rawValue)", "set format: text"))
+    }
+    if data.nextSentence, task != .maskedLM {
+      problems.append(RecipeProblem("data.next_sentence", "not for \(task.rawValue)", "set task: masked_lm, or leave it out"))
+    }
+    return problems
   }
 
   private func methodProblems() -> [RecipeProblem] {
@@ -101,6 +115,12 @@ extension Recipe.Data {
     if let share = evalFraction, !(share > 0 && share < 1) {
       problems.append(
         RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
+    }
+    if !(corruptionRate > 0 && corruptionRate < 1) {
+      problems.append(RecipeProblem("data.corruption_rate", "\(corruptionRate) is not between 0 and 1", "write a share such as 0.15"))
+    }
+    if !(meanSpanLength >= 1 && meanSpanLength.isFinite) {
+      problems.append(RecipeProblem("data.mean_span_length", "\(meanSpanLength) is no length", "choose 1 or more, such as 3.0"))
     }
     if maxLength < 2 {
       problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))

@@ -14,7 +14,7 @@ enum DataPreparation {
   static func encoder(
     _ tokenizer: Tokenizer, for model: any Model, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
     completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
-    maskingSeed: UInt64 = 0
+    maskingSeed: UInt64 = 0, corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false
   ) throws -> ExampleEncoder {
     guard task != .causalLM || model.attentionStyle != .bidirectional else {
       throw SessionError(
@@ -22,9 +22,9 @@ enum DataPreparation {
     }
     return ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
-      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: usesTypeIDs(tokenizer),
+      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: pairsSentences || usesTypeIDs(tokenizer),
       marksPrompts: model.attentionStyle == .prefix,
-      maskingSeed: maskingSeed, renderChat: try chatRenderer(tokenizer))
+      maskingSeed: maskingSeed, corruption: corruption, pairsSentences: pairsSentences, renderChat: try chatRenderer(tokenizer))
   }
 
   /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so.

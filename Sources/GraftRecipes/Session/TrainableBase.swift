@@ -30,11 +30,13 @@ struct TrainableBase {
       name = "random \(configuration["model_type"]?.string ?? "model")"
       companion = recipe.model.tokenizer
       let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels, style: style, in: scope)
+      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels, style: style,
+        pairsSentences: recipe.data.nextSentence, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
-        path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style, seed: seed)
+        path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        pairsSentences: recipe.data.nextSentence, seed: seed)
       (directory, configuration, name, companion, model) = (loaded, loaded.configuration, path, recipe.model.tokenizer ?? path, loaded.model)
     }
   }

@@ -92,9 +92,9 @@ public final class TrainingRun {
     self.model = model
     objective = DataPreparation.objective(recipe.task, for: model)
     let encoder = try DataPreparation.encoder(
-      tokenizer, for: model, task: recipe.task, format: recipe.data.format, maxLength: recipe.data.maxLength,
+      tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format, maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
-      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)))
+      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence)
     var trainRecords = records, heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
