@@ -37,7 +37,7 @@ def main():
         return Stream(arguments.seed, label)
 
     sets = {
-        "sentences": (sentence_set(stream("sentences/train"), 3000, held=False),
+        "sentences": (sentence_set(stream("sentences/train"), 3800, held=False),
                       sentence_set(stream("sentences/eval"), 400, held=True)),
         "dates": date_sets(stream("dates"), [5000, 400]),
         "numbers": number_sets(stream("numbers"), [3000, 400]),

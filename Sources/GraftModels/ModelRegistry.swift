@@ -92,6 +92,23 @@ public enum ModelRegistry {
     }
   }
 
+  /// The class of Transformers that has a family's model for a task, as `architectures` names it; nil where it has none.
+  public static func architectureName(_ type: String, task: LearningTask, pairsSentences: Bool = false) -> String? {
+    let names = [
+      "bart": "Bart", "bert": "Bert", "distilbert": "DistilBert", "gpt2": "GPT2", "llama": "Llama", "mistral": "Mistral", "mt5": "MT5",
+      "qwen2": "Qwen2", "qwen3": "Qwen3", "roberta": "Roberta", "t5": "T5",
+    ]
+    let ending =
+      switch task {
+      case .causalLM: type == "gpt2" ? "LMHeadModel" : "ForCausalLM"
+      case .seq2seqLM: "ForConditionalGeneration"
+      case .maskedLM: pairsSentences ? "ForPreTraining" : "ForMaskedLM"
+      case .sequenceClassification: "ForSequenceClassification"
+      case .tokenClassification: "ForTokenClassification"
+      }
+    return names[type].map { $0 + ending }
+  }
+
   /// The prefixes under which checkpoints with a head keep the base model, and which those without one leave out.
   private static let basePrefixes = ["model.", "transformer.", "bert.", "roberta.", "distilbert."]
 

@@ -57,10 +57,28 @@ import Testing
     let labels = try result.output.split(separator: "\n").map { try JSON(parsing: String($0))["label"]?.string ?? "" }
     #expect(labels.count == 12 && Set(labels).isSubset(of: ["positive", "negative", "mixed", "neutral"]))
     let summary = try JSON(parsing: Data(contentsOf: run.appending(path: "summary.json")))
-    let evaluated = try JSON(parsing: try Graft.run(
-      "eval", "--model", base.path + "/model", "--adapter", run.path, "--data", evaluation, "--json").output)
-    let accuracy = try #require(summary["eval_accuracy"]?.double)
-    #expect(evaluated["accuracy"]?.double == accuracy)
+    func figures(_ arguments: String...) throws -> JSON {
+      let result = try Graft.run(["eval", "--data", evaluation, "--json"] + arguments)
+      try #require(result.code == 0, "\(result.errors)")
+      return try JSON(parsing: result.output)
+    }
+    let adapted = try figures("--model", base.path + "/model", "--adapter", run.path)
+    #expect(adapted["accuracy"]?.double == summary["eval_accuracy"]?.double && adapted["accuracy"] != nil)
+
+    // Merged, the classifier is part of the checkpoint, which says what it is.
+    let merged = folder.appending(path: "merged").path
+    try #require(try Graft.run("merge", "--model", base.path + "/model", "--adapter", run.path, "--output", merged).code == 0)
+    let folded = try #require(try figures("--model", merged)["loss"]?.double)
+    #expect(abs(folded - (adapted["loss"]?.double ?? .nan)) < 1e-5)
+    let configuration = try JSON(parsing: Data(contentsOf: URL(fileURLWithPath: merged + "/config.json")))
+    #expect(configuration["architectures"]?[0]?.string == "BertForSequenceClassification")
+    #expect(configuration["label2id"]?.object?.keys.sorted() == ["mixed", "negative", "neutral", "positive"])
+
+    // So it is where everything was trained.
+    let whole = try train("bert-lora", ["model.path=\(base.path)/model", "data.eval=\(evaluation)", "method={peft_type: FULL}"], in: try Graft.scratch())
+    let own = try #require(try figures("--model", whole.path + "/model")["loss"]?.double)
+    let trained = try JSON(parsing: Data(contentsOf: whole.appending(path: "summary.json")))
+    #expect(abs(own - (trained["eval_loss"]?.double ?? .nan)) < 1e-6)
   }
 
   @Test func quickstartRuns() throws {

@@ -1,4 +1,5 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftJSON
 import GraftLayers
@@ -35,36 +36,55 @@ public enum AdapterOperations {
     guard difference < 1e-3 else {
       throw SessionError(.data, "\(adapter ?? model): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
     }
-    try write(session.model, base: session.directory, copyingFilesFrom: model, dtype: dtype, to: output)
+    try write(session.model, base: session.directory, task: session.task, labels: session.labels, dtype: dtype, to: output)
     return difference
   }
 
-  /// Writes a model's present weights under the names of a base checkpoint.
-  static func write(_ model: any Model, base: ModelDirectory, copyingFilesFrom source: String, dtype: DType?, to output: String) throws {
+  /// Writes a model's present weights under the names of a base checkpoint, heads that it lacks under their own.
+  /// - Parameter labels: the names of a classifier's labels.
+  static func write(
+    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], dtype: DType?, to output: String
+  ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
     let owners = Dictionary(
       catalog.parameters.map { parameter in
         (([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: checkpoint.contains) ?? parameter.path, parameter)
       }) { first, _ in first }
+    let stored = Set(checkpoint.descriptions.map(\.name))
+    let added = owners.filter { !stored.contains($0.key) }.map { TensorDescription(name: $0.key, of: $0.value.value) }
+    // Beside a new head the rest goes by its full names, too: a checkpoint of a bare encoder leaves out their prefix.
+    func name(_ stored: String) -> String { added.isEmpty ? stored : owners[stored]?.path ?? stored }
+    let storedNames = Dictionary(stored.map { (name($0), $0) }) { first, _ in first }
     let descriptions = checkpoint.descriptions.map { description in
       TensorDescription(
-        name: description.name, elementType: dtype.map(ElementType.init) ?? description.elementType, shape: description.shape)
+        name: name(description.name), elementType: dtype.map(ElementType.init) ?? description.elementType, shape: description.shape)
     }
     var configuration = base.configuration
     if let dtype {
       configuration[configuration["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(dtype.description)
     }
-    record(model.attentionStyle, in: &configuration)
-    try ModelDirectoryWriter(directory: output).write(descriptions, configuration: configuration, copyingFilesFrom: source) { description in
-      let value = try owners[description.name]?.value ?? checkpoint.tensor(description.name)
+    record(model, task: task, labels: labels, in: &configuration)
+    try ModelDirectoryWriter(directory: output).write(
+      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory
+    ) { description in
+      let name = storedNames[description.name] ?? description.name
+      let value = try owners[name]?.value ?? checkpoint.tensor(name)
       return description.elementType.dtype.map(value.converted) ?? value
     }
   }
 
-  /// Notes which tokens see which in a configuration that does not say so.
-  static func record(_ style: AttentionStyle?, in configuration: inout JSON) {
+  /// Notes in a configuration what it does not say yet: the model's class, the names of its labels, and which tokens see which.
+  static func record(_ model: any Model, task: LearningTask, labels: [String], in configuration: inout JSON) {
+    let hasClass = configuration["architectures"]?[0]?.string != nil && LearningTask(of: configuration) == task
+    let name = ModelRegistry.architectureName(model.modelType, task: task, pairsSentences: model is any SentencePairModel)
+    if !hasClass, let name { configuration["architectures"] = .array([.string(name)]) }
+    if task == .sequenceClassification || task == .tokenClassification {
+      let names = labels.isEmpty ? (model as? any SequenceClassifier).map { (0..<$0.labelCount).map { "LABEL_\($0)" } } ?? [] : labels
+      configuration["id2label"] = .object(JSONObject(names.enumerated().map { (String($0), .string($1)) }))
+      configuration["label2id"] = .object(JSONObject(names.enumerated().map { ($1, .integer($0)) }))
+    }
     let key = ArchitectureConfiguration.attentionStyleKey
-    guard let style, style.rawValue != configuration[key]?.string ?? AttentionStyle.causal.rawValue else { return }
+    guard let style = model.attentionStyle, style.rawValue != configuration[key]?.string ?? AttentionStyle.causal.rawValue else { return }
     configuration[key] = .string(style.rawValue)
   }
 

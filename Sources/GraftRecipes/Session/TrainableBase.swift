@@ -91,16 +91,17 @@ struct TrainableBase {
   }
 
   /// Writes the trained weights as a MODEL.
-  func writeModel(to path: String) throws {
+  /// - Parameter labels: the names of a classifier's labels.
+  func writeModel(to path: String, task: LearningTask, labels: [String]) throws {
     if let directory {
-      try AdapterOperations.write(model, base: directory, copyingFilesFrom: directory.checkpoint.directory, dtype: nil, to: path)
+      try AdapterOperations.write(model, base: directory, task: task, labels: labels, dtype: nil, to: path)
       return
     }
     let parameters = model.catalog.parameters
     let byName = Dictionary(parameters.map { ($0.path, $0) }) { first, _ in first }
     var configuration = configuration
     configuration["torch_dtype"] = .string(DType.float32.description)
-    AdapterOperations.record(model.attentionStyle, in: &configuration)
+    AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: path).write(
       parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion
     ) { description in

@@ -262,7 +262,7 @@ public final class TrainingRun {
   /// - Returns: where the result is.
   private func saveResult(step: Int, epoch: Double) throws -> String {
     if base.isFull {
-      try base.writeModel(to: output + "/model")
+      try base.writeModel(to: output + "/model", task: recipe.task, labels: labels?.names ?? [])
       return output + "/model"
     }
     var stored = try delta.stored(taskType: recipe.task.peftName)
