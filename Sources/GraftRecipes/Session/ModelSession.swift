@@ -62,7 +62,9 @@ public final class ModelSession {
     labels = trained.isEmpty ? DataPreparation.configuredLabels(configuration) : trained
     directory = try ModelDirectory(
       path, task: self.task, labels: trained.isEmpty ? nil : trained.count, frozenType: frozenType,
-      style: style ?? trainedStyle, isHeadless: isHeadless && adapter == nil)
+      style: style ?? trainedStyle, isHeadless: isHeadless && adapter == nil,
+      // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
+      seed: UInt64(bitPattern: Int64(stored?.training?.seed ?? 0)))
     guard let file, let stored, let adapter else { return }
     if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter) }
     let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter)
