@@ -25,22 +25,40 @@ extension ExampleEncoder {
   /// A text, or a pair, of which a share of the tokens (15 % in the paper) are to be predicted: 80 % of those masked, 10 %
   /// replaced by a random token and 10 % left as they are (Devlin et al., 2019).
   func randomlyMasked(_ text: TokenizedText, record: DataRecord, index: Int) throws -> EncodedExample {
-    guard let mask = tokenizer.maskID else {
+    guard tokenizer.maskID != nil else {
       throw record.error("the tokenizer has no mask token", "use a model for masked language modelling")
     }
     var tokenized = text
-    var labels = Array(repeating: Batch.ignoredTarget, count: tokenized.ids.count)
     var random = CounterRandom(seed: maskingSeed, stream: 0x6D61_736B, UInt64(index))
-    for position in tokenized.ids.indices where !tokenizer.isSpecial(tokenized.ids[position]) {
+    let labels = mask(&tokenized.ids, &random)
+    return encoderInput(tokenized, tokenLabels: labels)
+  }
+
+  /// Masks tokens in place.
+  /// - Returns: what is to be predicted at each of them.
+  private func mask(_ ids: inout [Int32], _ random: inout CounterRandom) -> [Int32] {
+    var labels = Array(repeating: Batch.ignoredTarget, count: ids.count)
+    for position in ids.indices where !tokenizer.isSpecial(ids[position]) {
       guard random.next(below: 1_000_000) < Int(corruption.rate * 1_000_000) else { continue }
-      labels[position] = tokenized.ids[position]
+      labels[position] = ids[position]
       switch random.next(below: 10) {
       case 0: break
-      case 1: tokenized.ids[position] = Int32(random.next(below: tokenizer.vocabularySize))
-      default: tokenized.ids[position] = mask
+      case 1: ids[position] = Int32(random.next(below: tokenizer.vocabularySize))
+      default: ids[position] = tokenizer.maskID ?? ids[position]
       }
     }
-    return encoderInput(tokenized, tokenLabels: labels)
+    return labels
+  }
+
+  /// The same text with other tokens masked, drawn from the example's number and the epoch.
+  func maskedAgain(_ example: EncodedExample, index: Int, epoch: Int) -> EncodedExample {
+    var result = example
+    result.tokens = zip(example.tokens, example.tokenLabels ?? []).map { $1 == Batch.ignoredTarget ? $0 : $1 }
+    var random = CounterRandom(seed: maskingSeed, stream: 0x6D61_736B, UInt64(index), UInt64(epoch))
+    let labels = mask(&result.tokens, &random)
+    result.tokenLabels = labels
+    result.isScored = labels.map { $0 != Batch.ignoredTarget }
+    return result
   }
 
   func classified(_ record: DataRecord) throws -> EncodedExample {

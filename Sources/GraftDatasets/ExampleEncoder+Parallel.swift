@@ -3,6 +3,21 @@ import GraftBatching
 import Synchronization
 
 extension ExampleEncoder {
+  /// The example as an epoch has it, so that a text is not masked in the same places twice (Liu et al. 2019, section 4.1).
+  ///
+  /// - Parameters:
+  ///   - example: one of plain text, as the first epoch has it; any other stays as it is.
+  ///   - format: that of the data.
+  ///   - index: the example's number.
+  public func example(_ example: EncodedExample, of format: DataFormat, index: Int, epoch: Int) -> EncodedExample {
+    guard epoch > 0, format == .text else { return example }
+    return switch task {
+    case .maskedLM: maskedAgain(example, index: index, epoch: epoch)
+    case .seq2seqLM: corruptedAgain(example, index: index, epoch: epoch)
+    default: example
+    }
+  }
+
   /// The examples of each record in their order, encoded on all cores: one, or the windows of a text that spans are taken out of.
   ///
   /// - Throws: The error of the first record that has one.

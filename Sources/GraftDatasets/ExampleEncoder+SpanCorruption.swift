@@ -8,7 +8,6 @@ extension ExampleEncoder {
   /// - Parameter index: the record's number, on which the spans depend together with the seed.
   /// - Throws: `DatasetError` where the tokenizer has no sentinels.
   func spanCorrupted(_ record: DataRecord, index: Int) throws -> [EncodedExample] {
-    let sentinels = self.sentinels
     guard sentinels.count > 1 else {
       throw record.error(
         "the tokenizer has no sentinels <extra_id_0>, <extra_id_1>, ...", "use T5's tokenizer or another that has them, or give source and target")
@@ -17,21 +16,38 @@ extension ExampleEncoder {
     let ids = tokenizer.ids(try record.text("text"), special: false)
     let size = maxLength.map { max(2, $0 - prefix.count - suffix.count) } ?? max(1, ids.count)
     return stride(from: 0, to: ids.count, by: size).enumerated().map { window, start in
-      let part = Array(ids[start..<min(start + size, ids.count)])
       var random = CounterRandom(seed: maskingSeed, stream: 0x7370_616E, UInt64(index), UInt64(window))
-      let spans = corruption.spans(of: part.count, limit: sentinels.count - 1, &random)
-      var source: [Int32] = [], target: [Int32] = [], at = 0
-      for (span, sentinel) in zip(spans, sentinels) {
-        source += part[at..<span.lowerBound] + [sentinel]
-        target += [sentinel] + part[span]
-        at = span.upperBound
-      }
-      source += part[at...]
-      if !spans.isEmpty { target.append(sentinels[spans.count]) }
-      // A text of one token has nothing to take out: it carries no loss and is left out.
-      let isScored = Array(repeating: !spans.isEmpty, count: prefix.count + target.count + suffix.count)
-      return EncodedExample(tokens: prefix + target + suffix, isScored: isScored, source: prefix + source + suffix)
+      return corrupted(ids[start..<min(start + size, ids.count)], &random)
     }
+  }
+
+  /// A window with spans taken out of it; one of a single token has nothing to take out and carries no loss.
+  private func corrupted(_ ids: ArraySlice<Int32>, _ random: inout CounterRandom) -> EncodedExample {
+    let sentinels = self.sentinels, (prefix, suffix) = specialTokensAround(), part = Array(ids)
+    let spans = corruption.spans(of: part.count, limit: sentinels.count - 1, &random)
+    var source: [Int32] = [], target: [Int32] = [], at = 0
+    for (span, sentinel) in zip(spans, sentinels) {
+      source += part[at..<span.lowerBound] + [sentinel]
+      target += [sentinel] + part[span]
+      at = span.upperBound
+    }
+    source += part[at...]
+    if !spans.isEmpty { target.append(sentinels[spans.count]) }
+    let isScored = Array(repeating: !spans.isEmpty, count: prefix.count + target.count + suffix.count)
+    return EncodedExample(tokens: prefix + target + suffix, isScored: isScored, source: prefix + source + suffix)
+  }
+
+  /// The same window with other spans taken out of it, drawn from the example's number and the epoch.
+  func corruptedAgain(_ example: EncodedExample, index: Int, epoch: Int) -> EncodedExample {
+    let (prefix, suffix) = specialTokensAround(), sentinels = Set(self.sentinels)
+    func inner(_ ids: [Int32]) -> ArraySlice<Int32> { ids.dropFirst(prefix.count).dropLast(suffix.count) }
+    var spans: [Int32: [Int32]] = [:], sentinel: Int32?
+    for id in inner(example.tokens) {
+      if sentinels.contains(id) { sentinel = id } else if let sentinel { spans[sentinel, default: []].append(id) }
+    }
+    let ids = inner(example.source ?? []).flatMap { spans[$0] ?? [$0] }
+    var random = CounterRandom(seed: maskingSeed, stream: 0x7370_616E, UInt64(index), UInt64(epoch), 1)
+    return corrupted(ids[...], &random)
   }
 
   /// The ids of `<extra_id_0>`, `<extra_id_1>` and so on, as far as they go.

@@ -81,6 +81,16 @@ private struct SentinelTokenizer: TextTokenizer {
     #expect(try other.encode(record(text), index: 4) != example)
   }
 
+  /// A later epoch takes other spans out of the same text, as many of them.
+  @Test func everyEpochHasItsOwnSpans() throws {
+    let first = try encoder.encode(record(text)), later = encoder.example(first, of: .text, index: 0, epoch: 1)
+    #expect(encoder.example(first, of: .text, index: 0, epoch: 0) == first)
+    #expect(later != first && later == encoder.example(first, of: .text, index: 0, epoch: 1))
+    #expect(later != encoder.example(first, of: .text, index: 0, epoch: 2) && later != encoder.example(first, of: .text, index: 1, epoch: 1))
+    #expect(try restored(later) == CharacterTokenizer.ids(text))
+    #expect(later.tokens.count == first.tokens.count && later.source?.count == first.source?.count)
+  }
+
   @Test func longTextsAreCutIntoWindows() throws {
     var encoder = encoder
     encoder.maxLength = 65
@@ -143,6 +153,17 @@ private struct SentinelTokenizer: TextTokenizer {
     let examples = try encoder(maxLength: 60).encodeDataset(records).examples
     let ordinary = examples.reduce(0) { $0 + $1.tokens.count - 3 }, masked = examples.reduce(0) { $0 + $1.isScored.count { $0 } }
     #expect((0.12...0.18).contains(Double(masked) / Double(ordinary)))
+  }
+
+  /// A later epoch masks other tokens of the same pair.
+  @Test func everyEpochHasItsOwnMasks() throws {
+    let encoder = encoder(maxLength: 60), first = try encoder.encodeDataset(records).examples[3]
+    let later = encoder.example(first, of: .text, index: 3, epoch: 1)
+    #expect(later.tokenLabels != first.tokenLabels && later.label == first.label && later.typeIDs == first.typeIDs)
+    #expect(segments(later) == segments(first))
+    #expect(later.isScored == later.tokenLabels?.map { $0 != Batch.ignoredTarget })
+    // Masks that came with the data stay.
+    #expect(encoder.example(first, of: .masked, index: 3, epoch: 1) == first)
   }
 
   @Test func sentencesEndWhereTheyEnd() {

@@ -57,6 +57,7 @@ public final class TrainingRun {
   /// The names of a classifier's labels.
   let labels: LabelScheme?
   let train: EncodedDataset, evaluation: EncodedDataset?
+  private let encoder: ExampleEncoder, format: DataFormat
   let answers: AnswerCheck?
   let plan: BatchPlan
   let optimizer: Optimizer
@@ -91,7 +92,7 @@ public final class TrainingRun {
     }
     self.model = model
     objective = DataPreparation.objective(recipe.task, for: model)
-    let encoder = try DataPreparation.encoder(
+    encoder = try DataPreparation.encoder(
       tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format, maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
       maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence)
@@ -122,8 +123,9 @@ public final class TrainingRun {
     (train, evaluation) = (trainData, heldData)
     try DataPreparation.check(train.examples, of: trainRecords, for: model)
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
+    format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(
-      records: heldRecords, format: try encoder.format(of: trainRecords[0]), tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
+      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
 
     let t = recipe.training
     plan = BatchPlanner(
@@ -146,6 +148,10 @@ public final class TrainingRun {
       earlierMetrics = checkpoint.metrics
       earlierTokens = checkpoint.tokens
     }
+  }
+
+  private func batch(_ indices: [Int], ofEpoch epoch: Int) -> Batch {
+    Batch(collating: indices.map { encoder.example(train.examples[$0], of: format, index: $0, epoch: epoch) }, objective: objective)
   }
 
   /// What the recipe asks for that this version does not have.
@@ -182,7 +188,7 @@ public final class TrainingRun {
     for planned in plan.steps(firstStep..<stepCount) {
       let isLast = planned.index + 1 == stepCount
       do {
-        try trainer.run(planned, isLast: isLast, batch: { [train, objective] in Batch(collating: $0.map { train.examples[$0] }, objective: objective) }) { event in
+        try trainer.run(planned, isLast: isLast, batch: { batch($0, ofEpoch: planned.epoch) }) { event in
           if case .logged(let line) = event { try recorder.log(line) }
           try onEvent(.training(event))
         }
