@@ -6,15 +6,15 @@ import GraftTensors
 public struct Generator {
   /// The ids that end a sequence; the one met is part of the result.
   public let endIDs: Set<Int32>
-  private let model: any LanguageModel
+  let model: any LanguageModel
 
   /// - Throws: `GenerationError` for a model that does not generate.
   public init(continuing model: any Model, endIDs: Set<Int32>) throws {
     guard let model = model as? any LanguageModel, model is any CausalLanguageModel || model is any SequenceToSequenceModel else {
-      throw GenerationError("\(model.modelType) as loaded is not supported by generation; use a decoder or an encoder-decoder")
+      throw GenerationError(.unsupported, "\(model.modelType) as loaded is not supported by generation; use a decoder or an encoder-decoder")
     }
     guard model.attentionStyle != .bidirectional else {
-      throw GenerationError("\(model.modelType) with bidirectional attention is not supported by generation; use causal or prefix")
+      throw GenerationError(.unsupported, "\(model.modelType) with bidirectional attention is not supported by generation; use causal or prefix")
     }
     self.model = model
     self.endIDs = endIDs
@@ -22,59 +22,51 @@ public struct Generator {
 
   /// The new tokens of every prompt.
   ///
-  /// Prompts run together, end to end and without padding; one that is finished leaves the batch.
+  /// Prompts run together, end to end and without padding; one that is finished leaves the batch. A sequence also ends
+  /// where the model's positions do.
   /// - Parameters:
   ///   - prompts: at least one token each.
-  ///   - onToken: told of every new token; false ends that sequence.
+  ///   - numbers: what the draws of each prompt depend on beside the seed; its place where nil.
+  ///   - isEnd: told of every sequence after each of its new tokens; true ends it. A beam search asks it about every
+  ///     sequence that it considers.
+  /// - Throws: `GenerationError` where the model's logits are not finite.
   public func callAsFunction(
-    _ prompts: [[Int32]], _ settings: SamplingSettings, onToken: (_ prompt: Int, _ token: Int32) -> Bool = { _, _ in true }
-  ) -> [[Int32]] {
+    _ prompts: [[Int32]], _ settings: SamplingSettings, numbers: [Int]? = nil,
+    isEnd: (_ prompt: Int, _ written: [Int32]) -> Bool = { _, _ in false }
+  ) throws(GenerationError) -> [[Int32]] {
     guard settings.maxNewTokens > 0, !prompts.isEmpty else { return prompts.map { _ in [] } }
-    let sampler = TokenSampler(settings)
-    // An encoder-decoder reads the prompts once and starts from its start token.
-    let sequenceToSequence = model as? any SequenceToSequenceModel
-    let source = sequenceToSequence.map { $0.encode(SequenceInput(prompts), .inference) }
-    var inputs = sequenceToSequence.map { model in prompts.map { _ in [model.decoderStartID] } } ?? prompts
-    let longest = inputs.map(\.count).max() ?? 0
-    let cache = KeyValueCache(sequences: prompts.count, capacity: longest + settings.maxNewTokens)
-    let pass = Pass(cache: cache)
-    var results: [[Int32]] = prompts.map { _ in [] }
+    if let beams = settings.beams { return try search(prompts, settings, beams, isEnd: isEnd) }
+    let sampler = TokenSampler(settings), starts = prompts.map(start)
+    let reader = CachedReader(model, sources: prompts, sequences: prompts.count)
+    var inputs = starts, results: [[Int32]] = prompts.map { _ in [] }
     var active = Array(prompts.indices)
     for step in 0..<settings.maxNewTokens {
-      var input = SequenceInput(inputs, startingAt: cache.lengths)
-      // Whole prompts: a prefix model's see themselves in both directions; what is written after them is causal.
-      if step == 0 { input.promptLengths = inputs.map(\.count) }
-      let hidden: Tensor
-      if let sequenceToSequence, let source {
-        hidden = sequenceToSequence.decode(input, over: source, pass)
-      } else {
-        hidden = model.hiddenStates(input, pass)
-      }
-      cache.advance(by: inputs.map(\.count))
-      let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
-      let logits = model.head(last, pass)
-      let vocabulary = logits.shape.columns
+      let logits = try reader.logits(after: inputs)
       var going: [Int] = []
       for (place, prompt) in active.enumerated() {
-        let row = UnsafeBufferPointer(start: logits.pointer + place * vocabulary, count: vocabulary)
-        let token = sampler.choose(row, history: prompts[prompt] + results[prompt], sequence: prompt, step: step)
+        let token = logits.withRow(place) {
+          sampler.choose($0, history: starts[prompt] + results[prompt], sequence: numbers?[prompt] ?? prompt, step: step)
+        }
         results[prompt].append(token)
-        if onToken(prompt, token) && !endIDs.contains(token) { going.append(place) }
+        if isEnd(prompt, results[prompt]) || endIDs.contains(token) { continue }
+        if results[prompt].count < room(after: starts[prompt]) { going.append(place) }
       }
       guard !going.isEmpty else { break }
-      if going.count < active.count {
-        active = going.map { active[$0] }
-        if step + 1 < settings.maxNewTokens { cache.select(going) }
-      }
+      if step + 1 < settings.maxNewTokens { reader.select(going) }
+      active = going.map { active[$0] }
       inputs = active.map { [results[$0][results[$0].count - 1]] }
     }
     return results
   }
-}
 
-/// A request that generation cannot serve.
-public struct GenerationError: Error, CustomStringConvertible {
-  public let description: String
+  /// What the decoder reads first: an encoder-decoder's reads its start token, not the prompt.
+  func start(_ prompt: [Int32]) -> [Int32] {
+    (model as? any SequenceToSequenceModel).map { [$0.decoderStartID] } ?? prompt
+  }
 
-  init(_ description: String) { self.description = description }
+  /// How many tokens can be written before the model has no more positions; the last one needs none.
+  func room(after start: [Int32]) -> Int {
+    let virtual = model is any SequenceToSequenceModel ? 0 : model.catalog.virtualTokenCount
+    return model.maximumLength.map { max(1, $0 - virtual - start.count + 1) } ?? .max
+  }
 }

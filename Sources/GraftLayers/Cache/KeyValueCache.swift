@@ -2,9 +2,9 @@ import GraftTensors
 
 /// The keys and values of the tokens so far, for each layer and sequence, so that a new token costs one row.
 ///
-/// Every sequence has room for `capacity` rows of each layer's one buffer; nothing moves as it grows.
+/// Every sequence has room for `capacity` rows of each layer's one buffer; nothing moves as they fill.
 public final class KeyValueCache {
-  public let capacity: Int
+  public private(set) var capacity: Int
   /// How many tokens of each sequence it holds.
   public private(set) var lengths: [Int]
   /// How many rows stand before each sequence's first token: virtual tokens, or a prefix.
@@ -61,6 +61,17 @@ public final class KeyValueCache {
     for (sequence, count) in counts.enumerated() { lengths[sequence] += count }
   }
 
+  /// Makes room for sequences of `count` tokens; what it holds stays.
+  public func grow(to count: Int) {
+    guard count > capacity else { return }
+    let oldRows = rowCapacity
+    capacity = count
+    layers = layers.mapValues { (moved($0.keys, from: oldRows), moved($0.values, from: oldRows)) }
+  }
+
+  /// Forgets all but the first `count` tokens of every sequence, so that others can follow them.
+  public func truncate(to count: Int) { lengths = lengths.map { min($0, count) } }
+
   /// Keeps only the given sequences, in the given order, as beam search and finished prompts need.
   public func select(_ sequences: [Int]) {
     layers = layers.mapValues { (picked($0.keys, sequences), picked($0.values, sequences)) }
@@ -70,6 +81,16 @@ public final class KeyValueCache {
   }
 
   private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * rowCapacity, rows.shape.columns]) }
+
+  /// The rows of every sequence, of which a buffer had room for so many, in one with the present room.
+  private func moved(_ buffer: Tensor, from oldRows: Int) -> Tensor {
+    let larger = room(for: buffer)
+    for (sequence, length) in lengths.enumerated() where length > 0 {
+      let start = sequence * oldRows
+      larger.overwriteRows(from: sequence * rowCapacity, with: buffer.rows(start..<start + leadingRows + length))
+    }
+    return larger
+  }
 
   private func picked(_ buffer: Tensor, _ sequences: [Int]) -> Tensor {
     concatenateRows(sequences.map { buffer.rows($0 * rowCapacity..<($0 + 1) * rowCapacity) })

@@ -14,6 +14,7 @@ struct AnswerCheck {
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
   private let generator: Generator
+  private let model: any Model
   private let maxNewTokens: Int
 
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
@@ -28,23 +29,32 @@ struct AnswerCheck {
     }
     guard !pairs.isEmpty else { return nil }
     self.tokenizer = tokenizer
-    self.generator = generator
+    (self.generator, self.model) = (generator, model)
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
     prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.encode($0.0)) }.filter { !$0.2.isEmpty }
   }
 
-  func run() -> Outcome {
+  /// - Throws: `SessionError` where the model's logits are not finite.
+  func run() throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    let answers = prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
-      zip(group, generator(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+    let answers = try prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
+      zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }
     let hits = answers.filter { $0.isExact }.count
     return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
+  }
+
+  private func written(_ prompts: [[Int32]], _ settings: SamplingSettings) throws -> [[Int32]] {
+    do {
+      return try generator(prompts, settings)
+    } catch {
+      throw ModelSession.nonFiniteError(model.modelType, model.catalog, nil)
+    }
   }
 }
 

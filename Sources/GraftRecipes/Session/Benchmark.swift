@@ -84,9 +84,9 @@ public struct Benchmark {
     for _ in 0..<3 {
       let start = ContinuousClock.now
       var first: Double?
-      _ = generator([prompt], settings) { _, _ in
+      _ = try generator([prompt], settings) { _, _ in
         if first == nil { first = (ContinuousClock.now - start) / .seconds(1) }
-        return true
+        return false
       }
       runs.append(((ContinuousClock.now - start) / .seconds(1), first ?? 0))
     }

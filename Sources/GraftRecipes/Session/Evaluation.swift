@@ -19,7 +19,7 @@ extension ModelSession {
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(data.examples.count)))
     if let check = AnswerCheck(records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs) {
-      let outcome = check.run()
+      let outcome = try check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }
     return values

@@ -249,7 +249,7 @@ public final class TrainingRun {
     guard let evaluation else { return nil }
     var values = Evaluator.figures(of: model, batches: evaluation.evaluationBatches(objective)).map { (name: "eval_" + $0.name, value: $0.value) }
     if answering, let answers {
-      let outcome = answers.run()
+      let outcome = try answers.run()
       values.append(("eval_exact_match", outcome.exactMatch))
       for answer in outcome.answers.prefix(3) { try onEvent(.answered(answer, isBefore: step == 0)) }
       recorder.answered(outcome.answers, isBefore: step == 0)

@@ -6,55 +6,64 @@ import GraftRecipes
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Complete prompts.",
-    discussion: "Example: graft generate --model Data/models/seedling --prompt \"Once upon a time\" --max-new-tokens 40")
+    discussion: """
+      Example: graft generate --model Data/models/seedling --prompt "Once upon a time" --max-new-tokens 40
+      Example: graft generate --model Data/models/seedling --data prompts.jsonl --num-beams 4 --stop "." --json
+      """)
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A text to complete.", valueName: "text")) var prompt: String?
   @Option(help: ArgumentHelp("A data file of prompts.", valueName: "file")) var data: String?
   @Option(help: ArgumentHelp("The most tokens to add.", valueName: "n")) var maxNewTokens = 128
-  @Option(help: ArgumentHelp("0 always takes the most probable token.", valueName: "x")) var temperature: Float = 0
-  @Option(help: ArgumentHelp("Only the k most probable tokens.", valueName: "k")) var topK: Int?
-  @Option(help: ArgumentHelp("Only the most probable tokens that make up p.", valueName: "p")) var topP: Float?
-  @Option(help: ArgumentHelp("Only tokens at least this share as probable as the best.", valueName: "p")) var minP: Float?
-  @Option(help: ArgumentHelp("Above 1 makes tokens that have occurred less probable.", valueName: "x")) var repetitionPenalty: Float = 1
-  @Option(help: ArgumentHelp("What sampling depends on.", valueName: "n")) var seed = 0
-  @Flag(help: "Print one JSON line a prompt.") var json = false
+  @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var beams: BeamOptions
+  @Flag(help: "Print text as it is written, one prompt after another; always on for a single prompt on a terminal.") var stream = false
+  @Flag(help: "Print one JSON line a prompt: its new tokens, and their text up to a stop string.") var json = false
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
     guard (prompt == nil) != (data == nil) else { throw ValidationError("give either --prompt or --data") }
-    guard maxNewTokens > 0 else { throw ValidationError("--max-new-tokens: must be at least 1") }
-    guard temperature >= 0 else { throw ValidationError("--temperature: must not be negative") }
+    guard maxNewTokens > 0 else { throw ValidationError("--max-new-tokens: is \(maxNewTokens); it must be at least 1") }
+    guard beams.numBeams == 1 || sampling.temperature == 0 else {
+      throw ValidationError("--num-beams: a beam search does not sample; leave out --temperature or --num-beams")
+    }
+    guard beams.numBeams == 1 || !stream else {
+      throw ValidationError("--num-beams: a beam search decides at the end; leave out --stream or --num-beams")
+    }
   }
 
   func run() throws {
     shared.apply()
+    if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
-    var settings = SamplingSettings()
-    settings.maxNewTokens = maxNewTokens
-    (settings.temperature, settings.topK, settings.topP, settings.minP) = (temperature, topK, topP, minP)
-    settings.repetitionPenalty = repetitionPenalty
-    settings.seed = UInt64(bitPattern: Int64(seed))
-    let tokenizer = try session.tokenizer()
-    if let prompt, !json {
-      var decoder = tokenizer.makeStreamingDecoder()
-      let ends = session.endIDs
-      _ = try session.generate([prompt], settings) { _, token in
-        if !ends.contains(token) { Console.stream(decoder.append(token)) }
-        return true
-      }
-      Console.output(decoder.finish())
+    var settings = sampling.settings(maxNewTokens: maxNewTokens)
+    settings.beams = beams.settings
+    let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
+    if !json, beams.numBeams == 1, stream || (prompt != nil && Console.outputIsTerminal) {
+      try streamAnswers(to: prompts, settings, session)
       return
     }
-    let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
-    for (index, tokens) in try session.generate(prompts, settings).enumerated() {
-      let text = tokenizer.decode(tokens)
+    for (index, answer) in try session.generate(prompts, settings, stops: sampling.stop).enumerated() {
       guard json else {
-        Console.output(text)
+        Console.output(answer.text)
         continue
       }
-      let line: JSON = ["index": .integer(index), "tokens": .array(tokens.map { .integer(Int($0)) }), "text": .string(text)]
+      let line: JSON = ["index": .integer(index), "tokens": .array(answer.tokens.map { .integer(Int($0)) }), "text": .string(answer.text)]
       Console.output(line.serialized())
     }
+  }
+
+  private func streamAnswers(to prompts: [String], _ settings: SamplingSettings, _ session: ModelSession) throws {
+    var current = 0
+    func moveOn(to prompt: Int) {
+      // Answers end with a line break each, those without any text too.
+      for _ in current..<prompt { Console.stream("\n") }
+      current = prompt
+    }
+    _ = try session.generate(prompts, settings, stops: sampling.stop) { prompt, text in
+      moveOn(to: prompt)
+      Console.stream(text)
+    }
+    moveOn(to: prompts.count)
   }
 }

@@ -16,6 +16,10 @@ enum Console {
 
   static func status(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
+  static var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+
+  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
   static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
   /// Columns of the terminal, 80 where it does not say.

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Writes Tests/GraftGenerationTests/Fixtures: what Transformers' `generate` does with scores and with beams.
+
+`scores.json` holds rows of logits, settings, and the scores that the logits processors make of them, null for minus
+infinity. `beams.json` holds settings and what tiny models, whose checkpoints stand beside it, write with them. Every
+case is the same in float32 and float64, so that no choice hangs on rounding. Needs torch and transformers.
+
+    python Scripts/make-generation-goldens.py
+"""
+
+import json
+import pathlib
+import shutil
+
+import torch
+import transformers as t
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftGenerationTests" / "Fixtures"
+VOCABULARY = 24
+PROMPTS = [[3, 7, 1, 18], [11], [5, 16, 8, 8, 13, 4]]
+
+
+def write(name, value):
+    (FOLDER / name).write_text(json.dumps(value, separators=(",", ":")) + "\n")
+
+
+def models():
+    """Tiny decoders and encoder-decoders whose distributions are neither flat nor certain."""
+    common = dict(vocab_size=VOCABULARY, bos_token_id=None, pad_token_id=0, eos_token_id=None)
+    yield "llama", t.LlamaForCausalLM, t.LlamaConfig(
+        **common, hidden_size=8, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        initializer_range=0.5)
+    yield "gpt2", t.GPT2LMHeadModel, t.GPT2Config(
+        **common, n_embd=8, n_layer=2, n_head=2, n_positions=32, initializer_range=0.5)
+    yield "t5", t.T5ForConditionalGeneration, t.T5Config(
+        **common, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2, decoder_start_token_id=0, initializer_factor=1.5,
+        tie_word_embeddings=False, relative_attention_num_buckets=8, relative_attention_max_distance=16)
+    yield "bart", t.BartForConditionalGeneration, t.BartConfig(
+        **common, d_model=8, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=12, decoder_ffn_dim=12, max_position_embeddings=32, decoder_start_token_id=2, forced_eos_token_id=None,
+        init_std=0.5)
+
+
+def searches():
+    for beams in (2, 4):
+        for penalty in (1.0, 0.0, -1.0, 2.0):
+            for stopping in (False, True, "never"):
+                yield dict(num_beams=beams, length_penalty=penalty, early_stopping=stopping)
+    yield dict(num_beams=3, repetition_penalty=1.5)
+    yield dict(num_beams=1, repetition_penalty=1.5)
+    yield dict(num_beams=3, max_new_tokens=1)
+
+
+def written(model, prompt, ends, search):
+    """The new tokens, up to the end."""
+    settings = t.GenerationConfig(
+        **{"max_new_tokens": 12, **search}, do_sample=False, eos_token_id=ends, pad_token_id=VOCABULARY - 1,
+        decoder_start_token_id=model.config.to_dict().get("decoder_start_token_id"))
+    ids = torch.tensor([prompt])
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)[0].tolist()
+    new = output[1:] if model.config.is_encoder_decoder else output[len(prompt):]
+    stop = next((place + 1 for place, token in enumerate(new) if token in ends), len(new))
+    return new[:stop]
+
+
+def beams():
+    cases = []
+    for name, model_class, config in models():
+        torch.manual_seed(4)
+        model = model_class(config).eval()
+        folder = FOLDER / name
+        model.save_pretrained(folder)
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        exact = model_class.from_pretrained(folder, dtype=torch.float64).eval()
+        for ends in ([2], [2, 9, 14]):
+            for search in searches():
+                outputs = [written(model, prompt, ends, search) for prompt in PROMPTS]
+                if outputs == [written(exact, prompt, ends, search) for prompt in PROMPTS]:
+                    cases.append(dict(model=name, ends=ends, outputs=outputs, **search))
+    lengths = {len(output) for case in cases for output in case["outputs"]}
+    print(f"{len(cases)} searches, lengths {sorted(lengths)}")
+    write("beams.json", dict(prompts=PROMPTS, cases=cases))
+
+
+def scores():
+    generator = torch.Generator().manual_seed(1)
+    mixin = t.LlamaForCausalLM(t.LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1))
+    settings = [
+        dict(temperature=0.7), dict(top_k=5), dict(top_p=0.6), dict(min_p=0.2), dict(repetition_penalty=1.8),
+        dict(temperature=1.7, top_k=9, top_p=0.8, min_p=0.1, repetition_penalty=1.3),
+        dict(temperature=0.4, top_p=0.95), dict(top_k=3, top_p=0.9), dict(top_p=0.9, min_p=0.3), dict(top_k=1, temperature=2.0),
+        dict(top_k=100, repetition_penalty=0.6),
+    ]
+    cases = []
+    for index, chosen in enumerate(settings):
+        logits = (torch.randn(VOCABULARY, generator=generator) * 2.5).round(decimals=3)
+        if index == 1:
+            logits[[2, 5, 7]] = logits.topk(5).values[-1]  # Equal to the last of the five: all stay.
+        history = torch.randint(0, VOCABULARY, (5,), generator=generator)
+        config = t.GenerationConfig(do_sample=True, **{"top_k": None, **chosen})
+        config._eos_token_tensor = None
+        processors = mixin._get_logits_processor(config, input_ids_seq_length=5, encoder_input_ids=None, prefix_allowed_tokens_fn=None,
+                                                 logits_processor=t.LogitsProcessorList(), model_kwargs={})
+        made = processors(history[None], logits[None].clone())[0]
+        cases.append(dict(
+            settings=chosen, history=history.tolist(), logits=[round(x, 3) for x in logits.tolist()],
+            scores=[None if x == float("-inf") else x for x in made.tolist()]))
+    write("scores.json", cases)
+
+
+torch.set_num_threads(1)
+shutil.rmtree(FOLDER, ignore_errors=True)
+FOLDER.mkdir(parents=True)
+scores()
+beams()

@@ -1,0 +1,72 @@
+import Foundation
+
+/// The sequences that are followed for one prompt, and the best that have ended: the bookkeeping of a beam search.
+///
+/// What ends when, and what may still replace what, is as in Transformers 5.
+struct BeamGroup {
+  struct Beam {
+    /// The new tokens.
+    var tokens: [Int32]
+    /// The sum of their log-probabilities; over the length penalty where the sequence has ended.
+    var score: Float
+  }
+
+  /// One token more for one of the beams.
+  struct Candidate {
+    /// Which of the running beams it continues.
+    var beam: Int
+    var token: Int32
+    /// The log-probability of the whole sequence.
+    var score: Float
+  }
+
+  let settings: BeamSettings
+  /// The most new tokens.
+  let limit: Int
+  private(set) var running = [Beam(tokens: [], score: 0)]
+  /// Best first, no more than beams.
+  private(set) var finished: [Beam] = []
+  private(set) var isDone = false
+
+  init(_ settings: BeamSettings, limit: Int) { (self.settings, self.limit) = (settings, limit) }
+
+  /// The best sequence that has ended.
+  var best: [Int32] { (finished.first ?? running.first)?.tokens ?? [] }
+
+  private var isFull: Bool { finished.count == settings.count }
+
+  /// Moves every beam on by a token.
+  ///
+  /// - Parameters:
+  ///   - candidates: the best continuations of all beams, best first; enough of them that as many as there are beams go on.
+  ///   - isEnd: whether a sequence is complete.
+  /// - Returns: which of the former beams each of the present ones continues.
+  mutating func advance(to candidates: [Candidate], isEnd: ([Int32]) -> Bool) -> [Int] {
+    let length = (running.first?.tokens.count ?? 0) + 1
+    let continued = candidates.map { Beam(tokens: running[$0.beam].tokens + [$0.token], score: $0.score) }
+    let ends = continued.map { length >= limit || isEnd($0.tokens) }
+    // Those behind the first few stand in for ended ones, but do not themselves end.
+    for (beam, ends) in zip(continued, ends).prefix(settings.count) where ends {
+      insert(Beam(tokens: beam.tokens, score: normalized(beam.score, length: length)))
+    }
+    let going = candidates.indices.filter { !ends[$0] }.prefix(settings.count)
+    running = going.map { continued[$0] }
+    isDone = running.isEmpty || (isFull && (settings.earlyStopping == .always || !canImprove(after: length)))
+    return going.map { candidates[$0].beam }
+  }
+
+  private mutating func insert(_ beam: Beam) {
+    let place = finished.firstIndex { $0.score < beam.score } ?? finished.count
+    finished.insert(beam, at: place)
+    if finished.count > settings.count { finished.removeLast() }
+  }
+
+  /// Whether the best running beam may still come before the last of the finished.
+  private func canImprove(after length: Int) -> Bool {
+    guard let best = running.first, let worst = finished.last else { return true }
+    let reached = settings.earlyStopping == .never && settings.lengthPenalty > 0 ? limit : length
+    return normalized(best.score, length: reached) > worst.score
+  }
+
+  private func normalized(_ score: Float, length: Int) -> Float { score / Float(pow(Double(length), Double(settings.lengthPenalty))) }
+}

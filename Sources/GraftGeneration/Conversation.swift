@@ -1,0 +1,55 @@
+import GraftLayers
+
+/// One sequence that a decoder reads and writes in turns: what a turn has in common with the one before is not computed again.
+public final class Conversation {
+  private let generator: Generator
+  private let reader: CachedReader
+  /// The tokens whose keys and values are cached.
+  private var held: [Int32] = []
+  /// How many tokens of the last prompt were cached already.
+  public private(set) var reusedCount = 0
+
+  /// - Throws: `GenerationError` for a model that is not a decoder.
+  public init(with model: any Model, endIDs: Set<Int32>) throws {
+    guard model is any CausalLanguageModel else {
+      throw GenerationError(.unsupported, "\(model.modelType) as loaded does not hold conversations; use a decoder")
+    }
+    generator = try Generator(continuing: model, endIDs: endIDs)
+    reader = CachedReader(generator.model, sequences: 1)
+  }
+
+  /// The ids that end a reply.
+  public var endIDs: Set<Int32> { generator.endIDs }
+
+  /// How many tokens the model has places for; nil where there is no limit.
+  public var positionLimit: Int? { generator.model.maximumLength.map { $0 - generator.model.catalog.virtualTokenCount } }
+
+  /// Writes what follows a prompt: all of the conversation so far.
+  ///
+  /// - Parameters:
+  ///   - prompt: at least one token.
+  ///   - turn: what the draws depend on beside the seed.
+  ///   - isEnd: told of every new token; true ends the reply.
+  /// - Returns: the new tokens, with the one that ended them.
+  /// - Throws: `GenerationError` where the model's logits are not finite.
+  public func reply(
+    to prompt: [Int32], _ settings: SamplingSettings, turn: Int = 0, isEnd: (Int32) -> Bool = { _ in false }
+  ) throws(GenerationError) -> [Int32] {
+    let sampler = TokenSampler(settings)
+    // The last token is always read, for its logits. Where a prompt sees all of itself nothing of an earlier one holds.
+    reusedCount = generator.model.attentionStyle == .prefix ? 0 : min(zip(held, prompt).prefix { $0 == $1 }.count, prompt.count - 1)
+    reader.truncate(to: reusedCount)
+    held.removeLast(held.count - reusedCount)
+    var input = Array(prompt[reusedCount...]), written: [Int32] = []
+    let limit = min(settings.maxNewTokens, generator.room(after: prompt))
+    while written.count < limit {
+      let logits = try reader.logits(after: [input])
+      held += input
+      let token = logits.withRow(0) { sampler.choose($0, history: prompt + written, sequence: turn, step: written.count) }
+      written.append(token)
+      if isEnd(token) || generator.endIDs.contains(token) { break }
+      input = [token]
+    }
+    return written
+  }
+}

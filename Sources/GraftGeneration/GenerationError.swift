@@ -1,0 +1,14 @@
+/// A request that generation cannot serve.
+public struct GenerationError: Error, CustomStringConvertible {
+  public enum Kind: Sendable {
+    /// The model, or what is asked of it, does not generate.
+    case unsupported
+    /// The model's logits are not finite.
+    case nonFinite
+  }
+
+  public let kind: Kind
+  public let description: String
+
+  init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }
+}

@@ -1,0 +1,102 @@
+import GraftGeneration
+import GraftJSON
+import GraftLayers
+import GraftTokenizers
+
+/// A conversation with a model, rendered by the model's own chat template and growing turn by turn.
+public final class ChatSession {
+  private let session: ModelSession
+  private let format: ChatFormat
+  private let settings: SamplingSettings
+  private let stops: [String]
+  private let conversation: Conversation
+  private var history: ChatHistory
+  private var turn = 0
+
+  /// - Parameters:
+  ///   - system: what the conversation starts with.
+  ///   - stops: texts that end a reply and are no part of it.
+  /// - Throws: `SessionError` for a model without a chat template, `GenerationError` for one that is no decoder.
+  public init(_ session: ModelSession, system: String? = nil, settings: SamplingSettings, stops: [String] = []) throws {
+    (self.session, self.settings, self.stops) = (session, settings, stops)
+    format = try ChatFormat(session)
+    conversation = try Conversation(with: session.model, endIDs: session.endIDs.union(format.endIDs))
+    history = ChatHistory(system: system)
+  }
+
+  /// How a reply ended and what it took.
+  public struct Reply: Sendable, Equatable {
+    public var text: String
+    /// Whether it was cut: by `max_new_tokens`, or by the end of the model's positions.
+    public var isCut: Bool
+    /// How many messages, the oldest, were dropped so that the conversation fits the model's positions.
+    public var droppedCount: Int
+    /// Tokens of the prompt, and how many of them were cached from earlier turns.
+    public var promptCount: Int, reusedCount: Int
+  }
+
+  /// Answers a message; both become part of the conversation.
+  ///
+  /// - Parameters:
+  ///   - isInterrupted: asked after every token; true ends the reply there.
+  ///   - onText: told of each whole character as soon as it is certain.
+  /// - Throws: `SessionError` where the message alone is too long or the logits are not finite, `ChatTemplateError` where the
+  ///   template refuses the conversation; the message is then no part of it.
+  public func reply(
+    to message: String, isInterrupted: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+  ) throws -> Reply {
+    var grown = history
+    grown.append(role: "user", message)
+    let (prompt, droppedCount) = try fit(&grown)
+    try session.model.check(prompt, of: session.path)
+    var settings = settings
+    if let limit = positionLimit { settings.maxNewTokens = min(settings.maxNewTokens, max(1, limit - prompt.count)) }
+    var written = WrittenText(format.tokenizer, stops: stops)
+    var wasInterrupted = false
+    let tokens = try session.naming {
+      try conversation.reply(to: prompt, settings, turn: turn) { token in
+        let piece = written.append(token)
+        if !piece.isEmpty { onText(piece) }
+        wasInterrupted = isInterrupted()
+        return wasInterrupted || written.hasStopped
+      }
+    }
+    let rest = written.finish()
+    if !rest.isEmpty { onText(rest) }
+    turn += 1
+    // A reply stopped before its first word leaves nothing to remember.
+    if !(wasInterrupted && written.text.isEmpty) {
+      grown.append(role: "assistant", written.text)
+      history = grown
+    }
+    let isComplete = wasInterrupted || written.hasStopped || tokens.last.map(conversation.endIDs.contains) ?? false
+    return Reply(
+      text: written.text, isCut: !isComplete, droppedCount: droppedCount, promptCount: prompt.count, reusedCount: conversation.reusedCount)
+  }
+
+  /// Forgets the conversation but for its system message.
+  public func reset() { history.reset() }
+
+  /// How many tokens the model is made for.
+  private var positionLimit: Int? {
+    let trained = session.directory.configuration["max_position_embeddings"]?.int.map { $0 - session.model.catalog.virtualTokenCount }
+    return [conversation.positionLimit, trained].compactMap { $0 }.min()
+  }
+
+  /// The tokens of a conversation, without its oldest turns where it would otherwise leave too little room for a reply.
+  private func fit(_ history: inout ChatHistory) throws -> (prompt: [Int32], droppedCount: Int) {
+    var droppedCount = 0
+    while true {
+      let prompt = try format.prompt(history.messages)
+      guard let limit = positionLimit, prompt.count + min(settings.maxNewTokens, limit / 4) > limit else { return (prompt, droppedCount) }
+      if let count = history.dropOldestTurn() {
+        droppedCount += count
+      } else if prompt.count < limit {
+        return (prompt, droppedCount)
+      } else {
+        throw SessionError(
+          .data, "\(session.path): the message makes a prompt of \(prompt.count) tokens, more than the model's \(limit) positions; shorten it")
+      }
+    }
+  }
+}
