@@ -92,7 +92,8 @@ let package = Package(
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"]),
     .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"]),
+      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
     .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"]),

@@ -66,19 +66,19 @@ import Testing
     var settings = SamplingSettings()
     settings.maxNewTokens = 20
     settings.temperature = 1
-    let first = generator(prompts, settings)
-    #expect(generator(prompts, settings) == first)
+    let first = try generator(prompts, settings)
+    #expect(try generator(prompts, settings) == first)
     settings.seed = 1
-    #expect(generator(prompts, settings) != first)
-    let greedy = generator(prompts, { var s = SamplingSettings(); s.maxNewTokens = 20; return s }())
+    #expect(try generator(prompts, settings) != first)
+    let greedy = try generator(prompts, { var s = SamplingSettings(); s.maxNewTokens = 20; return s }())
     settings.topK = 1
-    #expect(generator(prompts, settings) == greedy)
+    #expect(try generator(prompts, settings) == greedy)
     settings.topK = nil
     settings.topP = 1e-6
-    #expect(generator(prompts, settings) == greedy)
+    #expect(try generator(prompts, settings) == greedy)
     settings.topP = nil
     settings.minP = 1
-    #expect(generator(prompts, settings) == greedy)
+    #expect(try generator(prompts, settings) == greedy)
   }
 
   @Test func repetitionPenaltyAvoidsWhatHasOccurred() throws {
@@ -86,7 +86,7 @@ import Testing
     var settings = SamplingSettings()
     settings.maxNewTokens = 15
     settings.repetitionPenalty = 1e6
-    let written = generator([[1, 2]], settings)[0]
+    let written = try generator([[1, 2]], settings)[0]
     #expect(Set(written).count == written.count)
   }
 }

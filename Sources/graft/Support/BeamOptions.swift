@@ -6,7 +6,7 @@ struct BeamOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Sequences to follow side by side; 1 is no beam search.", valueName: "n"))
   var numBeams = 1
 
-  @Option(help: ArgumentHelp("Above 0 favours longer answers of a beam search.", valueName: "x"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Above 0 favours longer answers of a beam search.", valueName: "x"))
   var lengthPenalty: Float = 1
 
   @Option(help: ArgumentHelp("Whether as many finished answers as beams end a search: true, never, or false, when none is likely to improve.", valueName: "when"))

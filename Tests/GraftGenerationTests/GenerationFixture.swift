@@ -1,0 +1,44 @@
+import Foundation
+import GraftBatching
+import GraftGeneration
+import GraftJSON
+import GraftLayers
+import GraftModels
+import Testing
+
+/// What Transformers' `generate` does, as `Scripts/make-generation-goldens.py` writes it.
+enum GenerationFixture {
+  static let models = ["llama", "gpt2", "t5", "bart"]
+
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+
+  static func json(_ name: String) throws -> JSON {
+    try JSON(parsing: try String(contentsOf: folder.appending(path: "\(name).json"), encoding: .utf8))
+  }
+
+  static func model(_ name: String) throws -> any LanguageModel {
+    let task: LearningTask = name == "t5" || name == "bart" ? .seq2seqLM : .causalLM
+    return try #require(try ModelDirectory(folder.appending(path: name).path, task: task).model as? any LanguageModel)
+  }
+
+  static func settings(_ json: JSON) -> SamplingSettings {
+    func float(_ key: String) -> Float? { json[key]?.double.map(Float.init) }
+    var settings = SamplingSettings()
+    settings.maxNewTokens = json["max_new_tokens"]?.int ?? 12
+    settings.temperature = float("temperature") ?? 1
+    (settings.topK, settings.topP, settings.minP) = (json["top_k"]?.int, float("top_p"), float("min_p"))
+    settings.repetitionPenalty = float("repetition_penalty") ?? 1
+    guard let beams = json["num_beams"]?.int else { return settings }
+    settings.temperature = 0
+    guard beams > 1 else { return settings }
+    settings.beams = BeamSettings(count: beams)
+    settings.beams?.lengthPenalty = float("length_penalty") ?? 1
+    let stopping = json["early_stopping"]
+    settings.beams?.earlyStopping = stopping?.string == "never" ? .never : stopping?.bool == true ? .always : .heuristic
+    return settings
+  }
+}
+
+extension JSON {
+  var ids: [Int32] { (array ?? []).map { Int32($0.int ?? -1) } }
+}
