@@ -59,6 +59,9 @@ public struct Generator {
     return results
   }
 
+  /// How many tokens can follow a prompt before the model has no more positions; nil where there is no limit.
+  public func positionLimit(after prompt: [Int32]) -> Int? { model.maximumLength.map { _ in room(after: start(prompt)) } }
+
   /// What the decoder reads first: an encoder-decoder's reads its start token, not the prompt.
   func start(_ prompt: [Int32]) -> [Int32] {
     (model as? any SequenceToSequenceModel).map { [$0.decoderStartID] } ?? prompt

@@ -26,23 +26,35 @@ struct Graft {
 
   /// Runs it from the package's root.
   /// - Parameter fileSizeLimit: the most blocks of 512 bytes that a file may have.
-  static func run(_ arguments: String..., fileSizeLimit: Int? = nil) throws -> Result { try run(arguments, fileSizeLimit: fileSizeLimit) }
+  static func run(_ arguments: String..., fileSizeLimit: Int? = nil) throws -> Result {
+    try run(arguments, fileSizeLimit: fileSizeLimit)
+  }
 
-  static func run(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Result {
-    let process = Process(), output = Pipe(), errors = Pipe()
-    let program = try program.path
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let limit = fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
-    process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", program] + arguments
-    process.currentDirectoryURL = root
+  /// Runs it from the package's root.
+  /// - Parameters:
+  ///   - input: what it reads; nothing where nil.
+  ///   - fileSizeLimit: the most blocks of 512 bytes that a file may have.
+  static func run(_ arguments: [String], input: FileHandle? = nil, fileSizeLimit: Int? = nil) throws -> Result {
+    let output = Pipe(), errors = Pipe()
+    let process = try process(arguments, fileSizeLimit: fileSizeLimit)
     process.standardOutput = output
     process.standardError = errors
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput = input ?? FileHandle.nullDevice
     try process.run()
     let text = try output.fileHandleForReading.readToEnd() ?? Data()
     let complaints = try errors.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     return Result(code: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: String(decoding: complaints, as: UTF8.self))
+  }
+
+  /// The program with its arguments, not yet running.
+  static func process(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Process {
+    let process = Process(), program = try program.path
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    let limit = fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
+    process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", program] + arguments
+    process.currentDirectoryURL = root
+    return process
   }
 
   /// A folder of its own for one test.

@@ -9,6 +9,8 @@ public struct GeneratedText: Sendable, Equatable {
   public var tokens: [Int32]
   /// Their text up to the stop string, special tokens left out.
   public var text: String
+  /// Whether it ends because the model has no positions for more.
+  public var isCut: Bool
 }
 
 extension ModelSession {
@@ -59,7 +61,9 @@ extension ModelSession {
       return zip(group, written).map { prompt, tokens in
         let rest = texts[prompt].finish()
         if !rest.isEmpty { onText?(prompt, rest) }
-        return GeneratedText(tokens: tokens, text: WrittenText.whole(tokens, tokenizer, stops: stops).text)
+        let (text, hasStopped) = WrittenText.whole(tokens, tokenizer, stops: stops), hasEnded = tokens.last.map(generator.endIDs.contains) ?? false
+        let isFull = tokens.count < settings.maxNewTokens && tokens.count == generator.positionLimit(after: ids[prompt])
+        return GeneratedText(tokens: tokens, text: text, isCut: isFull && !hasStopped && !hasEnded)
       }
     }
   }

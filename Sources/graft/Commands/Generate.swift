@@ -40,10 +40,12 @@ struct Generate: ParsableCommand {
     settings.beams = beams.settings
     let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
     if !json, beams.numBeams == 1, stream || (prompt != nil && Console.outputIsTerminal) {
-      try streamAnswers(to: prompts, settings, session)
+      noteCuts(in: try streamedAnswers(to: prompts, settings, session))
       return
     }
-    for (index, answer) in try session.generate(prompts, settings, stops: sampling.stop).enumerated() {
+    let answers = try session.generate(prompts, settings, stops: sampling.stop)
+    noteCuts(in: answers)
+    for (index, answer) in answers.enumerated() {
       guard json else {
         Console.output(answer.text)
         continue
@@ -53,17 +55,23 @@ struct Generate: ParsableCommand {
     }
   }
 
-  private func streamAnswers(to prompts: [String], _ settings: SamplingSettings, _ session: ModelSession) throws {
+  private func noteCuts(in answers: [GeneratedText]) {
+    let count = answers.count(where: \.isCut)
+    if count > 0, !shared.quiet { Console.note("note: \(count) of \(answers.count) answers were cut where the model's positions end") }
+  }
+
+  private func streamedAnswers(to prompts: [String], _ settings: SamplingSettings, _ session: ModelSession) throws -> [GeneratedText] {
     var current = 0
     func moveOn(to prompt: Int) {
       // Answers end with a line break each, those without any text too.
       for _ in current..<prompt { Console.stream("\n") }
       current = prompt
     }
-    _ = try session.generate(prompts, settings, stops: sampling.stop) { prompt, text in
+    let answers = try session.generate(prompts, settings, stops: sampling.stop) { prompt, text in
       moveOn(to: prompt)
       Console.stream(text)
     }
     moveOn(to: prompts.count)
+    return answers
   }
 }

@@ -1,0 +1,122 @@
+import Foundation
+import GraftJSON
+import Testing
+
+/// `graft chat` in a pipe, with the shipped seedling and a tiny model that never ends by itself.
+@Suite struct ChatTests {
+  private static let seedling = "Data/models/seedling"
+
+  private func chat(_ lines: [String], _ arguments: String..., model: String = seedling) throws -> Graft.Result {
+    let file = try Graft.scratch().appending(path: "lines")
+    try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: file)
+    return try Graft.run(["chat", "--model", model] + arguments, input: try FileHandle(forReadingFrom: file))
+  }
+
+  /// What generate writes after a conversation in the seedling's template.
+  private func completion(of conversation: String, _ arguments: String...) throws -> String {
+    let result = try Graft.run(["generate", "--model", Self.seedling, "--prompt", conversation, "--max-new-tokens", "40"] + arguments)
+    #expect(result.code == 0, "\(result.errors)")
+    return String(result.output.dropLast())
+  }
+
+  private func message(_ role: String, _ text: String) -> String { "<|im_start|>\(role)\n\(text)<|im_end|>\n" }
+  private let asking = "<|im_start|>assistant\n"
+
+  @Test func everyTurnSeesTheOnesBefore() throws {
+    let questions = ["What color is grass?", "And snow?"]
+    let result = try chat([questions[0], "", questions[1], "/reset", questions[1], "/exit", "not read"], "--max-new-tokens", "40")
+    #expect(result.code == 0)
+    #expect(result.errors.isEmpty, "\(result.errors)")
+    let first = try completion(of: message("user", questions[0]) + asking)
+    let history = message("user", questions[0]) + message("assistant", first)
+    let second = try completion(of: history + message("user", questions[1]) + asking)
+    let alone = try completion(of: message("user", questions[1]) + asking)
+    #expect(result.output == [first, second, alone].map { $0 + "\n" }.joined())
+    #expect(!first.isEmpty && !second.isEmpty)
+  }
+
+  @Test func systemMessageComesFirst() throws {
+    let result = try chat(["What color is grass?"], "--system", "Be brief.", "--max-new-tokens", "40")
+    let expected = try completion(of: message("system", "Be brief.") + message("user", "What color is grass?") + asking)
+    #expect(result.output == expected + "\n")
+  }
+
+  @Test func stopStringsAreNotShown() throws {
+    let whole = try chat(["What color is grass?"]).output.dropLast()
+    let stop = String(whole.dropFirst(whole.count / 2).prefix(3))
+    let result = try chat(["What color is grass?"], "--stop", "no such text", "--stop", stop)
+    let place = try #require(whole.range(of: stop))
+    #expect(result.output == whole[..<place.lowerBound] + "\n")
+  }
+
+  @Test func sameSeedSameSample() throws {
+    func sample(_ seed: String) throws -> String {
+      try chat(["Tell me a story.", "Go on."], "--temperature", "1.2", "--top-k", "50", "--seed", seed, "--max-new-tokens", "30", "--quiet").output
+    }
+    let first = try sample("1")
+    #expect(try sample("1") == first)
+    #expect(try sample("2") != first)
+  }
+
+  @Test func modelWithoutATemplateSaysWhatToDo() throws {
+    let folder = try Graft.scratch().appending(path: "model")
+    try FileManager.default.copyItem(at: Graft.root.appending(path: Self.seedling), to: folder)
+    let file = folder.appending(path: "tokenizer_config.json")
+    let configuration = try JSON(parsing: Data(contentsOf: file))
+    let kept = JSONObject((configuration.object ?? [:]).filter { $0.key != "chat_template" }.map { ($0.key, $0.value) })
+    try Data(JSON.object(kept).serialized().utf8).write(to: file)
+    let result = try chat(["hello"], model: folder.path)
+    #expect(result.code == 65)
+    #expect(result.output.isEmpty)
+    #expect(result.complaint.hasPrefix("error: \(folder.path)") && result.complaint.contains("chat_template.jinja"), "\(result.errors)")
+  }
+
+  /// The tiny model has 128 positions.
+  @Test func oldTurnsMakeRoomForNewOnes() throws {
+    let line = "one two three four five six seven eight nine ten"
+    let result = try chat(Array(repeating: line, count: 4), "--max-new-tokens", "32", model: try TinyModel.path)
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(result.errors.contains("oldest messages were dropped"), "\(result.errors)")
+    let long = Array(repeating: line, count: 20).joined(separator: " ")
+    let refused = try chat([long], model: try TinyModel.path)
+    #expect(refused.code == 65)
+    #expect(refused.complaint.contains("128 positions"), "\(refused.errors)")
+  }
+
+  @Test func interruptEndsTheReplyAndThenTheProgram() throws {
+    // Room for replies that would take minutes.
+    let folder = try Graft.scratch().appending(path: "model")
+    try FileManager.default.copyItem(atPath: try TinyModel.path, toPath: folder.path)
+    let file = folder.appending(path: "config.json")
+    let configuration = try String(contentsOf: file, encoding: .utf8)
+    let endless = configuration.replacing(/"max_position_embeddings":\s*128/, with: "\"max_position_embeddings\": 1000000")
+    #expect(endless != configuration)
+    try Data(endless.utf8).write(to: file)
+
+    let input = Pipe(), output = Pipe()
+    let process = try Graft.process(["chat", "--model", folder.path, "--max-new-tokens", "500000", "--temperature", "1"])
+    process.standardInput = input
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    // Tests run on threads that block signals, which a child would inherit.
+    var interrupt = sigset_t(), former = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
+    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+    try process.run()
+    for _ in 0..<2 {
+      try input.fileHandleForWriting.write(contentsOf: Data("hello\n".utf8))
+      // More than a line break: a reply is being written.
+      while output.fileHandleForReading.availableData.count < 2 { #expect(process.isRunning) }
+      process.interrupt()
+      // What comes until the reply ends.
+      while output.fileHandleForReading.availableData.last != UInt8(ascii: "\n") { #expect(process.isRunning) }
+    }
+    // Between replies nothing is left to stop but the program.
+    Thread.sleep(forTimeInterval: 0.5)
+    process.interrupt()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 75)
+  }
+}
