@@ -83,18 +83,44 @@ import Testing
     #expect(refused.complaint.contains("128 positions"), "\(refused.errors)")
   }
 
-  @Test func interruptEndsTheReplyAndThenTheProgram() throws {
-    // Room for replies that would take minutes.
+  @Test func interruptEndsTheReply() throws {
+    let (process, input, output) = try startLongReply()
+    process.interrupt()
+    try input.write(contentsOf: Data("/exit\n".utf8))
+    let rest = try output.readToEnd() ?? Data()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    // Far fewer bytes than tokens were allowed.
+    #expect(rest.last == UInt8(ascii: "\n") && rest.count < 10_000)
+  }
+
+  @Test func secondInterruptLeaves() throws {
+    let (process, input, output) = try startLongReply()
+    process.interrupt()
+    Thread.sleep(forTimeInterval: 0.5)
+    process.interrupt()
+    #expect((try output.readToEnd() ?? Data()).count < 10_000)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 75)
+    try input.close()
+  }
+
+  /// A chat in the middle of a reply of 20,000 tokens.
+  private func startLongReply() throws -> (Process, input: FileHandle, output: FileHandle) {
     let folder = try Graft.scratch().appending(path: "model")
     try FileManager.default.copyItem(atPath: try TinyModel.path, toPath: folder.path)
     let file = folder.appending(path: "config.json")
     let configuration = try String(contentsOf: file, encoding: .utf8)
-    let endless = configuration.replacing(/"max_position_embeddings":\s*128/, with: "\"max_position_embeddings\": 1000000")
-    #expect(endless != configuration)
-    try Data(endless.utf8).write(to: file)
+    let long = configuration.replacing(/"max_position_embeddings":\s*128/, with: "\"max_position_embeddings\": 100000")
+    try #require(long != configuration)
+    try Data(long.utf8).write(to: file)
+    // No token ends the reply.
+    try Data(#"{"eos_token_id": -1}"#.utf8).write(to: folder.appending(path: "generation_config.json"))
+    let template = #"{"chat_template": "{% for message in messages %}{{ message['content'] }} {% endfor %}"}"#
+    try Data(template.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
 
     let input = Pipe(), output = Pipe()
-    let process = try Graft.process(["chat", "--model", folder.path, "--max-new-tokens", "500000", "--temperature", "1"])
+    let process = try Graft.process(["chat", "--model", folder.path, "--max-new-tokens", "20000", "--temperature", "1", "--top-k", "200"])
     process.standardInput = input
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
@@ -105,18 +131,9 @@ import Testing
     pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
     defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
     try process.run()
-    for _ in 0..<2 {
-      try input.fileHandleForWriting.write(contentsOf: Data("hello\n".utf8))
-      // More than a line break: a reply is being written.
-      while output.fileHandleForReading.availableData.count < 2 { #expect(process.isRunning) }
-      process.interrupt()
-      // What comes until the reply ends.
-      while output.fileHandleForReading.availableData.last != UInt8(ascii: "\n") { #expect(process.isRunning) }
-    }
-    // Between replies nothing is left to stop but the program.
-    Thread.sleep(forTimeInterval: 0.5)
-    process.interrupt()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 75)
+    try input.fileHandleForWriting.write(contentsOf: Data("hello\n".utf8))
+    // More than a line break: the reply is being written.
+    while output.fileHandleForReading.availableData.count < 2, process.isRunning {}
+    return (process, input.fileHandleForWriting, output.fileHandleForReading)
   }
 }

@@ -64,14 +64,15 @@ public final class ChatSession {
     let rest = written.finish()
     if !rest.isEmpty { onText(rest) }
     turn += 1
+    let text = WrittenText.whole(tokens, format.tokenizer, stops: stops).text
     // A reply stopped before its first word leaves nothing to remember.
-    if !(wasInterrupted && written.text.isEmpty) {
-      grown.append(role: "assistant", written.text)
+    if !(wasInterrupted && text.isEmpty) {
+      grown.append(role: "assistant", text)
       history = grown
     }
     let isComplete = wasInterrupted || written.hasStopped || tokens.last.map(conversation.endIDs.contains) ?? false
     return Reply(
-      text: written.text, isCut: !isComplete, droppedCount: droppedCount, promptCount: prompt.count, reusedCount: conversation.reusedCount)
+      text: text, isCut: !isComplete, droppedCount: droppedCount, promptCount: prompt.count, reusedCount: conversation.reusedCount)
   }
 
   /// Forgets the conversation but for its system message.

@@ -3,7 +3,6 @@ import GraftTokenizers
 
 /// The text of tokens as they are written: whole characters only, up to the first stop string and without any part of it.
 struct WrittenText {
-  private(set) var text = ""
   private var decoder: Tokenizer.StreamingDecoder
   private var stops: StopStrings
 
@@ -16,15 +15,10 @@ struct WrittenText {
   var hasStopped: Bool { stops.hasStopped }
 
   /// What one more token lets be shown.
-  mutating func append(_ token: Int32) -> String { add(stops.append(decoder.append(token))) }
+  mutating func append(_ token: Int32) -> String { stops.append(decoder.append(token)) }
 
   /// What is left to show when no more tokens come.
-  mutating func finish() -> String { add(stops.append(decoder.finish()) + stops.finish()) }
-
-  private mutating func add(_ piece: String) -> String {
-    text += piece
-    return piece
-  }
+  mutating func finish() -> String { stops.append(decoder.finish()) + stops.finish() }
 
   /// The text of tokens that are all there.
   static func whole(_ tokens: [Int32], _ tokenizer: Tokenizer, stops: [String]) -> (text: String, hasStopped: Bool) {
