@@ -26,10 +26,10 @@ public final class Attachment {
   public let seed: UInt64
   /// What stands before the paths of whole modules in their keys: methods that put tokens before the input have another.
   public var modulePrefix = "base_model.model"
-  /// The base's parameters that are trained, with the keys they are stored under, in order.
-  private(set) var adopted: [(key: String, parameter: Parameter)] = []
-  private(set) var merges: [() throws -> Void] = []
-  private(set) var undoing: [() -> Void] = []
+  /// What the method does while it is trained.
+  public var schedule: (any TrainingSchedule)?
+  /// What is done to the base.
+  let changes = Changes()
   /// What is stored in place of the parameters it is computed from.
   private(set) var computed: [(key: String, value: () -> Tensor)] = []
   private var reparameters: Set<String> = []
@@ -50,75 +50,42 @@ public final class Attachment {
 
   /// Puts an adapter in a linear layer's slot.
   /// - Throws: `TuningError` where the slot is taken.
-  public func fill(_ layer: Linear, with adapter: some LinearAdapter) throws(TuningError) {
-    try claim(layer.adapter == nil, layer.path)
-    layer.adapter = adapter
-    merges.append { try adapter.merge(into: layer) }
-    undoing.append { layer.adapter = nil }
-  }
+  public func fill(_ layer: Linear, with adapter: some LinearAdapter) throws(TuningError) { try changes.add(.linear(layer, adapter)) }
 
   /// Puts an adapter in an embedding's slot.
   /// - Throws: `TuningError` where the slot is taken.
   public func fill(_ embedding: Embedding, with adapter: some EmbeddingTableAdapter) throws(TuningError) {
-    try claim(embedding.adapter == nil, embedding.path)
-    embedding.adapter = adapter
-    merges.append { try adapter.merge(into: embedding) }
-    undoing.append { embedding.adapter = nil }
+    try changes.add(.table(embedding, adapter))
   }
 
   /// Puts virtual tokens before every sequence.
   /// - Throws: `TuningError` where there are some.
-  public func fill(_ embedding: Embedding, with prompt: some PromptAdapter) throws(TuningError) {
-    try claim(embedding.prompt == nil, embedding.path)
-    embedding.prompt = prompt
-    undoing.append { embedding.prompt = nil }
-  }
+  public func fill(_ embedding: Embedding, with prompt: some PromptAdapter) throws(TuningError) { try changes.add(.prompt(embedding, prompt)) }
 
   /// Puts keys and values before those of every sequence.
   /// - Throws: `TuningError` where there are some.
-  public func fill(_ attention: Attention, with prefix: some AttentionPrefix) throws(TuningError) {
-    try claim(attention.prefix == nil, attention.path)
-    attention.prefix = prefix
-    undoing.append { attention.prefix = nil }
-  }
+  public func fill(_ attention: Attention, with prefix: some AttentionPrefix) throws(TuningError) { try changes.add(.prefix(attention, prefix)) }
 
   /// Puts a second attention beside an attention.
   /// - Throws: `TuningError` where there is one.
   public func fill(_ attention: Attention, with supplement: some AttentionSupplement) throws(TuningError) {
-    try claim(attention.supplement == nil, attention.path)
-    attention.supplement = supplement
-    undoing.append { attention.supplement = nil }
+    try changes.add(.supplement(attention, supplement))
   }
 
   /// Puts an adapter where a layer's output joins the residual stream.
   /// - Throws: `TuningError` where there is one.
-  public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) {
-    try claim(layer.residualAdapter == nil, layer.path)
-    layer.residualAdapter = adapter
-    undoing.append { layer.residualAdapter = nil }
-  }
-
-  private func claim(_ isFree: Bool, _ path: String) throws(TuningError) {
-    guard isFree else { throw TuningError("\(path): already has an adapter; detach it first") }
-  }
+  public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) { try changes.add(.residual(layer, adapter)) }
 
   /// Makes a parameter of the base part of the delta, under the given key; the base's own bytes stay as they are.
   /// - Throws: what the source throws; `WeightError` where its tensor has another shape.
   public func adopt(_ parameter: Parameter, as key: String) throws {
-    guard !adopted.contains(where: { $0.parameter === parameter }) else { return }
-    let original = parameter.value, wasTrainable = parameter.isTrainable
+    guard !changes.adopted.contains(where: { $0.parameter === parameter }) else { return }
+    var values = parameter.value
     if let source {
       guard source.contains(key) else { throw WeightError("\(source.name): no tensor \(key) \(parameter.shape); the configuration asks for it") }
-      let stored = try take(key, shape: parameter.shape, from: source)
-      parameter.assign(stored.converted(to: .float32))
+      values = try take(key, shape: parameter.shape, from: source)
     }
-    parameter.isTrainable = true
-    adopted.append((key, parameter))
-    undoing.append {
-      parameter.isTrainable = wasTrainable
-      parameter.assign(original)
-      parameter.gradient = nil
-    }
+    changes.add(AdoptedParameter(key: key, parameter, values: values.converted(to: .float32), isTrained: true))
   }
 
   /// Whether a file may be asked for a tensor: always where there is none.
@@ -147,13 +114,13 @@ public final class Attachment {
   }
 
   /// Everything trainable, in the order in which it was made.
-  var parameters: [(key: String, parameter: Parameter)] { made.filter(\.parameter.isTrainable) + adopted }
+  var parameters: [(key: String, parameter: Parameter)] { made.filter(\.parameter.isTrainable) + changes.adopted.map { ($0.key, $0.parameter) } }
 
   private var made: [(key: String, parameter: Parameter)] { root.catalog.parameters.map { ($0.path, $0) } }
 
   /// What files keep of the delta.
   var stored: [(key: String, tensor: Tensor)] {
-    made.filter { !reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) } + adopted.map { ($0.key, $0.parameter.value) }
+    made.filter { !reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) } + changes.adopted.map { ($0.key, $0.current) }
       + computed.map { ($0.key, $0.value()) }
   }
 

@@ -9,6 +9,7 @@ import GraftTensors
 /// Making one attaches the method; loading is attaching with a source whose tensors the method then finds by name.
 public final class Delta {
   public let method: any TuningMethod
+  private let base: SiteCatalog
   private let attachment: Attachment
 
   /// - Parameters:
@@ -22,7 +23,7 @@ public final class Delta {
     _ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0,
     services: AttachmentServices = AttachmentServices()
   ) throws {
-    self.method = method
+    (self.method, self.base) = (method, base)
     attachment = Attachment(source: source, seed: seed, services: services)
     do {
       try method.attach(to: base, in: attachment)
@@ -39,27 +40,44 @@ public final class Delta {
 
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.shape.elementCount } }
 
+  /// What it does to the base.
+  var changes: Changes { attachment.changes }
+
+  /// Whether the base computes with the delta.
+  public var isAttached: Bool { changes.isInPlace }
+
   /// Takes the method off: the base computes what it did before, to the bit.
-  public func detach() {
-    for undo in attachment.undoing.reversed() { undo() }
-  }
+  public func detach() { changes.detach() }
+
+  /// Puts the method on again, as it was when it was taken off.
+  /// - Throws: `TuningError` where another one is in its place, or it is merged.
+  public func attach() throws(TuningError) { try changes.attach() }
 
   /// Folds the delta into the base's weights and leaves the seams empty.
   /// - Throws: `TuningError` for a method that adds computation which no weights can express.
-  public func merge() throws {
+  public func merge() throws(TuningError) {
+    try requireMergeable()
+    try changes.merge(into: base)
+  }
+
+  /// Takes a merged delta out of the base's weights, which are as they were before, to the bit; it is detached then.
+  public func unmerge() { changes.unmerge() }
+
+  func requireMergeable() throws(TuningError) {
     guard method.isMergeable else {
       throw TuningError("\(type(of: method).name): cannot be merged, since it adds computation; use it as an adapter")
     }
-    for merge in attachment.merges { try merge() }
-    let adopted = attachment.adopted.map { ($0.parameter, $0.parameter.value) }
-    detach()
-    for (parameter, value) in adopted { parameter.assign(value) }
   }
 
+  /// What the method does while it is trained; nil for one that is only differentiated.
+  public var schedule: (any TrainingSchedule)? { attachment.schedule }
+
   /// The delta as files keep it.
-  /// - Parameter taskType: PEFT's, such as `CAUSAL_LM`.
+  /// - Parameters:
+  ///   - taskType: PEFT's, such as `CAUSAL_LM`.
+  ///   - isFinished: whether it is stored to be used, rather than to go on training.
   /// - Throws: where the configuration cannot be encoded.
-  public func stored(taskType: String?) throws -> StoredAdapter {
+  public func stored(taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
     let name = type(of: method).name
     // A key without a value is left out: other programs need not know it then.
     let given = try ConfigTree(encoding: AnyMethod(method)).json.object?.filter { !$0.value.isNull } ?? []
@@ -70,6 +88,7 @@ public final class Delta {
       method: name.lowercased(), peftType: name, taskType: taskType, configuration: configuration,
       tensors: attachment.stored.map { StoredTensor(name: $0.key, tensor: $0.tensor) })
     stored.reparam = attachment.reparameterization.map { StoredTensor(name: $0.key, tensor: $0.tensor) }
+    if isFinished { schedule?.finish(&stored) }
     return stored
   }
 }

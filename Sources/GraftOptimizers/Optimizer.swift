@@ -29,16 +29,22 @@ public final class Optimizer {
   /// Steps done.
   public private(set) var stepCount = 0
   private let isDecayed: [Bool]
+  private let rateFactors: [Double]
   private var state: [[Tensor]]
 
   /// - Parameters:
   ///   - parameters: those to train; one without a gradient is left alone.
   ///   - isDecayed: whether weight decay applies to a parameter.
-  public init(_ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true }) {
+  ///   - rateFactor: what a parameter's learning rate is multiplied by.
+  public init(
+    _ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true },
+    rateFactor: (Parameter) -> Double = { _ in 1 }
+  ) {
     self.rule = rule
     self.parameters = parameters
     self.weightDecay = weightDecay
     self.isDecayed = parameters.map(isDecayed)
+    rateFactors = parameters.map(rateFactor)
     state = parameters.map { parameter in rule.stateNames.map { _ in .zeros(parameter.shape) } }
   }
 
@@ -48,12 +54,13 @@ public final class Optimizer {
   }
 
   /// Updates every parameter from its gradient, and forgets the gradients.
-  public func step(learningRate: Double, gradientScale: Double = 1) {
+  /// - Parameter beforeForgetting: told of the update while the gradients are still there.
+  public func step(learningRate: Double, gradientScale: Double = 1, beforeForgetting: () -> Void = {}) {
     stepCount += 1
     for (index, parameter) in parameters.enumerated() {
       guard let gradient = parameter.gradient else { continue }
       let context = UpdateContext(
-        step: stepCount, learningRate: learningRate, gradientScale: Float(gradientScale), weightDecay: isDecayed[index] ? weightDecay : 0)
+        step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale), weightDecay: isDecayed[index] ? weightDecay : 0)
       for slot in state[index].indices { state[index][slot].makeUnique() }
       let moments = state[index].map(\.mutablePointer), from = gradient.pointer
       parameter.update { weights in
@@ -63,6 +70,7 @@ public final class Optimizer {
         }
       }
     }
+    beforeForgetting()
     forgetGradients()
   }
 

@@ -25,14 +25,27 @@ public final class Trainer {
     }
   }
 
+  /// What a method does in every step besides being differentiated.
+  public struct Hooks {
+    /// Added to a step's loss once, whatever the number of its micro-batches; recorded like it.
+    public var penalty: () -> Tensor?
+    /// Told of an update, while its gradients are still there, with what it multiplied into them; steps count from 1.
+    public var updated: (_ step: Int, _ gradientScale: Float) -> Void
+
+    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Float) -> Void = { _, _ in }) {
+      (self.penalty, self.updated) = (penalty, updated)
+    }
+  }
+
   private let optimizer: Optimizer
   private let settings: Settings
+  private let hooks: Hooks
   private let loss: Loss
   private var clock: RunClock
   private var sinceLastLine = (loss: 0.0, terms: 0)
 
-  public init(_ optimizer: Optimizer, settings: Settings, startingTokens: Int = 0, loss: @escaping Loss) {
-    (self.optimizer, self.settings, self.loss) = (optimizer, settings, loss)
+  public init(_ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), startingTokens: Int = 0, loss: @escaping Loss) {
+    (self.optimizer, self.settings, self.hooks, self.loss) = (optimizer, settings, hooks, loss)
     clock = RunClock(tokens: startingTokens)
   }
 
@@ -53,11 +66,16 @@ public final class Trainer {
     let batches = step.microBatches.map(batch)
     let terms = batches.reduce(0) { $0 + $1.lossTermCount }
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
-    var total = 0.0
+    var total = 0.0, isPenalized = false
     for (index, batch) in batches.enumerated() where batch.lossTermCount > 0 {
       let pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
       let tape = Tape()
-      let part = tape.record { loss(batch, pass, 1 / Float(terms)) }
+      let part = tape.record {
+        let part = loss(batch, pass, 1 / Float(terms))
+        guard !isPenalized, let penalty = hooks.penalty() else { return part }
+        return part + penalty
+      }
+      isPenalized = true
       total += Double(part.scalar)
       tape.backpropagate(from: part)
     }
@@ -69,7 +87,7 @@ public final class Trainer {
     let rate = settings.schedule.learningRate(atStep: step.index)
     // As torch's clip_grad_norm_ does.
     let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
-    optimizer.step(learningRate: rate, gradientScale: clip)
+    optimizer.step(learningRate: rate, gradientScale: clip) { hooks.updated(step.index + 1, Float(clip)) }
 
     clock.count(batches.reduce(0) { $0 + $1.tokenCount })
     sinceLastLine.loss += total * Double(terms)

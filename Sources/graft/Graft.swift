@@ -9,8 +9,8 @@ struct GraftCommand: ParsableCommand {
     discussion: "Example: graft train Recipes/quickstart.yaml",
     version: "0.1.0",
     subcommands: [
-      Train.self, Compare.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self, Merge.self, Inspect.self,
-      Bench.self, Doctor.self,
+      Train.self, Compare.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self, Merge.self,
+      Combine.self, Inspect.self, Bench.self, Doctor.self,
     ])
 
   /// Runs a command; a failure is one line and an exit code of sysexits.

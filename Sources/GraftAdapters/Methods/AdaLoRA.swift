@@ -4,22 +4,30 @@ import GraftTensors
 
 /// Low-rank adaptation in the form of a singular value decomposition: `ΔW = s / r · P diag(λ) Q`.
 ///
-/// Zhang et al. 2023, "AdaLoRA", eq. 3. Every triplet is kept: the budget is not redistributed while training, and a file
-/// whose triplets were pruned is read with the ranks that its `rank_pattern` records.
+/// Zhang et al. 2023, "AdaLoRA", eq. 3. While it is trained triplets are dropped where they matter least, down to `target_r` a
+/// layer on average; a file whose triplets were dropped is read, and trained on, with the ranks that its `rank_pattern` records.
 public struct AdaLoRA: TuningMethod {
   public static let name = "ADALORA"
   public static let defaultLearningRate = 2e-3
 
+  /// Triplets of each layer at first.
   public var initR = 12
+  /// Triplets of each layer in the end, on average.
   public var targetR = 8
   public var loraAlpha = 8.0
   public var loraDropout = 0.0
+  /// Steps before the budget falls.
   public var tinit = 0
+  /// Steps after it has fallen.
   public var tfinal = 0
+  /// How many steps apart triplets are dropped.
   public var deltaT = 1
+  /// How much of the past the importance of weights keeps.
   public var beta1 = 0.85
   public var beta2 = 0.85
+  /// What a penalty on vectors that are not orthonormal is multiplied by.
   public var orthRegWeight = 0.5
+  /// The run's own number of steps where nil.
   public var totalStep: Int?
   public var r = 8
   public var targetModules: ModuleSelection?
@@ -57,28 +65,48 @@ public struct AdaLoRA: TuningMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    guard initR > 0 else { throw TuningError("init_r: is \(initR); a rank is at least 1") }
-    guard (0..<1).contains(loraDropout) else { throw TuningError("lora_dropout: is \(loraDropout); it must be at least 0 and below 1") }
+    try validate()
     let targets = Targets(
       modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
       layersPattern: layersPattern?.values ?? [])
     let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    var triplets: [(path: String, adapter: TripletAdapter)] = []
     for layer in layers {
       let rank = keptRank(of: layer.path)
       let scope = attachment.scope / layer.path
-      let alpha = loraAlpha > 0 ? loraAlpha : Double(rank)
       let adapter = TripletAdapter(
         a: try scope.parameter("lora_A", [rank, layer.inputSize], .normal(standardDeviation: 0.02)),
         b: try scope.parameter("lora_B", [layer.outputSize, rank], .normal(standardDeviation: 0.02)),
         values: try scope.parameter("lora_E", [rank, 1], initLoraWeights ? .zeros : .normal(standardDeviation: 0.02)),
-        scale: Float(alpha / (Double(rank) + 1e-5)), dropout: Float(loraDropout))
-      try attachment.fill(layer, with: adapter)
+        // Triplets that are gone leave the scale of the others as it was.
+        scale: Float((loraAlpha > 0 ? loraAlpha : Double(rank)) / (Double(initR) + 1e-5)), dropout: Float(loraDropout))
+      triplets.append((layer.path, adapter))
+      // A layer may have lost all of its triplets.
+      if rank > 0 { try attachment.fill(layer, with: adapter) }
     }
+    if rankPattern == nil { attachment.schedule = TripletBudget(triplets, budgetSettings) }
     try attachment.adoptBiases(bias, of: sites, targets: layers)
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
-  /// How many triplets PEFT kept of a layer's.
+  private func validate() throws(TuningError) {
+    guard initR > 0 else { throw TuningError("init_r: is \(initR); a rank is at least 1") }
+    guard (0..<1).contains(loraDropout) else { throw TuningError("lora_dropout: is \(loraDropout); it must be at least 0 and below 1") }
+    guard deltaT > 0 else { throw TuningError("deltaT: is \(deltaT); it must be at least 1") }
+    guard tinit >= 0, tfinal >= 0 else { throw TuningError("tinit: \(tinit) and tfinal \(tfinal) must not be negative") }
+    for (key, beta) in [("beta1", beta1), ("beta2", beta2)] where !(beta > 0 && beta < 1) {
+      throw TuningError("\(key): is \(beta); it must be above 0 and below 1")
+    }
+    guard orthRegWeight >= 0 else { throw TuningError("orth_reg_weight: is \(orthRegWeight); it must not be negative") }
+  }
+
+  private var budgetSettings: TripletBudget.Settings {
+    TripletBudget.Settings(
+      targetRank: targetR, initialSteps: tinit, finalSteps: tfinal, interval: deltaT, beta1: Float(beta1), beta2: Float(beta2),
+      orthogonality: Float(orthRegWeight), totalSteps: totalStep)
+  }
+
+  /// How many triplets were kept of a layer's.
   private func keptRank(of path: String) -> Int {
     let kept = rankPattern?.mapping?.entries.first { $0.key.hasSuffix(path + ".lora_E") || $0.key == path }
     return kept?.value.sequence?.count { $0.bool == true } ?? initR
@@ -86,7 +114,7 @@ public struct AdaLoRA: TuningMethod {
 }
 
 /// `W x + b + s B (λ * (A x))`.
-private final class TripletAdapter: AdditiveAdapter {
+final class TripletAdapter: AdditiveAdapter {
   /// `[r, in]`, `[out, r]` and `[r, 1]`.
   let a: Parameter, b: Parameter, values: Parameter
   let scale: Float, dropout: Float

@@ -35,6 +35,30 @@ struct LowRankPart {
   }
 }
 
+extension LowRankPart {
+  /// The best approximation of lower rank: `b` holds the leading left singular vectors times their values, `a` the right ones.
+  ///
+  /// With `L Lᵀ = bᵀ b`, the product's right singular vectors are those of the small `Lᵀ a`.
+  func truncated(to rank: Int) -> LowRankPart {
+    let (inner, turn) = eigenpairs(of: matrixProduct(b.transposed, b.transposed, transposingSecond: true))
+    let roots = Tensor(inner.map { Float(max($0, 0).squareRoot()) })
+    let seen = matrixProduct(scaleColumns(turn.transposed, by: roots).transposed, a)
+    let (squares, vectors) = eigenpairs(of: matrixProduct(seen, seen, transposingSecond: true))
+    // Beyond the product's own rank there is nothing to keep.
+    let kept = squares.prefix(rank).map { $0 > 1e-12 * (squares.first ?? 0) ? Float(1 / $0.squareRoot()) : 0 }
+    let right = scaleColumns(matrixProduct(vectors.rows(0..<kept.count), seen).transposed, by: Tensor(kept)).transposed
+    return LowRankPart(a: right, b: matrixProduct(b, matrixProduct(a, right, transposingSecond: true))).padded(to: rank)
+  }
+
+  /// The same product with zero rows and columns up to a rank.
+  func padded(to rank: Int) -> LowRankPart {
+    let missing = rank - a.shape[0]
+    guard missing > 0 else { return self }
+    return LowRankPart(
+      a: concatenateRows([a, .zeros([missing, a.shape[1]])]), b: concatenateRows([b.transposed, .zeros([missing, b.shape[0]])]).transposed)
+  }
+}
+
 /// The rows turned into an orthonormal basis, by Cholesky's factors of their products, thrice for precision
 /// (Fukaya et al. 2020, "Shifted Cholesky QR").
 private func orthonormalRows(_ rows: Tensor) -> Tensor {

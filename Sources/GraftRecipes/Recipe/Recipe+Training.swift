@@ -11,6 +11,10 @@ extension Recipe {
     public var gradientAccumulationSteps = 1
     /// Nil is the method's own default.
     public var learningRate: Double?
+    /// LoRA+: how many times faster than `A` the `B` factors learn.
+    public var loraplusLrRatio: Double?
+    /// LoRA+: the peak learning rate of embeddings' factors.
+    public var loraplusLrEmbedding = 1e-6
     public var optimizer = OptimizerName.adamw
     public var betas = [0.9, 0.999]
     public var epsilon = 1e-8
@@ -39,6 +43,8 @@ extension Recipe {
       case batchSize = "batch_size"
       case gradientAccumulationSteps = "gradient_accumulation_steps"
       case learningRate = "learning_rate"
+      case loraplusLrRatio = "loraplus_lr_ratio"
+      case loraplusLrEmbedding = "loraplus_lr_embedding"
       case optimizer, betas, epsilon
       case weightDecay = "weight_decay"
       case lrScheduler = "lr_scheduler"

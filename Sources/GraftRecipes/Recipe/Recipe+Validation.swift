@@ -163,6 +163,8 @@ extension Recipe.Training {
     positive(batchSize, "batch_size")
     positive(gradientAccumulationSteps, "gradient_accumulation_steps")
     finite(learningRate, "learning_rate")
+    finite(loraplusLrRatio, "loraplus_lr_ratio", from: 1)
+    finite(loraplusLrEmbedding, "loraplus_lr_embedding")
     require(
       betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas,
       "write two numbers from 0 to below 1, as in [0.9, 0.999]")

@@ -19,22 +19,45 @@ public enum AdapterOperations {
     try AdapterArchive.write(try AdapterFile.read(adapter), to: output)
   }
 
-  /// Writes the base with an adapter folded in, as a checkpoint that needs none.
+  /// Writes the weighted sum of LoRA adapters as one adapter: an HDF5 file where the name ends with `.h5`, else a PEFT directory.
+  /// - Throws: `SessionError` for adapters of different bases or tasks, and what reading, combining and writing throw.
+  public static func combine(_ adapters: [WeightedAdapter], by combination: AdapterCombination, to output: String) throws {
+    let files = try adapters.map { try AdapterFile.read($0.path) }
+    let bases = files.compactMap(\.base)
+    for (file, base) in zip(files, bases) {
+      guard let difference = bases[0].differences(from: base).first else { continue }
+      throw SessionError(.data, "\(file.location): belongs to another base than \(adapters[0].path): \(difference)")
+    }
+    let combined = try combination.combine(try zip(files, adapters).map { (try $0.adapter(), $1.weight) })
+    if output.hasSuffix(".h5") {
+      try AdapterArchive.write(AdapterFile(base: bases.first, adapters: [combined]), to: output)
+    } else {
+      try PEFTDirectory.write(combined, baseModelName: bases.first?.name, to: output)
+    }
+  }
+
+  /// Writes the base with adapters folded in one after another, as a checkpoint that needs none.
   ///
   /// The products are computed in float32, then a probe runs through the adapted and the merged model.
-  /// - Parameter dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each
-  ///   tensor as the base stores it.
+  /// - Parameters:
+  ///   - combination: how several LoRA adapters become one first; nil adds up exactly what they change.
+  ///   - dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each tensor as
+  ///     the base stores it.
   /// - Returns: the largest difference of the probe's log-probabilities, before the weights were rounded.
   /// - Throws: `SessionError` where that difference is beyond rounding.
   @discardableResult
-  public static func merge(model: String, adapter: String?, to output: String, dtype: DType? = .float32, ignoresFingerprint: Bool = false) throws -> Float {
-    let session = try ModelSession(model: model, adapter: adapter, ignoresFingerprint: ignoresFingerprint)
+  public static func merge(
+    model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String, dtype: DType? = .float32,
+    ignoresFingerprint: Bool = false
+  ) throws -> Float {
+    let session = try ModelSession(model: model, adapters: adapters, combination: combination, ignoresFingerprint: ignoresFingerprint)
     let adapted = try probe(session)
-    try session.delta?.merge()
+    try session.adapters.merge()
     let merged = try probe(session)
     let difference = zip(adapted, merged).map { abs($0 - $1) }.max() ?? 0
     guard difference < 1e-3 else {
-      throw SessionError(.data, "\(adapter ?? model): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
+      let names = adapters.isEmpty ? model : adapters.map(\.path).joined(separator: " + ")
+      throw SessionError(.data, "\(names): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
     }
     try write(session.model, base: session.directory, task: session.task, labels: session.labels, dtype: dtype, to: output)
     return difference

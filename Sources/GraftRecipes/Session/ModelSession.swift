@@ -36,39 +36,60 @@ public final class ModelSession {
   public let path: String
   public let task: LearningTask
   public let directory: ModelDirectory
-  public private(set) var delta: Delta?
+  /// What is on the model.
+  public let adapters: AdapterSet
   /// The names of a classifier's labels, in the order of its outputs.
   public let labels: [String]
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
-  ///   - adapter: an HDF5 file, a run directory or a PEFT directory.
-  ///   - task: what the model is for; nil is what the adapter, or else the checkpoint, says.
-  ///   - style: which tokens of a decoder see which; nil is what the adapter was trained with, or else the checkpoint.
+  ///   - adapters: files or directories of adapters, which are put on together.
+  ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
+  ///   - task: what the model is for; nil is what the adapters, or else the checkpoint, say.
+  ///   - style: which tokens of a decoder see which; nil is what the adapters were trained with, or else the checkpoint.
   ///   - ignoresFingerprint: whether an adapter for another base is used all the same.
   ///   - isHeadless: whether hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
-  /// - Throws: what reading the model, the adapter or its configuration throws.
+  /// - Throws: what reading the model, the adapters or their configurations throws.
   public init(
-    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
-    ignoresFingerprint: Bool = false, isHeadless: Bool = false
+    model path: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, task: LearningTask? = nil,
+    frozenType: DType = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     self.path = path
     let configuration = try Checkpoint.configuration(in: path)
-    let file = try adapter.map { try AdapterFile.read($0) }
-    let stored = try file?.adapter()
-    self.task = task ?? LearningTask(peftName: stored?.taskType) ?? LearningTask(of: configuration)
-    let trained = stored?.training?.state?["labels"]?.array?.compactMap(\.string) ?? []
-    let trainedStyle = stored?.training?.state?[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init)
-    labels = trained.isEmpty ? DataPreparation.configuredLabels(configuration) : trained
+    let files = try adapters.map { try AdapterFile.read($0.path) }
+    var parts = try zip(files, adapters).map { (adapter: try $0.adapter(), weight: $1.weight, path: $1.path) }
+    self.task = task ?? parts.lazy.compactMap { LearningTask(peftName: $0.adapter.taskType) }.first ?? LearningTask(of: configuration)
+    let states = parts.compactMap { $0.adapter.training?.state }
+    let trained = states.lazy.compactMap { $0["labels"]?.array?.compactMap(\.string) }.first { !$0.isEmpty }
+    let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
+    labels = trained ?? DataPreparation.configuredLabels(configuration)
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained.isEmpty ? nil : trained.count, frozenType: frozenType,
-      style: style ?? trainedStyle, isHeadless: isHeadless && adapter == nil,
+      path, task: self.task, labels: trained?.count, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(stored?.training?.seed ?? 0)))
-    guard let file, let stored, let adapter else { return }
-    if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter) }
-    let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter)
-    delta = try Delta(method, on: model.catalog, from: stored.weights(from: adapter))
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)))
+    self.adapters = AdapterSet(on: directory.model.catalog)
+    for (file, adapter) in zip(files, adapters) {
+      if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter.path) }
+    }
+    if let combination, !parts.isEmpty {
+      let combined = try combination.combine(parts.map { ($0.adapter, $0.weight) })
+      parts = [(combined, 1, adapters.map(\.path).joined(separator: " + "))]
+    }
+    for (index, part) in parts.enumerated() {
+      let method = try MethodCatalog.decode(stored: part.adapter.configuration, from: part.path)
+      try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+    }
+    try self.adapters.activate(parts.enumerated().map { ("\($0.offset)", $0.element.weight) })
+  }
+
+  /// The model with one adapter or none.
+  public convenience init(
+    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    ignoresFingerprint: Bool = false, isHeadless: Bool = false
+  ) throws {
+    try self.init(
+      model: path, adapters: adapter.map { [WeightedAdapter($0)] } ?? [], task: task, frozenType: frozenType, style: style,
+      ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
   }
 
   public var model: any Model { directory.model }
@@ -104,14 +125,14 @@ public final class ModelSession {
   /// - Throws: `SessionError` that names the first parameter which is not finite, where a result is not.
   public func requireFinite(_ values: some Sequence<Float>) throws {
     guard values.contains(where: { !$0.isFinite }) else { return }
-    throw Self.nonFiniteError(path, model.catalog, delta)
+    throw Self.nonFiniteError(path, model.catalog, adapters.deltas)
   }
 
-  static func nonFiniteError(_ path: String, _ catalog: SiteCatalog, _ delta: Delta?) -> SessionError {
+  static func nonFiniteError(_ path: String, _ catalog: SiteCatalog, _ deltas: [Delta]) -> SessionError {
     if let parameter = catalog.firstNonFiniteParameter() {
       return SessionError(.nonFinite, "\(path): \(parameter.path) holds values that are not finite; the checkpoint is damaged, fetch it again")
     }
-    if let entry = delta?.parameters.first(where: { $0.parameter.value.firstNonFiniteIndex != nil }) {
+    if let entry = deltas.flatMap(\.parameters).first(where: { $0.parameter.value.firstNonFiniteIndex != nil }) {
       return SessionError(.nonFinite, "\(entry.key): the adapter holds values that are not finite; train it with a lower learning rate")
     }
     return SessionError(.nonFinite, "\(path): the model's results are not finite, though its weights are; keep the weights in float32")

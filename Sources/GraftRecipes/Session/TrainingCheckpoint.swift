@@ -12,10 +12,10 @@ struct TrainingCheckpoint {
   let tokens: Int
   let metrics: [JSON]
   let weights: InMemoryWeights
-  private let optimizerState: [String: Tensor]
+  private let optimizerState: [String: Tensor], methodState: [String: Tensor]
   private let path: String
 
-  private static let group = "optimizer"
+  private static let group = "optimizer", methodGroup = "method"
 
   /// The newest checkpoint of a run directory.
   /// - Throws: `SessionError` where there is none.
@@ -26,11 +26,14 @@ struct TrainingCheckpoint {
     let path = "\(run)/checkpoints/\(name)/adapter.h5"
     let stored = try AdapterFile.read(path).adapter()
     let training = stored.training
-    let state = training?.tensorGroups.first { $0.name == group }?.tensors ?? []
+    func state(_ name: String) -> [String: Tensor] {
+      let tensors = training?.tensorGroups.first { $0.name == name }?.tensors ?? []
+      return Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
+    }
     return TrainingCheckpoint(
       step: training?.step ?? step, tokens: training?.state?["tokens"]?.int ?? 0,
       metrics: try (training?.metrics ?? "").split(separator: "\n").map { try JSON(parsing: String($0)) },
-      weights: stored.weights(from: path), optimizerState: Dictionary(state.map { ($0.name, $0.tensor) }) { first, _ in first }, path: path)
+      weights: stored.weights(from: path), optimizerState: state(group), methodState: state(methodGroup), path: path)
   }
 
   func restore(_ optimizer: Optimizer) throws {
@@ -40,16 +43,25 @@ struct TrainingCheckpoint {
     }
   }
 
+  /// Goes on with what the method keeps beside its parameters, where it keeps something.
+  func restore(_ schedule: (any TrainingSchedule)?) throws {
+    try schedule?.restore { name in
+      guard let tensor = methodState[name] else { throw SessionError(.data, "\(path): no \(name) of the method's; start afresh") }
+      return tensor
+    }
+  }
+
   static func write(
     delta: Delta, optimizer: Optimizer, step: Int, epoch: Double, tokens: Int, seed: Int, metrics: [JSON], recipe: String, in run: String,
     keeping limit: Int?
   ) throws {
-    var stored = try delta.stored(taskType: nil)
+    var stored = try delta.stored(taskType: nil, isFinished: false)
     var training = StoredTraining(step: step, epoch: epoch, seed: seed)
     training.recipe = recipe
     training.metrics = metrics.map { $0.serialized() + "\n" }.joined()
     training.state = ["tokens": .integer(tokens)]
     training.tensorGroups = [(group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) })]
+    if let schedule = delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
     stored.training = training
     let folder = "\(run)/checkpoints/step-\(step)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

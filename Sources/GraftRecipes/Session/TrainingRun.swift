@@ -139,11 +139,15 @@ public final class TrainingRun {
 
     let checkpoint = resuming ? try TrainingCheckpoint.newest(in: output) : nil
     delta = try base.attach(recipe, from: checkpoint?.weights)
+    try delta.schedule?.prepare(stepCount: stepCount)
     let catalog = base.model.catalog
+    let faster = try FasterFactors(t, peak: schedule.peak, method: type(of: delta.method).name)
     optimizer = Optimizer(
-      t.updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: t.weightDecay, isDecayed: { DecayRule.applies(to: $0, in: catalog) })
+      t.updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: t.weightDecay, isDecayed: { DecayRule.applies(to: $0, in: catalog) },
+      rateFactor: { faster?.rateFactor(of: $0) ?? 1 })
     if let checkpoint {
       try checkpoint.restore(optimizer)
+      try checkpoint.restore(delta.schedule)
       firstStep = checkpoint.step
       earlierMetrics = checkpoint.metrics
       earlierTokens = checkpoint.tokens
@@ -179,6 +183,9 @@ public final class TrainingRun {
       settings: Trainer.Settings(
         schedule: schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
         seed: t.seed),
+      hooks: delta.schedule.map { schedule in
+        Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradientScale: $1) })
+      } ?? Trainer.Hooks(),
       startingTokens: earlierTokens, loss: model.loss)
     BufferPool.shared.resetPeak()
 

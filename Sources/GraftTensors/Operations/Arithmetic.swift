@@ -43,6 +43,15 @@ public func sum(_ a: Tensor) -> Tensor {
   }
 }
 
+/// The root of the sum of all elements' squares; its gradient at zero is zero.
+/// - Returns: a scalar.
+public func euclideanNorm(_ a: Tensor) -> Tensor {
+  let norm = a.sumOfSquares.squareRoot(), input = a.slot
+  return recorded("euclideanNorm", Tensor([Float(norm)], []), from: input) { gradient, tape in
+    tape.accumulate(scaled(a, by: norm > 0 ? Float(Double(gradient.scalar) / norm) : 0), into: input)
+  }
+}
+
 /// `a [rows, columns]` with every row multiplied by `row [columns]`.
 public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
@@ -154,6 +163,7 @@ let arithmeticSpecimens: [OperationSpecimen] = [
   OperationSpecimen("multiply", .init("a", [3, 5]), .init("b", [3, 5])) { $0[0] * $0[1] },
   OperationSpecimen("scale", .init("a", [7])) { -1.5 * $0[0] },
   OperationSpecimen("sum", .init("a", [4, 6])) { sum($0[0]) },
+  OperationSpecimen("euclideanNorm", .init("a", [4, 6])) { euclideanNorm($0[0]) },
   OperationSpecimen("scaleColumns", .init("a", [600, 3]), .init("row", [3])) { scaleColumns($0[0], by: $0[1]) },
   OperationSpecimen("addRow", .init("a", [600, 3]), .init("row", [3])) { addRow($0[0], $0[1]) },
 ]

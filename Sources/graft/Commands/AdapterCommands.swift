@@ -39,29 +39,3 @@ struct Import: ParsableCommand {
     if !shared.quiet { Console.note("saved: \(output)") }
   }
 }
-
-struct Merge: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Write the base with an adapter folded in; without one, in another type.",
-    discussion: "Example: graft merge --model Data/models/seedling --adapter runs/quickstart --output merged")
-
-  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
-  @Option(help: ArgumentHelp("An adapter.", valueName: "path")) var adapter: String?
-  @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
-  @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
-  @Flag(help: "Use an adapter that was made for another base.") var force = false
-  @OptionGroup var shared: SharedOptions
-
-  func validate() throws {
-    if let dtype, !["float32", "bfloat16", "float16"].contains(dtype) {
-      throw ValidationError("--dtype: unknown type \(dtype); use float32, bfloat16 or float16")
-    }
-  }
-
-  func run() throws {
-    shared.apply()
-    let difference = try AdapterOperations.merge(
-      model: model, adapter: adapter, to: output, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
-    if !shared.quiet { Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(difference))") }
-  }
-}

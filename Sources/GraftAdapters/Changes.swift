@@ -1,0 +1,124 @@
+import GraftLayers
+import GraftTensors
+
+/// A parameter of the base that a delta has values of its own for.
+final class AdoptedParameter {
+  /// What the values are stored under.
+  let key: String
+  let parameter: Parameter
+  private let isTrained: Bool
+  private var values: Tensor
+  private var original: (value: Tensor, isTrainable: Bool)?
+
+  /// - Parameter isTrained: whether the values are to be trained while they are in place.
+  init(key: String, _ parameter: Parameter, values: Tensor, isTrained: Bool) {
+    (self.key, self.parameter, self.values, self.isTrained) = (key, parameter, values, isTrained)
+  }
+
+  /// The delta's values, in place or not.
+  var current: Tensor { original == nil ? values : parameter.value }
+
+  /// What the delta adds to the base's own values, which are in place.
+  var change: Tensor { values.converted(to: .float32) - parameter.value.converted(to: .float32) }
+
+  func put() {
+    guard original == nil else { return }
+    original = (parameter.value, parameter.isTrainable)
+    if isTrained { parameter.isTrainable = true }
+    parameter.assign(values)
+  }
+
+  func takeBack() {
+    guard let original else { return }
+    values = parameter.value
+    parameter.isTrainable = original.isTrainable
+    parameter.assign(original.value)
+    parameter.gradient = nil
+    self.original = nil
+  }
+}
+
+/// What a delta does to a base: slots filled and parameters replaced, which can be done and undone any number of times.
+final class Changes {
+  private(set) var seams: [Seam] = []
+  private(set) var adopted: [AdoptedParameter] = []
+  private(set) var isInPlace = false
+  /// The base's weights before the changes were folded into them.
+  private var unmerged: [(parameter: Parameter, value: Tensor)]?
+
+  var isMerged: Bool { unmerged != nil }
+
+  /// Makes one more change, at once.
+  /// - Throws: `TuningError` where the slot is taken.
+  func add(_ seam: Seam) throws(TuningError) {
+    guard seam.isFree else { throw Self.taken(seam) }
+    seams.append(seam)
+    seam.fill()
+    isInPlace = true
+  }
+
+  func add(_ adoption: AdoptedParameter) {
+    adopted.append(adoption)
+    adoption.put()
+    isInPlace = true
+  }
+
+  /// Takes changes that `attach` will make.
+  func hold(_ seams: [Seam], _ adopted: [AdoptedParameter]) {
+    self.seams += seams
+    self.adopted += adopted
+  }
+
+  private static func taken(_ seam: Seam) -> TuningError { TuningError("\(seam.path): already has an adapter; detach it first") }
+
+  /// Does what was undone.
+  /// - Throws: `TuningError` where a slot has been taken meanwhile; nothing is changed then.
+  func attach() throws(TuningError) {
+    guard !isInPlace else { return }
+    guard !isMerged else { throw TuningError("the delta is part of the base's weights; unmerge it first") }
+    for (index, seam) in seams.enumerated() {
+      guard seam.isFree else {
+        for filled in seams[..<index] { filled.empty() }
+        throw Self.taken(seam)
+      }
+      seam.fill()
+    }
+    for adoption in adopted { adoption.put() }
+    isInPlace = true
+  }
+
+  /// Undoes everything: the base is as it was, to the bit.
+  func detach() {
+    guard isInPlace else { return }
+    for adoption in adopted.reversed() { adoption.takeBack() }
+    for seam in seams.reversed() { seam.empty() }
+    isInPlace = false
+  }
+
+  /// Folds the changes into the base's weights and leaves the slots empty.
+  ///
+  /// - Parameter base: whose weights are kept until `unmerge`.
+  /// - Throws: `TuningError` where no weights can express a change; the changes are in place then.
+  func merge(into base: SiteCatalog) throws(TuningError) {
+    guard !isMerged else { return }
+    try attach()
+    detach()
+    let before = base.parameters.map { ($0, $0.value) }
+    do {
+      // First, since adapters in slots may compute from them.
+      for adoption in adopted { adoption.parameter.assign(adoption.current) }
+      for seam in seams { try seam.merge() }
+    } catch {
+      for (parameter, value) in before { parameter.assign(value) }
+      try attach()
+      throw error
+    }
+    unmerged = before
+  }
+
+  /// Takes the changes out of the base's weights, which are as they were, to the bit; nothing is in place then.
+  func unmerge() {
+    for (parameter, value) in unmerged ?? [] { parameter.assign(value) }
+    unmerged = nil
+  }
+}

@@ -1,0 +1,62 @@
+import GraftLayers
+
+/// A slot of the base with what a delta puts in it.
+enum Seam {
+  case linear(Linear, any LinearAdapter)
+  case table(Embedding, any EmbeddingTableAdapter)
+  case prompt(Embedding, any PromptAdapter)
+  case prefix(Attention, any AttentionPrefix)
+  case supplement(Attention, any AttentionSupplement)
+  case residual(Linear, any ResidualAdapter)
+
+  /// The slot's module.
+  var path: String {
+    switch self {
+    case .linear(let layer, _), .residual(let layer, _): layer.path
+    case .table(let embedding, _), .prompt(let embedding, _): embedding.path
+    case .prefix(let attention, _), .supplement(let attention, _): attention.path
+    }
+  }
+
+  var isFree: Bool {
+    switch self {
+    case .linear(let layer, _): layer.adapter == nil
+    case .residual(let layer, _): layer.residualAdapter == nil
+    case .table(let embedding, _): embedding.adapter == nil
+    case .prompt(let embedding, _): embedding.prompt == nil
+    case .prefix(let attention, _): attention.prefix == nil
+    case .supplement(let attention, _): attention.supplement == nil
+    }
+  }
+
+  func fill() {
+    switch self {
+    case .linear(let layer, let adapter): layer.adapter = adapter
+    case .residual(let layer, let adapter): layer.residualAdapter = adapter
+    case .table(let embedding, let adapter): embedding.adapter = adapter
+    case .prompt(let embedding, let adapter): embedding.prompt = adapter
+    case .prefix(let attention, let adapter): attention.prefix = adapter
+    case .supplement(let attention, let adapter): attention.supplement = adapter
+    }
+  }
+
+  func empty() {
+    switch self {
+    case .linear(let layer, _): layer.adapter = nil
+    case .residual(let layer, _): layer.residualAdapter = nil
+    case .table(let embedding, _): embedding.adapter = nil
+    case .prompt(let embedding, _): embedding.prompt = nil
+    case .prefix(let attention, _): attention.prefix = nil
+    case .supplement(let attention, _): attention.supplement = nil
+    }
+  }
+
+  /// Folds into the base's weights what they can express.
+  func merge() throws(TuningError) {
+    switch self {
+    case .linear(let layer, let adapter): try adapter.merge(into: layer)
+    case .table(let embedding, let adapter): try adapter.merge(into: embedding)
+    case .prompt, .prefix, .supplement, .residual: throw TuningError("\(path): its adapter adds computation, which no weights can express")
+    }
+  }
+}

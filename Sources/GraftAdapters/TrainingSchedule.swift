@@ -1,0 +1,23 @@
+import GraftCheckpoints
+import GraftTensors
+
+/// What a method does while it is trained, besides being differentiated.
+public protocol TrainingSchedule: AnyObject {
+  /// Says how many steps there will be, before the first.
+  /// - Throws: `TuningError` where the method's own settings do not fit that number.
+  func prepare(stepCount: Int) throws
+  /// What is added to a step's loss, computed from the method's own parameters; nil for nothing.
+  func penalty() -> Tensor?
+  /// Told of an update while its gradients are still on the parameters.
+  /// - Parameters:
+  ///   - step: counted from 1.
+  ///   - gradientScale: what the update multiplied into the gradients.
+  func updated(step: Int, gradientScale: Float)
+  /// What a checkpoint keeps to go on from.
+  var state: [StoredTensor] { get }
+  /// Goes on from a checkpoint.
+  /// - Throws: what `tensor` throws for a name it lacks.
+  func restore(_ tensor: (_ name: String) throws -> Tensor) throws
+  /// Makes of the delta as it is trained what is kept of it in the end.
+  func finish(_ stored: inout StoredAdapter)
+}

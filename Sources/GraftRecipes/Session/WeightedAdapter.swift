@@ -1,0 +1,31 @@
+import GraftAdapters
+import GraftCheckpoints
+
+/// An adapter to be put on a model, alone or as a part of a mixture.
+public struct WeightedAdapter: Sendable, Hashable {
+  /// An HDF5 file, a run directory or a PEFT directory.
+  public var path: String
+  /// What the change that it makes is multiplied by.
+  public var weight: Float
+
+  public init(_ path: String, weight: Float = 1) { (self.path, self.weight) = (path, weight) }
+}
+
+/// How several adapters become one.
+public struct AdapterCombination: Sendable, Hashable {
+  public var kind: LoRACombination
+  /// The result's rank, for `svd`; the largest of the adapters' own where nil.
+  public var rank: Int?
+
+  public init(_ kind: LoRACombination, rank: Int? = nil) { (self.kind, self.rank) = (kind, rank) }
+
+  /// The files' adapters as one.
+  /// - Throws: what `LoRACombination.combine` throws, and `SessionError` for adapters of different tasks.
+  func combine(_ parts: [(adapter: StoredAdapter, weight: Float)]) throws -> StoredAdapter {
+    let tasks = Set(parts.compactMap(\.adapter.taskType))
+    guard tasks.count < 2 else {
+      throw SessionError(.data, "the adapters are for different tasks, \(tasks.sorted().joined(separator: " and ")); combine those of one task")
+    }
+    return try kind.combine(parts, rank: rank)
+  }
+}

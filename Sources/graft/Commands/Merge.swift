@@ -1,0 +1,60 @@
+import ArgumentParser
+import GraftRecipes
+import GraftTensors
+
+struct Merge: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the base with adapters folded in; without one, in another type.",
+    discussion: """
+      Example: graft merge --model Data/models/seedling --adapter runs/quickstart --output merged
+
+      Several adapters are folded in one after another, each times its weight:
+        graft merge --model Data/models/seedling --adapter a.h5 --weight 0.7 --adapter b.h5 --weight 0.3 --output merged
+      That is the exact sum of what they change. With --combination, LoRA adapters become one first, as with `graft combine`.
+      """)
+
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Option(help: ArgumentHelp("An adapter; may be given several times.", valueName: "path")) var adapter: [String] = []
+  @OptionGroup var combining: CombinationOptions
+  @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
+  @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
+  @Flag(help: "Use an adapter that was made for another base.") var force = false
+  @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if let dtype, !["float32", "bfloat16", "float16"].contains(dtype) {
+      throw ValidationError("--dtype: unknown type \(dtype); use float32, bfloat16 or float16")
+    }
+  }
+
+  func run() throws {
+    shared.apply()
+    let difference = try AdapterOperations.merge(
+      model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
+      dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
+    if !shared.quiet { Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(difference))") }
+  }
+}
+
+struct Combine: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make one LoRA adapter of several, as PEFT's add_weighted_adapter does.",
+    discussion: """
+      Example: graft combine a.h5 b.h5 --weight 0.7 --weight 0.3 --combination svd --svd-rank 8 --output both.h5
+
+      cat, the default, is exact and has the sum of the ranks; svd is the best approximation of a given rank; linear sums the
+      factors, which need equal ranks, and is rough.
+      """)
+
+  @Argument(help: "LoRA adapters: .h5 files, run directories or PEFT directories.") var adapters: [String]
+  @OptionGroup var combining: CombinationOptions
+  @Option(help: ArgumentHelp("A file that ends with .h5, or a directory in PEFT's format.", valueName: "path")) var output: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    shared.apply()
+    try AdapterOperations.combine(
+      try combining.weighted(adapters), by: combining.chosen ?? AdapterCombination(.cat), to: output)
+    if !shared.quiet { Console.note("saved: \(output)") }
+  }
+}

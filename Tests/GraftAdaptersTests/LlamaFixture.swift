@@ -1,0 +1,45 @@
+import Foundation
+import GraftCheckpoints
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+
+/// What the scripts `make-method-goldens.py` and `make-adapter-goldens.py` have written.
+struct LlamaFixture {
+  private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+  let file: SafetensorsFile
+  /// `adapter_config.json` by name.
+  let configurations: JSON
+
+  init(_ name: String) throws {
+    file = try SafetensorsFile(Self.folder.appending(path: "\(name).safetensors").path)
+    configurations = try JSON(parsing: Data(contentsOf: Self.folder.appending(path: "\(name).json")))
+  }
+
+  /// The tensors whose names start so, without that start.
+  func tensors(under prefix: String) throws -> [StoredTensor] {
+    try file.tensorNames.filter { $0.hasPrefix(prefix) }.map { StoredTensor(name: String($0.dropFirst(prefix.count)), tensor: try file.tensor($0)) }
+  }
+
+  /// The adapter of a name.
+  func adapter(_ name: String) throws -> StoredAdapter {
+    let configuration = configurations[name] ?? .null
+    let type = configuration["peft_type"]?.string ?? ""
+    return StoredAdapter(
+      name: name, method: type.lowercased(), peftType: type, taskType: configuration["task_type"]?.string, configuration: configuration,
+      tensors: try tensors(under: "\(name)/"))
+  }
+
+  /// The tiny Llama that all of them adapt.
+  static func makeBase() throws -> Llama {
+    let config: JSON = [
+      "model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "num_key_value_heads": 2, "head_dim": 4, "rms_norm_eps": 1e-5,
+    ]
+    let weights = InMemoryWeights(name: "base", try LlamaFixture("methods").tensors(under: "base/"))
+    let catalog = SiteCatalog()
+    catalog.modelType = "llama"
+    return try Llama(ArchitectureConfiguration(config, source: "base"), modelType: "llama", in: Scope(source: weights, catalog: catalog))
+  }
+}
