@@ -38,6 +38,7 @@ METHODS = {
     "adaption": dict(peft_type="ADAPTION_PROMPT", adapter_len=3, adapter_layers=2),
     "prompt": dict(peft_type="PROMPT_TUNING", num_virtual_tokens=3),
     "prefix": dict(peft_type="PREFIX_TUNING", num_virtual_tokens=3),
+    "lora-tokens": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["q_proj"], trainable_token_indices=[17, 3]),
 }
 
 

@@ -30,6 +30,8 @@ public final class Attachment {
   public var schedule: (any TrainingSchedule)?
   /// What is done to the base.
   let changes = Changes()
+  /// What was made for each filled slot, in the order of `changes.seams`.
+  private(set) var seamKeys: [[String]] = []
   /// What is stored in place of the parameters it is computed from.
   private(set) var computed: [(key: String, value: () -> Tensor)] = []
   private var reparameters: Set<String> = []
@@ -50,31 +52,37 @@ public final class Attachment {
 
   /// Puts an adapter in a linear layer's slot.
   /// - Throws: `TuningError` where the slot is taken.
-  public func fill(_ layer: Linear, with adapter: some LinearAdapter) throws(TuningError) { try changes.add(.linear(layer, adapter)) }
+  public func fill(_ layer: Linear, with adapter: some LinearAdapter) throws(TuningError) { try fill(.linear(layer, adapter)) }
 
   /// Puts an adapter in an embedding's slot.
   /// - Throws: `TuningError` where the slot is taken.
   public func fill(_ embedding: Embedding, with adapter: some EmbeddingTableAdapter) throws(TuningError) {
-    try changes.add(.table(embedding, adapter))
+    try fill(.table(embedding, adapter))
   }
 
   /// Puts virtual tokens before every sequence.
   /// - Throws: `TuningError` where there are some.
-  public func fill(_ embedding: Embedding, with prompt: some PromptAdapter) throws(TuningError) { try changes.add(.prompt(embedding, prompt)) }
+  public func fill(_ embedding: Embedding, with prompt: some PromptAdapter) throws(TuningError) { try fill(.prompt(embedding, prompt)) }
 
   /// Puts keys and values before those of every sequence.
   /// - Throws: `TuningError` where there are some.
-  public func fill(_ attention: Attention, with prefix: some AttentionPrefix) throws(TuningError) { try changes.add(.prefix(attention, prefix)) }
+  public func fill(_ attention: Attention, with prefix: some AttentionPrefix) throws(TuningError) { try fill(.prefix(attention, prefix)) }
 
   /// Puts a second attention beside an attention.
   /// - Throws: `TuningError` where there is one.
   public func fill(_ attention: Attention, with supplement: some AttentionSupplement) throws(TuningError) {
-    try changes.add(.supplement(attention, supplement))
+    try fill(.supplement(attention, supplement))
   }
 
   /// Puts an adapter where a layer's output joins the residual stream.
   /// - Throws: `TuningError` where there is one.
-  public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) { try changes.add(.residual(layer, adapter)) }
+  public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) { try fill(.residual(layer, adapter)) }
+
+  private func fill(_ seam: Seam) throws(TuningError) {
+    try changes.add(seam)
+    let keys = root.catalog.parameters.map(\.path), known = seamKeys.reduce(0) { $0 + $1.count }
+    seamKeys.append(Array(keys[known...]))
+  }
 
   /// Makes a parameter of the base part of the delta, under the given key; the base's own bytes stay as they are.
   /// - Throws: what the source throws; `WeightError` where its tensor has another shape.

@@ -21,6 +21,12 @@ final class AdoptedParameter {
   /// What the delta adds to the base's own values, which are in place.
   var change: Tensor { values.converted(to: .float32) - parameter.value.converted(to: .float32) }
 
+  /// How far the values are from the base's own, whichever are in place.
+  var changeNorm: Double {
+    let own = (original?.value ?? parameter.value).converted(to: .float32)
+    return (current.converted(to: .float32) - own).sumOfSquares.squareRoot()
+  }
+
   func put() {
     guard original == nil else { return }
     original = (parameter.value, parameter.isTrainable)

@@ -10,7 +10,7 @@ import GraftTensors
 public final class Delta {
   public let method: any TuningMethod
   private let base: SiteCatalog
-  private let attachment: Attachment
+  let attachment: Attachment
 
   /// - Parameters:
   ///   - base: the sites to adapt.

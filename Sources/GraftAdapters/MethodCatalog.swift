@@ -37,7 +37,7 @@ public enum MethodCatalog {
 
   /// The method of an adapter's stored configuration, read over PEFT's defaults.
   public static func decode(stored configuration: JSON, from location: String) throws -> any TuningMethod {
-    try decode(ConfigTree(configuration, file: location), ignoring: ["peft_type", "task_type"]) { $0.init() }
+    try decode(ConfigTree(configuration, file: location), ignoring: ["peft_type", "task_type", "new_tokens"]) { $0.init() }
   }
 
   private static func decode(

@@ -8,6 +8,8 @@ import GraftLayers
 public protocol TuningMethod: Codable, Sendable {
   /// The `peft_type` of recipes and of PEFT, such as `LORA`.
   static var name: String { get }
+  /// What the documentation says of it.
+  static var card: MethodCard { get }
   /// The defaults of PEFT, which an `adapter_config.json` is read over.
   init()
   /// The defaults of a recipe, which may be better ones.
@@ -25,4 +27,10 @@ extension TuningMethod {
   public static var recipeDefaults: Self { Self() }
   public static var defaultLearningRate: Double { 2e-4 }
   public var isMergeable: Bool { true }
+}
+
+/// A method that can train rows of token tables beside what it does anyway.
+public protocol TokenTrainingMethod: TuningMethod {
+  /// Adds tokens to those whose rows are trained, in each of the tables.
+  mutating func train(tokens: [Int], ofTables tables: [String])
 }

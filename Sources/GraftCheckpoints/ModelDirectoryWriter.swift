@@ -30,11 +30,12 @@ public struct ModelDirectoryWriter {
   ///   - descriptions: every tensor of the model, in any order.
   ///   - configuration: the content of `config.json`; without it the base's is copied.
   ///   - base: the model directory whose configuration and tokenizer files are copied.
+  ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
   ///   - provider: answers the tensor of a description; called once for each.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `provider` throws.
   public func write(
     _ descriptions: [TensorDescription], configuration: JSON? = nil, copyingFilesFrom base: String? = nil,
-    from provider: (TensorDescription) throws -> Tensor
+    tokenizer: JSON? = nil, from provider: (TensorDescription) throws -> Tensor
   ) throws {
     let output = try AtomicDirectory(at: directory)
     let temporary = output.temporaryPath
@@ -44,6 +45,7 @@ public struct ModelDirectoryWriter {
       if let configuration {
         try AtomicFile.write(configuration.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/config.json")
       }
+      if let tokenizer { try AtomicFile.write(tokenizer.serialized(pretty: true).utf8, to: "\(temporary)/tokenizer.json") }
       try output.commit()
       removeStaleWeights(except: weightNames)
     } catch let error as CheckpointError where error.location.hasPrefix(temporary) {

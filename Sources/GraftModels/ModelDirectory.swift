@@ -8,6 +8,8 @@ import GraftTensors
 public struct ModelDirectory {
   public let model: any Model
   public let checkpoint: Checkpoint
+  /// The checkpoint's tensors, with the rows of new tokens where there are some.
+  public let weights: any WeightSource
   public let configuration: JSON
 
   /// - Parameters:
@@ -18,16 +20,24 @@ public struct ModelDirectory {
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
   ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
+  ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0
+    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil
   ) throws {
-    configuration = try Checkpoint.configuration(in: path)
-    let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
+    var configuration = try Checkpoint.configuration(in: path)
     checkpoint = try Checkpoint(directory: path)
+    if let vocabularySize, let oldSize = configuration["vocab_size"]?.int, vocabularySize > oldSize {
+      weights = GrownVocabulary(checkpoint, from: oldSize, to: vocabularySize)
+      configuration["vocab_size"] = .integer(vocabularySize)
+    } else {
+      weights = checkpoint
+    }
+    self.configuration = configuration
+    let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
     let scope = Scope(
-      source: checkpoint, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
+      source: weights, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
     model = try ModelRegistry.build(config, task: task, labels: labels, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
       in: scope)
   }

@@ -27,7 +27,7 @@ import Testing
     for (index, name) in set.names.enumerated() {
       try set.activate(name)
       for (_, parameter) in try #require(set.delta(named: name)).parameters {
-        parameter.assign(RandomStream(seed: UInt64(index)).split(parameter.path).normal(parameter.shape, standardDeviation: 0.3))
+        parameter.assign(RandomStream(seed: UInt64(50 + index)).split(parameter.path).normal(parameter.shape, standardDeviation: 0.3))
       }
     }
     set.disable()

@@ -10,7 +10,7 @@ import Testing
 /// What PEFT computes with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
 @Suite struct MethodGoldenTests {
   static let names = [
-    "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "norms", "oft", "oft-exact", "olora", "pissa", "prefix",
+    "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "pissa", "prefix",
     "prompt", "tokens", "vera",
   ]
   @Test(arguments: names) func `states and gradients are PEFT's`(_ name: String) throws {

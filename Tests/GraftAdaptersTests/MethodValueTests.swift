@@ -138,6 +138,33 @@ import Testing
     #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - expected) < 1e-4)
   }
 
+  @Test(arguments: [false, true]) func `LoRA trains rows of the embedding and of the head`(isTied: Bool) throws {
+    let model = try makeTinyModel(tiesHead: isTied), changed = try makeTinyModel(tiesHead: isTied)
+    let rows = RandomStream(seed: 8).normal([2, 16]), outputs = isTied ? rows : RandomStream(seed: 9).normal([2, 16])
+    for (path, rows) in [("model.embed_tokens.weight", rows), ("lm_head.weight", outputs)] {
+      guard let table = changed.catalog.parameter(path) else { continue }
+      table.assign(concatenateRows([table.value.rows(0..<5), rows, table.value.rows(7..<40)]))
+    }
+    let expected = changed.loss(tinyBatch(), .inference, scale: 1).scalar
+
+    var method = LoRA()
+    (method.r, method.targetModules) = (2, .names(["q_proj"]))
+    method.train(tokens: [5, 6], ofTables: ["model.embed_tokens"] + (isTied ? [] : ["lm_head"]))
+    let delta = try Delta(method, on: model.catalog)
+    let before = model.loss(tinyBatch(), .inference, scale: 1).scalar
+    let trained = delta.parameters.filter { $0.key.hasSuffix(".token_adapter.trainable_tokens_delta") }
+    #expect(trained.map(\.key) == ["model.embed_tokens", "lm_head"].prefix(isTied ? 1 : 2).map {
+      "base_model.model.\($0).token_adapter.trainable_tokens_delta"
+    })
+    for ((_, parameter), rows) in zip(trained, [rows, outputs]) { parameter.assign(rows) }
+    let adapted = model.loss(tinyBatch(), .inference, scale: 1).scalar
+    #expect(abs(adapted - expected) < 1e-4 && abs(before - expected) > 1e-2)
+    _ = model.differentiate()
+    #expect(trained.allSatisfy { $0.parameter.gradient != nil })
+    try delta.merge()
+    #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - expected) < 1e-4)
+  }
+
   @Test func `a head that shares its table is not merged by itself`() throws {
     let model = try makeTinyModel(tiesHead: true)
     var method = LoRA()

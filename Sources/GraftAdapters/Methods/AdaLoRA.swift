@@ -9,6 +9,9 @@ import GraftTensors
 public struct AdaLoRA: TuningMethod {
   public static let name = "ADALORA"
   public static let defaultLearningRate = 2e-3
+  public static let card = MethodCard(
+    title: "AdaLoRA", formula: "`W x + b + s P (λ * Q x)`, triplets dropped while training", parameters: "`r (in + out + 1)` a target",
+    seam: "linear layers", source: "Zhang et al. 2023")
 
   /// Triplets of each layer at first.
   public var initR = 12
@@ -78,8 +81,7 @@ public struct AdaLoRA: TuningMethod {
         a: try scope.parameter("lora_A", [rank, layer.inputSize], .normal(standardDeviation: 0.02)),
         b: try scope.parameter("lora_B", [layer.outputSize, rank], .normal(standardDeviation: 0.02)),
         values: try scope.parameter("lora_E", [rank, 1], initLoraWeights ? .zeros : .normal(standardDeviation: 0.02)),
-        // Triplets that are gone leave the scale of the others as it was.
-        scale: Float((loraAlpha > 0 ? loraAlpha : Double(rank)) / (Double(initR) + 1e-5)), dropout: Float(loraDropout))
+        scale: scale(rank: rank), dropout: Float(loraDropout))
       triplets.append((layer.path, adapter))
       // A layer may have lost all of its triplets.
       if rank > 0 { try attachment.fill(layer, with: adapter) }
@@ -99,6 +101,9 @@ public struct AdaLoRA: TuningMethod {
     }
     guard orthRegWeight >= 0 else { throw TuningError("orth_reg_weight: is \(orthRegWeight); it must not be negative") }
   }
+
+  /// Triplets that are gone leave the scale of the others as it was.
+  func scale(rank: Int) -> Float { Float((loraAlpha > 0 ? loraAlpha : Double(rank)) / (Double(initR) + 1e-5)) }
 
   private var budgetSettings: TripletBudget.Settings {
     TripletBudget.Settings(

@@ -7,6 +7,9 @@ import GraftTensors
 public struct AdaptionPrompt: TuningMethod {
   public static let name = "ADAPTION_PROMPT"
   public static let defaultLearningRate = 5e-3
+  public static let card = MethodCard(
+    title: "LLaMA-Adapter", formula: "a gated second attention to trained vectors", parameters: "`n h + 1` an adapted layer",
+    seam: "attention of the upper layers", source: "Zhang et al. 2023")
 
   /// The end of the attentions' names; `self_attn` where nil.
   public var targetModules: String?

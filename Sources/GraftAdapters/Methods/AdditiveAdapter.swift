@@ -2,7 +2,7 @@ import GraftLayers
 import GraftTensors
 
 /// An adapter that adds a linear function of the layer's input, and can therefore be folded into its weight.
-protocol AdditiveAdapter: LinearAdapter {
+public protocol AdditiveAdapter: LinearAdapter {
   /// - Parameters:
   ///   - x: `[rows, in]`.
   ///   - base: `[rows, out]`, the layer's own output, to which the adapter's is added.
@@ -10,10 +10,10 @@ protocol AdditiveAdapter: LinearAdapter {
 }
 
 extension AdditiveAdapter {
-  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { change(x, addingTo: base.plain(x), pass) }
+  public func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { change(x, addingTo: base.plain(x), pass) }
 
   /// The function's matrix is what it makes of the identity.
-  func merge(into base: Linear) throws(TuningError) {
+  public func merge(into base: Linear) throws(TuningError) {
     try base.merge { change(.identity(base.inputSize), addingTo: $0.transposed, .inference).transposed }
   }
 }

@@ -6,6 +6,9 @@ import GraftLayers
 public struct BitFit: TuningMethod {
   public static let name = "BITFIT"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "BitFit", formula: "the base's own biases", parameters: "all biases",
+    seam: "biases", source: "Ben Zaken et al. 2022")
 
   public var modulesToSave: [String]?
 

@@ -1,13 +1,33 @@
 import GraftLayers
 
-/// Every parameter of the base is trained.
+/// The base's own parameters are trained: every one, or those of some modules and layers.
 public struct FullFineTuning: TuningMethod {
   public static let name = "FULL"
   public static let defaultLearningRate = 2e-5
+  public static let card = MethodCard(
+    title: "full or partial fine-tuning", formula: "the base's own weights", parameters: "all, or those of the chosen modules and layers",
+    seam: "everything", source: "-")
+
+  /// Modules, parameters, or what holds some, such as a block; nil for all.
+  public var targetModules: ModuleSelection?
+  public var excludeModules: ModuleSelection?
+  /// Layers by number; nil for all.
+  public var layersToTransform: OneOrMany<Int>?
+  /// What the numbered layers are called, such as `layers`.
+  public var layersPattern: OneOrMany<String>?
 
   public init() {}
 
+  enum CodingKeys: String, CodingKey {
+    case targetModules = "target_modules"
+    case excludeModules = "exclude_modules"
+    case layersToTransform = "layers_to_transform"
+    case layersPattern = "layers_pattern"
+  }
+
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    for parameter in sites.parameters { try attachment.adopt(parameter, as: parameter.path) }
+    let targets = Targets(
+      modules: targetModules, excluded: excludeModules, layers: layersToTransform?.values, layersPattern: layersPattern?.values ?? [])
+    for parameter in try targets.parameters(in: sites, isStrict: !attachment.isLoading) { try attachment.adopt(parameter, as: parameter.path) }
   }
 }

@@ -7,6 +7,9 @@ import GraftTensors
 public struct IA3: TuningMethod {
   public static let name = "IA3"
   public static let defaultLearningRate = 5e-3
+  public static let card = MethodCard(
+    title: "(IA)³", formula: "`l * (W x + b)`, or `W (l * x) + b` in feed-forward layers", parameters: "`out`, or `in`, a target",
+    seam: "linear layers", source: "Liu et al. 2022")
 
   /// Nil for the family's own.
   public var targetModules: ModuleSelection?

@@ -8,6 +8,9 @@ import GraftTensors
 public struct LoHa: TuningMethod {
   public static let name = "LOHA"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "LoHa", formula: "`W x + b + s ((w1a w1b) * (w2a w2b)) x`", parameters: "`2 r (in + out)` a target",
+    seam: "linear layers", source: "Hyeon-Woo et al. 2022")
 
   public var r = 8
   public var alpha = 8.0

@@ -8,6 +8,9 @@ import GraftTensors
 public struct LoKr: TuningMethod {
   public static let name = "LOKR"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "LoKr", formula: "`W x + b + s (w1 ⊗ w2) x`", parameters: "the factors' sizes",
+    seam: "linear layers", source: "Edalati et al. 2022; Yeh et al. 2024")
 
   public var r = 8
   public var alpha = 8.0

@@ -10,6 +10,9 @@ import GraftTensors
 public struct LoRA: TuningMethod {
   public static let name = "LORA"
   public static let defaultLearningRate = 2e-4
+  public static let card = MethodCard(
+    title: "LoRA, DoRA, rsLoRA, PiSSA, OLoRA", formula: "`W x + b + s B A x`", parameters: "`r (in + out)` a target; DoRA `out` more",
+    seam: "linear layers, embeddings", source: "Hu et al. 2022; Liu et al. 2024; Kalajdzievski 2023; Meng et al. 2024; Büyükakyüz 2024")
 
   public var r = 8
   public var loraAlpha = 8.0
@@ -27,6 +30,8 @@ public struct LoRA: TuningMethod {
   /// Whether the second factor has a bias.
   public var loraBias = false
   public var modulesToSave: [String]?
+  /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
+  public var trainableTokenIndices: TokenSelection?
   public var initLoraWeights = LoRAInitialization.kaiming
 
   public init() {}
@@ -54,6 +59,7 @@ public struct LoRA: TuningMethod {
     case useDora = "use_dora"
     case loraBias = "lora_bias"
     case modulesToSave = "modules_to_save"
+    case trainableTokenIndices = "trainable_token_indices"
     case initLoraWeights = "init_lora_weights"
   }
 
@@ -75,6 +81,7 @@ public struct LoRA: TuningMethod {
     }
     try attachment.adoptBiases(bias, of: sites, targets: matched.compactMap(\.linear))
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
+    try trainableTokenIndices?.attach(to: sites, in: attachment)
   }
 
   private func validate() throws(TuningError) {

@@ -6,6 +6,9 @@ import GraftLayers
 public struct NormTuning: TuningMethod {
   public static let name = "LN_TUNING"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "norm tuning", formula: "the norms' own weights", parameters: "`h`, twice with biases, a norm",
+    seam: "norms", source: "Zhao et al. 2024")
 
   /// Nil for the family's own.
   public var targetModules: ModuleSelection?

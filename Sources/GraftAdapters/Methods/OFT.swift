@@ -8,6 +8,9 @@ import GraftTensors
 public struct OFT: TuningMethod {
   public static let name = "OFT"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "OFT", formula: "`W R x + b`, `R` a rotation in blocks of size `n`", parameters: "`in (n - 1) / 2` a target",
+    seam: "linear layers", source: "Qiu et al. 2023")
 
   /// How many blocks; 0 where their size is given.
   public var r = 0

@@ -7,6 +7,9 @@ import GraftTensors
 public struct VeRA: TuningMethod {
   public static let name = "VERA"
   public static let defaultLearningRate = 4e-3
+  public static let card = MethodCard(
+    title: "VeRA", formula: "`W x + b + λb * B (λd * A x)`, `A` and `B` fixed and shared", parameters: "`r + out` a target",
+    seam: "linear layers", source: "Kopiczko et al. 2024")
 
   public var r = 256
   public var targetModules: ModuleSelection?

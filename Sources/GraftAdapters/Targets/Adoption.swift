@@ -51,7 +51,7 @@ extension Attachment {
 extension Linear {
   /// Replaces the weight by what `change` makes of it as a float32 `[out, in]`, in the type it had.
   /// - Throws: `TuningError` where the matrix belongs to another layer too, or the result is not finite.
-  func merge(_ change: (_ weight: Tensor) -> Tensor) throws(TuningError) {
+  public func merge(_ change: (_ weight: Tensor) -> Tensor) throws(TuningError) {
     guard weight.path == path + ".weight" else {
       throw TuningError("\(path): shares \(weight.path), which merging would change too; use the delta as an adapter")
     }

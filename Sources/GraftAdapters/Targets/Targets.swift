@@ -1,5 +1,6 @@
 import GraftConfiguration
 import GraftLayers
+import GraftTensors
 
 /// Which of a model's sites a method adapts: the keys that PEFT's injected methods share.
 public struct Targets: Sendable {
@@ -50,6 +51,27 @@ public struct Targets: Sendable {
       case .names(let names): throw Self.nothingMatches(names.joined(separator: ", "), kind, candidates)
       }
     }
+    return matched
+  }
+
+  /// The parameters that match, themselves or by anything that holds them; all where no modules are chosen.
+  /// - Parameter isStrict: whether every name must match something, rather than any.
+  /// - Throws: `TuningError` where nothing matches.
+  func parameters(in sites: SiteCatalog, isStrict: Bool) throws(TuningError) -> [Parameter] {
+    func holders(_ parameter: Parameter) -> [String] {
+      let components = parameter.path.split(separator: ".")
+      return components.indices.map { components[...$0].joined(separator: ".") }
+    }
+    let isChosen = try modules?.matcher() ?? { _ in true }, isExcluded = try excluded?.matcher() ?? { _ in false }
+    if isStrict, case .names(let names) = modules {
+      for name in names where !sites.parameters.contains(where: { holders($0).contains { ModuleSelection.matches($0, name: name) } }) {
+        throw TuningError("target_modules: \"\(name)\" matches no parameter and nothing that holds one")
+      }
+    }
+    let matched = sites.parameters.filter { parameter in
+      holders(parameter).contains(where: isChosen) && !holders(parameter).contains(where: isExcluded) && isInLayers(parameter.path)
+    }
+    guard !matched.isEmpty else { throw TuningError("target_modules: nothing is left to train; check exclude_modules and layers_to_transform") }
     return matched
   }
 

@@ -46,8 +46,15 @@ extension Recipe {
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
     public var attention: AttentionName?
+    /// Texts that become one token each: the tokenizer and the tables grow, and the new rows are trained and stored.
+    public var newTokens: [String] = []
 
     public init() {}
+
+    enum CodingKeys: String, CodingKey {
+      case path, config, tokenizer, dtype, quantization, attention
+      case newTokens = "new_tokens"
+    }
   }
 
   /// How frozen weights are kept in memory.

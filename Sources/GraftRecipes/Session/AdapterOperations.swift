@@ -59,28 +59,33 @@ public enum AdapterOperations {
       let names = adapters.isEmpty ? model : adapters.map(\.path).joined(separator: " + ")
       throw SessionError(.data, "\(names): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
     }
-    try write(session.model, base: session.directory, task: session.task, labels: session.labels, dtype: dtype, to: output)
+    try write(
+      session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json, dtype: dtype,
+      to: output)
     return difference
   }
 
   /// Writes a model's present weights under the names of a base checkpoint, heads that it lacks under their own.
-  /// - Parameter labels: the names of a classifier's labels.
+  /// - Parameters:
+  ///   - labels: the names of a classifier's labels.
+  ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
   static func write(
-    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], dtype: DType?, to output: String
+    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, dtype: DType?, to output: String
   ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
     let owners = Dictionary(
       catalog.parameters.map { parameter in
         (([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: checkpoint.contains) ?? parameter.path, parameter)
       }) { first, _ in first }
-    let stored = Set(checkpoint.descriptions.map(\.name))
+    let stored = Set(checkpoint.descriptions.map(\.name)), isGrown = base.weights !== checkpoint
     let added = owners.filter { !stored.contains($0.key) }.map { TensorDescription(name: $0.key, of: $0.value.value) }
     // Beside a new head the rest goes by its full names, too: a checkpoint of a bare encoder leaves out their prefix.
     func name(_ stored: String) -> String { added.isEmpty ? stored : owners[stored]?.path ?? stored }
     let storedNames = Dictionary(stored.map { (name($0), $0) }) { first, _ in first }
-    let descriptions = checkpoint.descriptions.map { description in
+    let descriptions = try checkpoint.descriptions.map { description in
       TensorDescription(
-        name: name(description.name), elementType: dtype.map(ElementType.init) ?? description.elementType, shape: description.shape)
+        name: name(description.name), elementType: dtype.map(ElementType.init) ?? description.elementType,
+        shape: isGrown ? try base.weights.tensor(description.name).shape.dimensions : description.shape)
     }
     var configuration = base.configuration
     if let dtype {
@@ -88,10 +93,10 @@ public enum AdapterOperations {
     }
     record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: output).write(
-      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory
+      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer
     ) { description in
       let name = storedNames[description.name] ?? description.name
-      let value = try owners[name]?.value ?? checkpoint.tensor(name)
+      let value = try owners[name]?.value ?? base.weights.tensor(name)
       return description.elementType.dtype.map(value.converted) ?? value
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import GraftAdapters
 import GraftCheckpoints
 import GraftJSON
 import GraftTensors
@@ -7,19 +8,23 @@ import GraftTensors
 public struct Inspection {
   public let json: JSON
 
-  /// - Throws: `CheckpointError` where the path is none of them, or damaged.
-  public init(of path: String) throws {
+  /// - Parameter model: the base of an adapter, which tells what it adapts there and how far it moves the weights.
+  /// - Throws: `CheckpointError` where the path is none of them, or damaged; `SessionError` for a base of what is no adapter.
+  public init(of path: String, model: String? = nil) throws {
     let manager = FileManager.default
     func exists(_ name: String) -> Bool { manager.fileExists(atPath: path + "/" + name) }
     if path.hasSuffix(".safetensors") {
       let file = try SafetensorsFile(path)
       json = Self.weights("safetensors", path, file.descriptions, extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
     } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
-      json = try Self.adapter(path, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil)
+      json = try Self.adapter(path, model: model, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil)
     } else if exists("model/config.json") && !exists("config.json") {
       json = try Self.model(path + "/model")
     } else {
       json = try Self.model(path)
+    }
+    guard model == nil || json["kind"]?.string == "adapter" else {
+      throw SessionError(.usage, "--model: \(path) is no adapter that a base could be given for; leave it out")
     }
   }
 
@@ -29,15 +34,17 @@ public struct Inspection {
     return weights("model", path, checkpoint.descriptions, extra: ["config": configuration])
   }
 
-  private static func adapter(_ path: String, summary: JSON?) throws -> JSON {
+  private static func adapter(_ path: String, model: String?, summary: JSON?) throws -> JSON {
     let file = try AdapterFile.read(path)
-    let adapters = file.adapters.map { adapter -> JSON in
+    let session = try model.map { try ModelSession(model: $0, adapter: path) }
+    let adapters = try file.adapters.map { adapter -> JSON in
+      let modules = try session?.adapters.deltas.first?.modules ?? ModuleReport.modules(of: adapter)
       var norm = 0.0
       for tensor in adapter.tensors { norm += tensor.tensor.converted(to: .float32).sumOfSquares }
       return [
         "name": .string(adapter.name), "peft_type": .string(adapter.peftType), "task_type": adapter.taskType.map(JSON.string) ?? .null,
         "parameters": .integer(adapter.parameterCount), "norm": .number(norm.squareRoot()), "content_sha256": .string(adapter.contentSHA256),
-        "config": adapter.configuration, "tensors": tensors(adapter.tensors.map(\.description)),
+        "config": adapter.configuration, "modules": .array(modules.map(Self.facts(of:))), "tensors": tensors(adapter.tensors.map(\.description)),
       ]
     }
     var json: JSON = ["kind": "adapter", "path": .string(path), "adapters": .array(adapters)]
@@ -49,6 +56,14 @@ public struct Inspection {
     }
     if let summary { json["summary"] = summary }
     return json
+  }
+
+  private static func facts(of module: ModuleReport) -> JSON {
+    [
+      "path": .string(module.path), "kind": module.kind.map(JSON.string) ?? .null, "shape": module.shape.map { .array($0.map(JSON.integer)) } ?? .null,
+      "rank": module.rank.map(JSON.integer) ?? .null, "parameters": .integer(module.parameterCount),
+      "change_norm": module.changeNorm.map(JSON.number) ?? .null,
+    ]
   }
 
   private static func weights(_ kind: String, _ path: String, _ descriptions: [TensorDescription], extra: JSON) -> JSON {
@@ -80,6 +95,9 @@ public struct Inspection {
           let shape = (tensor["shape"]?.array ?? []).compactMap { $0.int.map(String.init) }.joined(separator: ", ")
           lines.append("\(indent)  \(tensor["name"]?.string ?? "")  [\(shape)]  \(tensor["dtype"]?.string ?? "")")
         }
+      } else if key == "modules" {
+        lines.append("\(indent)modules:")
+        lines += ModuleTree(value.array ?? []).lines.map { indent + "  " + $0 }
       } else if let array = value.array, array.contains(where: { $0.object != nil }) {
         for element in array {
           lines.append("\(indent)\(key):")

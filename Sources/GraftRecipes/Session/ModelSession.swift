@@ -36,6 +36,8 @@ public final class ModelSession {
   public let path: String
   public let task: LearningTask
   public let directory: ModelDirectory
+  /// The tokens that the adapters add.
+  let newTokens: NewTokens?
   /// What is on the model.
   public let adapters: AdapterSet
   /// The names of a classifier's labels, in the order of its outputs.
@@ -63,10 +65,11 @@ public final class ModelSession {
     let trained = states.lazy.compactMap { $0["labels"]?.array?.compactMap(\.string) }.first { !$0.isEmpty }
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
     labels = trained ?? DataPreparation.configuredLabels(configuration)
+    newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
     directory = try ModelDirectory(
       path, task: self.task, labels: trained?.count, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)))
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
       if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter.path) }
@@ -104,7 +107,7 @@ public final class ModelSession {
 
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
-    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
+    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
     loadedTokenizer = tokenizer
     return tokenizer
   }
@@ -119,7 +122,7 @@ public final class ModelSession {
   /// Hashing every weight takes time: only what the adapter recorded is computed.
   private func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {
     recorded.weightsSHA256 == nil && recorded.tokenizerSHA256 == nil
-      ? BaseFingerprint(configuration: directory.configuration) : try BaseFingerprint(of: directory.checkpoint)
+      ? BaseFingerprint(configuration: try directory.checkpoint.configuration()) : try BaseFingerprint(of: directory.checkpoint)
   }
 
   /// - Throws: `SessionError` that names the first parameter which is not finite, where a result is not.

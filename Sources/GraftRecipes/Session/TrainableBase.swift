@@ -18,17 +18,21 @@ struct TrainableBase {
   /// Where the tokenizer and its files are.
   private let companion: String?
   private(set) var method: any TuningMethod
+  let newTokens: NewTokens?
 
   /// - Parameter labels: how many labels a classifier tells apart; the configuration's where nil.
   init(_ recipe: Recipe, labels: Int?) throws {
-    method = try MethodCatalog.decode(recipe: recipe.method)
+    let method = try MethodCatalog.decode(recipe: recipe.method)
+    companion = recipe.model.tokenizer ?? recipe.model.path
+    newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention.flatMap { AttentionStyle(rawValue: $0.rawValue) }
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     if let config = recipe.model.config {
       directory = nil
-      configuration = config.json
+      var configuration = config.json
+      if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
+      self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      companion = recipe.model.tokenizer
       let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
       model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels, style: style,
         pairsSentences: recipe.data.nextSentence, in: scope)
@@ -36,15 +40,17 @@ struct TrainableBase {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
-        pairsSentences: recipe.data.nextSentence, seed: seed)
-      (directory, configuration, name, companion, model) = (loaded, loaded.configuration, path, recipe.model.tokenizer ?? path, loaded.model)
+        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
+      (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
+    self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
   }
 
   /// The same base, in memory once, for another recipe's method.
   func adapted(to recipe: Recipe) throws -> TrainableBase {
     var copy = self
-    copy.method = try MethodCatalog.decode(recipe: recipe.method)
+    let method = try MethodCatalog.decode(recipe: recipe.method)
+    copy.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
     return copy
   }
 
@@ -63,6 +69,7 @@ struct TrainableBase {
   }
 
   func makeTokenizer() throws -> Tokenizer {
+    if let newTokens { return newTokens.extended.tokenizer }
     guard let companion else {
       throw SessionError(.usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
     }
@@ -86,6 +93,13 @@ struct TrainableBase {
       services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
   }
 
+  /// The delta as files keep it, with the tokens it adds.
+  func stored(_ delta: Delta, taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
+    var stored = try delta.stored(taskType: taskType, isFinished: isFinished)
+    if let newTokens { stored.configuration[NewTokens.key] = .array(newTokens.texts.map(JSON.string)) }
+    return stored
+  }
+
   func fingerprint() throws -> BaseFingerprint {
     try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
   }
@@ -94,7 +108,8 @@ struct TrainableBase {
   /// - Parameter labels: the names of a classifier's labels.
   func writeModel(to path: String, task: LearningTask, labels: [String]) throws {
     if let directory {
-      try AdapterOperations.write(model, base: directory, task: task, labels: labels, dtype: nil, to: path)
+      try AdapterOperations.write(
+        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path)
       return
     }
     let parameters = model.catalog.parameters
@@ -103,7 +118,8 @@ struct TrainableBase {
     configuration["torch_dtype"] = .string(DType.float32.description)
     AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: path).write(
-      parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion
+      parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion,
+      tokenizer: newTokens?.extended.json
     ) { description in
       guard let parameter = byName[description.name] else { throw SessionError(.data, "\(description.name): not a parameter of the model") }
       return parameter.value

@@ -278,7 +278,7 @@ public final class TrainingRun {
       try base.writeModel(to: output + "/model", task: recipe.task, labels: labels?.names ?? [])
       return output + "/model"
     }
-    var stored = try delta.stored(taskType: recipe.task.peftName)
+    var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
     var state: JSON = [:]

@@ -8,6 +8,9 @@ import GraftTensors
 public struct PTuning: TuningMethod {
   public static let name = "P_TUNING"
   public static let defaultLearningRate = 1e-3
+  public static let card = MethodCard(
+    title: "P-tuning", formula: "vectors, made by a small network, before the embedded tokens", parameters: "`V h` and the network's; `V h` are kept",
+    seam: "token embedding", source: "Liu et al. 2021")
 
   public enum Encoder: String, ConfigChoice {
     case mlp = "MLP"

@@ -9,6 +9,9 @@ import GraftTensors
 public struct PrefixTuning: TuningMethod {
   public static let name = "PREFIX_TUNING"
   public static let defaultLearningRate = 5e-3
+  public static let card = MethodCard(
+    title: "prefix tuning", formula: "keys and values before those of the tokens", parameters: "`2 L V k`",
+    seam: "attention of every layer", source: "Li and Liang 2021")
 
   public enum Initialization: String, ConfigChoice {
     case zero

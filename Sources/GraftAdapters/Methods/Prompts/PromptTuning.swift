@@ -8,6 +8,9 @@ import GraftTensors
 public struct PromptTuning: TuningMethod {
   public static let name = "PROMPT_TUNING"
   public static let defaultLearningRate = 1e-2
+  public static let card = MethodCard(
+    title: "prompt tuning", formula: "vectors before the embedded tokens", parameters: "`V h`",
+    seam: "token embedding", source: "Lester et al. 2021")
 
   /// What the embeddings start as.
   public enum Initialization: String, ConfigChoice {

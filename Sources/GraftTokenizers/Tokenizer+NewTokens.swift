@@ -1,0 +1,40 @@
+import Foundation
+import GraftJSON
+
+/// What `tokenizer.json` says with tokens added at the end, as the tokenizers library's `add_tokens` adds them.
+public struct ExtendedTokenizer: Sendable {
+  /// The contents of `tokenizer.json`.
+  public let json: JSON
+  public let tokenizer: Tokenizer
+  /// The added tokens' ids, in order.
+  public let newIDs: [Int32]
+
+  /// - Parameters:
+  ///   - directory: the model directory whose tokenizer is extended.
+  ///   - tokens: texts that are to become one token each.
+  /// - Throws: `TokenizerError` for a text that is empty, given twice or a token already, and where the directory's own tokenizer
+  ///   cannot be read.
+  public init(directory: URL, adding tokens: [String]) throws(TokenizerError) {
+    let file = directory.appending(path: "tokenizer.json"), path = file.path(percentEncoded: false)
+    let known = try Tokenizer(directory: directory)
+    var entries = try JSON.ifPresent(at: file)?["added_tokens"]?.array ?? []
+    var nextID = known.vocabularySize
+    for (index, token) in tokens.enumerated() {
+      guard !token.isEmpty else { throw TokenizerError("new_tokens", "one is empty", fix: "give it a text") }
+      guard known.id(for: token) == nil, !tokens[..<index].contains(token) else {
+        throw TokenizerError("new_tokens", "\"\(token)\" is a token already", fix: "leave it out")
+      }
+      entries.append([
+        "id": .integer(nextID), "content": .string(token), "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": false,
+      ])
+      nextID += 1
+    }
+    guard var json = try JSON.ifPresent(at: file) else { throw TokenizerError(path, "no such file", fix: "check the model directory") }
+    json["added_tokens"] = .array(entries)
+    self.json = json
+    let extended = try Tokenizer(json: json, configuration: known.configuration, source: path)
+    tokenizer = extended
+    newIDs = tokens.compactMap { extended.id(for: $0) }
+  }
+}

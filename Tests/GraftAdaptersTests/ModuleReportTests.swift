@@ -1,0 +1,40 @@
+import GraftAdapters
+import GraftLayers
+import GraftTensors
+import Testing
+
+/// What inspection says of an adapter's modules.
+@Suite struct ModuleReportTests {
+  @Test func `norms are those of the change, with the base and without it`() throws {
+    let model = try makeTinyModel()
+    var method = LoRA()
+    (method.r, method.loraAlpha, method.targetModules) = (3, 5, .names(["q_proj", "down_proj", "embed_tokens"]))
+    let delta = try Delta(method, on: model.catalog)
+    randomize(delta.parameters.map(\.parameter), deviation: 0.3)
+    let stored = try delta.stored(taskType: nil), before = model.catalog.parameters.map(\.value.values)
+    let matched = delta.modules, alone = try ModuleReport.modules(of: stored)
+    #expect(zip(model.catalog.parameters, before).allSatisfy { $0.value.values == $1 })
+    #expect(Set(matched.map(\.path)) == Set(alone.map(\.path)) && matched.count == 5)
+    try delta.merge()
+    for module in matched {
+      let index = try #require(model.catalog.parameters.firstIndex { $0.path == module.path + ".weight" })
+      let parameter = model.catalog.parameters[index]
+      let moved = (parameter.value - Tensor(before[index], parameter.shape)).sumOfSquares.squareRoot()
+      #expect(abs(try #require(module.changeNorm) - moved) < 1e-4 * moved, "\(module.path)")
+      let other = try #require(alone.first { $0.path == module.path })
+      #expect(abs(try #require(other.changeNorm) - moved) < 1e-3 * moved, "\(module.path)")
+      #expect(module.rank == 3 && other.rank == 3 && module.parameterCount == other.parameterCount)
+      #expect(module.shape == parameter.shape.dimensions)
+    }
+    #expect(matched.reduce(0) { $0 + $1.parameterCount } == delta.parameterCount)
+  }
+
+  @Test(arguments: MethodCase.all) func `every value of a delta belongs to a module`(_ example: MethodCase) throws {
+    let model = try makeTinyModel(), delta = try Delta(example.method(), on: model.catalog)
+    let counted = delta.modules.reduce(0) { $0 + $1.parameterCount }
+    #expect(counted == delta.parameterCount)
+    let states = model.states()
+    _ = delta.modules
+    #expect(model.states() == states)
+  }
+}

@@ -1,0 +1,154 @@
+import GraftAdapters
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+import Testing
+
+/// A tiny model of every kind that methods meet: decoders with separate and with fused projections, encoders, encoder-decoders.
+enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
+  case llama, gpt2, bert, distilbert, t5, bart
+
+  var testDescription: String { rawValue }
+
+  private var configuration: JSON {
+    switch self {
+    case .llama:
+      [
+        "model_type": "llama", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "num_key_value_heads": 1, "tie_word_embeddings": true,
+      ]
+    case .gpt2: ["model_type": "gpt2", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
+    case .bert:
+      [
+        "model_type": "bert", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
+        "max_position_embeddings": 40,
+      ]
+    case .distilbert:
+      ["model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3, "max_position_embeddings": 40]
+    case .t5:
+      [
+        "model_type": "t5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
+        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9,
+      ]
+    case .bart:
+      [
+        "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
+        "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
+      ]
+    }
+  }
+
+  var task: LearningTask {
+    switch self {
+    case .llama, .gpt2: .causalLM
+    case .bert, .distilbert: .maskedLM
+    case .t5, .bart: .seq2seqLM
+    }
+  }
+
+  func build() throws -> any TrainableModel {
+    let config = ArchitectureConfiguration(configuration, source: "config.json"), catalog = SiteCatalog()
+    let model = try #require(
+      try ModelRegistry.build(config, task: task, in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
+    randomize(catalog.parameters, deviation: 0.3)
+    return model
+  }
+
+  /// Two documents of different lengths.
+  func batch(for model: any TrainableModel) -> Batch {
+    let examples = [6, 4].enumerated().map { index, count in
+      let tokens = (0..<count).map { Int32(($0 * 5 + index * 3 + 2) % 23) }
+      return EncodedExample(
+        tokens: tokens, source: task == .seq2seqLM ? (0...count).map { Int32(($0 * 7 + index) % 23) } : nil,
+        tokenLabels: tokens.map { ($0 + 4) % 23 })
+    }
+    let objective: BatchObjective =
+      switch task {
+      case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? 0)
+      case .causalLM: .nextToken
+      default: .tokenLabels
+      }
+    return Batch(collating: examples, objective: objective)
+  }
+}
+
+/// A method configured so that it fits every family.
+struct FamilyMethod: Sendable, CustomTestStringConvertible {
+  var testDescription: String
+  let configuration: String
+  /// How many values it trains on a model.
+  let count: @Sendable (SiteCatalog) -> Int
+  /// The families that have no place for it, where it must say so.
+  var misfits: Set<TinyFamily> = []
+  /// The rate with which it learns within a few steps.
+  var learningRate = 0.01
+
+  init(_ name: String, _ configuration: String, misfits: Set<TinyFamily> = [], learningRate: Double = 0.01, count: @escaping @Sendable (SiteCatalog) -> Int) {
+    (testDescription, self.configuration, self.misfits, self.learningRate, self.count) = (name, configuration, misfits, learningRate, count)
+  }
+
+  func method() throws -> any TuningMethod { try MethodCatalog.decode(stored: try JSON(parsing: configuration), from: testDescription) }
+
+  /// A sum over all linear layers but the head.
+  private static func layers(_ value: @escaping @Sendable (_ inputs: Int, _ outputs: Int) -> Int) -> @Sendable (SiteCatalog) -> Int {
+    { catalog in
+      catalog.linears.filter { $0.role != .languageModelHead }.reduce(0) { $0 + value($1.inputSize, $1.outputSize) }
+    }
+  }
+
+  private static func attentions(_ value: @escaping @Sendable (Attention) -> Int) -> @Sendable (SiteCatalog) -> Int {
+    { $0.sites.compactMap(\.attention).reduce(0) { $0 + value($1) } }
+  }
+
+  static let all = [
+    FamilyMethod("LoRA", #"{"peft_type": "LORA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
+    FamilyMethod(
+      "DoRA", #"{"peft_type": "LORA", "r": 2, "target_modules": "all-linear", "use_dora": true}"#, count: layers { 2 * ($0 + $1) + $1 }),
+    FamilyMethod(
+      "PiSSA", #"{"peft_type": "LORA", "r": 2, "target_modules": "all-linear", "init_lora_weights": "pissa"}"#, count: layers { 2 * ($0 + $1) }),
+    FamilyMethod(
+      "LoRA and tokens", #"{"peft_type": "LORA", "r": 1, "target_modules": "all-linear", "trainable_token_indices": [3, 7]}"#,
+      count: { catalog in layers { $0 + $1 }(catalog) + 2 * 12 }),
+    FamilyMethod("IA3", #"{"peft_type": "IA3", "target_modules": "all-linear", "feedforward_modules": []}"#, count: layers { $1 }),
+    FamilyMethod(
+      "VeRA", #"{"peft_type": "VERA", "r": 4, "target_modules": "all-linear"}"#, count: layers { 4 + $1 }),
+    FamilyMethod("LoHa", #"{"peft_type": "LOHA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 4 * ($0 + $1) }),
+    FamilyMethod(
+      "AdaLoRA", #"{"peft_type": "ADALORA", "init_r": 2, "target_r": 1, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 2 }),
+    FamilyMethod("OFT", #"{"peft_type": "OFT", "oft_block_size": 2, "target_modules": "all-linear"}"#, count: layers { inputs, _ in inputs / 2 }),
+    FamilyMethod(
+      "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
+      count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
+    FamilyMethod(
+      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#,
+      count: { catalog in
+        catalog.sites.compactMap(\.norm).filter { norm in
+          let name = norm.path.split(separator: ".").last ?? ""
+          return name.hasSuffix("norm") || name.hasSuffix("Norm") || name.hasPrefix("ln_")
+        }.reduce(0) { $0 + $1.weight.shape.elementCount + ($1.bias?.shape.elementCount ?? 0) }
+      }),
+    FamilyMethod("trainable tokens", #"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [2, 7]}"#, count: { _ in 2 * 12 }),
+    FamilyMethod(
+      "Pfeiffer's adapter", #"{"peft_type": "ADAPTER", "reduction_factor": 4}"#,
+      count: { catalog in catalog.sites.filter { $0.role == .down }.count * (2 * 3 * 12 + 3 + 12) }),
+    FamilyMethod(
+      "prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.1, count: { ["t5", "bart"].contains($0.modelType) ? 6 * 12 : 3 * 12 }),
+    FamilyMethod(
+      "P-tuning", #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5}"#, learningRate: 0.1,
+      count: { (["t5", "bart"].contains($0.modelType) ? 6 * 12 : 3 * 12) + (12 * 5 + 5) + (5 * 5 + 5) + (5 * 12 + 12) }),
+    FamilyMethod(
+      "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, misfits: [.t5, .bart],
+      count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
+    FamilyMethod(
+      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#,
+      count: { catalog in
+        catalog.sites.compactMap(\.norm).filter { norm in
+          let components = norm.path.split(separator: "."), name = components.last ?? ""
+          return components.first { Int($0) != nil } == "1" && (name.hasSuffix("norm") || name.hasSuffix("Norm") || name.hasPrefix("ln_"))
+        }.reduce(0) { $0 + $1.weight.shape.elementCount + ($1.bias?.shape.elementCount ?? 0) }
+      }),
+    FamilyMethod("everything", #"{"peft_type": "FULL"}"#, count: { $0.parameterCount }),
+  ]
+}
