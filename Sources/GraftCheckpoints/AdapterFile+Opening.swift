@@ -1,5 +1,6 @@
 extension AdapterFile {
-  /// Reads an adapter from wherever it is: an HDF5 file, a run directory with an `adapter.h5`, or a PEFT directory.
+  /// Reads an adapter from wherever it is: an HDF5 file, a run directory with an `adapter.h5`, or a directory of PEFT's or
+  /// AdapterHub's.
   ///
   /// - Throws: `CheckpointError`; of kind `missing` when the path is none of them.
   public static func read(_ path: String) throws(CheckpointError) -> AdapterFile {
@@ -13,7 +14,11 @@ extension AdapterFile {
       return try AdapterArchive.read(path)
     case .directory:
       if FileKind(of: "\(path)/adapter.h5") == .file { return try AdapterArchive.read("\(path)/adapter.h5") }
-      if FileKind(of: "\(path)/adapter_config.json") != .nothing { return try PEFTDirectory.read(path) }
+      let configuration = "\(path)/\(PEFTDirectory.configurationName)"
+      if FileKind(of: configuration) != .nothing {
+        let isForeign = AdapterHubDirectory.owns(try readJSON(configuration))
+        return isForeign ? try AdapterHubDirectory.read(path) : try PEFTDirectory.read(path)
+      }
       let model = [path + "/model", path].first { FileKind(of: $0 + "/config.json") == .file }
       throw CheckpointError(
         .missing, path, "holds no adapter",

@@ -2,10 +2,13 @@ import Foundation
 import GraftJSON
 import GraftTensors
 
-/// An adapter as Hugging Face PEFT keeps it: `adapter_config.json` beside `adapter_model.safetensors`.
+/// An adapter as Hugging Face PEFT keeps it: `adapter_config.json` beside `adapter_model.safetensors` or, of old,
+/// `adapter_model.bin`.
 public enum PEFTDirectory {
   static let configurationName = "adapter_config.json"
   static let weightsName = "adapter_model.safetensors"
+  /// What PEFT wrote before it wrote safetensors, and writes on request.
+  static let picklesName = "adapter_model.bin"
 
   /// Keys of `adapter_config.json` that describe the file, not the method.
   public static let descriptiveKeys: Set<String> = [
@@ -15,7 +18,7 @@ public enum PEFTDirectory {
 
   /// Reads an adapter; its tensors are mapped.
   ///
-  /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for pickled weights.
+  /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for pickles of anything but tensors.
   public static func read(_ directory: String) throws(CheckpointError) -> AdapterFile {
     let directory = directory.trimmingTrailingSlashes
     let configurationPath = "\(directory)/\(configurationName)"
@@ -31,25 +34,25 @@ public enum PEFTDirectory {
     guard let peftType = configuration["peft_type"]?.string else {
       throw .malformed(configurationPath, "has no peft_type", remedy: "add one, such as \"LORA\"")
     }
-    let weightsPath = "\(directory)/\(weightsName)"
-    guard FileKind(of: weightsPath) == .file else {
-      if FileKind(of: "\(directory)/adapter_model.bin") == .file {
-        throw CheckpointError(
-          .unsupported, "\(directory)/adapter_model.bin", "is a PyTorch pickle, which is not read",
-          remedy: "save the adapter again with save_pretrained(..., safe_serialization=True)")
-      }
-      throw CheckpointError(.missing, directory, "no \(weightsName) in it")
-    }
-    let weights = try SafetensorsFile(weightsPath)
-    var tensors: [StoredTensor] = []
-    for name in weights.tensorNames {
+    let tensors = try stored(in: directory).map { name, tensor in
       let key = normalized(name)
-      tensors.append(StoredTensor(name: key, role: role(of: key, peftType: peftType), tensor: try weights.tensor(name)))
+      return StoredTensor(name: key, role: role(of: key, peftType: peftType), tensor: tensor)
     }
     let adapter = StoredAdapter(
       method: peftType.lowercased(), peftType: peftType, taskType: configuration["task_type"]?.string,
       configuration: configuration, tensors: tensors)
     return AdapterFile(location: directory, adapters: [adapter])
+  }
+
+  private static func stored(in directory: String) throws(CheckpointError) -> [(name: String, tensor: Tensor)] {
+    guard FileKind(of: "\(directory)/\(weightsName)") == .file else {
+      if FileKind(of: "\(directory)/\(picklesName)") == .file { return try TorchArchive.read("\(directory)/\(picklesName)") }
+      throw CheckpointError(.missing, directory, "no \(weightsName) or \(picklesName) in it")
+    }
+    let weights = try SafetensorsFile("\(directory)/\(weightsName)")
+    var tensors: [(name: String, tensor: Tensor)] = []
+    for name in weights.tensorNames { tensors.append((name, try weights.tensor(name))) }
+    return tensors
   }
 
   /// Writes an adapter as PEFT reads it. What PEFT's files have no place for (`reparam`, `training`) is left out.

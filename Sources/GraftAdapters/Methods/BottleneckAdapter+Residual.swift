@@ -1,27 +1,37 @@
 import GraftLayers
 import GraftTensors
 
-/// `up(act(down z))`.
-package struct Bottleneck {
-  /// `[narrow, width]`, `[narrow]`, `[width, narrow]` and `[width]`.
-  let down: Parameter, downBias: Parameter, up: Parameter, upBias: Parameter
-  let activation: Activation, dropout: Float
+/// A linear map of a bottleneck.
+enum BottleneckProjection {
+  /// `[out, in]` and `[out]`.
+  case dense(weight: Parameter, bias: Parameter)
+  /// `[in, out]` and `[out]`.
+  case hypercomplex(HypercomplexMatrix, bias: Parameter)
 
-  package init(down: Parameter, downBias: Parameter, up: Parameter, upBias: Parameter, activation: Activation, dropout: Float) {
-    (self.down, self.downBias, self.up, self.upBias) = (down, downBias, up, upBias)
-    (self.activation, self.dropout) = (activation, dropout)
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    switch self {
+    case .dense(let weight, let bias): linear(x, weight.operand, bias: bias.operand)
+    case .hypercomplex(let weight, let bias): linear(x, weight.matrix, bias: bias.operand, layout: .inputByOutput)
+    }
   }
+}
+
+/// `up(act(down z))`.
+struct Bottleneck {
+  let down: BottleneckProjection, up: BottleneckProjection
+  let activation: Activation, dropout: Float
+  /// Where it is, which random numbers depend on.
+  let path: String
 
   func callAsFunction(_ z: Tensor, _ pass: Pass) -> Tensor {
-    let narrow = activate(linear(z, down.operand, bias: downBias.operand), activation)
-    return linear(pass.dropout(narrow, dropout, at: down.path), up.operand, bias: upBias.operand)
+    up(pass.dropout(activate(down(z), activation), dropout, at: path))
   }
 }
 
 /// A half's output `h`, the residual `x` and the bottleneck `f` joined: `s f(z) + h + x`.
-package final class BottleneckResidual: ResidualAdapter {
+final class BottleneckResidual: ResidualAdapter {
   /// What the bottleneck reads.
-  package enum Input {
+  enum Input {
     /// `h`.
     case output
     /// `x`.
@@ -30,7 +40,7 @@ package final class BottleneckResidual: ResidualAdapter {
     case sum(norm: Norm?)
   }
 
-  package enum Scale {
+  enum Scale {
     case constant(Float)
     /// `[1]`.
     case learned(Parameter)
@@ -40,9 +50,9 @@ package final class BottleneckResidual: ResidualAdapter {
   let input: Input
   let scale: Scale
 
-  package init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
+  init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
 
-  package func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
+  func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
     let sum = residual + y
     let read =
       switch input {

@@ -4,8 +4,8 @@ import GraftTensors
 
 /// Small networks `f(z) = s up(act(down z))` where the halves of a block join the residual stream.
 ///
-/// Houlsby et al. 2019 (`double_seq_bn`), Pfeiffer et al. 2021 (`seq_bn`), He et al. 2022 (`par_bn`, `scaled_par_bn`); keys,
-/// names and arithmetic are AdapterHub's.
+/// Houlsby et al. 2019 (`double_seq_bn`), Pfeiffer et al. 2021 (`seq_bn`), He et al. 2022 (`par_bn`, `scaled_par_bn`),
+/// Mahabadi et al. 2021 (`compacter`, `compacter++`); keys, names and arithmetic are AdapterHub's.
 public struct BottleneckAdapter: TuningMethod {
   public static let name = "ADAPTER"
   public static let defaultLearningRate = 1e-3
@@ -19,6 +19,8 @@ public struct BottleneckAdapter: TuningMethod {
     case doubleSequential = "double_seq_bn"
     case parallel = "par_bn"
     case scaledParallel = "scaled_par_bn"
+    case compacter
+    case compacterPlusPlus = "compacter++"
   }
 
   /// How weights start.
@@ -28,6 +30,9 @@ public struct BottleneckAdapter: TuningMethod {
     /// The last layer zero, so that nothing changes at first.
     case mam = "mam_adapter"
   }
+
+  /// How the rules of hypercomplex layers start.
+  public enum RuleInitialization: String, ConfigChoice { case normal, uniform }
 
   public var config = Preset.sequential
   /// Whether there is one after attention.
@@ -43,6 +48,17 @@ public struct BottleneckAdapter: TuningMethod {
   public var isParallel: Bool?
   public var scaling: BottleneckScaling?
   public var initWeights: Initialization?
+  /// Whether projections are sums of Kronecker products.
+  public var phmLayer: Bool?
+  /// How many products there are, and the size of their first factors.
+  public var phmDim = 4
+  /// The rank of their second factors.
+  public var phmRank = 1
+  /// Whether all layers share the first factors.
+  public var sharedPhmRule = true
+  public var phmCInit = RuleInitialization.normal
+  /// The deviation of shared first factors at first.
+  public var phmInitRange = 1e-4
   public var dropout = 0.0
   /// Layers that get none.
   public var leaveOut: [Int] = []
@@ -60,6 +76,12 @@ public struct BottleneckAdapter: TuningMethod {
     case isParallel = "is_parallel"
     case scaling
     case initWeights = "init_weights"
+    case phmLayer = "phm_layer"
+    case phmDim = "phm_dim"
+    case phmRank = "phm_rank"
+    case sharedPhmRule = "shared_phm_rule"
+    case phmCInit = "phm_c_init"
+    case phmInitRange = "phm_init_range"
     case dropout
     case leaveOut = "leave_out"
     case modulesToSave = "modules_to_save"
@@ -67,49 +89,51 @@ public struct BottleneckAdapter: TuningMethod {
 
   public var isMergeable: Bool { false }
 
-  private var isStockParallel: Bool { config == .parallel || config == .scaledParallel }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try requireResidualStream(sites)
-    let places = try places(in: sites)
-    let isParallel = isParallel ?? isStockParallel
-    let readsSum = originalLnBefore ?? (config == .sequential)
-    let factor = reductionFactor ?? (isStockParallel ? 2 : 16)
-    guard factor > 0 else { throw TuningError("reduction_factor: is \(factor); it must be positive") }
-    guard (0..<1).contains(dropout) else { throw TuningError("dropout: is \(dropout); it must be at least 0 and below 1") }
-    let activationName = nonLinearity ?? (config == .doubleSequential ? "swish" : "relu")
-    guard let activation = Activation(named: activationName) else { throw TuningError("non_linearity: unknown activation \"\(activationName)\"") }
-    let start = initWeights ?? (isStockParallel ? .mam : .bert)
+    let settings = try settings()
+    let places = try places(in: sites, settings)
+    let rule = try settings.hypercomplex.flatMap { phm in
+      try phm.isRuleShared ? places.first.map { try sharedRule(phm, beside: $0.layer.path, in: attachment) } : nil
+    }
     for (layer, key) in places {
-      let width = layer.outputSize, narrow = max(1, Int(Double(width) / factor))
       let scope = attachment.root / key
-      let normal = Initializer.normal(standardDeviation: 0.02)
-      let down = scope / "adapter_down" / 0, up = scope / "adapter_up"
-      let network = Bottleneck(
-        down: try down.parameter("weight", [narrow, width], start == .mam ? .uniform(bound: 1 / Float(width).squareRoot()) : normal),
-        downBias: try down.parameter("bias", [narrow], .zeros),
-        up: try up.parameter("weight", [width, narrow], start == .mam ? .zeros : normal), upBias: try up.parameter("bias", [width], .zeros),
-        activation: activation, dropout: Float(dropout))
+      let network = try bottleneck(scope, width: layer.outputSize, settings, sharedRule: rule)
       let scale: BottleneckResidual.Scale =
-        switch scaling ?? (config == .scaledParallel ? .learned : .constant(config == .parallel ? 4 : 1)) {
+        switch settings.scaling {
         case .constant(let value): .constant(Float(value))
         case .learned: .learned(try scope.parameter("scaling", [1], .ones))
         }
-      let input: BottleneckResidual.Input = isParallel ? .residual : readsSum ? .sum(norm: normAfter(layer, in: sites)) : .output
+      let input: BottleneckResidual.Input = settings.isParallel ? .residual : settings.readsSum ? .sum(norm: normAfter(layer, in: sites)) : .output
       try attachment.fill(layer, with: BottleneckResidual(network, input: input, scale: scale))
     }
     attachment.modulePrefix = ""
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
+  private func bottleneck(_ scope: Scope, width: Int, _ settings: Settings, sharedRule: Parameter?) throws -> Bottleneck {
+    let narrow = max(1, Int(Double(width) / settings.reductionFactor))
+    let down = scope / "adapter_down" / 0, up = scope / "adapter_up"
+    func projection(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ initializer: Initializer) throws -> BottleneckProjection {
+      if let phm = settings.hypercomplex {
+        return try hypercomplexProjection(scope, in: inputs, out: outputs, phm, sharedRule: sharedRule)
+      }
+      return .dense(weight: try scope.parameter("weight", [outputs, inputs], initializer), bias: try scope.parameter("bias", [outputs], .zeros))
+    }
+    let normal = Initializer.normal(standardDeviation: 0.02), isMam = settings.initialization == .mam
+    return Bottleneck(
+      down: try projection(down, width, narrow, isMam ? .uniform(bound: 1 / Float(width).squareRoot()) : normal),
+      up: try projection(up, narrow, width, isMam ? .zeros : normal), activation: settings.activation, dropout: Float(dropout),
+      path: down.path + ".weight")
+  }
+
   /// The last layers of the halves of blocks, with AdapterHub's names for what is put there.
-  private func places(in sites: SiteCatalog) throws(TuningError) -> [(Linear, key: String)] {
-    let afterAttention = mhAdapter ?? (config == .doubleSequential), afterFeedForward = outputAdapter ?? true
-    let chosen = sites.sites.compactMap { site -> (Linear, key: String)? in
+  private func places(in sites: SiteCatalog, _ settings: Settings) throws(TuningError) -> [(layer: Linear, key: String)] {
+    let chosen = sites.sites.compactMap { site -> (layer: Linear, key: String)? in
       guard let linear = site.linear, !Self.isCrossAttention(site.path), !leaveOut.contains(Self.layerNumber(of: site.path)) else { return nil }
       switch site.role {
-      case .attentionOutput where afterAttention: return (linear, Self.key(for: site.path, "attention_adapters"))
-      case .down where afterFeedForward: return (linear, Self.key(for: site.path, "output_adapters"))
+      case .attentionOutput where settings.afterAttention: return (linear, Self.key(for: site.path, "attention_adapters"))
+      case .down where settings.afterFeedForward: return (linear, Self.key(for: site.path, "output_adapters"))
       default: return nil
       }
     }
@@ -154,30 +178,5 @@ public struct BottleneckAdapter: TuningMethod {
     let block = outer.last.flatMap { Int($0) } == nil ? outer.dropLast() : outer
     let isInside = outer.last == "SelfAttention" || outer.last == "DenseReluDense"
     return (isInside ? block : block + [Substring(group)]).joined(separator: ".")
-  }
-}
-
-/// What the bottleneck's output is multiplied by.
-public enum BottleneckScaling: Codable, Sendable, Hashable {
-  case constant(Double)
-  case learned
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let value = try? container.decode(Double.self) {
-      self = .constant(value)
-    } else if try container.decode(String.self) == "learned" {
-      self = .learned
-    } else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown scaling; use a number or learned")
-    }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .constant(let value): try container.encode(value)
-    case .learned: try container.encode("learned")
-    }
   }
 }

@@ -54,7 +54,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   }
 
   /// Whether the factors start as a part of the weight.
-  var isDecomposition: Bool {
+  public var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
     case .kaiming, .gaussian, .random: false

@@ -94,7 +94,8 @@ public struct LoRA: TuningMethod {
   }
 
   /// A module's own rank and scale.
-  func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
+  /// - Throws: `TuningError` for a pattern that is damaged, or gives no rank.
+  public func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
     let rank = Int(try patternValue(for: path, in: rankPattern.numbers) ?? Double(r))
     let alpha = try patternValue(for: path, in: alphaPattern.numbers) ?? loraAlpha
     guard rank > 0 else { throw TuningError("rank_pattern: \(rank) for \(path); a rank is at least 1") }

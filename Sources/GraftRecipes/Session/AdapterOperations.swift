@@ -14,6 +14,16 @@ public enum AdapterOperations {
     try PEFTDirectory.write(try file.adapter(), baseModelName: file.base?.name, to: output)
   }
 
+  /// Writes a bottleneck adapter as AdapterHub's library reads it.
+  /// - Throws: `SessionError` for another method.
+  public static func exportAdapterHub(_ adapter: String, to output: String) throws {
+    let file = try AdapterFile.read(adapter), stored = try file.adapter()
+    guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? BottleneckAdapter else {
+      throw SessionError(.data, "\(adapter): \(stored.peftType) has no place in an AdapterHub directory, which is for ADAPTER; use --format peft")
+    }
+    try AdapterHubDirectory.write(stored, method: try method.adapterHubConfiguration(), base: file.base, name: stored.name, to: output)
+  }
+
   /// Writes an adapter in our own format.
   public static func exportHDF5(_ adapter: String, to output: String) throws {
     try AdapterArchive.write(try AdapterFile.read(adapter), to: output)
@@ -36,6 +46,22 @@ public enum AdapterOperations {
     }
   }
 
+  /// What is made of a merged model.
+  public enum MergedFormat: Sendable {
+    /// A Hugging Face checkpoint directory.
+    case directory
+    /// A file for llama.cpp.
+    case gguf
+  }
+
+  /// What merging found.
+  public struct MergeReport {
+    /// The largest difference of a probe's log-probabilities, before the weights were rounded.
+    public let difference: Float
+    /// What somebody who uses the result should know.
+    public let notes: [String]
+  }
+
   /// Writes the base with adapters folded in one after another, as a checkpoint that needs none.
   ///
   /// The products are computed in float32, then a probe runs through the adapted and the merged model.
@@ -43,13 +69,12 @@ public enum AdapterOperations {
   ///   - combination: how several LoRA adapters become one first; nil adds up exactly what they change.
   ///   - dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each tensor as
   ///     the base stores it.
-  /// - Returns: the largest difference of the probe's log-probabilities, before the weights were rounded.
-  /// - Throws: `SessionError` where that difference is beyond rounding.
+  /// - Throws: `SessionError` where that difference is beyond rounding, or the format has no place for the model.
   @discardableResult
   public static func merge(
-    model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String, dtype: DType? = .float32,
-    ignoresFingerprint: Bool = false
-  ) throws -> Float {
+    model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String,
+    format: MergedFormat = .directory, dtype: DType? = .float32, ignoresFingerprint: Bool = false
+  ) throws -> MergeReport {
     let session = try ModelSession(model: model, adapters: adapters, combination: combination, ignoresFingerprint: ignoresFingerprint)
     let adapted = try probe(session)
     try session.adapters.merge()
@@ -59,10 +84,14 @@ public enum AdapterOperations {
       let names = adapters.isEmpty ? model : adapters.map(\.path).joined(separator: " + ")
       throw SessionError(.data, "\(names): merged and adapted model differ by \(difference) in a log-probability; keep the adapter separate")
     }
-    try write(
-      session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json, dtype: dtype,
-      to: output)
-    return difference
+    switch format {
+    case .directory:
+      try write(
+        session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json,
+        dtype: dtype, to: output)
+      return MergeReport(difference: difference, notes: [])
+    case .gguf: return MergeReport(difference: difference, notes: try writeGGUF(session, dtype: dtype ?? .float32, to: output))
+    }
   }
 
   /// Writes a model's present weights under the names of a base checkpoint, heads that it lacks under their own.

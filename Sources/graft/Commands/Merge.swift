@@ -13,10 +13,13 @@ struct Merge: ParsableCommand {
       That is the exact sum of what they change. With --combination, LoRA adapters become one first, as with `graft combine`.
       """)
 
+  enum Format: String, ExpressibleByArgument, CaseIterable { case hf, gguf }
+
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
   @Option(help: ArgumentHelp("An adapter; may be given several times.", valueName: "path")) var adapter: [String] = []
   @OptionGroup var combining: CombinationOptions
-  @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
+  @Option(help: ArgumentHelp("The directory to write, or the file for gguf.", valueName: "path")) var output: String
+  @Option(help: "hf (a checkpoint directory, default) | gguf (a file for llama.cpp)") var format = Format.hf
   @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
   @OptionGroup var shared: SharedOptions
@@ -29,10 +32,12 @@ struct Merge: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let difference = try AdapterOperations.merge(
+    let report = try AdapterOperations.merge(
       model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
-      dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
-    if !shared.quiet { Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(difference))") }
+      format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
+    guard !shared.quiet else { return }
+    for note in report.notes { Console.note("note: \(note)") }
+    Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(report.difference))")
   }
 }
 

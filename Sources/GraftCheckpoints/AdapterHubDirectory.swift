@@ -1,0 +1,163 @@
+import GraftJSON
+import GraftTensors
+
+/// A bottleneck adapter as AdapterHub's `adapters` library keeps it: `adapter_config.json` beside `adapter.safetensors`
+/// or `pytorch_adapter.bin`, and perhaps a prediction head.
+///
+/// The adapter's name stands inside its tensors' names there; here it does not.
+public enum AdapterHubDirectory {
+  static let configurationName = PEFTDirectory.configurationName
+  private static let weightsName = "adapter.safetensors", picklesName = "pytorch_adapter.bin"
+  private static let headConfigurationName = "head_config.json"
+  private static let headWeightsName = "model_head.safetensors", headPicklesName = "pytorch_model_head.bin"
+  private static let version = "adapters.1.2.0"
+  /// The `peft_type` of our bottleneck adapters.
+  public static let peftType = "ADAPTER"
+
+  /// What names of tensors once were.
+  private static let oldGroups = [
+    "attention_text_task_adapters", "attention_text_lang_adapters", "layer_text_task_adapters", "layer_text_lang_adapters",
+  ]
+
+  /// Whether a configuration is AdapterHub's rather than PEFT's.
+  static func owns(_ configuration: JSON) -> Bool { configuration["peft_type"] == nil && configuration["config"] != nil }
+
+  // MARK: Reading
+
+  /// Reads an adapter; its tensors are mapped.
+  ///
+  /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for what has no counterpart here.
+  public static func read(_ directory: String) throws(CheckpointError) -> AdapterFile {
+    let directory = directory.trimmingTrailingSlashes
+    let location = "\(directory)/\(configurationName)"
+    let json = try readJSON(location)
+    guard let name = json["name"]?.string, !name.isEmpty else {
+      throw .malformed(location, "has no name", remedy: "add the adapter's name, which its tensors' names contain")
+    }
+    var configuration = try AdapterHubConfiguration.method(json["config"], isOld: json["version"]?.string == nil, location: location)
+    configuration["peft_type"] = .string(peftType)
+    var tensors = try stored(weightsName, picklesName, in: directory) ?? []
+    guard !tensors.isEmpty else { throw CheckpointError(.missing, directory, "no \(weightsName) or \(picklesName) in it") }
+    var keys: Set<String> = []
+    for index in tensors.indices {
+      guard let key = key(of: tensors[index].name, adapter: name) else {
+        throw .malformed(directory, "'\(tensors[index].name)' is no tensor of the adapter '\(name)'", remedy: "correct the name in \(configurationName)")
+      }
+      guard keys.insert(key).inserted else { throw .malformed(directory, "holds two tensors for '\(key)'") }
+      tensors[index] = StoredTensor(name: key, tensor: tensors[index].tensor)
+    }
+    let head = try stored(headWeightsName, headPicklesName, in: directory) ?? []
+    if !head.isEmpty { configuration["modules_to_save"] = .array(modules(of: head).map(JSON.string)) }
+    let isClassifier = head.contains { $0.name.hasPrefix("classifier.") || $0.name.hasPrefix("score.") }
+    let adapter = StoredAdapter(
+      method: peftType.lowercased(), peftType: peftType, taskType: isClassifier ? "SEQ_CLS" : nil, configuration: configuration,
+      tensors: tensors + head)
+    var base: BaseFingerprint?
+    if json["model_type"] != nil || json["hidden_size"] != nil {
+      var known = BaseFingerprint()
+      (known.name, known.modelType) = (json["model_name"]?.string, json["model_type"]?.string)
+      known.hiddenSize = json["hidden_size"]?.int
+      base = known
+    }
+    return AdapterFile(location: directory, base: base, adapters: [adapter])
+  }
+
+  private static func stored(_ name: String, _ pickles: String, in directory: String) throws(CheckpointError) -> [StoredTensor]? {
+    if FileKind(of: "\(directory)/\(name)") == .file {
+      let file = try SafetensorsFile("\(directory)/\(name)")
+      var tensors: [StoredTensor] = []
+      for name in file.tensorNames { tensors.append(StoredTensor(name: name, tensor: try file.tensor(name))) }
+      return tensors
+    }
+    guard FileKind(of: "\(directory)/\(pickles)") == .file else { return nil }
+    return try TorchArchive.read("\(directory)/\(pickles)").map { StoredTensor(name: $0.name, tensor: $0.tensor) }
+  }
+
+  /// The name without the adapter's; nil where it belongs to none of that name.
+  private static func key(of name: String, adapter: String) -> String? {
+    for group in ["adapters"] + oldGroups {
+      if let range = name.range(of: ".\(group).\(adapter).") { return name.replacingCharacters(in: range, with: ".") }
+    }
+    guard let range = name.range(of: "shared_parameters.\(adapter).") else { return nil }
+    return name.replacingCharacters(in: range, with: "shared_parameters.")
+  }
+
+  /// The modules that tensors belong to, by their first names.
+  private static func modules(of tensors: [StoredTensor]) -> [String] {
+    var modules: [String] = []
+    for tensor in tensors {
+      let module = tensor.name.split(separator: ".").first.map(String.init) ?? tensor.name
+      if !modules.contains(module) { modules.append(module) }
+    }
+    return modules
+  }
+
+  // MARK: Writing
+
+  /// Writes an adapter as `load_adapter` reads it, in both forms of weights.
+  ///
+  /// - Parameters:
+  ///   - method: the method's own keys, all of them.
+  ///   - base: what the adapter belongs to.
+  ///   - name: what the adapter is called.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` for tensors without a place.
+  public static func write(
+    _ adapter: StoredAdapter, method: JSON, base: BaseFingerprint?, name: String = "default", to directory: String
+  ) throws {
+    var own: [(name: String, tensor: Tensor)] = [], head: [(name: String, tensor: Tensor)] = []
+    for stored in adapter.tensors + adapter.head {
+      if let full = fullName(of: stored.name, adapter: name) {
+        own.append((full, stored.tensor))
+      } else if isOfHead(stored.name) {
+        head.append((stored.name, stored.tensor))
+      } else {
+        throw CheckpointError(
+          .unsupported, directory, "'\(stored.name)' has no place in an AdapterHub directory", remedy: "leave it out of modules_to_save")
+      }
+    }
+    func text(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
+    let common: JSON = [
+      "hidden_size": base?.hiddenSize.map(JSON.integer) ?? .null, "model_class": text(base?.architecture), "model_name": text(base?.name),
+      "model_type": text(base?.modelType), "name": .string(name), "version": .string(version),
+    ]
+    let output = try AtomicDirectory(at: directory)
+    do {
+      var configuration = common
+      configuration["config"] = AdapterHubConfiguration.complete(method)
+      try write(own, configuration, weightsName, picklesName, configurationName, to: output.temporaryPath)
+      if !head.isEmpty {
+        var configuration = common
+        configuration["config"] = .null
+        configuration["name"] = .null
+        try write(head, configuration, headWeightsName, headPicklesName, headConfigurationName, to: output.temporaryPath)
+      }
+      try output.commit()
+    } catch let error as CheckpointError where error.location.hasPrefix(output.temporaryPath) {
+      throw error.moved(from: output.temporaryPath, to: output.path)
+    }
+  }
+
+  private static func write(
+    _ tensors: [(name: String, tensor: Tensor)], _ configuration: JSON, _ weights: String, _ pickles: String, _ configurationName: String,
+    to folder: String
+  ) throws {
+    try SafetensorsWriter.write(tensors, metadata: [:], to: "\(folder)/\(weights)")
+    let root = String(pickles.dropLast(".bin".count))
+    try TorchArchive.write(tensors, root: root, to: "\(folder)/\(pickles)")
+    try AtomicFile.write(configuration.serializedBytes(pretty: true, sortedKeys: true), to: "\(folder)/\(configurationName)")
+  }
+
+  private static func fullName(of key: String, adapter: String) -> String? {
+    if let range = key.range(of: "shared_parameters.") { return key.replacingCharacters(in: range, with: "shared_parameters.\(adapter).") }
+    for part in [".adapter_down.", ".adapter_up."] {
+      if let range = key.range(of: part) { return key.replacingCharacters(in: range, with: ".adapters.\(adapter)\(part)") }
+    }
+    return key.hasSuffix(".scaling") ? key.dropLast("scaling".count) + "adapters.\(adapter).scaling" : nil
+  }
+
+  /// Heads stand outside the base model, whose parts begin with one of these names.
+  private static func isOfHead(_ key: String) -> Bool {
+    let parts = ["bert", "roberta", "distilbert", "transformer", "model", "encoder", "decoder", "shared", "embeddings"]
+    return !parts.contains(key.split(separator: ".").first.map(String.init) ?? key)
+  }
+}
