@@ -181,8 +181,25 @@ def check_tokenizer(folder, config, value):
         require(all(x > y for x, y in zip(ranked, ranked[1:])), "scores do not order the merges")
 
 
-def scale_of(config):
-    return config["lora_alpha"] / (math.sqrt(config["r"]) if config.get("use_rslora") else config["r"])
+def scale_of(config, module):
+    def of(pattern, usual):
+        return next((value for key, value in config.get(pattern, {}).items() if module.endswith("." + key)), usual)
+
+    rank, alpha = of("rank_pattern", config["r"]), of("alpha_pattern", config["lora_alpha"])
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def make_adapter(case, folder):
+    """An adapter of an embedding and of modules with ranks and scales of their own."""
+    import peft
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    config = peft.LoraConfig(
+        r=4, lora_alpha=6, target_modules=["embed_tokens", "q_proj", "k_proj", "up_proj"], rank_pattern={"k_proj": 2}, alpha_pattern={"up_proj": 5},
+        task_type="CAUSAL_LM", init_lora_weights=False)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(case / "model", dtype=torch.float32), config).save_pretrained(folder, save_embedding_layers=False)
+    return folder
 
 
 def check_adapter(graft, family, case, adapter, work):
@@ -215,7 +232,7 @@ def check_adapter(graft, family, case, adapter, work):
             require(left.shape == a.shape and right.shape == b.shape, f"{base} has other shapes")
             # What llama.cpp adds: alpha over the rank, which it reads from the second factor.
             found = value("adapter.lora.alpha") / right.shape[1] * right @ left
-            wanted = scale_of(config) * b @ a
+            wanted = scale_of(config, module) * b @ a
             if architecture == "llama" and heads(model, module):
                 wanted = interleave(wanted, heads(model, module))
             worst = max(worst, float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-12)))
@@ -272,6 +289,8 @@ def main():
         checks = [(f"{family}/{dtype}", lambda work, dtype=dtype: check_model(graft, family, case, work, dtype)) for dtype in ("float32", "bfloat16", "float16")]
         for adapter in sorted(case.glob("adapters/*")):
             checks.append((f"{family}/{adapter.name}", lambda work, adapter=adapter: check_adapter(graft, family, case, adapter, work)))
+        if family != "gpt2":
+            checks.append((f"{family}/patterns", lambda work: check_adapter(graft, family, case, make_adapter(case, work / "adapter"), work)))
         for title, check in checks:
             with tempfile.TemporaryDirectory(prefix="gguf-") as work:
                 try:

@@ -69,6 +69,27 @@ def peft_directory(model):
     (FIXTURES / "peft/README.md").unlink(missing_ok=True)
 
 
+def pickles():
+    """The PEFT adapter as PEFT pickled it of old, and a state dictionary of views of every kind."""
+    from collections import OrderedDict
+
+    from safetensors.torch import load_file
+
+    folder = FIXTURES / "peft-pickled"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(FIXTURES / "peft/adapter_config.json", folder)
+    torch.save(load_file(FIXTURES / "peft/adapter_model.safetensors"), folder / "adapter_model.bin")
+    run = torch.arange(24, dtype=torch.float32)
+    state = OrderedDict(
+        whole=run.reshape(4, 6), turned=run.reshape(4, 6).t(), part=run[5:11].reshape(2, 3), columns=run.reshape(4, 6)[:, 1:3],
+        scalar=torch.tensor(2.5), empty=torch.zeros(0, 3), half=torch.tensor([1, -2], dtype=torch.float16),
+        brain=torch.tensor([1, -2], dtype=torch.bfloat16), long=torch.tensor([1 << 40, -1]), truth=torch.tensor([True, False]),
+    )
+    state._metadata = OrderedDict({"": {"version": 1}})
+    torch.save(state, FIXTURES / "views.bin")
+
+
 def bytes_dataset(group, name, data):
     data = np.frombuffer(data, dtype=np.uint8)
     group.create_dataset(name, data=data, chunks=data.shape, fletcher32=True)
@@ -204,4 +225,5 @@ def adapters():
 FIXTURES.mkdir(parents=True, exist_ok=True)
 safetensors_files()
 peft_directory(sharded_model())
+pickles()
 adapters()

@@ -117,8 +117,9 @@ public enum AdapterHubDirectory {
     }
     func text(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
     let common: JSON = [
-      "hidden_size": base?.hiddenSize.map(JSON.integer) ?? .null, "model_class": text(base?.architecture), "model_name": text(base?.name),
-      "model_type": text(base?.modelType), "name": .string(name), "version": .string(version),
+      "hidden_size": base?.hiddenSize.map(JSON.integer) ?? .null,
+      "model_class": text(base?.architecture.map { modelClass($0, hasClassifier: !head.isEmpty && adapter.taskType == "SEQ_CLS") }),
+      "model_name": text(base?.name), "model_type": text(base?.modelType), "name": .string(name), "version": .string(version),
     ]
     let output = try AtomicDirectory(at: directory)
     do {
@@ -129,6 +130,7 @@ public enum AdapterHubDirectory {
         var configuration = common
         configuration["config"] = .null
         configuration["name"] = .null
+        configuration["num_labels"] = .integer(head[0].tensor.shape.rank > 0 ? head[0].tensor.shape[0] : 1)
         try write(head, configuration, headWeightsName, headPicklesName, headConfigurationName, to: output.temporaryPath)
       }
       try output.commit()
@@ -145,6 +147,14 @@ public enum AdapterHubDirectory {
     let root = String(pickles.dropLast(".bin".count))
     try TorchArchive.write(tensors, root: root, to: "\(folder)/\(pickles)")
     try AtomicFile.write(configuration.serializedBytes(pretty: true, sortedKeys: true), to: "\(folder)/\(configurationName)")
+  }
+
+  /// The class of Transformers that an adapter was trained in: a head is loaded into no other.
+  private static func modelClass(_ architecture: String, hasClassifier: Bool) -> String {
+    guard hasClassifier, let end = ["For", "LMHead", "Model"].compactMap({ architecture.range(of: $0)?.lowerBound }).min() else {
+      return architecture
+    }
+    return architecture[..<end] + "ForSequenceClassification"
   }
 
   private static func fullName(of key: String, adapter: String) -> String? {

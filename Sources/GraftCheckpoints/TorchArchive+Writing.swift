@@ -4,7 +4,7 @@ extension TorchArchive {
   /// Writes a state dictionary that `torch.load` reads, with its safe defaults too.
   ///
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` beyond 4 GiB.
-  static func write(_ tensors: [(name: String, tensor: Tensor)], root: String, to path: String) throws(CheckpointError) {
+  package static func write(_ tensors: [(name: String, tensor: Tensor)], root: String, to path: String) throws(CheckpointError) {
     var zip = try ZipWriter(at: path)
     try zip.add("\(root)/data.pkl", try pickle(of: tensors, path: path))
     try zip.add("\(root)/byteorder", Array("little".utf8))

@@ -3,11 +3,11 @@ import GraftTensors
 /// A state dictionary as `torch.save` writes it: a zip file of a pickle and one member for each run of elements.
 ///
 /// The pickle is read by an interpreter that knows tensors and nothing else.
-enum TorchArchive {
+package enum TorchArchive {
   /// The tensors, over the mapped bytes where they lie in order.
   ///
   /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for what no state dictionary holds.
-  static func read(_ path: String) throws(CheckpointError) -> [(name: String, tensor: Tensor)] {
+  package static func read(_ path: String) throws(CheckpointError) -> [(name: String, tensor: Tensor)] {
     let file = try MappedFile(path)
     if file.bytes.starts(with: [0x80, 0x02]) {
       throw CheckpointError(

@@ -1,5 +1,5 @@
 /// Writes zip files of members that are not compressed and begin at multiples of 64 bytes, as PyTorch maps them.
-struct ZipWriter {
+package struct ZipWriter {
   private let file: AtomicFile
   private var position = 0
   private var directory: [UInt8] = []
@@ -9,7 +9,7 @@ struct ZipWriter {
   /// The day that zip files count from.
   private static let date: UInt16 = 1 << 5 | 1
 
-  init(at path: String) throws(CheckpointError) {
+  package init(at path: String) throws(CheckpointError) {
     file = try AtomicFile(at: path)
   }
 
@@ -49,14 +49,14 @@ struct ZipWriter {
     count += 1
   }
 
-  mutating func add(_ name: String, _ content: [UInt8]) throws(CheckpointError) {
+  package mutating func add(_ name: String, _ content: [UInt8]) throws(CheckpointError) {
     try content.withUnsafeBufferPointer { (bytes) throws(CheckpointError) in try add(name, UnsafeRawBufferPointer(bytes)) }
   }
 
   /// Writes the directory and gives the file its name.
   ///
   /// - Throws: `CheckpointError` of kind `inputOutput` or `cannotCreate`, or `unsupported` for too large a file.
-  mutating func finish() throws(CheckpointError) {
+  package mutating func finish() throws(CheckpointError) {
     guard let count = UInt16(exactly: count), count < .max, let start = UInt32(exactly: position) else {
       throw CheckpointError(.unsupported, file.path, "would hold too much for a zip file", remedy: "use the safetensors file beside it")
     }

@@ -21,6 +21,7 @@ import Testing
     (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_reparameterization_type": "LSTM"}"#, "encoder_reparameterization_type"),
     (#"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 2, "adapter_layers": 3}"#, "adapter_layers"),
     (#"{"peft_type": "ADAPTER", "non_linearity": "rely"}"#, "non_linearity"),
+    (#"{"peft_type": "ADAPTER", "config": "compacter"}"#, "phm_dim"),
     (#"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [40]}"#, "token_indices"),
   ])
   func `names the key that does not fit the model`(_ configuration: String, _ key: String) throws {

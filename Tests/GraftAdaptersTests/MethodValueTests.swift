@@ -109,7 +109,8 @@ import Testing
     let scope = Scope(source: nil, catalog: SiteCatalog(), isTrainable: true)
     let down = try scope.parameter("down", [1, 2], .ones), up = try scope.parameter("up", [2, 1], .ones)
     let none = try scope.parameter("none", [1], .zeros), nothing = try scope.parameter("nothing", [2], .zeros)
-    let network = Bottleneck(down: down, downBias: none, up: up, upBias: nothing, activation: .relu, dropout: 0)
+    let network = Bottleneck(
+      down: .dense(weight: down, bias: none), up: .dense(weight: up, bias: nothing), activation: .relu, dropout: 0, path: "network")
     let y = Tensor([1, 2], [1, 2]), x = Tensor([10, 20], [1, 2])
     func joined(_ input: BottleneckResidual.Input, _ scale: Float) -> [Float] {
       BottleneckResidual(network, input: input, scale: .constant(scale))(y, joining: x, .inference).values
@@ -117,6 +118,27 @@ import Testing
     #expect(joined(.sum(norm: nil), 1) == [11 + 33, 22 + 33])
     #expect(joined(.output, 1) == [11 + 3, 22 + 3])
     #expect(joined(.residual, 4) == [11 + 120, 22 + 120])
+  }
+
+  @Test func `a hypercomplex matrix is a sum of Kronecker products`() throws {
+    let scope = Scope(source: nil, catalog: SiteCatalog(), isTrainable: true)
+    let size = 2, inner = 3, rank = 2, outer = 1
+    func drawn(_ name: String, _ shape: Shape) throws -> Parameter { try scope.parameter(name, shape, .normal(standardDeviation: 1)) }
+    let rule = try drawn("rule", [size, size, size]), left = try drawn("left", [size, inner, rank]), right = try drawn("right", [size, rank, outer])
+    let matrix = HypercomplexMatrix(rule: rule, left: left, right: right).matrix
+    #expect(matrix.shape == [size * inner, size * outer])
+    let (a, l, r) = (rule.value.values, left.value.values, right.value.values)
+    for row in 0..<size * inner {
+      for column in 0..<size * outer {
+        var sum: Float = 0
+        for index in 0..<size {
+          var product: Float = 0
+          for middle in 0..<rank { product += l[(index * inner + row % inner) * rank + middle] * r[(index * rank + middle) * outer + column % outer] }
+          sum += a[(index * size + row / inner) * size + column / outer] * product
+        }
+        #expect(abs(matrix.values[row * size * outer + column] - sum) < 1e-5)
+      }
+    }
   }
 
   @Test func `trained tokens are the head's too where it shares their table`() throws {

@@ -94,6 +94,6 @@ struct PEFTDirectoryTests {
     _ = try folder.write("{\"peft_type\": \"LORA\"}".utf8, to: "adapter_config.json")
     expectError(.missing, "adapter_model.safetensors") { try AdapterFile.read(folder.path) }
     _ = try folder.write([0x80, 0x02], to: "adapter_model.bin")
-    expectError(.unsupported, "pickle") { try AdapterFile.read(folder.path) }
+    expectError(.unsupported, "bare pickle") { try AdapterFile.read(folder.path) }
   }
 }

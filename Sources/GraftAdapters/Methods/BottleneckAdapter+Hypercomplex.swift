@@ -4,14 +4,16 @@ import GraftTensors
 /// A matrix that is a sum of Kronecker products, `H = sum_i A_i ⊗ (L_i R_i)`, of which layers may share the first factors.
 ///
 /// Mahabadi et al. 2021, "Compacter", equations 4 to 6; the layout is AdapterHub's.
-struct HypercomplexMatrix {
+package struct HypercomplexMatrix {
   /// `[d, d, d]`, the `A_i`.
   let rule: Parameter
   /// `[d, in / d, r]` and `[d, r, out / d]`.
   let left: Parameter, right: Parameter
 
+  package init(rule: Parameter, left: Parameter, right: Parameter) { (self.rule, self.left, self.right) = (rule, left, right) }
+
   /// `[in, out]`.
-  var matrix: Tensor {
+  package var matrix: Tensor {
     let count = rule.shape[0], inner = left.shape[1], rank = left.shape[2], outer = right.shape[2]
     let lefts = left.operand.reshaped(to: [count * inner, rank]), rights = right.operand.reshaped(to: [count * rank, outer])
     let products = (0..<count).map { index in

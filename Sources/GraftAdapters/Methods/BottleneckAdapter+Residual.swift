@@ -2,7 +2,7 @@ import GraftLayers
 import GraftTensors
 
 /// A linear map of a bottleneck.
-enum BottleneckProjection {
+package enum BottleneckProjection {
   /// `[out, in]` and `[out]`.
   case dense(weight: Parameter, bias: Parameter)
   /// `[in, out]` and `[out]`.
@@ -17,11 +17,15 @@ enum BottleneckProjection {
 }
 
 /// `up(act(down z))`.
-struct Bottleneck {
+package struct Bottleneck {
   let down: BottleneckProjection, up: BottleneckProjection
   let activation: Activation, dropout: Float
   /// Where it is, which random numbers depend on.
   let path: String
+
+  package init(down: BottleneckProjection, up: BottleneckProjection, activation: Activation, dropout: Float, path: String) {
+    (self.down, self.up, self.activation, self.dropout, self.path) = (down, up, activation, dropout, path)
+  }
 
   func callAsFunction(_ z: Tensor, _ pass: Pass) -> Tensor {
     up(pass.dropout(activate(down(z), activation), dropout, at: path))
@@ -29,9 +33,9 @@ struct Bottleneck {
 }
 
 /// A half's output `h`, the residual `x` and the bottleneck `f` joined: `s f(z) + h + x`.
-final class BottleneckResidual: ResidualAdapter {
+package final class BottleneckResidual: ResidualAdapter {
   /// What the bottleneck reads.
-  enum Input {
+  package enum Input {
     /// `h`.
     case output
     /// `x`.
@@ -40,7 +44,7 @@ final class BottleneckResidual: ResidualAdapter {
     case sum(norm: Norm?)
   }
 
-  enum Scale {
+  package enum Scale {
     case constant(Float)
     /// `[1]`.
     case learned(Parameter)
@@ -50,9 +54,9 @@ final class BottleneckResidual: ResidualAdapter {
   let input: Input
   let scale: Scale
 
-  init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
+  package init(_ network: Bottleneck, input: Input, scale: Scale) { (self.network, self.input, self.scale) = (network, input, scale) }
 
-  func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
+  package func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
     let sum = residual + y
     let read =
       switch input {

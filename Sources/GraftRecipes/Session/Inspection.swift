@@ -4,7 +4,7 @@ import GraftCheckpoints
 import GraftJSON
 import GraftTensors
 
-/// What a model, adapter, run or safetensors file holds.
+/// What a model, adapter, run, safetensors or GGUF file holds.
 public struct Inspection {
   public let json: JSON
 
@@ -16,6 +16,8 @@ public struct Inspection {
     if path.hasSuffix(".safetensors") {
       let file = try SafetensorsFile(path)
       json = Self.weights("safetensors", path, file.descriptions, extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
+    } else if path.hasSuffix(".gguf") {
+      json = try Self.gguf(path)
     } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
       json = try Self.adapter(path, model: model, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil)
     } else if exists("model/config.json") && !exists("config.json") {

@@ -3,14 +3,14 @@ import GraftRecipes
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "What a model, adapter, run or safetensors file holds.", discussion: """
+    abstract: "What a model, adapter, run, safetensors or GGUF file holds.", discussion: """
       Example: graft inspect runs/quickstart --model Data/models/seedling
 
       Of an adapter it shows what it has at each module: how many values, their rank, and the Frobenius norm of what they add to
       the weight there. Without --model that is told from LoRA's factors only.
       """)
 
-  @Argument(help: "A model or run directory, an adapter, or a .safetensors file.") var path: String
+  @Argument(help: "A model or run directory, an adapter, or a .safetensors or .gguf file.") var path: String
   @Option(help: ArgumentHelp("The base of an adapter, to be matched with it.", valueName: "dir")) var model: String?
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
