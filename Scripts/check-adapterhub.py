@@ -111,7 +111,7 @@ class Check:
                     values.append(model(self.ids(row["text"])).logits[0].tolist())
                 elif self.kind == "pairs":
                     labels = torch.tensor([self.tokens[index]])
-                    scores = model(self.ids(row["source"]), labels=labels).logits.log_softmax(-1)
+                    scores = model(input_ids=self.ids(row["source"]), labels=labels).logits.log_softmax(-1)
                     values.append(scores[0].gather(1, labels[0][:, None])[:, 0].tolist())
                 else:
                     tokens = torch.tensor([self.tokens[index]])
@@ -183,6 +183,14 @@ class Check:
         for options in ({}, {"use_safetensors": True}):
             directory = self.work / f"saved-{len(options)}"
             model.save_adapter(str(directory), "ad", with_head=self.kind == "classes", **options)
+            if self.family == "t5" and self.name.startswith("compacter"):
+                # The library leaves the shared rule out of what it saves where the base model has no prefix: nobody can read that.
+                try:
+                    self.graft_values(directory)
+                except Failure as refusal:
+                    if "no tensor shared_parameters.phm_rule" in str(refusal):
+                        continue
+                raise Failure("an adapter without its rule was not refused")
             ours = self.graft_values(directory)
             worst = max(worst, self.compare(ours, self.library_values(model), f"import {options}"))
             file = self.work / f"imported-{len(options)}.h5"
@@ -204,7 +212,7 @@ def make_fixtures():
             if f".{name}." in key:
                 parameter.data = torch.arange(parameter.numel(), dtype=torch.float32).reshape(parameter.shape) / 8
         for form, use_safetensors in [("bin", False), ("safetensors", True)]:
-            folder = FIXTURES / f"adapterhub-{name}-{form}"
+            folder = FIXTURES / "adapterhub" / f"{name}-{form}"
             shutil.rmtree(folder, ignore_errors=True)
             model.save_adapter(str(folder), name, use_safetensors=use_safetensors, with_head=form == "bin" and name == "double_seq_bn")
 

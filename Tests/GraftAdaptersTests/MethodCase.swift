@@ -79,7 +79,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "Compacter++ with rules of its own",
       #"{"peft_type": "ADAPTER", "config": "compacter++", "reduction_factor": 4, "phm_dim": 2, "phm_rank": 2, "shared_phm_rule": false}"#,
-      count: 2 * (4 * (8 + 2) + 4 + 8 + 4 * (2 + 8) + 16 + 8)),
+      count: 2 * (4 * (8 + 2) + 4 + 8 + 4 * (2 + 8) + 16 + 8), startsAsIdentity: false),
     MethodCase("prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, count: 3 * 16, startsAsIdentity: false),
     MethodCase(
       "prompt of sampled tokens", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3, "prompt_tuning_init": "SAMPLE_VOCAB"}"#,

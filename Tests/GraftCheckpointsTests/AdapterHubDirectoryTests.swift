@@ -9,8 +9,8 @@ import Testing
 struct AdapterHubDirectoryTests {
   @Test("reads what the library writes, in both forms", arguments: ["double_seq_bn", "compacter"])
   func reads(name: String) throws {
-    let file = try AdapterFile.read(fixture("adapterhub-\(name)-safetensors")), adapter = try file.adapter()
-    let pickled = try AdapterFile.read(fixture("adapterhub-\(name)-bin")).adapter()
+    let file = try AdapterFile.read(fixture("adapterhub/\(name)-safetensors")), adapter = try file.adapter()
+    let pickled = try AdapterFile.read(fixture("adapterhub/\(name)-bin")).adapter()
     #expect(adapter.peftType == "ADAPTER")
     #expect(file.base?.modelType == "bert" && file.base?.hiddenSize == 8)
     #expect(adapter.configuration["mh_adapter"] == true)
@@ -28,7 +28,7 @@ struct AdapterHubDirectoryTests {
 
   @Test("a head is a module that is saved")
   func readsHead() throws {
-    let adapter = try AdapterFile.read(fixture("adapterhub-double_seq_bn-bin")).adapter()
+    let adapter = try AdapterFile.read(fixture("adapterhub/double_seq_bn-bin")).adapter()
     #expect(adapter.configuration["modules_to_save"] == ["classifier"])
     #expect(adapter.taskType == "SEQ_CLS")
     #expect(adapter.tensors.first { $0.name == "classifier.weight" }?.tensor.shape == [2, 8])
@@ -36,7 +36,7 @@ struct AdapterHubDirectoryTests {
 
   @Test("what is written is read back, with every key that the library writes", arguments: ["double_seq_bn", "compacter"])
   func roundTrip(name: String) throws {
-    let folder = try TemporaryDirectory(), source = fixture("adapterhub-\(name)-bin")
+    let folder = try TemporaryDirectory(), source = fixture("adapterhub/\(name)-bin")
     let file = try AdapterFile.read(source), adapter = try file.adapter()
     try AdapterHubDirectory.write(adapter, method: adapter.configuration.without(["peft_type", "modules_to_save"]), base: file.base, name: "my.name", to: folder.file("out"))
     let written = try JSON(parsing: bytes(of: folder.file("out/adapter_config.json")))

@@ -116,7 +116,7 @@ struct GGUFFileTests {
     expectError(.malformed, "5 dimensions") { try GGUFFile(changed(0, 5)) }
     expectError(.malformed) { try GGUFFile(changed(4, 3)) }
     expectError(.malformed, "impossible") { try GGUFFile(changed(11, 0xFF)) }
-    expectError(.malformed, "cannot have the shape") { try GGUFFile(changed(10, 0x7F)) }
+    expectError(.malformed, "cannot have the shape") { try GGUFFile(changed(11, 0x7F)) }
     expectError(.unsupported, "unknown type 99") { try GGUFFile(changed(20, 99)) }
     expectError(.malformed, "cannot have the shape") { try GGUFFile(changed(20, 12)) }
     expectError(.malformed, "expected 32") { try GGUFFile(changed(24, 64)) }
