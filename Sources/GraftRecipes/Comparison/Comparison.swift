@@ -145,6 +145,8 @@ public final class Comparison {
       guard try train(own, on: split, into: &record, isInterrupted, onEvent) else { return nil }
     } catch let error as TrainingError {
       (record.status, record.message) = (.diverged, error.description)
+    } catch let error as SessionError where error.kind == .nonFinite {
+      (record.status, record.message) = (.diverged, error.description)
     } catch let error as CheckpointError {
       throw error
     } catch {

@@ -53,7 +53,7 @@ struct AnswerCheck {
     do {
       return try generator(prompts, settings)
     } catch {
-      throw ModelSession.nonFiniteError(model.modelType, model.catalog, nil)
+      throw ModelSession.nonFiniteError(model.modelType, model.catalog, [])
     }
   }
 }

@@ -73,7 +73,7 @@ extension ModelSession {
     do {
       return try generation()
     } catch let error as GenerationError where error.kind == .nonFinite {
-      throw Self.nonFiniteError(path, model.catalog, delta)
+      throw Self.nonFiniteError(path, model.catalog, adapters.deltas)
     }
   }
 }
