@@ -21,7 +21,8 @@ public struct ModuleReport: Sendable {
 extension Delta {
   /// Every site that the method fills or replaces, in the base's order of attachment.
   public var modules: [ModuleReport] {
-    let stored = parameters.map { (key: $0.key, tensor: $0.parameter.value) }
+    let adopted = Set(changes.adopted.map(\.key))
+    let stored = parameters.filter { !adopted.contains($0.key) }.map { (key: $0.key, tensor: $0.parameter.value) }
     return zip(changes.seams, attachment.seamKeys).map { seam, keys in
       let named = stored.filter { $0.key.contains(seam.path + ".") }
       let own = named.isEmpty ? stored.filter { keys.contains($0.key) } : named

@@ -30,7 +30,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case .t5:
       [
         "model_type": "t5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
-        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9,
+        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9, "feed_forward_proj": "gated-gelu",
       ]
     case .bart:
       [
@@ -82,6 +82,8 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
   let count: @Sendable (SiteCatalog) -> Int
   /// The families that have no place for it, where it must say so.
   var misfits: Set<TinyFamily> = []
+  /// Whether its gradient is that of its loss: DoRA takes the lengths of rows for constants.
+  var hasWholeGradient: Bool { testDescription != "DoRA" }
   /// The rate with which it learns within a few steps.
   var learningRate = 0.01
 

@@ -57,7 +57,7 @@ public struct PrefixTuning: TuningMethod {
   public var isMergeable: Bool { false }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    guard !sites.hasTwoHalves else { throw TuningError("PREFIX_TUNING: is not available for models with an encoder and a decoder") }
+    guard !sites.hasTwoHalves else { throw TuningError("PREFIX_TUNING: is not available for \(sites.modelType ?? "models") with an encoder and a decoder; use PROMPT_TUNING, LORA or ADAPTER") }
     let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites)
     let attentions = sites.sites.compactMap(\.attention)
     guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
