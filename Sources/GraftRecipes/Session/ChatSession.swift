@@ -24,15 +24,13 @@ public final class ChatSession {
     history = ChatHistory(system: system)
   }
 
-  /// How a reply ended and what it took.
+  /// What was answered, and what became of the conversation for it.
   public struct Reply: Sendable, Equatable {
     public var text: String
     /// Whether it was cut: by `max_new_tokens`, or by the end of the model's positions.
     public var isCut: Bool
     /// How many messages, the oldest, were dropped so that the conversation fits the model's positions.
     public var droppedCount: Int
-    /// Tokens of the prompt, and how many of them were cached from earlier turns.
-    public var promptCount: Int, reusedCount: Int
   }
 
   /// Answers a message; both become part of the conversation.
@@ -71,8 +69,7 @@ public final class ChatSession {
       history = grown
     }
     let isComplete = wasInterrupted || written.hasStopped || tokens.last.map(conversation.endIDs.contains) ?? false
-    return Reply(
-      text: text, isCut: !isComplete, droppedCount: droppedCount, promptCount: prompt.count, reusedCount: conversation.reusedCount)
+    return Reply(text: text, isCut: !isComplete, droppedCount: droppedCount)
   }
 
   /// Forgets the conversation but for its system message.

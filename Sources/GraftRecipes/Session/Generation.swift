@@ -55,7 +55,8 @@ extension ModelSession {
       if !piece.isEmpty { onText?(prompt, piece) }
       return texts[prompt].hasStopped
     }
-    let groups = onText == nil ? ids.indices.grouped(tokens: { ids[$0].count + min(settings.maxNewTokens, 1024) }, atMost: 16_384) : ids.indices.map { [$0] }
+    func size(_ prompt: Int) -> Int { (ids[prompt].count + min(settings.maxNewTokens, 1024)) * (settings.beams?.count ?? 1) }
+    let groups = onText == nil ? ids.indices.grouped(tokens: size, atMost: 16_384) : ids.indices.map { [$0] }
     return try groups.flatMap { group in
       let written = try naming { try generator(group.map { ids[$0] }, settings, numbers: group) { isEnd(group[$0], $1) } }
       return zip(group, written).map { prompt, tokens in
