@@ -130,6 +130,29 @@ import Testing
     #expect(largestDifference(second.rows(2..<6).values, whole.rows(3..<7).values) < 1e-5)
   }
 
+  /// A prompt that sees itself does so behind virtual tokens and prefixes, too, and what follows it stays causal.
+  @Test(arguments: MethodCase.all) func `lets prompts see themselves`(_ example: MethodCase) throws {
+    let model = try makeTinyModel(style: .prefix)
+    let delta = try Delta(example.method(), on: model.catalog)
+    randomize(delta.parameters.map(\.parameter), deviation: 0.2)
+    func states(_ sequence: [Int32]) -> Tensor {
+      var input = SequenceInput([sequence])
+      input.promptLengths = [3]
+      return model.hiddenStates(input, .inference)
+    }
+    let whole = states([3, 17, 5, 31, 8]), prompt = states([3, 17, 6, 31, 8]), rest = states([3, 17, 5, 31, 9])
+    #expect(largestDifference(whole.rows(0..<1).values, prompt.rows(0..<1).values) > 1e-4)
+    #expect(whole.rows(0..<4).values == rest.rows(0..<4).values)
+
+    let cache = KeyValueCache(sequences: 1, capacity: 5)
+    var input = SequenceInput([[3, 17, 5]])
+    input.promptLengths = [3]
+    let first = model.hiddenStates(input, Pass(cache: cache))
+    cache.advance(by: [3])
+    let second = model.hiddenStates(SequenceInput([[31, 8]], startingAt: cache.lengths), Pass(cache: cache))
+    #expect(largestDifference(first.values + second.values, whole.values) < 1e-5)
+  }
+
   @Test(arguments: MethodCase.all) func `does over 16-bit weights what it does over the same in 32 bits`(_ example: MethodCase) throws {
     let narrow = try makeTinyModel(), wide = try makeTinyModel()
     for (parameter, other) in zip(narrow.catalog.parameters, wide.catalog.parameters) where parameter.shape.rank == 2 {

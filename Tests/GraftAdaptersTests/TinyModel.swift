@@ -6,7 +6,7 @@ import GraftTensors
 
 /// A two-layer Llama with biases and random weights, the same every time.
 /// - Parameter tiesHead: whether the head's matrix is the embedding's.
-func makeTinyModel(tiesHead: Bool = false) throws -> Llama {
+func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) throws -> Llama {
   let json = try JSON(
     parsing: """
       {"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -14,7 +14,7 @@ func makeTinyModel(tiesHead: Bool = false) throws -> Llama {
        "tie_word_embeddings": \(tiesHead)}
       """)
   let catalog = SiteCatalog()
-  let model = try Llama(ArchitectureConfiguration(json, source: "tiny"), modelType: "llama", in: Scope(source: nil, catalog: catalog))
+  let model = try Llama(ArchitectureConfiguration(json, source: "tiny"), modelType: "llama", style: style, in: Scope(source: nil, catalog: catalog))
   catalog.modelType = "llama"
   randomize(catalog.parameters, deviation: 0.3)
   return model

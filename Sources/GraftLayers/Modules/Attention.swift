@@ -65,15 +65,11 @@ public final class Attention {
       k = rotate(k, rotary, headSize: headSize)
     }
     var spans = layout.spans
-    var mask = layout.mask
-    if let prefix {
-      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass)
-      mask = mask.movingPrompts(by: spans.map { $0.keys.count - $0.queries.count })
-    }
+    if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
     if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
     var context = attention(
       query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans,
-      mask: AttentionMask(mask, window: window), scale: scale, bias: layout.bias,
+      mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias,
       dropout: pass.attentionDropout(scoreDropout, at: path))
     if let supplement { context = supplement(q, addingTo: context, of: self, layout, pass) }
     return output(context, joining: residual, dropout: dropout, pass)

@@ -25,12 +25,6 @@ public struct AttentionMask: Sendable, Hashable {
     case bidirectional
     /// Those up to its own place and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
     case prefix(lengths: [Int])
-
-    /// The same where so many keys have come before each span's.
-    public func movingPrompts(by counts: [Int]) -> Kind {
-      guard case .prefix(let lengths) = self else { return self }
-      return .prefix(lengths: zip(lengths, counts).map { $0 + $1 })
-    }
   }
 
   public var kind: Kind
