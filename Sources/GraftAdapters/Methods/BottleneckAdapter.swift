@@ -11,7 +11,7 @@ public struct BottleneckAdapter: TuningMethod {
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
     title: "bottleneck adapters", formula: "`h + s up(act(down h)) + x`", parameters: "`2 h h/f + h/f + h` a place, `f` the reduction factor",
-    seam: "where halves of blocks join the residual stream", source: "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022")
+    seam: "where halves of blocks join the residual stream", source: "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022; Mahabadi et al. 2021")
 
   /// AdapterHub's stock configurations, which the other keys refine.
   public enum Preset: String, ConfigChoice {

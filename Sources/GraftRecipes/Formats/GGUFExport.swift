@@ -13,9 +13,7 @@ extension AdapterOperations {
   public static func exportGGUF(_ adapter: String, model: String? = nil, to output: String) throws {
     let file = try AdapterFile.read(adapter), stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
-    let recorded = file.base?.name ?? stored.configuration["base_model_name_or_path"]?.string
-    let directory = model ?? recorded.flatMap { (try? Checkpoint.configuration(in: $0)) == nil ? nil : $0 }
-    let family = try directory.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
+    let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
     if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.configuration.json), for: adapter) }
     guard let architecture = try family?.architecture ?? file.base?.modelType.map({ try GGUFFamily.architecture(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")
