@@ -29,6 +29,6 @@ import Testing
   @Test(arguments: names)
   func tellsItsCommand(_ name: String) throws {
     let text = try String(contentsOf: Self.root.appending(path: "Recipes/\(name)"), encoding: .utf8)
-    #expect(text.contains("#   graft train Recipes/\(name)\n"))
+    #expect(text.contains("#   graft \(name.hasPrefix("compare-") ? "compare" : "train") Recipes/\(name)\n"))
   }
 }
