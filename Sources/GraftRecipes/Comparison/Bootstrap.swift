@@ -52,11 +52,9 @@ package enum Bootstrap {
     return interval(of: table).clamped(to: 0...1)
   }
 
-  /// Whether one mean may be as good as another: the interval of their paired difference holds 0.
-  ///
-  /// - Parameter comparisons: how many are made with the best; the confidence is divided among them (Bonferroni).
-  package static func isTie(_ table: ScoreTable, with best: ScoreTable, comparisons: Int = 1) -> Bool {
-    interval(of: best.difference(from: table), confidence: 1 - 0.05 / Double(max(1, comparisons))).contains(0)
+  /// Whether one mean may be as good as another: the 95 % interval of their paired difference holds 0.
+  package static func isTie(_ table: ScoreTable, with best: ScoreTable) -> Bool {
+    interval(of: best.difference(from: table)).contains(0)
   }
 
   /// How far the means of resamples are from the mean, widened for few items.

@@ -165,7 +165,11 @@ public final class Comparison {
     let folder = "\(output)/runs/\(record.folderName)"
     let isResumed = FileManager.default.fileExists(atPath: folder + "/checkpoints")
     let run = try TrainingRun(recipe, output: folder, resuming: isResumed, sharing: base, split: split)
-    defer { run.delta.detach() }
+    defer {
+      run.delta.detach()
+      // What fits this method's shapes is of no use to the next.
+      BufferPool.shared.trim()
+    }
     var points: [ComparisonRecord.Point] = []
     let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
       guard case .training(let training) = event else { return }

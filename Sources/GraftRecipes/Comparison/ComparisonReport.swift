@@ -50,7 +50,7 @@ struct ComparisonReport {
   private var reading: HTML {
     var lines = [
       "Intervals hold the mean with 95 % confidence, over seeds and examples (bootstrap, widened for few seeds). "
-        + "\"tie\" means: the paired difference from the best may be nothing, at 95 % confidence for all comparisons together."
+        + "A tie with the best is a method whose paired difference from it has a 95 % interval with 0 in it."
     ]
     if Set(result.runs.map(\.seed)).count == 1 { lines.append("With a single seed the intervals say nothing of other seeds.") }
     if !result.hasEqualBudgets { lines.append("The methods read different numbers of tokens: their budgets are not equal.") }

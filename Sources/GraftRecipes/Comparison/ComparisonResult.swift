@@ -66,7 +66,7 @@ public struct ComparisonResult: Sendable {
     rows[best].isBest = true
     for index in candidates where index != best {
       guard let (winner, other) = paired(tables[best], tables[index]) else { continue }
-      rows[index].isTie = Bootstrap.isTie(other, with: winner, comparisons: candidates.count - 1)
+      rows[index].isTie = Bootstrap.isTie(other, with: winner)
     }
     return rows
   }
