@@ -10,12 +10,48 @@
 #define WIDTH (LANES * VECTORS)
 #define UNROLLED _Pragma("clang loop unroll(full)") for
 
+#if LANES == 16
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#else
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#endif
+
 typedef float VECTOR __attribute__((vector_size(4 * LANES), aligned(4)));
 
-/// c[rows, columns] = alpha a b + beta c, with b one panel [k, WIDTH] and at most WIDTH columns.
+/// out[k, width] = a[count, k] transposed, and zero in the columns of the panel beyond `count`. Where `width` is less than
+/// the panel's, a row's end is written over by the next row, and the last one's falls behind `out`.
+__attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(transpose)(
+    float *out, long width, const float *a, long row_stride, long count, long k) {
+  long whole = k - k % LANES;
+  for (long v = 0; v < VECTORS; v++) {
+    const float *rows = a + v * LANES * row_stride;
+    for (long p = 0; p < whole; p += LANES) {
+      VECTOR square[LANES], dealt[LANES];
+      UNROLLED(int i = 0; i < LANES; i++) {
+        square[i] = v * LANES + i < count ? *(const VECTOR *)(rows + i * row_stride + p) : (VECTOR){0};
+        if (v * LANES + i < count) __builtin_prefetch(rows + i * row_stride + p + TERMS_AHEAD);
+      }
+      // Zipping the two halves moves the bits of an element's place round by one; when all of a row's have moved, rows are columns.
+      UNROLLED(int bit = 1; bit < LANES; bit *= 2) {
+        UNROLLED(int i = 0; i < LANES / 2; i++) {
+          dealt[2 * i] = ZIP_LOW(square[i], square[i + LANES / 2]);
+          dealt[2 * i + 1] = ZIP_HIGH(square[i], square[i + LANES / 2]);
+        }
+        UNROLLED(int i = 0; i < LANES; i++) square[i] = dealt[i];
+      }
+      UNROLLED(int i = 0; i < LANES; i++) *(VECTOR *)(out + (p + i) * width + v * LANES) = square[i];
+    }
+  }
+  for (long p = whole; p < k; p++)
+    for (long i = 0; i < width && i < WIDTH; i++) out[p * width + i] = i < count ? a[i * row_stride + p] : 0;
+}
+
+/// c[rows, columns] = alpha a b + beta addend, with b one panel [k, WIDTH] and at most WIDTH columns.
 __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void NAMED(fixed)(
-    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta, float *c,
-    long c_stride) {
+    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta,
+    const float *addend, float *c, long c_stride) {
   VECTOR sums[ROWS][VECTORS];
   UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) __builtin_prefetch(c + i * c_stride + v * LANES, 1);
   UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) sums[i][v] = (VECTOR){0};
@@ -31,15 +67,18 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
   }
   if (columns == WIDTH) {
     UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) {
-      VECTOR *out = (VECTOR *)(c + i * c_stride + v * LANES);
-      *out = beta == 0 ? alpha * sums[i][v] : alpha * sums[i][v] + beta * *out;
+      long at = i * c_stride + v * LANES;
+      *(VECTOR *)(c + at) = beta == 0 ? alpha * sums[i][v] : alpha * sums[i][v] + beta * *(const VECTOR *)(addend + at);
     }
   } else {
+    // A copy, since registers have no addresses.
+    VECTOR copy[ROWS][VECTORS];
+    UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) copy[i][v] = sums[i][v];
     for (int i = 0; i < rows; i++) {
-      const float *sum = (const float *)sums[i];
+      const float *sum = (const float *)copy[i];
       for (long j = 0; j < columns; j++) {
-        float *out = c + i * c_stride + j;
-        *out = beta == 0 ? alpha * sum[j] : alpha * sum[j] + beta * *out;
+        long at = i * c_stride + j;
+        c[at] = beta == 0 ? alpha * sum[j] : alpha * sum[j] + beta * addend[at];
       }
     }
   }
@@ -47,9 +86,9 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
 
 /// The same for any number of rows up to ROWS.
 __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(
-    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta, float *c,
-    long c_stride) {
-#define CASE(n) case n: NAMED(fixed)(n < ROWS ? n : ROWS, columns, k, alpha, a, row_stride, column_stride, b, beta, c, c_stride); return;
+    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta,
+    const float *addend, float *c, long c_stride) {
+#define CASE(n) case n: NAMED(fixed)(n < ROWS ? n : ROWS, columns, k, alpha, a, row_stride, column_stride, b, beta, addend, c, c_stride); return;
   switch (rows) {
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if ROWS > 6
@@ -63,6 +102,8 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(
 }
 
 #undef UNROLLED
+#undef ZIP_LOW
+#undef ZIP_HIGH
 #undef WIDTH
 #undef VECTOR
 #undef NAMED

@@ -18,7 +18,7 @@ import Testing
   }
 
   /// Every way an operand can lie in memory, a product that is deeper than a panel and one that is packed slab by slab.
-  @Test(arguments: [[29, 70, 300], [600, 33, 1100], [5, 2100, 600], [130, 45, 7]], 0..<4)
+  @Test(arguments: [[29, 70, 300], [600, 33, 1100], [5, 2100, 600], [130, 45, 7], [200, 90, 1024], [1024, 9, 77]], 0..<4)
   func productMatchesDoublePrecision(sizes: [Int], transpositions: Int) {
     let (m, n, k) = (sizes[0], sizes[1], sizes[2])
     let (transposesFirst, transposesSecond) = (transpositions & 1 == 1, transpositions & 2 == 2)
@@ -56,9 +56,16 @@ import Testing
     #expect(close)
   }
 
-  @Test func baseIsAddedAndItsMemoryReusedOnlyWhenNobodyElseHoldsIt() {
-    let x = Tensor([1, 2], [1, 2]), w = Tensor([3, 4], [1, 2]), base = Tensor([10], [1, 1])
-    #expect(linear(x, w, addingTo: base).values == [21])
-    #expect(base.values == [10])
+  /// One product of each kind: a row, few rows, many rows.
+  @Test(arguments: [1, 5, 40])
+  func baseIsAddedAndItsMemoryReusedOnlyWhenNobodyElseHoldsIt(rows: Int) {
+    let x = Tensor(repeating: 2, shape: [rows, 3]), w = Tensor(repeating: 4, shape: [40, 3])
+    var base = Tensor(repeating: 10, shape: [rows, 40])
+    #expect(linear(x, w, addingTo: base).values == Array(repeating: 34, count: rows * 40))
+    #expect(base.values == Array(repeating: 10, count: rows * 40))
+    let address = base.rawPointer
+    base = linear(x, w, addingTo: consume base)
+    #expect(base.values == Array(repeating: 34, count: rows * 40))
+    #expect(base.rawPointer == address)
   }
 }

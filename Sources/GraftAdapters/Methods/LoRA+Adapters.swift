@@ -13,8 +13,9 @@ struct LowRankFactors {
 
   /// `base + s (B A x + bias)`.
   func callAsFunction(_ x: Tensor, _ pass: Pass, addingTo base: consuming Tensor) -> Tensor {
-    let rest = if let removed { linear(linear(x, removed.a), removed.b, scale: -scale, addingTo: base) } else { base }
-    let sum = linear(linear(pass.dropout(x, dropout, at: a.path), a.operand), b.operand, scale: scale, addingTo: rest)
+    var sum = base
+    if let removed { sum = linear(linear(x, removed.a), removed.b, scale: -scale, addingTo: consume sum) }
+    sum = linear(linear(pass.dropout(x, dropout, at: a.path), a.operand), b.operand, scale: scale, addingTo: consume sum)
     return bias.map { addRow(sum, scale * $0.operand) } ?? sum
   }
 

@@ -25,19 +25,13 @@ public func linear(
   precondition(
     (layout == .outputByInput ? weight.shape[1] : weight.shape[0]) == inputs, "weight \(weight.shape) (\(layout)) for input \(x.shape)")
   let shape = x.shape.replacingColumns(with: outputs)
-  let baseInput = base?.slot
-  let out: Tensor
-  if var sum = base {
-    precondition(sum.elementCount == rows * outputs, "base \(sum.shape) for result \(shape)")
-    base = nil
-    sum.makeUnique()
-    out = Tensor(storage: sum.storage, offset: sum.offset, shape: shape, dtype: .float32)
-  } else {
-    out = Tensor(uninitialized: shape)
-  }
+  precondition(base.map { $0.elementCount == rows * outputs } ?? true, "base \(base?.shape as Any) for result \(shape)")
+  let baseInput = base?.slot, isReusable = base?.isUnique() ?? false
+  let out = base.flatMap { isReusable ? Tensor(storage: $0.storage, offset: $0.offset, shape: shape, dtype: .float32) : nil } ?? Tensor(uninitialized: shape)
   multiplyMatrices(
     m: rows, n: outputs, k: inputs, alpha: scale, MatrixOperand(x.pointer, stride: inputs),
-    weight.operand(transposed: layout == .outputByInput), beta: baseInput == nil ? 0 : 1, out.mutablePointer, stride: outputs)
+    weight.operand(transposed: layout == .outputByInput), beta: base == nil ? 0 : 1, out.mutablePointer, stride: outputs, addend: base?.pointer)
+  base = nil
   if let bias { addInPlace(row: bias, to: out) }
 
   let (input, biasInput, saved) = (x.slot, bias?.slot, weight.isTracked ? x : nil)

@@ -15,6 +15,8 @@ package struct MatrixOperand {
     isTransposed = transposed
   }
 
+  var transposed: MatrixOperand { MatrixOperand(base, dtype: dtype, stride: stride, transposed: !isTransposed) }
+
   /// The operand with its transposition in the strides.
   fileprivate var matrix: graft_matrix {
     let type = dtype == .bfloat16 ? GRAFT_BFLOAT16 : dtype == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32
@@ -22,17 +24,25 @@ package struct MatrixOperand {
   }
 }
 
-/// `c = alpha op(a) op(b) + beta c`, with op(a) [m, k], op(b) [k, n] and c [m, n].
+/// `c = alpha op(a) op(b) + beta addend`, with op(a) [m, k], op(b) [k, n] and c [m, n].
 ///
-/// The product is cut into pieces whose number depends on the shape alone: the same bits on any number of threads.
+/// The addend is `c` itself where none is given, and has its stride. The product is cut into pieces whose number depends on
+/// the shape alone: the same bits on any number of threads.
 package func multiplyMatrices(
-  m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int
+  m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
+  addend: UnsafePointer<Float>? = nil
 ) {
   guard m > 0, n > 0 else { return }
+  let addend = addend ?? UnsafePointer(c)
   // A single row would read every packed panel once: nothing to gain from packing.
   if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
-    multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, c, stride)
+    if m <= tile.columns, m < n {
+      multiplyThin(tile, m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
+    } else {
+      multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
+    }
   } else {
+    if beta != 0, addend != c { for row in 0..<m { (c + row * stride).update(from: addend + row * stride, count: n) } }
     multiplyInPieces(m: m, n: n, k: k, alpha, a, b, beta, c, stride)
   }
 }
@@ -49,10 +59,28 @@ private struct RegisterTile {
   static let slabCapacity = 1 << 20
 }
 
+/// The product of a few rows, as `op(b)ᵀ op(a)ᵀ`: the few are packed, and the many are read where they are.
+private func multiplyThin(
+  _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ addend: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+  let storage = Storage(byteCount: n * m * DType.float32.byteWidth)
+  let product = storage.base.assumingMemoryBound(to: Float.self)
+  withExtendedLifetime(storage) {
+    multiplyPacked(tile, m: n, n: m, k: k, alpha, b.transposed.matrix, a.transposed.matrix, 0, product, product, m)
+    parallel(over: n, grain: rowGrain(columns: m)) { columns in
+      for row in 0..<m {
+        let to = c + row * stride, from = addend + row * stride
+        for column in columns { to[column] = beta == 0 ? product[column * m + row] : product[column * m + row] + beta * from[column] }
+      }
+    }
+  }
+}
+
 /// Packs b, a slab of columns at a time, and multiplies pieces of a with it: b is packed once, whoever reads it.
 private func multiplyPacked(
-  _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: graft_matrix, _ b: graft_matrix, _ beta: Float, _ c: UnsafeMutablePointer<Float>,
-  _ stride: Int
+  _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: graft_matrix, _ b: graft_matrix, _ beta: Float,
+  _ addend: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
   let storage = Storage(byteCount: k * slab * DType.float32.byteWidth)
@@ -76,10 +104,10 @@ private func multiplyPacked(
       parallel(rowPieces * columnPieces) { piece in
         let rows = share(piece / columnPieces, of: rowPieces, in: tileRows, unit: tile.rows, limit: m)
         let part = share(piece % columnPieces, of: columnPieces, in: panels, unit: tile.columns, limit: columns)
+        let corner = rows.lowerBound * stride + first + part.lowerBound
         withUnsafePointer(to: a) {
           graft_multiply_panels(
-            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, part.count, k, alpha, beta,
-            c + rows.lowerBound * stride + first + part.lowerBound, stride)
+            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, part.count, k, alpha, beta, addend + corner, c + corner, stride)
         }
       }
     }
@@ -137,7 +165,7 @@ package func multiplySerially(
   let packed = storage.base.assumingMemoryBound(to: Float.self)
   withExtendedLifetime(storage) {
     withUnsafePointer(to: b.matrix) { graft_pack_panels(packed, $0, k, 0, n, 0, k) }
-    withUnsafePointer(to: a.matrix) { graft_multiply_panels($0, 0, m, packed, n, k, alpha, beta, c, stride) }
+    withUnsafePointer(to: a.matrix) { graft_multiply_panels($0, 0, m, packed, n, k, alpha, beta, c, c, stride) }
   }
 }
 

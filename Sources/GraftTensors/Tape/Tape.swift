@@ -145,9 +145,12 @@ extension Tensor {
   /// Whether the current tape will want this tensor's gradient.
   package var isTracked: Bool { node >= 0 && Tape.current?.serial == tapeSerial }
 
+  /// Whether nobody else holds the elements, so that they may be written.
+  package mutating func isUnique() -> Bool { storage.isWritable && isKnownUniquelyReferenced(&storage) }
+
   /// Copies the elements where somebody else holds them too.
   package mutating func makeUnique() {
-    if storage.isWritable && isKnownUniquelyReferenced(&storage) { return }
+    if isUnique() { return }
     let copy = Tensor(uninitialized: shape, dtype: dtype)
     let from = rawPointer, to = copy.rawPointer, width = dtype.byteWidth
     parallel(over: elementCount, grain: elementwiseGrain) { part in
