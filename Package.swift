@@ -87,7 +87,7 @@ let package = Package(
       name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftOptimizers"],
+      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"]),
     .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"]),

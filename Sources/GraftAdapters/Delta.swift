@@ -23,7 +23,7 @@ public final class Delta {
     _ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0,
     services: AttachmentServices = AttachmentServices()
   ) throws {
-    (self.method, self.base) = (method, base)
+    (self.method, self.base) = (method.completed(for: base), base)
     attachment = Attachment(source: source, seed: seed, services: services)
     do {
       try method.attach(to: base, in: attachment)

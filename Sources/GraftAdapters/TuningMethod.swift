@@ -21,12 +21,15 @@ public protocol TuningMethod: Codable, Sendable {
   func attach(to sites: SiteCatalog, in attachment: Attachment) throws
   /// Whether the delta can be folded into the base's weights.
   var isMergeable: Bool { get }
+  /// The configuration as files keep it: with what other programs would guess of the model.
+  func completed(for sites: SiteCatalog) -> Self
 }
 
 extension TuningMethod {
   public static var recipeDefaults: Self { Self() }
   public static var defaultLearningRate: Double { 2e-4 }
   public var isMergeable: Bool { true }
+  public func completed(for sites: SiteCatalog) -> Self { self }
 }
 
 /// A method that can train rows of token tables beside what it does anyway.

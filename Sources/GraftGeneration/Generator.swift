@@ -69,7 +69,7 @@ public struct Generator {
 
   /// How many tokens can be written before the model has no more positions; the last one needs none.
   func room(after start: [Int32]) -> Int {
-    let virtual = model is any SequenceToSequenceModel ? 0 : model.catalog.virtualTokenCount
+    let virtual = model is any SequenceToSequenceModel ? model.catalog.targetVirtualTokenCount : model.catalog.virtualTokenCount
     return model.maximumLength.map { max(1, $0 - virtual - start.count + 1) } ?? .max
   }
 }

@@ -66,7 +66,7 @@ public final class Bart: SequenceToSequenceModel {
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
     let x = embedding(Tensor(input.tokens), pass)
-    return decoder(embeddingScale == 1 ? x : embeddingScale * x, input, over: source, pass)
+    return decoder(embeddingScale == 1 ? x : embeddingScale * x, decoder.blocks.afterPrefix(input, pass), over: source, pass)
   }
 
   /// The encoder or the decoder.

@@ -85,7 +85,7 @@ public final class T5: SequenceToSequenceModel {
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = decoder(embedding(Tensor(input.tokens), pass), input, over: source, pass, prefix: embedding.prompt?.virtualTokenCount ?? 0)
+    let x = decoder(embedding(Tensor(input.tokens), pass), decoder.blocks.afterPrefix(input, pass), over: source, pass)
     return outputScale == 1 ? x : outputScale * x
   }
 
@@ -109,10 +109,9 @@ public final class T5: SequenceToSequenceModel {
       norm = try Norm(scope / "final_layer_norm", width: c.width, epsilon: c.epsilon)
     }
 
-    /// - Parameter prefix: how many keys prefix tuning may put before a sequence.
-    func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass, prefix: Int = 0) -> Tensor {
+    func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
       var layout = input.layout(style, rotary: nil)
-      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0) + prefix, pass)
+      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0), pass)
       let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, over: source, pass))
       return pass.dropout(states, dropout, at: path + ".output")
     }
@@ -124,10 +123,10 @@ public final class T5: SequenceToSequenceModel {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, fan: Int? = nil) throws -> Linear {
       try Linear(scope, in: inputs, out: outputs, role: role, initializer: c.initializer(fan ?? inputs))
     }
-    func attention(_ scope: Scope) throws -> Attention {
+    func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       let inner = c.heads * c.headSize
       return Attention(
-        scope, layer: layer, query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
+        scope, layer: layer, place: place, query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
         key: try linear(scope / "k", c.width, inner, .key), value: try linear(scope / "v", c.width, inner, .value),
         output: try linear(scope / "o", inner, c.width, .attentionOutput),
         heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout,
@@ -135,8 +134,8 @@ public final class T5: SequenceToSequenceModel {
     }
     let dense = sublayer(isDecoder ? 2 : 1) / "DenseReluDense"
     return TransformerBlock(
-      .before, attention: try attention(sublayer(0) / "SelfAttention"), norm: try norm(0),
-      cross: isDecoder ? (try attention(sublayer(1) / "EncDecAttention"), try norm(1)) : nil,
+      .before, attention: try attention(sublayer(0) / "SelfAttention", isDecoder ? .decoder : .encoder), norm: try norm(0),
+      cross: isDecoder ? (try attention(sublayer(1) / "EncDecAttention", .source), try norm(1)) : nil,
       feedForward: FeedForward(
         gate: c.isGated ? try linear(dense / "wi_0", c.width, c.intermediateSize, .gate) : nil,
         up: try linear(dense / (c.isGated ? "wi_1" : "wi"), c.width, c.intermediateSize, .up),

@@ -51,7 +51,7 @@ public final class Transformer: SequenceToSequenceModel {
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
+    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass), input = decoder.afterPrefix(input, pass)
     return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
   }
 
@@ -77,8 +77,10 @@ public final class Transformer: SequenceToSequenceModel {
     /// Self-attention, attention to the source in a decoder, and a feed-forward, each with its residual and then its norm.
     func block(_ scope: Scope, layer: Int, isDecoder: Bool) throws -> TransformerBlock {
       TransformerBlock(
-        .after, attention: try attention(scope / "self_attn", layer: layer), norm: try norm(scope / "self_attn_layer_norm"),
-        cross: isDecoder ? (try attention(scope / "encoder_attn", layer: layer), try norm(scope / "encoder_attn_layer_norm")) : nil,
+        .after, attention: try attention(scope / "self_attn", layer: layer, isDecoder ? .decoder : .encoder),
+        norm: try norm(scope / "self_attn_layer_norm"),
+        cross: isDecoder
+          ? (try attention(scope / "encoder_attn", layer: layer, .source), try norm(scope / "encoder_attn_layer_norm")) : nil,
         feedForward: FeedForward(
           gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
           down: try linear(scope / "fc2", intermediateSize, width, .down), activation: activation,
@@ -93,12 +95,12 @@ public final class Transformer: SequenceToSequenceModel {
       return try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
     }
 
-    private func attention(_ scope: Scope, layer: Int) throws -> Attention {
+    private func attention(_ scope: Scope, layer: Int, _ place: Attention.Place) throws -> Attention {
       func projection(_ name: String, _ role: Role) throws -> Linear {
         try linear(scope / name, width, width, role, bias: hasAttentionBias)
       }
       return Attention(
-        scope, layer: layer, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
+        scope, layer: layer, place: place, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
         value: try projection("v_proj", .value), output: try projection("out_proj", .attentionOutput),
         heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout, scoreDropout: scoreDropout)
     }

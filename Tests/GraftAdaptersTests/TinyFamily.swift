@@ -8,7 +8,7 @@ import Testing
 
 /// A tiny model of every kind that methods meet: decoders with separate and with fused projections, encoders, encoder-decoders.
 enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
-  case llama, gpt2, bert, distilbert, t5, bart
+  case llama, gpt2, bert, distilbert, t5, bart, transformer
 
   var testDescription: String { rawValue }
 
@@ -37,6 +37,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
         "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
       ]
+    case .transformer: ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_heads": 3, "d_ff": 20, "num_layers": 2, "activation_function": "gelu"]
     }
   }
 
@@ -44,7 +45,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     switch self {
     case .llama, .gpt2: .causalLM
     case .bert, .distilbert: .maskedLM
-    case .t5, .bart: .seq2seqLM
+    case .t5, .bart, .transformer: .seq2seqLM
     }
   }
 
@@ -100,9 +101,12 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// A sum over the attentions to itself of the only stack or of the decoder.
   private static func attentions(_ value: @escaping @Sendable (Attention) -> Int) -> @Sendable (SiteCatalog) -> Int {
-    { $0.sites.compactMap(\.attention).reduce(0) { $0 + value($1) } }
+    { $0.sites.compactMap(\.attention).filter { [.alone, .decoder].contains($0.place) }.reduce(0) { $0 + value($1) } }
   }
+
+  private static func hasSource(_ catalog: SiteCatalog) -> Bool { catalog.sites.contains { $0.attention?.place == .source } }
 
   static let all = [
     FamilyMethod("LoRA", #"{"peft_type": "LORA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
@@ -136,13 +140,19 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "Pfeiffer's adapter", #"{"peft_type": "ADAPTER", "reduction_factor": 4}"#,
       count: { catalog in catalog.sites.filter { $0.role == .down }.count * (2 * 3 * 12 + 3 + 12) }),
     FamilyMethod(
-      "prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.1, count: { ["t5", "bart"].contains($0.modelType) ? 6 * 12 : 3 * 12 }),
+      "prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.1, count: { hasSource($0) ? 6 * 12 : 3 * 12 }),
     FamilyMethod(
       "P-tuning", #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5}"#, learningRate: 0.1,
-      count: { (["t5", "bart"].contains($0.modelType) ? 6 * 12 : 3 * 12) + (12 * 5 + 5) + (5 * 5 + 5) + (5 * 12 + 12) }),
+      count: { (hasSource($0) ? 6 * 12 : 3 * 12) + (12 * 5 + 5) + (5 * 5 + 5) + (5 * 12 + 12) }),
     FamilyMethod(
-      "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, misfits: [.t5, .bart],
+      "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.05,
       count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
+    FamilyMethod(
+      "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
+      learningRate: 0.05, count: { catalog in
+        let columns = attentions { 2 * $0.keyValueHeads * $0.headSize }(catalog), width = columns / 4
+        return 3 * width + (width * 5 + 5) + (5 * columns + columns)
+      }),
     FamilyMethod(
       "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#,
       count: { catalog in

@@ -6,14 +6,16 @@ public struct SequenceError: Error, CustomStringConvertible {
 extension Model {
   /// Finds what would be looked up outside the model's tables, before anything is computed.
   ///
-  /// - Parameter name: where the tokens come from, for messages.
+  /// - Parameters:
+  ///   - name: where the tokens come from, for messages.
+  ///   - isTarget: whether they are what the decoder of an encoder-decoder reads.
   /// - Throws: `SequenceError` for a token outside the vocabulary, or more tokens than there are learned positions.
-  public func check(_ tokens: [Int32], of name: String) throws(SequenceError) {
+  public func check(_ tokens: [Int32], of name: String, isTarget: Bool = false) throws(SequenceError) {
     if let alien = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
       throw SequenceError(
         description: "\(name): token \(alien) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model")
     }
-    let virtual = catalog.virtualTokenCount
+    let virtual = isTarget ? catalog.targetVirtualTokenCount : catalog.virtualTokenCount
     if let maximumLength, tokens.count + virtual > maximumLength {
       let beside = virtual > 0 ? " and \(virtual) virtual ones" : ""
       throw SequenceError(

@@ -8,7 +8,18 @@ public final class Attention {
     case fused(Linear)
   }
 
+  /// The stack that it is in, and what it attends to there.
+  public enum Place: Sendable {
+    /// The only stack of a decoder or of an encoder, to itself.
+    case alone
+    /// A half of an encoder-decoder, to itself.
+    case encoder, decoder
+    /// The decoder's half, to what the encoder made.
+    case source
+  }
+
   public let path: String
+  public let place: Place
   public let projection: Projection, output: Linear
   public let heads: Int, keyValueHeads: Int, headSize: Int
   /// Norms of every query and key head, before rotation (Qwen3).
@@ -28,11 +39,12 @@ public final class Attention {
   public var supplement: (any AttentionSupplement)?
 
   public init(
-    _ scope: Scope, layer: Int, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0,
-    scoreDropout: Float = 0
+    _ scope: Scope, layer: Int, place: Place = .alone, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int,
+    headSize: Int, queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil,
+    dropout: Float = 0, scoreDropout: Float = 0
   ) {
     path = scope.path
+    self.place = place
     (self.projection, self.output, self.dropout, self.scoreDropout) = (projection, output, dropout, scoreDropout)
     (self.heads, self.keyValueHeads, self.headSize) = (heads, keyValueHeads, headSize)
     (self.queryNorm, self.keyNorm, self.isRotary) = (queryNorm, keyNorm, isRotary)
@@ -41,12 +53,12 @@ public final class Attention {
   }
 
   public convenience init(
-    _ scope: Scope, layer: Int, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int, keyValueHeads: Int, headSize: Int,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil, dropout: Float = 0,
-    scoreDropout: Float = 0
+    _ scope: Scope, layer: Int, place: Place = .alone, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int,
+    keyValueHeads: Int, headSize: Int, queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil,
+    scale: Float? = nil, dropout: Float = 0, scoreDropout: Float = 0
   ) {
     self.init(
-      scope, layer: layer, projection: .separate(query: query, key: key, value: value), output: output, heads: heads,
+      scope, layer: layer, place: place, projection: .separate(query: query, key: key, value: value), output: output, heads: heads,
       keyValueHeads: keyValueHeads, headSize: headSize, queryNorm: queryNorm, keyNorm: keyNorm, isRotary: isRotary, window: window,
       scale: scale, dropout: dropout, scoreDropout: scoreDropout)
   }

@@ -60,6 +60,11 @@ extension SequenceInput {
 }
 
 extension SiteCatalog {
-  /// How many places virtual tokens take of the positions that the model has.
+  /// How many places virtual tokens take of the positions that the model's input has: the only one, or an encoder's.
   public var virtualTokenCount: Int { sites.compactMap(\.embedding?.prompt?.virtualTokenCount).max() ?? 0 }
+
+  /// The same of the target's positions in a decoder that reads an encoder's states.
+  public var targetVirtualTokenCount: Int {
+    sites.compactMap(\.attention).filter { $0.place == .decoder }.compactMap(\.prefix?.virtualTokenCount).max() ?? 0
+  }
 }

@@ -43,8 +43,10 @@ public protocol PromptAdapter: AnyObject {
 
 /// What prefix tuning puts in an attention's slot.
 public protocol AttentionPrefix: AnyObject {
+  /// How many virtual tokens there are keys and values of.
+  var virtualTokenCount: Int { get }
   /// Keys, as if rotated, and values that every query sees.
-  /// - Returns: `[virtual tokens, keyValueHeads * headSize]` each.
+  /// - Returns: `[virtualTokenCount, keyValueHeads * headSize]` each.
   func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor)
 }
 

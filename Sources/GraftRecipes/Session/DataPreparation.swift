@@ -38,7 +38,7 @@ enum DataPreparation {
     for (index, example) in examples.enumerated() {
       // Texts that were cut into windows no longer stand beside their records.
       let place = examples.count == records.count ? "\(records[index].file):\(records[index].line)" : records.first?.file ?? "data"
-      try model.check(example.tokens, of: place)
+      try model.check(example.tokens, of: place, isTarget: example.source != nil)
       if let source = example.source { try model.check(source, of: place) }
       if case .class(let label)? = example.label, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
         throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")

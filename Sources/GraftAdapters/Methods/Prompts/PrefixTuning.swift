@@ -2,16 +2,16 @@ import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
-/// Keys and values of virtual tokens before every sequence, in every layer.
+/// Keys and values of virtual tokens before every sequence, in every layer; of an encoder-decoder, before the decoder's own.
 ///
-/// Li and Liang 2021, "Prefix-tuning", section 4. Row `v` of the table holds, layer after layer, the keys and then the
-/// values of virtual token `v`; keys are used as they are, without rotation.
+/// Li and Liang 2021, "Prefix-tuning", section 4. Row `v` of the table holds, layer after layer (`PrefixLayout`), the keys and
+/// then the values of virtual token `v`; keys are used as they are, without rotation.
 public struct PrefixTuning: TuningMethod {
   public static let name = "PREFIX_TUNING"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
     title: "prefix tuning", formula: "keys and values before those of the tokens", parameters: "`2 L V k`",
-    seam: "attention of every layer", source: "Li and Liang 2021")
+    seam: "attention of every layer, a decoder's where there are two halves", source: "Li and Liang 2021")
 
   public enum Initialization: String, ConfigChoice {
     case zero
@@ -29,6 +29,7 @@ public struct PrefixTuning: TuningMethod {
   public var numTransformerSubmodules: Int?
   public var tokenDim: Int?
   public var numAttentionHeads: Int?
+  /// The layers of the table, which an encoder-decoder may have more of than its decoder.
   public var numLayers: Int?
   public var modulesToSave: [String]?
 
@@ -56,29 +57,37 @@ public struct PrefixTuning: TuningMethod {
 
   public var isMergeable: Bool { false }
 
+  public func completed(for sites: SiteCatalog) -> PrefixTuning {
+    // What does not fit the model is said when it is attached.
+    guard let layout = try? PrefixLayout(self, in: sites) else { return self }
+    var method = self
+    method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
+    method.tokenDim = layout.width
+    method.numAttentionHeads = layout.attentions[0].keyValueHeads
+    method.numLayers = layout.storedLayers
+    return method
+  }
+
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    guard !sites.hasTwoHalves else { throw TuningError("PREFIX_TUNING: is not available for \(sites.modelType ?? "models") with an encoder and a decoder; use PROMPT_TUNING, LORA or ADAPTER") }
-    let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites)
-    let attentions = sites.sites.compactMap(\.attention)
-    guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
-      throw TuningError("PREFIX_TUNING: \(sites.modelType ?? "this model") has no keys and values of one width in every layer")
-    }
-    let columns = attentions.count * 2 * width
+    let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites), layout = try PrefixLayout(self, in: sites)
+    let width = layout.width, columns = layout.columns
     let part: (Range<Int>) -> Tensor
     if prefixProjection && (!attachment.isLoading || attachment.sourceNames.contains("prompt_encoder.embedding.weight")) {
       part = try projection(shape, width: width, columns: columns, attachment)
     } else {
       let initial: Initializer = initWeights == .zero ? .zeros : .normal(standardDeviation: 1)
       let table = try attachment.root.parameter("prompt_embeddings", [shape.count, columns], initial)
-      if !attachment.isLoading, let initText { table.assign(try keysAndValues(of: initText, shape, attentions, attachment)) }
+      if !attachment.isLoading, let initText { table.assign(try keysAndValues(of: initText, shape, layout, attachment)) }
       part = { table.operand.columns($0) }
     }
-    for (index, attention) in attentions.enumerated() {
-      let start = 2 * index * width
+    for (index, attention) in layout.attentions.enumerated() {
+      let start = 2 * layout.storedLayer(of: index) * width
       try attachment.fill(
-        attention, with: Prefix(keys: { part(start..<start + width) }, values: { part(start + width..<start + 2 * width) }))
+        attention,
+        with: Prefix(count: shape.count, keys: { part(start..<start + width) }, values: { part(start + width..<start + 2 * width) }))
     }
-    try attachment.fill(shape.embedding, with: VirtualPlaces(count: shape.count))
+    // An encoder's tokens stay where they are; a decoder over it asks its attention.
+    if !sites.hasTwoHalves { try attachment.fill(shape.embedding, with: VirtualPlaces(count: shape.count)) }
     attachment.modulePrefix = "base_model"
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
@@ -98,26 +107,25 @@ public struct PrefixTuning: TuningMethod {
   }
 
   /// What the model keeps in its cache for a text, cut off or repeated.
-  private func keysAndValues(of text: String, _ shape: PromptShape, _ attentions: [Attention], _ attachment: Attachment) throws -> Tensor {
+  private func keysAndValues(of text: String, _ shape: PromptShape, _ layout: PrefixLayout, _ attachment: Attachment) throws -> Tensor {
     let tokens = try shape.tokens(of: text, key: "init_text", attachment.services)
     guard let run = attachment.services.run else { throw TuningError("init_text: needs a model that can be run") }
     let cache = KeyValueCache(sequences: 1, capacity: shape.count)
     run(SequenceInput([tokens]), Pass(cache: cache))
-    let rows = attentions.compactMap { cache.held(layer: $0.layer) }
-    guard rows.count == attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
+    let rows = layout.attentions.compactMap { cache.held(layer: $0.layer) }
+    guard rows.count == layout.attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
     return concatenateRows(rows.flatMap { [$0.keys.transposed, $0.values.transposed] }).transposed
   }
 }
 
-extension Attention {
-  fileprivate var keyValueWidth: Int { keyValueHeads * headSize }
-}
-
 /// One layer's keys and values.
 private final class Prefix: AttentionPrefix {
+  let virtualTokenCount: Int
   private let keys: () -> Tensor, values: () -> Tensor
 
-  init(keys: @escaping () -> Tensor, values: @escaping () -> Tensor) { (self.keys, self.values) = (keys, values) }
+  init(count: Int, keys: @escaping () -> Tensor, values: @escaping () -> Tensor) {
+    (virtualTokenCount, self.keys, self.values) = (count, keys, values)
+  }
 
   func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor) { (keys(), values()) }
 }

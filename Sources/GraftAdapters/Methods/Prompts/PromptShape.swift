@@ -34,7 +34,7 @@ struct PromptShape {
 
 extension SiteCatalog {
   /// Whether the model has an encoder and a decoder.
-  var hasTwoHalves: Bool { ["t5", "mt5", "bart", "mbart", "transformer"].contains(modelType) }
+  var hasTwoHalves: Bool { sites.contains { $0.attention?.place == .source } }
 }
 
 /// A trained linear layer of a network that makes prompts, with torch's initial values.

@@ -1,0 +1,48 @@
+import GraftLayers
+
+/// Which attentions take a prefix, and which columns of the table are whose.
+struct PrefixLayout {
+  /// The attentions to itself of the only stack or of the decoder, one a layer.
+  let attentions: [Attention]
+  /// That of a layer's keys, and of its values.
+  let width: Int
+  /// The layers that the table has columns for.
+  let storedLayers: Int
+  private let hasTwoHalves: Bool
+
+  /// - Throws: `TuningError` where the configuration or the model has no such layout.
+  init(_ method: PrefixTuning, in sites: SiteCatalog) throws(TuningError) {
+    let all = sites.sites.compactMap(\.attention), model = sites.modelType ?? "this model"
+    let attentions = all.filter { $0.place == .alone || $0.place == .decoder }
+    guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
+      throw TuningError("PREFIX_TUNING: \(model) has no keys and values of one width in every layer")
+    }
+    if let asked = method.tokenDim, asked != width {
+      throw TuningError("token_dim: is \(asked); the keys of \(model) are \(width) wide; leave it out")
+    }
+    hasTwoHalves = sites.hasTwoHalves
+    if let asked = method.numTransformerSubmodules, asked != (hasTwoHalves ? 2 : 1) {
+      throw TuningError("num_transformer_submodules: is \(asked); \(model) has \(hasTwoHalves ? 2 : 1); leave it out")
+    }
+    // PEFT counts the layers of the encoder.
+    let usual = max(attentions.count, all.count { $0.place == .encoder }), stored = method.numLayers ?? usual
+    guard stored == attentions.count || hasTwoHalves && stored > attentions.count else {
+      throw TuningError("num_layers: is \(stored); \(model) has \(attentions.count) layers that take a prefix; leave it out")
+    }
+    (self.attentions, self.width, storedLayers) = (attentions, width, stored)
+  }
+
+  var columns: Int { storedLayers * 2 * width }
+
+  /// The layer of the table that a layer of the model takes.
+  ///
+  /// For an encoder-decoder PEFT writes the table twice side by side and cuts that into four for every layer: keys and
+  /// values for the decoder's attention to itself, and the same for its attention to the source, which it then forgets.
+  /// So every other layer of the table is taken, by two layers where their number is even. With one more than an even number
+  /// (`num_layers`) each layer has its own.
+  func storedLayer(of layer: Int) -> Int { hasTwoHalves ? 2 * layer % storedLayers : layer }
+}
+
+extension Attention {
+  fileprivate var keyValueWidth: Int { keyValueHeads * headSize }
+}
