@@ -96,7 +96,7 @@ let package = Package(
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"]),
+    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -17,7 +17,8 @@ enum DecayRule {
 /// LoRA+: which parameters learn faster than the rest, as PEFT's `create_loraplus_optimizer` has it.
 ///
 /// Hayou et al. 2024, "LoRA+", section 4: the `B` factors, whose inputs shrink as models grow wider, want a higher rate than
-/// the `A` factors. PEFT groups vectors, such as DoRA's lengths, with them, and gives embeddings a rate of their own.
+/// the `A` factors. PEFT groups vectors, such as DoRA's lengths, with them, and gives embeddings a rate of their own. What decays is
+/// `DecayRule`'s: PEFT decays RMS norms, too, since it knows LayerNorm only.
 struct FasterFactors {
   let ratio: Double
   /// The rate of embeddings' factors over that of the rest.
@@ -41,6 +42,19 @@ struct FasterFactors {
 }
 
 extension Recipe.Training {
+  /// The optimizer of a delta, which knows what decays and what learns faster.
+  ///
+  /// - Parameters:
+  ///   - catalog: the base's.
+  ///   - peak: the highest learning rate of the run.
+  /// - Throws: `SessionError` for LoRA+ with a method that it is not for.
+  package func optimizer(of delta: Delta, on catalog: SiteCatalog, peak: Double) throws -> Optimizer {
+    let faster = try FasterFactors(self, peak: peak, method: type(of: delta.method).name)
+    return Optimizer(
+      updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: weightDecay,
+      isDecayed: { DecayRule.applies(to: $0, in: catalog) }, rateFactor: { faster?.rateFactor(of: $0) ?? 1 })
+  }
+
   /// The optimizer's rule with the recipe's hyper-parameters.
   var updateRule: any UpdateRule {
     let beta1 = betas.first ?? 0.9, beta2 = betas.count > 1 ? betas[1] : 0.999

@@ -140,11 +140,7 @@ public final class TrainingRun {
     let checkpoint = resuming ? try TrainingCheckpoint.newest(in: output) : nil
     delta = try base.attach(recipe, from: checkpoint?.weights)
     try delta.schedule?.prepare(stepCount: stepCount)
-    let catalog = base.model.catalog
-    let faster = try FasterFactors(t, peak: schedule.peak, method: type(of: delta.method).name)
-    optimizer = Optimizer(
-      t.updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: t.weightDecay, isDecayed: { DecayRule.applies(to: $0, in: catalog) },
-      rateFactor: { faster?.rateFactor(of: $0) ?? 1 })
+    optimizer = try t.optimizer(of: delta, on: base.model.catalog, peak: schedule.peak)
     if let checkpoint {
       try checkpoint.restore(optimizer)
       try checkpoint.restore(delta.schedule)
