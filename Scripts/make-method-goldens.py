@@ -4,7 +4,8 @@
 
 `methods.safetensors` holds the base's tensors under `base/`, an adapter's under `NAME/tensors/`, the final hidden states of one
 sequence with it as `NAME/states`, and the gradients of their sum, element k weighted by sin k, as `NAME/gradients/`;
-`methods.json` holds the configurations.
+`methods.json` holds the configurations. Adapters that a network makes have its tensors, too, and those that a few steps of AdamW
+leave as `NAME/last/`, with the loss before every step as `NAME/losses`.
 """
 
 import json
@@ -40,6 +41,12 @@ METHODS = {
     "prefix": dict(peft_type="PREFIX_TUNING", num_virtual_tokens=3),
     "lora-tokens": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["q_proj"], trainable_token_indices=[17, 3]),
 }
+NETWORKS = {
+    "p-tuning": dict(peft_type="P_TUNING", num_virtual_tokens=3, encoder_hidden_size=6),
+    "p-tuning-lstm": dict(
+        peft_type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=5, encoder_reparameterization_type="LSTM", encoder_num_layers=2),
+}
+STEPS, RATE = 5, 0.02
 
 
 def base():
@@ -48,6 +55,45 @@ def base():
         vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=4,
         rms_norm_eps=1e-5, initializer_range=0.3, tie_word_embeddings=False)
     return LlamaForCausalLM(config)
+
+
+def last_states(model):
+    """The final hidden states of the sequence, without those of virtual tokens."""
+    captured = []
+    hook = model.get_base_model().model.norm.register_forward_hook(lambda *arguments: captured.append(arguments[2]))
+    logits = model.eval()(input_ids=torch.tensor([SEQUENCE])).logits[0][-len(SEQUENCE):]
+    hook.remove()
+    return captured[0][0][-len(SEQUENCE):], logits
+
+
+def weighted_sum(states):
+    return (states * torch.arange(states.numel()).sin().view_as(states)).sum()
+
+
+def network(name, spec):
+    """What a network that makes embeddings computes, its gradients, and what it learns in a few steps."""
+    torch.manual_seed(1)
+    config = {"task_type": "CAUSAL_LM", **spec}
+    model = get_peft_model(base(), get_peft_config(config))
+    parameters = {key.replace("default.", ""): value for key, value in model.named_parameters() if value.requires_grad}
+
+    def kept(moment, value=lambda parameter: parameter):
+        return {f"{name}/{moment}/{key}": value(parameter).detach().clone() for key, parameter in parameters.items()}
+
+    tensors = kept("tensors")
+    tensors[f"{name}/tensors/prompt_embeddings"] = get_peft_model_state_dict(model)["prompt_embeddings"].clone()
+    states = last_states(model)[0]
+    weighted_sum(states).backward()
+    tensors |= {f"{name}/states": states.detach(), **kept("gradients", lambda parameter: parameter.grad)}
+    optimizer, losses = torch.optim.AdamW(parameters.values(), lr=RATE, weight_decay=0.0), []
+    for _ in range(STEPS):
+        loss = torch.nn.functional.cross_entropy(last_states(model)[1][:-1], torch.tensor(SEQUENCE[1:]))
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    tensors |= {f"{name}/losses": torch.tensor(losses), **kept("last")}
+    return tensors, config
 
 
 def main():
@@ -69,11 +115,8 @@ def main():
                 set_peft_model_state_dict(again, adapter)
             else:
                 again = PeftModel.from_pretrained(base(), folder, is_trainable=True)
-        captured = []
-        again.get_base_model().model.norm.register_forward_hook(lambda *arguments: captured.append(arguments[2]))
-        again.eval()(input_ids=torch.tensor([SEQUENCE]))
-        states = captured[0][0][-len(SEQUENCE):]
-        (states * torch.arange(states.numel()).sin().view_as(states)).sum().backward()
+        states = last_states(again)[0]
+        weighted_sum(states).backward()
         tensors[f"{name}/states"] = states.detach().contiguous()
         tensors |= {f"{name}/tensors/{key}": value.contiguous() for key, value in adapter.items()}
         with torch.no_grad():  # each parameter replaced by its gradient has the gradient under its stored name
@@ -85,8 +128,11 @@ def main():
         tensors |= {
             f"{name}/gradients/{key}": trained[key].detach().clone().contiguous()
             for key in adapter if key in trained and not key.endswith(frozen)}
-        configurations[name] = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
-    save_file({key: value.float() for key, value in tensors.items()}, FOLDER / "methods.safetensors")
+        configurations[name] = {key: sorted(value) if key == "target_modules" and isinstance(value, list) else value for key, value in config.items()}
+    for name, spec in NETWORKS.items():
+        made, configurations[name] = network(name, spec)
+        tensors |= made
+    save_file({key: value.float().contiguous() for key, value in tensors.items()}, FOLDER / "methods.safetensors")
     (FOLDER / "methods.json").write_text(json.dumps(configurations, indent=1, sort_keys=True) + "\n")
 
 

@@ -87,6 +87,10 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "P-tuning", #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5}"#,
       count: 3 * 16 + (16 * 5 + 5) + (5 * 5 + 5) + (5 * 16 + 16), startsAsIdentity: false),
+    MethodCase(
+      "P-tuning, recurrent",
+      #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5, "encoder_reparameterization_type": "LSTM"}"#,
+      count: 3 * 16 + 2 * 20 * (16 + 5 + 2) + 2 * 20 * (10 + 5 + 2) + (10 * 10 + 10) + (10 * 16 + 16), startsAsIdentity: false),
     MethodCase("prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, count: 3 * 2 * 2 * 8, startsAsIdentity: false),
     MethodCase(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 6}"#,

@@ -145,6 +145,10 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "P-tuning", #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5}"#, learningRate: 0.1,
       count: { (hasSource($0) ? 6 * 12 : 3 * 12) + (12 * 5 + 5) + (5 * 5 + 5) + (5 * 12 + 12) }),
     FamilyMethod(
+      "P-tuning, recurrent",
+      #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 4, "encoder_reparameterization_type": "LSTM", "encoder_num_layers": 1}"#,
+      learningRate: 0.1, count: { (hasSource($0) ? 6 * 12 : 3 * 12) + 2 * 16 * (12 + 4 + 2) + (8 * 8 + 8) + (8 * 12 + 12) }),
+    FamilyMethod(
       "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.05,
       count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
     FamilyMethod(

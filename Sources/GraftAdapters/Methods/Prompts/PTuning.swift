@@ -21,6 +21,7 @@ public struct PTuning: TuningMethod {
   public var encoder = Encoder.mlp
   /// The embeddings' width where nil.
   public var encoderHiddenSize: Int?
+  /// Those of the recurrent network, and the dropout between them.
   public var encoderNumLayers = 2
   public var encoderDropout = 0.0
   public var numTransformerSubmodules: Int?
@@ -55,25 +56,42 @@ public struct PTuning: TuningMethod {
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     let shape = try PromptShape(numVirtualTokens, submodules: numTransformerSubmodules, in: sites)
     let width = shape.width, stored: Shape = [shape.storedCount, width]
-    let table: () -> Tensor
+    let table: (Pass) -> Tensor
     if attachment.isLoading && !attachment.sourceNames.contains("prompt_encoder.embedding.weight") {
       let embeddings = try attachment.root.parameter("prompt_embeddings", stored, .zeros)
-      table = { embeddings.operand }
+      table = { _ in embeddings.operand }
     } else {
-      guard encoder == .mlp else {
-        throw TuningError("encoder_reparameterization_type: LSTM cannot be trained; use MLP")
-      }
-      let scope = attachment.root / "prompt_encoder", hidden = encoderHiddenSize ?? width
+      let scope = attachment.root / "prompt_encoder"
       let embeddings = try (scope / "embedding").parameter("weight", stored, .normal(standardDeviation: 1))
-      let layers = [
-        try PromptLayer(scope / "mlp_head" / 0, in: width, out: hidden), try PromptLayer(scope / "mlp_head" / 2, in: hidden, out: hidden),
-        try PromptLayer(scope / "mlp_head" / 4, in: hidden, out: width),
-      ]
-      table = { layers[2](activate(layers[1](activate(layers[0](embeddings.operand), .relu)), .relu)) }
-      try attachment.store(table, as: "prompt_embeddings", insteadOf: scope.path, shape: stored)
+      let network = try network(scope, width: width)
+      table = { network(embeddings.operand, $0) }
+      try attachment.store({ table(.inference) }, as: "prompt_embeddings", insteadOf: scope.path, shape: stored)
     }
     try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count, table: table))
     attachment.modulePrefix = "base_model"
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+
+  /// What makes the embeddings of its table: three layers, or a recurrent network and two layers.
+  private func network(_ scope: Scope, width: Int) throws -> (_ table: Tensor, Pass) -> Tensor {
+    let hidden = encoderHiddenSize ?? width, head = scope / "mlp_head"
+    guard hidden > 0 else { throw TuningError("encoder_hidden_size: is \(hidden); it must be at least 1") }
+    switch encoder {
+    case .mlp:
+      let layers = [
+        try PromptLayer(head / 0, in: width, out: hidden), try PromptLayer(head / 2, in: hidden, out: hidden),
+        try PromptLayer(head / 4, in: hidden, out: width),
+      ]
+      return { table, _ in layers[2](activate(layers[1](activate(layers[0](table), .relu)), .relu)) }
+    case .lstm:
+      guard encoderNumLayers > 0 else { throw TuningError("encoder_num_layers: is \(encoderNumLayers); it must be at least 1") }
+      guard (0..<1).contains(encoderDropout) else {
+        throw TuningError("encoder_dropout: is \(encoderDropout); it must be at least 0 and below 1")
+      }
+      let recurrent = try BidirectionalLSTM(
+        scope / "lstm_head", in: width, hidden: hidden, layers: encoderNumLayers, dropout: Float(encoderDropout))
+      let inner = try PromptLayer(head / 0, in: 2 * hidden, out: 2 * hidden), outer = try PromptLayer(head / 2, in: 2 * hidden, out: width)
+      return { table, pass in outer(activate(inner(recurrent(table, pass)), .relu)) }
+    }
   }
 }

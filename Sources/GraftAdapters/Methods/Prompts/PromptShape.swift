@@ -58,13 +58,13 @@ struct PromptLayer {
 /// Virtual tokens whose embeddings are trained, directly or through a network.
 final class VirtualTokens: PromptAdapter {
   let virtualTokenCount: Int
-  private let table: () -> Tensor
+  private let table: (Pass) -> Tensor
 
   /// - Parameter table: `[at least count, width]`.
-  init(count: Int, table: @escaping () -> Tensor) { (virtualTokenCount, self.table) = (count, table) }
+  init(count: Int, table: @escaping (Pass) -> Tensor) { (virtualTokenCount, self.table) = (count, table) }
 
   func embeddings(_ pass: Pass) -> Tensor? {
-    let rows = table()
+    let rows = table(pass)
     return rows.shape[0] == virtualTokenCount ? rows : rows.rows(0..<virtualTokenCount)
   }
 }

@@ -63,7 +63,7 @@ public struct PromptTuning: TuningMethod {
     if !attachment.isLoading, let tokens = try initialTokens(shape, attachment) {
       table.assign(shape.embedding(Tensor(tokens), .inference))
     }
-    try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count) { table.operand })
+    try attachment.fill(shape.embedding, with: VirtualTokens(count: shape.count) { _ in table.operand })
     attachment.modulePrefix = "base_model"
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
