@@ -37,3 +37,8 @@ public protocol TokenTrainingMethod: TuningMethod {
   /// Adds tokens to those whose rows are trained, in each of the tables.
   mutating func train(tokens: [Int], ofTables tables: [String])
 }
+
+/// - Throws: `TuningError` for a key whose effect we do not have.
+func requireNone(_ value: Double, _ key: String) throws(TuningError) {
+  guard value == 0 else { throw TuningError("\(key): is \(value); only 0 is supported") }
+}

@@ -6,7 +6,7 @@ import GraftTensors
 ///
 /// Zhang et al. 2023, "AdaLoRA", eq. 3. While it is trained triplets are dropped where they matter least, down to `target_r` a
 /// layer on average; a file whose triplets were dropped is read, and trained on, with the ranks that its `rank_pattern` records.
-public struct AdaLoRA: TuningMethod {
+public struct AdaLoRA: TargetedMethod {
   public static let name = "ADALORA"
   public static let defaultLearningRate = 2e-3
   public static let card = MethodCard(
@@ -69,9 +69,6 @@ public struct AdaLoRA: TuningMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
-      layersPattern: layersPattern?.values ?? [])
     let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
     var triplets: [(path: String, adapter: TripletAdapter)] = []
     for layer in layers {

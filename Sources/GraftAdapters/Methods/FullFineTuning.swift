@@ -1,7 +1,7 @@
 import GraftLayers
 
 /// The base's own parameters are trained: every one, or those of some modules and layers.
-public struct FullFineTuning: TuningMethod {
+public struct FullFineTuning: TargetedMethod {
   public static let name = "FULL"
   public static let defaultLearningRate = 2e-5
   public static let card = MethodCard(
@@ -26,8 +26,6 @@ public struct FullFineTuning: TuningMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, layers: layersToTransform?.values, layersPattern: layersPattern?.values ?? [])
     for parameter in try targets.parameters(in: sites, isStrict: !attachment.isLoading) { try attachment.adopt(parameter, as: parameter.path) }
   }
 }

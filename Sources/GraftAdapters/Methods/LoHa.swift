@@ -5,7 +5,7 @@ import GraftTensors
 /// The Hadamard product of two low-rank matrices: `ΔW = s (w1a w1b) * (w2a w2b)`, of rank up to `r²`.
 ///
 /// Hyeon-Woo et al. 2022, "FedPara", proposition 1.
-public struct LoHa: TuningMethod {
+public struct LoHa: RankedMethod {
   public static let name = "LOHA"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -44,14 +44,7 @@ public struct LoHa: TuningMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    try requireNone(rankDropout, "rank_dropout")
-    try requireNone(moduleDropout, "module_dropout")
-    let ranks = RankPlan(r: r, alpha: alpha, ranks: rankPattern, alphas: alphaPattern)
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
-      layersPattern: layersPattern?.values ?? [])
-    for layer in try targets.linears(in: sites, isStrict: !attachment.isLoading) {
-      let (rank, scale) = try ranks.factors(for: layer.path)
+    for (layer, rank, scale) in try rankedLayers(in: sites, isStrict: !attachment.isLoading) {
       let scope = attachment.scope / layer.path
       let tall = Initializer.uniform(bound: 1 / Float(rank).squareRoot())
       let wide = Initializer.uniform(bound: 1 / Float(layer.inputSize).squareRoot())
@@ -64,23 +57,6 @@ public struct LoHa: TuningMethod {
     }
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
-}
-
-/// A module's own rank and scale `alpha / r`, where patterns may set them apart.
-struct RankPlan {
-  let r: Int, alpha: Double, ranks: ConfigTree, alphas: ConfigTree
-
-  /// - Throws: `TuningError` for a rank below 1.
-  func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
-    let rank = Int(try patternValue(for: path, in: ranks.numbers) ?? Double(r))
-    guard rank > 0 else { throw TuningError("r: is \(rank) for \(path); a rank is at least 1") }
-    return (rank, Float((try patternValue(for: path, in: alphas.numbers) ?? alpha) / Double(rank)))
-  }
-}
-
-/// - Throws: `TuningError` for a key whose effect we do not have.
-func requireNone(_ value: Double, _ key: String) throws(TuningError) {
-  guard value == 0 else { throw TuningError("\(key): is \(value); only 0 is supported") }
 }
 
 /// Four factors of one matrix beside a linear layer.

@@ -5,7 +5,7 @@ import GraftTensors
 /// A Kronecker product: `ΔW = s w1 ⊗ w2`, each factor a matrix or itself a product of two.
 ///
 /// Edalati et al. 2022, "KronA"; Yeh et al. 2024, "LyCORIS", section 4.2.
-public struct LoKr: TuningMethod {
+public struct LoKr: RankedMethod {
   public static let name = "LOKR"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -52,14 +52,7 @@ public struct LoKr: TuningMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    try requireNone(rankDropout, "rank_dropout")
-    try requireNone(moduleDropout, "module_dropout")
-    let ranks = RankPlan(r: r, alpha: alpha, ranks: rankPattern, alphas: alphaPattern)
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
-      layersPattern: layersPattern?.values ?? [])
-    for layer in try targets.linears(in: sites, isStrict: !attachment.isLoading) {
-      let (rank, scale) = try ranks.factors(for: layer.path)
+    for (layer, rank, scale) in try rankedLayers(in: sites, isStrict: !attachment.isLoading) {
       let inputs = Self.factors(of: layer.inputSize, near: decomposeFactor), outputs = Self.factors(of: layer.outputSize, near: decomposeFactor)
       let scope = attachment.scope / layer.path
       let first = try factor(

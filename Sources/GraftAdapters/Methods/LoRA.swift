@@ -7,7 +7,7 @@ import GraftTensors
 ///
 /// Hu et al. 2022, "LoRA", section 4.1; the scale `s` is `alpha / r`, or `alpha / sqrt(r)` with rsLoRA (Kalajdzievski 2023).
 /// With `use_dora` the rows' directions and lengths are trained apart (Liu et al. 2024, "DoRA").
-public struct LoRA: TuningMethod {
+public struct LoRA: TargetedMethod {
   public static let name = "LORA"
   public static let defaultLearningRate = 2e-4
   public static let card = MethodCard(
@@ -65,9 +65,6 @@ public struct LoRA: TuningMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
-      layersPattern: layersPattern?.values ?? [])
     let matched = try targets.matches(in: sites, kind: "linear layer or embedding", isStrict: !attachment.isLoading) {
       $0.linear != nil || $0.embedding != nil
     }

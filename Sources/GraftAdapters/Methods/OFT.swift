@@ -5,7 +5,7 @@ import GraftTensors
 ///
 /// Qiu et al. 2023, "Controlling text-to-image diffusion by orthogonal finetuning", in the input-side form of "OFTv2"
 /// (Qiu et al. 2025): `R` is the Cayley transform of a skew-symmetric matrix, or a Neumann series of it.
-public struct OFT: TuningMethod {
+public struct OFT: TargetedMethod {
   public static let name = "OFT"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -56,9 +56,6 @@ public struct OFT: TuningMethod {
     guard (r > 0) != (oftBlockSize > 0) else {
       throw TuningError("oft_block_size: is \(oftBlockSize) and r is \(r); one of them must be positive and the other 0")
     }
-    let targets = Targets(
-      modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
-      layersPattern: layersPattern?.values ?? [])
     let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
     for layer in layers {
       let inputs = layer.inputSize

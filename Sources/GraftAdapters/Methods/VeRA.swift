@@ -4,7 +4,7 @@ import GraftTensors
 /// Vectors over shared random matrices: `y = W x + b + λb * (B (λd * (A x)))`, with only `λb` and `λd` trained.
 ///
 /// Kopiczko et al. 2024, "VeRA", eq. 2. `A` and `B` are kept in the adapter's file, since they cannot be drawn again elsewhere.
-public struct VeRA: TuningMethod {
+public struct VeRA: TargetedMethod {
   public static let name = "VERA"
   public static let defaultLearningRate = 4e-3
   public static let card = MethodCard(
@@ -45,8 +45,6 @@ public struct VeRA: TuningMethod {
     guard saveProjection else {
       throw TuningError("save_projection: is false; the random matrices must be in the adapter's file, since they cannot be drawn again elsewhere")
     }
-    let targets = Targets(
-      modules: targetModules, saved: modulesToSave ?? [], layers: layersToTransform?.values, layersPattern: layersPattern?.values ?? [])
     let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
     let inputs = layers.map(\.inputSize).max() ?? 0, outputs = layers.map(\.outputSize).max() ?? 0
     let shared = attachment.root / "base_model"
