@@ -36,17 +36,17 @@
 
 typedef void (*tile_function)(int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b,
                               float beta, const float *addend, float *c, long c_stride);
-typedef void (*transpose_function)(float *out, long width, const float *a, long row_stride, long count, long k);
+typedef void (*pack_function)(float *out, long width, const float *a, long stride, long count, long k);
 
 /// A processor's tiles, from the widest panel to the narrowest.
 struct tiling {
   int rows, count;
-  struct { int width; tile_function run; transpose_function transpose; } panels[3];
+  struct { int width; tile_function run; pack_function transpose, copy; } panels[3];
 };
 
 static const struct tiling avx512 = {
-    14, 3, {{32, tile14x16x2, transpose14x16x2}, {16, tile14x16x1, transpose14x16x1}, {8, tile14x8x1, transpose14x8x1}}};
-static const struct tiling avx2 = {6, 2, {{16, tile6x8x2, transpose6x8x2}, {8, tile6x8x1, transpose6x8x1}}};
+    14, 3, {{32, tile14x16x2, transpose14x16x2, copy14x16x2}, {16, tile14x16x1, transpose14x16x1, copy14x16x1}, {8, tile14x8x1, transpose14x8x1, copy14x8x1}}};
+static const struct tiling avx2 = {6, 2, {{16, tile6x8x2, transpose6x8x2, copy6x8x2}, {8, tile6x8x1, transpose6x8x1, copy6x8x1}}};
 
 /// The widest tile that the processor has, and that the environment's GRAFT_MATRIX_TILE (`avx512`, `avx2` or `none`) lets it use.
 static const struct tiling *choose(void) {
@@ -84,6 +84,7 @@ struct tiling {
     int width;
     void (*run)(int, long, long, float, const float *, long, long, const float *, float, const float *, float *, long);
     void (*transpose)(float *, long, const float *, long, long, long);
+    void (*copy)(float *, long, const float *, long, long, long);
   } panels[2];
 };
 static const struct tiling *tiling(void) { return 0; }
@@ -108,19 +109,9 @@ int graft_panel_columns(void) { return 0; }
 
 /// out[k, width] = a[count, k] transposed, and zero beyond `count`, by the panel `index`; one of the strides is 1.
 static void interleave(float *out, int index, long width, const float *a, long row_stride, long column_stride, long count, long k) {
-  if (row_stride != 1) {
-    tiling()->panels[index].transpose(out, width, a, row_stride, count, k);
-    return;
-  }
-  for (long p = 0; p < k; p++) {
-    const float *row = a + p * column_stride;
-    for (long i = 0; i < count; i += 16) __builtin_prefetch(row + ROWS_AHEAD * column_stride + i);
-    // The common counts as constants, for which the copy is a few registers.
-    if (count == 32) memcpy(out + p * width, row, 32 * sizeof(float));
-    else if (count == 16) memcpy(out + p * width, row, 16 * sizeof(float));
-    else memcpy(out + p * width, row, count * sizeof(float));
-    for (long i = count; i < width; i++) out[p * width + i] = 0;
-  }
+  const struct tiling *tiles = tiling();
+  if (row_stride == 1) tiles->panels[index].copy(out, width, a, column_stride, count, k);
+  else tiles->panels[index].transpose(out, width, a, row_stride, count, k);
 }
 
 static void widen(float *out, const void *a, int type, long offset, long n) {

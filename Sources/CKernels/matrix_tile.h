@@ -7,6 +7,7 @@
 #define JOIN(a, b, c, d, e, f) JOIN_(a, b, c, d, e, f)
 #define NAMED(name) JOIN(name, ROWS, x, LANES, x, VECTORS)
 #define VECTOR NAMED(vector)
+#define HALF NAMED(half)
 #define WIDTH (LANES * VECTORS)
 #define UNROLLED _Pragma("clang loop unroll(full)") for
 
@@ -19,6 +20,7 @@
 #endif
 
 typedef float VECTOR __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef float HALF __attribute__((vector_size(2 * LANES), aligned(4)));
 
 /// out[k, width] = a[count, k] transposed, and zero in the columns of the panel beyond `count`. Where `width` is less than
 /// the panel's, a row's end is written over by the next row, and the last one's falls behind `out`.
@@ -46,6 +48,25 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(transp
   }
   for (long p = whole; p < k; p++)
     for (long i = 0; i < width && i < WIDTH; i++) out[p * width + i] = i < count ? a[i * row_stride + p] : 0;
+}
+
+/// out[k, width] = a[k, count], and zero beyond `count`.
+__attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(copy)(
+    float *out, long width, const float *a, long stride, long count, long k) {
+  for (long p = 0; p < k; p++, a += stride, out += width) {
+    UNROLLED(int v = 0; v < VECTORS; v++) __builtin_prefetch(a + ROWS_AHEAD * stride + v * LANES);
+    if (count == WIDTH) {
+      UNROLLED(int v = 0; v < VECTORS; v++) *(VECTOR *)(out + v * LANES) = *(const VECTOR *)(a + v * LANES);
+    } else if (VECTORS == 1 && count >= LANES / 2) {
+      // Two halves that overlap.
+      HALF first = *(const HALF *)a, last = *(const HALF *)(a + count - LANES / 2);
+      *(HALF *)out = first;
+      *(HALF *)(out + count - LANES / 2) = last;
+    } else {
+      for (long i = 0; i < count; i++) out[i] = a[i];
+    }
+    for (long i = count; i < width; i++) out[i] = 0;
+  }
 }
 
 /// c[rows, columns] = alpha a b + beta addend, with b one panel [k, WIDTH] and at most WIDTH columns.
@@ -106,6 +127,7 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(
 #undef ZIP_HIGH
 #undef WIDTH
 #undef VECTOR
+#undef HALF
 #undef NAMED
 #undef JOIN
 #undef JOIN_

@@ -91,7 +91,7 @@ public func attention(
   let problem = AttentionProblem(
     query: query, key: key, value: value, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: mask, scale: scale, bias: bias,
     dropout: dropout)
-  let out = problem.rows(\.queries, of: [query.shape[0], heads * problem.valueSize])
+  let out = problem.rowsOfQueries(heads * problem.valueSize)
   let logSums = Tensor(uninitialized: [heads, query.shape[0]])
   problem.forward(out, logSums)
   return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot) { gradient, tape in
@@ -182,10 +182,10 @@ private struct AttentionProblem {
     }
   }
 
-  /// Uninitialised rows that every span writes, and zeros where some are outside of them.
-  func rows(_ rows: KeyPath<AttentionSpan, Range<Int>>, of shape: Shape) -> Tensor {
-    let covered = spans.reduce(0) { $0 + $1[keyPath: rows].count }
-    return covered < shape[0] ? Tensor.zeros(shape) : Tensor(uninitialized: shape)
+  /// A row for every query, to be written span by span, with zeros where some are outside of them.
+  func rowsOfQueries(_ columns: Int) -> Tensor {
+    let shape: Shape = [query.shape[0], columns]
+    return spans.reduce(0) { $0 + $1.queries.count } < shape[0] ? Tensor.zeros(shape) : Tensor(uninitialized: shape)
   }
 
   func forward(_ out: Tensor, _ logSums: Tensor) {
@@ -210,9 +210,9 @@ private struct AttentionProblem {
 
   func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
     let keyRows = key.shape[0], wantsKeys = tape.tracks(key), wantsValues = tape.tracks(value)
-    let dQuery = rows(\.queries, of: query.shape)
+    let dQuery = rowsOfQueries(heads * headSize)
     // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
-    let dKey = rows(\.keys, of: [wantsKeys ? keyRows : 0, heads * headSize]), dValue = rows(\.keys, of: [wantsValues ? keyRows : 0, heads * valueSize])
+    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize]), dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
     let wantsBias = bias.map { tape.tracks($0.values) } ?? false
     let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
     let dBias = Tensor.zeros([spans.count, heads, biasColumns])
@@ -225,11 +225,6 @@ private struct AttentionProblem {
       let scratch = Tensor(uninitialized: [dropout == nil ? 2 : 3, Self.blockRows, max(1, widest)])
       let p = scratch.mutablePointer, dp = p + Self.blockRows * widest
       let kept = dropout == nil ? p : dp + Self.blockRows * widest
-      // Here rather than before: the task's share is near when its products are added.
-      for row in spans[span].keys {
-        if wantsKeys { graft_fill(dk + (row * heads + head) * headSize, 0, headSize) }
-        if wantsValues { graft_fill(dv + (row * heads + head) * valueSize, 0, valueSize) }
-      }
       for block in blocksOfSpans[span] {
         let rows = block.queries.count, count = block.keys.count
         let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound

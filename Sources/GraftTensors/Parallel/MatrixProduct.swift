@@ -15,8 +15,6 @@ package struct MatrixOperand {
     isTransposed = transposed
   }
 
-  var transposed: MatrixOperand { MatrixOperand(base, dtype: dtype, stride: stride, transposed: !isTransposed) }
-
   /// The operand with its transposition in the strides.
   fileprivate var matrix: graft_matrix {
     let type = dtype == .bfloat16 ? GRAFT_BFLOAT16 : dtype == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32
@@ -36,11 +34,7 @@ package func multiplyMatrices(
   let addend = addend ?? UnsafePointer(c)
   // A single row would read every packed panel once: nothing to gain from packing.
   if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
-    if m <= tile.columns, m < n {
-      multiplyThin(tile, m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
-    } else {
-      multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
-    }
+    multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c { for row in 0..<m { (c + row * stride).update(from: addend + row * stride, count: n) } }
     multiplyInPieces(m: m, n: n, k: k, alpha, a, b, beta, c, stride)
@@ -57,24 +51,6 @@ private struct RegisterTile {
 
   /// The most floats of packed columns at a time: 4 MiB, which stay in the last cache from packing to use.
   static let slabCapacity = 1 << 20
-}
-
-/// The product of a few rows, as `op(b)ᵀ op(a)ᵀ`: the few are packed, and the many are read where they are.
-private func multiplyThin(
-  _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ addend: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ stride: Int
-) {
-  let storage = Storage(byteCount: n * m * DType.float32.byteWidth)
-  let product = storage.base.assumingMemoryBound(to: Float.self)
-  withExtendedLifetime(storage) {
-    multiplyPacked(tile, m: n, n: m, k: k, alpha, b.transposed.matrix, a.transposed.matrix, 0, product, product, m)
-    parallel(over: n, grain: rowGrain(columns: m)) { columns in
-      for row in 0..<m {
-        let to = c + row * stride, from = addend + row * stride
-        for column in columns { to[column] = beta == 0 ? product[column * m + row] : product[column * m + row] + beta * from[column] }
-      }
-    }
-  }
 }
 
 /// Packs b, a slab of columns at a time, and multiplies pieces of a with it: b is packed once, whoever reads it.
