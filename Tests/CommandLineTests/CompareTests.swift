@@ -10,7 +10,7 @@ import Testing
       - {name: lora, method: {peft_type: LORA, r: 2}, learning_rates: [1.0e-3, 1.0e-2]}
       - {name: ranks, method: {peft_type: LORA, r: [1, 4]}}
       - {name: full, method: {peft_type: FULL}}
-      - {name: wrong, method: {peft_type: LORA, target_modules: [nowhere]}}
+      - {name: wrong, method: {target_modules: [nowhere]}}
       - {name: "too fast", method: {peft_type: LORA}, training: {learning_rate: 1.0e+30, max_grad_norm: 0}}
     """
 
@@ -43,6 +43,10 @@ import Testing
       for name in names { #expect(record[section]?[name] != nil, "\(section).\(name)") }
     }
     #expect(record["run_info"]?["train_config"]?["model_id"]?.string != nil)
+    // It takes what has no configuration for full fine-tuning, and asks every other for its type.
+    let configuration = try #require(record["run_info"]?["peft_config"])
+    if record["graft"]?["name"]?.string == "wrong" { #expect(configuration["peft_type"]?.string == "LORA") }
+    #expect(configuration == .null || configuration["peft_type"]?.string != nil)
     let last = try #require(record["train_info"]?["metrics"]?.array?.last)
     for name in ["test accuracy", "train loss", "train samples", "train total tokens"] { #expect(last[name] != nil, "\(name)") }
     let packages = try #require(record["meta_info"]?["package_info"])
@@ -58,6 +62,7 @@ import Testing
     #expect(lines[6].contains("failed") && lines[7].contains("diverged"))
     #expect(first.errors.contains("wrong seed 0: failed: target_modules: \"nowhere\" matches no"))
     #expect(first.errors.contains("chosen on validation examples"))
+    #expect(first.errors.contains("\nwrong: 2 of 2 runs failed: ") && first.errors.contains("\ntoo fast: 2 of 2 runs diverged: "))
 
     let records = try runs(in: folder)
     // One baseline, two trials, and six methods under two seeds.

@@ -15,14 +15,14 @@ extension Recipe.ComparedMethod {
   /// - Throws: `ConfigError` for an unknown method, and where two keys have lists.
   func expanded(at index: Int) throws -> [(method: Recipe.ComparedMethod, swept: SweptKey?)] {
     let name = method["peft_type"]?.string ?? "LORA"
-    guard let type = MethodCatalog.type(named: name) else {
+    guard MethodCatalog.type(named: name) != nil else {
       throw ConfigError(
         location: method.location(at: ["peft_type"]), path: ["methods", "\(index)", "method", "peft_type"], problem: "unknown peft_type \"\(name)\"",
         advice: NearestName.advice(for: name, among: MethodCatalog.names))
     }
-    let defaults = try Self.defaults(of: type)
     let lists = (method.mapping?.entries ?? []).filter { entry in
-      entry.value.sequence?.isEmpty == false && entry.value.sequence?.allSatisfy { $0.double != nil } == true && defaults[entry.key]?.double != nil
+      guard let values = entry.value.sequence, let first = values.first, values.allSatisfy({ $0.double != nil }) else { return false }
+      return takes(first, for: entry.key) && !takes(entry.value, for: entry.key)
     }
     guard let list = lists.first else { return [(self, nil)] }
     guard lists.count == 1 else {
@@ -38,7 +38,13 @@ extension Recipe.ComparedMethod {
     }
   }
 
-  private static func defaults<Method: TuningMethod>(of type: Method.Type) throws -> ConfigTree { try ConfigTree(encoding: type.recipeDefaults) }
+  /// Whether the method knows a key and may have a value for it.
+  private func takes(_ value: ConfigTree, for key: String) -> Bool {
+    var mapping = ConfigMapping()
+    mapping["peft_type"] = method["peft_type"]
+    mapping[key] = value
+    return (try? MethodCatalog.decode(recipe: ConfigTree(.mapping(mapping), location: method.location))) != nil
+  }
 }
 
 extension ConfigTree {

@@ -69,9 +69,13 @@ extension ComparisonRecord {
     var configuration = training
     configuration["model_id"] = .string(model)
     let memory = JSON.integer(peakMemoryBytes)
-    let isTrained = status != .baseline && method["peft_type"]?.string?.uppercased() != "FULL"
+    // PEFT's tools ask every configuration for its type, and take one that is empty for full fine-tuning.
+    var adapter = method
+    let type = method["peft_type"]?.string?.uppercased() ?? "LORA"
+    adapter["peft_type"] = .string(type)
+    let isTrained = status != .baseline && type != "FULL"
     let last: JSON = [
-      "step": .integer(points.last?.step ?? 0), "test accuracy": number(score), "train loss": finalLoss.map(JSON.number) ?? .number(0),
+      "step": .integer(points.last?.step ?? 0), "test accuracy": isShare ? number(score) : .null, "train loss": finalLoss.map(JSON.number) ?? .number(0),
       "train samples": .integer(examples), "train total tokens": .integer(tokens), "forgetting": forgetting.map(JSON.number) ?? .null,
     ]
     let package: JSON = [
@@ -81,7 +85,7 @@ extension ComparisonRecord {
     return [
       "run_info": [
         "created_at": .string(createdAt), "total_time": .number(seconds), "experiment_name": .string("\(name)/seed-\(seed)"),
-        "peft_branch": .string("graft"), "train_config": configuration, "peft_config": isTrained ? method : .null, "error_msg": .string(message),
+        "peft_branch": .string("graft"), "train_config": configuration, "peft_config": isTrained ? adapter : .null, "error_msg": .string(message),
       ],
       "train_info": [
         "accelerator_memory_reserved_avg": memory, "accelerator_memory_max": memory, "accelerator_memory_reserved_99th": memory,

@@ -55,9 +55,7 @@ struct ComparisonReport {
     if Set(result.runs.map(\.seed)).count == 1 { lines.append("With a single seed the intervals say nothing of other seeds.") }
     if !result.hasEqualBudgets { lines.append("The methods read different numbers of tokens: their budgets are not equal.") }
     if result.rows.contains(where: { $0.forgetting != nil }) { lines.append("Forgetting is the rise of the loss on texts that the base knew.") }
-    for row in result.rows where row.failureCount > 0 {
-      lines.append("\(row.name): \(row.failureCount) of \(row.runCount) runs \(row.status == .diverged ? "diverged" : "failed"): \(row.message)")
-    }
+    lines += ComparisonText.failures(result)
     return "<ul>\(lines.map { HTML("<li>\(text: $0)</li>") })</ul>"
   }
 
@@ -75,7 +73,7 @@ struct ComparisonReport {
     let parts = prompts.enumerated().map { index, base in
       let answers = [("untouched base", base.answer)] + firsts.compactMap { index < $0.answers.count ? ($0.name, $0.answers[index].answer) : nil }
       let rows = ([("Prompt", base.prompt), ("Expected", base.expected)] + answers).map { label, text in
-        HTML("<div><div>\(text: label)</div><div class=\"verbatim\">\(text: text)</div></div>\n")
+        HTML("<div><div>\(text: label)</div><div class=\"verbatim\">\(text: text.trimmingCharacters(in: .whitespacesAndNewlines))</div></div>\n")
       }
       return HTML("<div class=\"sample\">\n\(rows)</div>\n")
     }

@@ -43,4 +43,12 @@ public enum ComparisonText {
     ] + (hasForgetting ? [row.forgetting.map { ($0 < 0 ? "" : "+") + Figure.fixed($0, digits: 3) } ?? ""] : [])
       + [isBase ? "" : row.isMergeable ? "yes" : "no", isBase ? "" : Figure.compact(row.learningRate)]
   }
+
+  /// A line for every method of which not all runs succeeded.
+  public static func failures(_ result: ComparisonResult) -> [String] {
+    result.rows.filter { $0.failureCount > 0 }.map { row in
+      let diverged = result.runs.contains { $0.name == row.name && $0.status == .diverged }
+      return "\(row.name): \(row.failureCount) of \(row.runCount) runs \(diverged ? "diverged" : "failed"): \(row.message)"
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import GraftAdapters
 import GraftConfiguration
 
 extension Recipe {
@@ -47,7 +48,7 @@ extension Recipe {
 
   /// The methods of a comparison, one for every value of a key with a list.
   ///
-  /// - Throws: `ConfigError` when there are no methods, one is not known, or a method's `training` does not fit.
+  /// - Throws: `ConfigError` when there are no methods, one is not known, has a key that is not, or a method's `training` does not fit.
   public func plannedMethods() throws -> [PlannedMethod] {
     guard let methods, !methods.isEmpty else {
       throw ConfigError(
@@ -58,6 +59,8 @@ extension Recipe {
       try compared.expanded(at: index).map { method, swept in
         var own = try recipe(of: method, at: index)
         own.training.seed = (seeds ?? Self.defaultSeeds)[0]
+        // A misspelt key is better known before the first run than after the last.
+        _ = try MethodCatalog.decode(recipe: method.method)
         return PlannedMethod(name: method.name, swept: swept, learningRates: method.learningRates ?? learningRates ?? [], recipe: own)
       }
     }

@@ -61,6 +61,9 @@ extension Recipe {
     }
     if methods?.isEmpty == true { problems.append(RecipeProblem("methods", "the list is empty", "add {name, method}")) }
     if seeds?.isEmpty == true { problems.append(RecipeProblem("seeds", "the list is empty", "add a seed")) }
+    if let twice = seeds?.first(where: { seed in (seeds ?? []).filter { $0 == seed }.count > 1 }) {
+      problems.append(RecipeProblem("seeds", "\(twice) stands twice, and the same run twice says no more", "give every seed once"))
+    }
     if let negative = seeds?.first(where: { $0 < 0 }) {
       problems.append(RecipeProblem("seeds", "\(negative) is negative", "choose seeds of 0 or more"))
     }

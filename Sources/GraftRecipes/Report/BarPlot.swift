@@ -30,7 +30,7 @@ public struct BarPlot: Sendable {
   public var html: HTML? {
     guard !bars.isEmpty else { return nil }
     let rowHeight = 30.0
-    let names = min(Double(bars.map(\.name.count).max() ?? 0) * 7.2 + 14, 170)
+    let names = min(Double(bars.flatMap { Self.lines(of: $0.name).map(\.count) }.max() ?? 0) * LabelPlacement.letterWidth + 14, 186)
     let height = Double(bars.count) * rowHeight + 10 + (valueLabel.isEmpty ? 24 : 40)
     let ends = bars.flatMap { [$0.value - ($0.deviation ?? 0), $0.value + ($0.deviation ?? 0)] }
     let frame = PlotFrame(
@@ -62,17 +62,31 @@ public struct BarPlot: Sendable {
       """ : ""
     let value = Figure.compact(bar.value) + (deviation > 0 ? " ± " + Figure.compact(deviation) : "")
     // The value stands behind the bar, or inside it where there is no room left.
-    let valueWidth = Double(value.count) * 7.5
+    let valueWidth = Double(value.count) * 8.5
     let end = frame.x(bar.value + deviation) + 6
     let fits = end + valueWidth < frame.width
-    let name = bar.name.count > 22 ? bar.name.prefix(21) + "…" : bar.name[...]
+    let lines = Self.lines(of: bar.name)
+    let name = lines.enumerated().map { index, line in
+      let baseline = middle + 4.5 + 13 * (Double(index) - Double(lines.count - 1) / 2)
+      return HTML("<text class=\"name\" x=\"\(frame.left - 8)\" y=\"\(baseline)\" text-anchor=\"end\">\(text: line)</text>")
+    }
     return """
       <g><title>\(text: bar.name): \(text: value)</title>\
-      <text class="name" x="\(frame.left - 8)" y="\(middle + 4.5)" text-anchor="end">\(text: String(name))</text>\
+      \(name)\
       <rect class="bar s\(bar.series % PlotMark.colorCount)" x="\(start)" y="\(middle - 9)" width="\(max(length, 1))" height="18" rx="2"/>\
       \(whisker)<text class="name" x="\(fits ? end : frame.x(bar.value - deviation) - 6)" y="\(middle + 4.5)" \
       text-anchor="\(fits ? "start" : "end")"\(fits ? "" : HTML(" style=\"fill: var(--paper)\""))>\(text: value)</text></g>
 
       """
+  }
+
+  /// A name that is long, in two lines; the second is cut where it is longer still.
+  private static func lines(of name: String) -> [String] {
+    let most = 22
+    guard name.count > most else { return [name] }
+    let spaces = name.indices.filter { name[$0] == " " && name.distance(from: name.startIndex, to: $0) <= most }
+    let end = spaces.last ?? name.index(name.startIndex, offsetBy: most)
+    let rest = name[end...].drop { $0 == " " }
+    return [String(name[..<end]), rest.count > most ? rest.prefix(most - 1) + "…" : String(rest)]
   }
 }

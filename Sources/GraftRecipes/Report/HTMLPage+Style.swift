@@ -3,18 +3,18 @@ extension HTMLPage {
   /// (after Okabe and Ito, 2008); dashes and markers tell series apart without any colour.
   static let style = """
     :root {
-      --paper: #ffffff; --ink: #1b1f24; --quiet: #57606a; --line: #d5dae0; --panel: #f5f7f9;
+      --paper: #ffffff; --ink: #1b1f24; --quiet: #57606a; --line: #d5dae0; --panel: #f5f7f9; --shade: #1b1f2438;
       --series-0: #0067a5; --series-1: #c04a00; --series-2: #00795b; --series-3: #a03c78; --series-4: #806000; --series-5: #3f51b5;
     }
     @media (prefers-color-scheme: dark) {
       :root {
-        --paper: #14171b; --ink: #e6e9ed; --quiet: #a2abb6; --line: #363d46; --panel: #1d2127;
+        --paper: #14171b; --ink: #e6e9ed; --quiet: #a2abb6; --line: #363d46; --panel: #1d2127; --shade: #0009;
         --series-0: #6cb8f0; --series-1: #ff9a5c; --series-2: #4fcfa5; --series-3: #e79cc8; --series-4: #dfc25a; --series-5: #a9b4ff;
       }
     }
     * { box-sizing: border-box; }
     body {
-      margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
+      margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
       font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; -webkit-text-size-adjust: 100%;
     }
     h1 { font-size: 1.75rem; line-height: 1.2; margin: 0; overflow-wrap: anywhere; }
@@ -40,12 +40,21 @@ extension HTMLPage {
     .faint { stroke-width: 1; opacity: .4; }
     .marker { fill: currentColor; stroke: var(--paper); stroke-width: 1.5; }
     .bar { fill: currentColor; }
+    .leader { fill: none; stroke: var(--quiet); stroke-width: 1; }
     .whisker { stroke: var(--ink); stroke-width: 1.5; }
     .s0 { color: var(--series-0); } .s1 { color: var(--series-1); } .s2 { color: var(--series-2); }
     .s3 { color: var(--series-3); } .s4 { color: var(--series-4); } .s5 { color: var(--series-5); }
     .d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 4; } .d3 { stroke-dasharray: 9 3 2 3; } .d4 { stroke-dasharray: 12 4; } .d5 { stroke-dasharray: 4 2; }
     .narrow { display: none !important; }
-    .table { overflow-x: auto; }
+    /* Where a table is wider than the page, shadows at its edges say that there is more, and its first column stays. */
+    .table {
+      overflow-x: auto; background:
+        linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100% no-repeat local,
+        linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
+        linear-gradient(to right, var(--shade), transparent) left / .75rem 100% no-repeat,
+        linear-gradient(to left, var(--shade), transparent) right / .75rem 100% no-repeat;
+    }
+    .table tr > :first-child { position: sticky; left: 0; background: var(--paper); }
     table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
     th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
     thead th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
@@ -57,12 +66,13 @@ extension HTMLPage {
     code, .verbatim { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
     .verbatim { white-space: pre-wrap; font-size: .85rem; overflow-wrap: anywhere; }
     .sample { border: 1px solid var(--line); border-radius: .5rem; margin: 0 0 .75rem; padding: .6rem .75rem; }
-    .sample > div { display: grid; grid-template-columns: 6rem 1fr; gap: .75rem; padding: .2rem 0; }
+    .sample { display: grid; grid-template-columns: fit-content(14rem) 1fr; gap: .4rem .75rem; align-items: baseline; }
+    .sample > div { display: contents; }
     .sample > div > :first-child { color: var(--quiet); font-size: .85rem; }
     details { margin-top: .75rem; } summary { cursor: pointer; color: var(--quiet); }
     @media (max-width: 40rem) {
       .wide { display: none !important; } .narrow { display: block !important; }
-      .pairs th { width: 9rem; } .sample > div { grid-template-columns: 1fr; gap: 0; }
+      .pairs th { width: 9rem; } .sample { grid-template-columns: 1fr; gap: 0; } .sample > div > :last-child { margin-bottom: .4rem; }
       h1 { font-size: 1.4rem; }
     }
     @media print {
@@ -70,7 +80,11 @@ extension HTMLPage {
         --paper: #fff; --ink: #000; --quiet: #444; --line: #bbb; --panel: #fff;
         --series-0: #0067a5; --series-1: #c04a00; --series-2: #00795b; --series-3: #a03c78; --series-4: #806000; --series-5: #3f51b5;
       }
-      body { max-width: none; padding: 0; font-size: 10pt; }
+      @page { margin: 12mm; }
+      body { max-width: none; padding: 0 1px; font-size: 10pt; }
+      .table { overflow: visible; background: none; } table { font-size: 7pt; } th, td { padding: .2rem .3rem .2rem 0; }
+      .pairs { font-size: 9pt; } .table tr > :first-child { position: static; }
+      thead th, .number { white-space: normal; overflow-wrap: normal; } thead th { vertical-align: bottom; } tbody th { min-width: 5rem; }
       figure, .sample, tr, .highlights { break-inside: avoid; } h2 { break-after: avoid; }
       pre { white-space: pre-wrap; } details::details-content { content-visibility: visible; block-size: auto; }
       .plots { grid-template-columns: 1fr 1fr; }

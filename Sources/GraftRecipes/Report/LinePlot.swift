@@ -73,8 +73,7 @@ public struct LinePlot: Sendable {
       let mark = series[index].hasMarkers ? PlotMark.marker(index, x: 14, y: 6, size: 4, title: "") : ""
       return HTML(
         """
-        <span><svg viewBox="0 0 28 12" aria-hidden="true"><path class="series s\(index % PlotMark.colorCount) \
-        d\(index % PlotMark.colorCount)" d="M1 6H27"/>\(mark)</svg>\(text: series[index].name)</span>
+        <span><svg viewBox="0 0 28 12" aria-hidden="true"><path class="\(PlotMark.curve(index))" d="M1 6H27"/>\(mark)</svg>\(text: series[index].name)</span>
         """)
     }
     return "<span class=\"legend\">\(entries)</span>"
@@ -93,8 +92,7 @@ public struct LinePlot: Sendable {
         smooths && drawn[index] != series[index].points
         ? "<path class=\"series faint s\(index % PlotMark.colorCount)\" d=\"\(path(series[index].points, frame))\"/>"
         : ""
-      let style: HTML = "series s\(index % PlotMark.colorCount) d\(index % PlotMark.colorCount)"
-      let curve: HTML = "\(band(index, frame))\(raw)<path class=\"\(style)\" d=\"\(path(drawn[index], frame))\"/>"
+      let curve: HTML = "\(band(index, frame))\(raw)<path class=\"\(PlotMark.curve(index))\" d=\"\(path(drawn[index], frame))\"/>"
       let finite = series[index].points.filter(\.y.isFinite)
       guard series[index].hasMarkers || finite.count == 1 else { return curve }
       let markers = finite.map { point in

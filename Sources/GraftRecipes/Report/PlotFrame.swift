@@ -16,7 +16,8 @@ struct PlotFrame {
     self.y = y
     let widest = y.tickLabels.map(\.count).max() ?? 1
     self.left = left ?? Double(widest) * 7.5 + 10
-    right = width - 14
+    // The last label of the x axis reaches half its width over the end of the axis.
+    right = width - max(14, Double(x.tickLabels.last?.count ?? 1) * 4.5 + 2)
     bottom = height - (xLabel.isEmpty ? 24 : 40)
     self.xLabel = xLabel
   }
@@ -66,6 +67,9 @@ struct PlotFrame {
 /// The sign of a series: its colour, and a shape for those who do not see colours.
 enum PlotMark {
   static let colorCount = 6
+
+  /// The classes of a curve. Where colours begin again the dashes are others.
+  static func curve(_ series: Int) -> HTML { "series s\(series % colorCount) d\((series + series / colorCount) % colorCount)" }
 
   static func marker(_ series: Int, x: Double, y: Double, size: Double = 4.5, title: String) -> HTML {
     let shape: HTML =

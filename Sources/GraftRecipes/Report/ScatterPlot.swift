@@ -34,20 +34,19 @@ public struct ScatterPlot: Sendable {
       width: 420, height: 280,
       x: PlotScale(holding: points.map(\.x), reachesTicks: true, isLogarithmic: isLogarithmic),
       y: PlotScale(holding: points.map(\.y), reachesTicks: true), xLabel: xLabel)
-    var taken: [(x: ClosedRange<Double>, y: Double)] = []
-    let marks = points.sorted { $0.y > $1.y }.map { point in
-      let (x, y) = (frame.x(point.x), frame.y(point.y))
-      let width = Double(point.name.count) * 7
-      let isLeft = x + 9 + width > frame.width
-      let extent = isLeft ? (x - 9 - width)...(x - 9) : (x + 9)...(x + 9 + width)
-      // Labels give way downwards to those that are there already.
-      var baseline = y + 4.5
-      while taken.contains(where: { abs($0.y - baseline) < 14 && $0.x.overlaps(extent) }) { baseline += 2 }
-      taken.append((extent, baseline))
-      let label: HTML =
-        "<text class=\"name\" x=\"\(isLeft ? x - 9 : x + 9)\" y=\"\(baseline)\" text-anchor=\"\(isLeft ? "end" : "start")\">\(text: point.name)</text>"
+    let middles = points.map { (name: $0.name, x: frame.x($0.x), y: frame.y($0.y)) }
+    let labels = LabelPlacement.labels(for: middles, within: .init(left: frame.left, top: 0, right: frame.width, bottom: frame.bottom + 2))
+    let leaders = zip(middles, labels).compactMap { point, label in
+      label.leader.map { HTML("<path class=\"leader\" d=\"M\(point.x) \(point.y)L\($0.x) \($0.y)\"/>") }
+    }
+    let marks = points.indices.map { index in
+      let point = points[index], label = labels[index]
+      // Where letters are narrower than what was set aside for them, a name still begins, ends or has its middle at its point.
+      let (x, anchor) =
+        label.right <= middles[index].x ? (label.right, "end") : label.left >= middles[index].x ? (label.left, "start") : ((label.left + label.right) / 2, "middle")
+      let text: HTML = "<text class=\"name\" x=\"\(x)\" y=\"\(label.baseline)\" text-anchor=\"\(text: anchor)\">\(text: point.name)</text>"
       let title = "\(point.name): \(Figure.compact(point.y)) at \(Figure.compact(point.x))"
-      return HTML("\(PlotMark.marker(point.series, x: x, y: y, size: 5.5, title: title))\(label)")
+      return HTML("\(PlotMark.marker(point.series, x: middles[index].x, y: middles[index].y, size: 5.5, title: title))\(text)")
     }
     let grid = frame.x.ticks.map {
       HTML(
@@ -58,7 +57,7 @@ public struct ScatterPlot: Sendable {
       + points.map { "\($0.name) \(Figure.compact($0.y)) at \(Figure.compact($0.x))" }.joined(separator: ", ")
     return """
       <figure class="plot"><figcaption><span>\(text: title)</span></figcaption>
-      \(frame.svg("\(frame.verticalAxis)\(grid)\(frame.horizontalAxis)\(marks)", description: description))</figure>
+      \(frame.svg("\(frame.verticalAxis)\(grid)\(frame.horizontalAxis)\(leaders)\(marks)", description: description))</figure>
 
       """
   }

@@ -23,7 +23,6 @@ enum StandalonePicture {
   }
 
   private static func entry(index: Int, name: String, y: Double) -> HTML {
-    let color = index % PlotMark.colorCount
-    return "<path class=\"series s\(color) d\(color)\" d=\"M8 \(y)H36\"/><text class=\"name\" x=\"44\" y=\"\(y + 4.5)\">\(text: name)</text>"
+    "<path class=\"\(PlotMark.curve(index))\" d=\"M8 \(y)H36\"/><text class=\"name\" x=\"44\" y=\"\(y + 4.5)\">\(text: name)</text>"
   }
 }

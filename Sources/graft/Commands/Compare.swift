@@ -27,17 +27,34 @@ struct Compare: ParsableCommand {
     Interruption.watch()
     var reporter = ComparisonReporter(isQuiet: shared.quiet)
     let result = try comparison.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
-    reporter.end()
     guard let result else {
+      // The table stays, since it says what is done.
       if !shared.quiet { Console.note("interrupted; the same command goes on where it stopped") }
       throw ExitCode(75)
     }
+    reporter.end()
     if json {
       Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
     } else {
-      for line in TextTable.lines(header: ComparisonText.columns(result), rows: result.rows.map { ComparisonText.cells($0, in: result) }) { Console.output(line) }
+      for line in Self.table(result) { Console.output(line) }
     }
-    if !shared.quiet { Console.note("report: \(folder)/report.html".bold) }
+    guard !shared.quiet else { return }
+    for line in ComparisonText.failures(result) { Console.note(line) }
+    Console.note("report: \(folder)/report.html".bold)
+  }
+
+  /// The table, on a terminal without the columns that there is no room for; the report has them.
+  private static func table(_ result: GraftRecipes.ComparisonResult) -> [String] {
+    var header = ComparisonText.columns(result), rows = result.rows.map { ComparisonText.cells($0, in: result) }
+    var lines = TextTable.lines(header: header, rows: rows)
+    guard Console.outputIsTerminal else { return lines }
+    for column in ["tokens/s", "learning rate", "memory", "loss", "adapter", "merges", "forgetting", "parameters"] where (lines.first?.count ?? 0) > Console.width {
+      guard let place = header.firstIndex(of: column) else { continue }
+      header.remove(at: place)
+      for index in rows.indices { rows[index].remove(at: place) }
+      lines = TextTable.lines(header: header, rows: rows)
+    }
+    return lines
   }
 }
 
@@ -58,12 +75,13 @@ struct ComparisonReporter {
     switch event {
     case .started(let methods, let seeds, let baseName):
       (self.methods, self.seeds) = (methods, seeds)
-      Console.note("\(methods.count) methods under \(seeds.count) seeds on \(baseName)")
+      Console.note("\(methods.count) method\(methods.count == 1 ? "" : "s") under \(seeds.count) seed\(seeds.count == 1 ? "" : "s") on \(baseName)")
     case .runStarted(let name, let seed, let rate, let isTrial):
       current = "\(name), seed \(seed), learning rate \(Figure.compact(rate))\(isTrial ? " (trial)" : "")"
       draw(isDue: true)
     case .training(.stepped(let step, let total, let loss, _, let left)):
-      draw(isDue: ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(Figure.duration(seconds: left)) left")
+      let outlook = step < total ? Figure.duration(seconds: left) + " left" : "evaluating"
+      draw(isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(outlook)")
     case .training: break
     case .chose(let name, let rate): note("\(name): learning rate \(Figure.compact(rate)) chosen on validation examples")
     case .finished(let record, let isReused):
@@ -100,7 +118,9 @@ struct ComparisonReporter {
     let rows = (["untouched base"] + methods).map { name -> [String] in
       let done = finished.filter { $0.name == name && !$0.isTrial }
       let cells = seeds.indices.map { index -> String in
-        guard let record = name == "untouched base" ? (index == 0 ? done.first : nil) : done.first(where: { $0.seed == seeds[index] }) else { return "·" }
+        // The base has no seeds.
+        if name == "untouched base" && index > 0 { return "" }
+        guard let record = name == "untouched base" ? done.first : done.first(where: { $0.seed == seeds[index] }) else { return "·" }
         return record.status == .success || record.status == .baseline ? ComparisonText.score(record.score, record.metric) : record.status.rawValue
       }
       return [name] + cells

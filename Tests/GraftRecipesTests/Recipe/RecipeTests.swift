@@ -192,11 +192,12 @@ import Testing
         methods:
           - {name: lora, method: {peft_type: LORA, r: 4}}
           - {name: prompt, method: {peft_type: PROMPT_TUNING}, training: {max_steps: 9}, learning_rates: [0.001, 0.01]}
-          - {name: ranks, method: {peft_type: LORA, r: [1, 8]}}
+          - {name: ranks, method: {peft_type: LORA, r: [1, 8], layers_to_transform: [0, 1]}}
+          - {name: widths, method: {peft_type: ADAPTER, reduction_factor: [32, 2]}}
         """)
     let methods = try recipe.plannedMethods()
-    #expect(methods.map(\.name) == ["lora", "prompt", "ranks r=1", "ranks r=8"])
-    #expect(methods.map(\.learningRates) == [[], [0.001, 0.01], [], []])
+    #expect(methods.map(\.name) == ["lora", "prompt", "ranks r=1", "ranks r=8", "widths reduction_factor=32", "widths reduction_factor=2"])
+    #expect(methods.map(\.learningRates) == [[], [0.001, 0.01], [], [], [], []])
     #expect(methods[1].recipe.training.maxSteps == 9 && methods[1].recipe.training.numEpochs == nil)
     #expect(methods[0].recipe.training.numEpochs == 3 && methods[0].recipe.methods == nil)
     #expect(methods[3].swept?.value == 8 && methods[3].recipe.method["r"]?.int == 8)
@@ -207,5 +208,7 @@ import Testing
         Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")
         == "r.yaml:7: methods.0.training.batchsize: unknown key; did you mean 'batch_size'?")
     #expect(message(Self.minimal + "methods:\n  - name: a\n    methd: {}\n").contains("methods.0"))
+    #expect(message(Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA, rr: 2}\n").hasPrefix("r.yaml:5: method.rr: unknown key; did you mean 'r'?"))
+    #expect(message(Self.minimal + "seeds: [0, 1, 0]\n").contains("seeds: 0 stands twice"))
   }
 }

@@ -121,4 +121,42 @@ import Testing
     let baselines = points.matches(of: /class="name" x="[^"]*" y="([^"]*)"/).map(\.output.1)
     #expect(baselines.count == 2 && baselines[0] != baselines[1])
   }
+
+  /// Points as trade-offs have them: some on one another, some in a heap at the bottom, some at the edges.
+  @Test func namesOfPointsDoNotCollide() {
+    let area = LabelPlacement.Box(left: 40, top: 0, right: 420, bottom: 242)
+    typealias Point = (name: String, x: Double, y: Double)
+    let heap = (0..<6).map { (place: Int) -> Point in ("prompt num_virtual_tokens=\(place)", 80 + 3 * Double(place), 240) }
+    let top = (0..<6).map { (place: Int) -> Point in ("LoRA r=\(1 << place)", 250 + 20 * Double(place), 12 + Double(place % 2)) }
+    let edges: [Point] = [("first", 40, 120), ("same place", 40, 120), ("at the right edge", 406, 120)]
+    let points: [Point] = heap + top + edges
+    let labels = LabelPlacement.labels(for: points, within: area)
+    #expect(labels.map(\.name) == points.map(\.name))
+    for (index, label) in labels.enumerated() {
+      #expect(area.holds(label.box), "\(label.name)")
+      for other in labels[..<index] { #expect(!label.box.overlaps(other.box), "\(label.name) on \(other.name)") }
+      for point in points {
+        let marker = LabelPlacement.Box(left: point.x - 5, top: point.y - 5, right: point.x + 5, bottom: point.y + 5)
+        #expect(!label.box.overlaps(marker), "\(label.name) on \(point.name)")
+      }
+      let point = points[index]
+      let across = max(label.left - point.x, point.x - label.right, 0)
+      let down = max(label.top - point.y, point.y - label.bottom, 0)
+      let reach = hypot(across, down)
+      #expect(reach < 14 || label.leader != nil, "\(label.name) is far from its point without a line")
+    }
+  }
+
+  /// The seventh curve has the first one's colour, but not its dashes.
+  @Test func noTwoCurvesLookTheSame() throws {
+    let series = (0..<12).map { LinePlot.Series("c\($0)", [.init(x: 0, y: Double($0)), .init(x: 1, y: 0)]) }
+    let svg = try #require(LinePlot(title: "t", series: series).html).description
+    let classes = svg.matches(of: /<path class="(series [^"]*)" d="M1 6H27"/).map(\.output.1)
+    #expect(classes.count == 12 && Set(classes).count == 12)
+  }
+
+  @Test func longNamesOfBarsAreWhole() throws {
+    let svg = try #require(BarPlot(title: "t", bars: [.init("prompt, from the vocabulary", 1)]).html).description
+    #expect(svg.contains(">prompt, from the</text>") && svg.contains(">vocabulary</text>"))
+  }
 }
