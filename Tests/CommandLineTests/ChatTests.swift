@@ -124,13 +124,7 @@ import Testing
     process.standardInput = input
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
-    // Tests run on threads that block signals, which a child would inherit.
-    var interrupt = sigset_t(), former = sigset_t()
-    sigemptyset(&interrupt)
-    sigaddset(&interrupt, SIGINT)
-    pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
-    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
-    try process.run()
+    try Graft.start(process)
     try input.fileHandleForWriting.write(contentsOf: Data("hello\n".utf8))
     // More than a line break: the reply is being written.
     while output.fileHandleForReading.availableData.count < 2, process.isRunning {}

@@ -82,6 +82,41 @@ import Testing
     #expect(more.errors.components(separatedBy: "(from before)").count - 1 == 1 + 2 + 10 && more.code == 0)
   }
 
+  /// A run that was interrupted in its middle and went on gives what it would have given, all of it counted.
+  @Test func interruptedComparisonGoesOn() throws {
+    let recipe = try baseRecipe().replacingOccurrences(of: "max_steps: 6", with: "max_steps: 1000")
+      + "\nseeds: [0]\nmethods:\n  - {name: lora, method: {peft_type: LORA, r: 2}, training: {logging_steps: 1}}\n"
+    let whole = try Graft.scratch(), cut = try Graft.scratch()
+    try #require(try compare(recipe, in: whole).code == 0)
+
+    let file = cut.appending(path: "r.yaml"), output = cut.appending(path: "out")
+    try Data(recipe.utf8).write(to: file)
+    let process = try Graft.process(["compare", file.path, "--output", output.path])
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try Graft.start(process)
+    var lineCount = 0
+    while lineCount < 20, process.isRunning {
+      let run = try? FileManager.default.contentsOfDirectory(atPath: output.path + "/runs").first
+      let log = run.flatMap { try? String(contentsOfFile: output.path + "/runs/\($0)/metrics.jsonl", encoding: .utf8) }
+      lineCount = log?.split(separator: "\n").count ?? 0
+    }
+    process.interrupt()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 75)
+
+    try #require(try compare(recipe, in: cut).code == 0)
+    func figures(_ folder: URL) throws -> (metrics: [JSON], last: JSON, scores: JSON?) {
+      let record = try #require(try runs(in: folder).first { $0["graft"]?["name"]?.string == "lora" })
+      let metrics = try #require(record["train_info"]?["metrics"]?.array)
+      let plain = metrics.map { $0["train loss"] ?? .null }
+      return (plain, try #require(metrics.last), record["graft"]?["scores"])
+    }
+    let (expected, actual) = (try figures(whole), try figures(cut))
+    #expect(expected.metrics.count == 1001 && actual.metrics == expected.metrics)
+    #expect(actual.last == expected.last && actual.scores == expected.scores)
+  }
+
   /// The base in memory is the same for every run: a method alone and after others, FULL included, gives the same scores.
   @Test func runsDoNotTouchEachOther() throws {
     let base = try baseRecipe()

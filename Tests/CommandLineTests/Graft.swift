@@ -57,6 +57,16 @@ struct Graft {
     return process
   }
 
+  /// Starts it so that it can be interrupted: tests run on threads that block signals, which a child would inherit.
+  static func start(_ process: Process) throws {
+    var interrupt = sigset_t(), former = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
+    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+    try process.run()
+  }
+
   /// A folder of its own for one test.
   static func scratch() throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")

@@ -170,10 +170,10 @@ public final class Comparison {
       // What fits this method's shapes is of no use to the next.
       BufferPool.shared.trim()
     }
-    var points: [ComparisonRecord.Point] = []
+    var points = run.earlierMetrics.compactMap(ComparisonRecord.Point.init)
     let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
       guard case .training(let training) = event else { return }
-      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds)) }
+      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: run.earlierSeconds + line.elapsedSeconds)) }
       try onEvent(.training(training))
     }
     guard !outcome.isInterrupted else { return false }
@@ -183,9 +183,9 @@ public final class Comparison {
     guard scores.values.allSatisfy(\.isFinite) else { throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate") }
     record.take(scores, answers: Self.keptAnswers)
     record.points = points
-    record.finalLoss = outcome.summary["final_loss"]?.double
-    record.seconds = outcome.summary["wall_seconds"]?.double ?? 0
-    record.tokens = outcome.summary["tokens"]?.int ?? 0
+    record.finalLoss = outcome.summary["final_loss"]?.double ?? points.last?.loss
+    record.seconds = run.earlierSeconds + (outcome.summary["wall_seconds"]?.double ?? 0)
+    record.tokens = run.earlierTokens + (outcome.summary["tokens"]?.int ?? 0)
     record.examples = run.train.examples.count
     record.trainableParameters = run.delta.parameterCount
     record.totalParameters = run.overview.totalParameters
@@ -235,6 +235,14 @@ extension ComparisonRecord {
   fileprivate var folderName: String {
     let plain = name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=.".contains($0)) ? String($0) : "-" }.joined()
     return "\(plain)-seed\(seed)\(isTrial ? "-trial" : "")-\(key.prefix(8))"
+  }
+}
+
+extension ComparisonRecord.Point {
+  /// A line of `metrics.jsonl`; nil for one that tells of an evaluation.
+  fileprivate init?(_ line: JSON) {
+    guard let step = line["step"]?.int, let loss = line["loss"]?.double else { return nil }
+    self.init(step: step, loss: loss, seconds: line["elapsed_seconds"]?.double ?? 0)
   }
 }
 

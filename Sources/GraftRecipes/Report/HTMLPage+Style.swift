@@ -82,7 +82,7 @@ extension HTMLPage {
       }
       @page { margin: 12mm; }
       body { max-width: none; padding: 0 1px; font-size: 10pt; }
-      .table { overflow: visible; background: none; } table { font-size: 7pt; } th, td { padding: .2rem .3rem .2rem 0; }
+      .table { overflow: visible; background: none; } table { font-size: 7pt; } th, td { padding: .2rem .2rem .2rem 0; }
       .pairs { font-size: 9pt; } .table tr > :first-child { position: static; }
       thead th, .number { white-space: normal; overflow-wrap: normal; } thead th { vertical-align: bottom; } tbody th { min-width: 5rem; }
       figure, .sample, tr, .highlights { break-inside: avoid; } h2 { break-after: avoid; }

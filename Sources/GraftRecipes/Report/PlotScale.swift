@@ -66,12 +66,12 @@ public enum Figure {
     return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
   }
 
-  /// Three significant digits with k, M, G for thousands, and powers of ten for small numbers: `12.3k`, `2e-4`.
+  /// Three significant digits with k, M, G for thousands, and powers of ten for small numbers and huge ones: `12.3k`, `2e-4`.
   public static func compact(_ value: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "not a number" : value < 0 ? "−∞" : "∞" }
     let size = abs(value)
     if size == 0 { return "0" }
-    if size < 0.01 {
+    if size < 0.01 || size >= 1e15 {
       let exponent = Int(floor(log10(size) + 1e-9))
       return trimmed(value / pow(10, Double(exponent)), significant: 3) + "e\(exponent)"
     }

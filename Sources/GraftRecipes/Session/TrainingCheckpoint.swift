@@ -10,6 +10,8 @@ import GraftTensors
 struct TrainingCheckpoint {
   let step: Int
   let tokens: Int
+  /// What training took up to here.
+  let seconds: Double
   let metrics: [JSON]
   let weights: InMemoryWeights
   private let optimizerState: [String: Tensor], methodState: [String: Tensor]
@@ -31,7 +33,7 @@ struct TrainingCheckpoint {
       return Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
     }
     return TrainingCheckpoint(
-      step: training?.step ?? step, tokens: training?.state?["tokens"]?.int ?? 0,
+      step: training?.step ?? step, tokens: training?.state?["tokens"]?.int ?? 0, seconds: training?.state?["seconds"]?.double ?? 0,
       metrics: try (training?.metrics ?? "").split(separator: "\n").map { try JSON(parsing: String($0)) },
       weights: stored.weights(from: path), optimizerState: state(group), methodState: state(methodGroup), path: path)
   }
@@ -52,14 +54,14 @@ struct TrainingCheckpoint {
   }
 
   static func write(
-    delta: Delta, optimizer: Optimizer, step: Int, epoch: Double, tokens: Int, seed: Int, metrics: [JSON], recipe: String, in run: String,
-    keeping limit: Int?
+    delta: Delta, optimizer: Optimizer, step: Int, epoch: Double, tokens: Int, seconds: Double, seed: Int, metrics: [JSON], recipe: String,
+    in run: String, keeping limit: Int?
   ) throws {
     var stored = try delta.stored(taskType: nil, isFinished: false)
     var training = StoredTraining(step: step, epoch: epoch, seed: seed)
     training.recipe = recipe
     training.metrics = metrics.map { $0.serialized() + "\n" }.joined()
-    training.state = ["tokens": .integer(tokens)]
+    training.state = ["tokens": .integer(tokens), "seconds": .number(seconds)]
     training.tensorGroups = [(group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) })]
     if let schedule = delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
     stored.training = training

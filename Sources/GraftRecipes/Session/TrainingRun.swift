@@ -64,8 +64,10 @@ public final class TrainingRun {
   let schedule: LearningRateSchedule
   let stepCount: Int
   private(set) var firstStep = 0
-  private var earlierMetrics: [JSON] = []
-  private var earlierTokens = 0
+  /// What was logged, read and spent before a run that goes on was interrupted.
+  private(set) var earlierMetrics: [JSON] = []
+  private(set) var earlierTokens = 0
+  private(set) var earlierSeconds = 0.0
 
   /// Prepares a run: everything that can be wrong with a recipe is found here.
   ///
@@ -146,7 +148,7 @@ public final class TrainingRun {
       try checkpoint.restore(delta.schedule)
       firstStep = checkpoint.step
       earlierMetrics = checkpoint.metrics
-      earlierTokens = checkpoint.tokens
+      (earlierTokens, earlierSeconds) = (checkpoint.tokens, checkpoint.seconds)
     }
   }
 
@@ -203,7 +205,7 @@ public final class TrainingRun {
       step = planned.index + 1
       epoch = planned.epochsCompleted
       if isInterrupted() {
-        try saveCheckpoint(step, epoch, trainer.tokens, directory)
+        try saveCheckpoint(step, epoch, trainer, directory)
         return RunOutcome(isInterrupted: true, output: output, summary: .null)
       }
       if let every = t.evalSteps, every > 0, step % every == 0, !isLast {
@@ -214,7 +216,7 @@ public final class TrainingRun {
         }
       }
       if let every = t.saveSteps, every > 0, step % every == 0, !isLast {
-        try trainer.pausingClock { try saveCheckpoint(step, epoch, trainer.tokens, directory) }
+        try trainer.pausingClock { try saveCheckpoint(step, epoch, trainer, directory) }
       }
     }
     let seconds = trainer.elapsedSeconds
@@ -262,10 +264,10 @@ public final class TrainingRun {
     return values.first?.value
   }
 
-  private func saveCheckpoint(_ step: Int, _ epoch: Double, _ tokens: Int, _ directory: RunDirectory) throws {
+  private func saveCheckpoint(_ step: Int, _ epoch: Double, _ trainer: Trainer, _ directory: RunDirectory) throws {
     try TrainingCheckpoint.write(
-      delta: delta, optimizer: optimizer, step: step, epoch: epoch, tokens: tokens, seed: recipe.training.seed, metrics: directory.metrics,
-      recipe: try recipe.rendered(), in: output, keeping: recipe.training.saveTotalLimit)
+      delta: delta, optimizer: optimizer, step: step, epoch: epoch, tokens: trainer.tokens, seconds: earlierSeconds + trainer.elapsedSeconds,
+      seed: recipe.training.seed, metrics: directory.metrics, recipe: try recipe.rendered(), in: output, keeping: recipe.training.saveTotalLimit)
   }
 
   /// - Returns: where the result is.
