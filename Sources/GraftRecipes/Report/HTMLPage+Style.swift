@@ -24,7 +24,7 @@ extension HTMLPage {
     .highlights div { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .75rem; }
     .highlights dt { color: var(--quiet); font-size: .8rem; }
     .highlights dd { margin: 0; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; align-items: start; }
+    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; align-items: start; }
     .plots .spanning { grid-column: 1 / -1; }
     figure { margin: 0; padding: .75rem .75rem .5rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
     figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; align-items: baseline; font-weight: 600; margin-bottom: .25rem; }

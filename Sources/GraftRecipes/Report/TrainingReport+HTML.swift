@@ -1,3 +1,5 @@
+import Foundation
+
 extension TrainingReport {
   /// The report as one self-contained page.
   public func html() -> String {
@@ -35,15 +37,23 @@ extension TrainingReport {
 
   /// A plot for every metric of the task.
   private var metricPlots: [LinePlot] {
-    var names: [String] = []
-    for metric in evaluations.flatMap(\.metrics) where !names.contains(metric.name) { names.append(metric.name) }
-    return names.map { name in
+    metricNames.map { name in
       let values = evaluations.compactMap { evaluation in
         evaluation.metrics.first { $0.name == name }.map { LinePlot.Point(x: Double(evaluation.step), y: $0.value) }
       }
       return LinePlot(
-        title: name.prefix(1).uppercased() + name.dropFirst(), series: [.init(name, values, hasMarkers: true)])
+        title: Self.words(name).prefix(1).uppercased() + Self.words(name).dropFirst(), series: [.init(Self.words(name), values, hasMarkers: true)])
     }
+  }
+
+  /// What any evaluation measured; not all of them measure everything.
+  private var metricNames: [String] {
+    evaluations.flatMap(\.metrics).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  /// `token accuracy` for `eval_token_accuracy`.
+  private static func words(_ name: String) -> String {
+    (name.hasPrefix("eval_") ? String(name.dropFirst(5)) : name).replacingOccurrences(of: "_", with: " ")
   }
 
   private func curve(_ value: (Point) -> Double?) -> [LinePlot.Point] {
@@ -66,16 +76,16 @@ extension TrainingReport {
         ]
       })
     let training: HTML = points.isEmpty ? "" : HTML.details("Training log", log.html)
-    guard let first = evaluations.first else { return training }
+    guard !evaluations.isEmpty else { return training }
     let best = evaluations.indices.min { evaluations[$0].loss < evaluations[$1].loss }
     let table = HTMLTable(
-      columns: (["step", "epoch", "loss"] + first.metrics.map(\.name)).map { .init($0, isNumeric: true) },
+      columns: (["step", "epoch", "loss"] + metricNames.map(Self.words)).map { .init($0, isNumeric: true) },
       rows: evaluations.map { evaluation in
         [
           Figure.grouped(evaluation.step), Figure.fixed(evaluation.epoch, digits: 2),
           Figure.fixed(evaluation.loss, digits: 4),
         ]
-          + evaluation.metrics.map { Figure.compact($0.value) }
+          + metricNames.map { name in evaluation.metrics.first { $0.name == name }.map { Figure.compact($0.value) } ?? "" }
       }, emphasizedRows: best.map { [$0] } ?? [])
     return "\(training)\(HTML.details("Evaluations (the best in bold)", table.html))"
   }

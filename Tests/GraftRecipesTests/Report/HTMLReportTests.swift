@@ -10,7 +10,7 @@ import Testing
     },
     evaluations: [
       .init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]),
-      .init(step: 6, epoch: 2, loss: 1.5, metrics: [("accuracy", 0.75)]),
+      .init(step: 6, epoch: 2, loss: 1.5, metrics: [("eval_exact_match", 0.25), ("accuracy", 0.75)]),
     ],
     samples: [.init(prompt: "1 + 1 =", expected: " 2", before: "<script>alert(1)</script>", after: " 2")],
     notes: ["3 examples were cut."], recipe: "model:\n  path: \"a<b\"\n", machine: [("Threads", "2")],
@@ -41,11 +41,14 @@ import Testing
     for title in ["Notes", "Curves", "Summary", "Samples", "Recipe", "Machine", "Reproduce"] {
       #expect(page.contains("<h2>\(title)</h2>"))
     }
-    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy"] {
+    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy", "Exact match"] {
       #expect(page.contains("<span>\(title)</span>"))
     }
     #expect(!page.contains("Tokens per second"))
     #expect(page.contains("evaluation from 1.25 at step 3 to 1.5 at step 6"))
+    // A metric that was not measured leaves its cell empty.
+    let cells = ["1.5000", "0.75", "0.25"].map { "<td class=\"number\">\($0)</td>" }.joined()
+    #expect(page.contains("<td class=\"number\">0.5</td><td class=\"number\"></td></tr>") && page.contains(cells))
     #expect(page.contains("<tr class=\"best\"><th scope=\"row\" class=\"number\">3</th>"))
   }
 
