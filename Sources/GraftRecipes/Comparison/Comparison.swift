@@ -93,8 +93,12 @@ public final class Comparison {
     return result
   }
 
+  /// The run with the best score, and of those that are equal the one with the least training loss.
   private static func best(of records: [ComparisonRecord]) -> ComparisonRecord? {
-    records.filter { $0.status == .success && $0.score.isFinite }.max { $0.isHigherBetter ? $0.score < $1.score : $0.score > $1.score }
+    records.filter { $0.status == .success && $0.score.isFinite }.max { a, b in
+      if a.score == b.score { return (a.finalLoss ?? .infinity) > (b.finalLoss ?? .infinity) }
+      return a.isHigherBetter ? a.score < b.score : a.score > b.score
+    }
   }
 
   /// The base as it is. A delta must be on for a run to be prepared, and is taken off again before anything is computed.

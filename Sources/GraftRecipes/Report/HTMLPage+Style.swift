@@ -23,7 +23,7 @@ extension HTMLPage {
     .highlights { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; }
     .highlights div { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .75rem; }
     .highlights dt { color: var(--quiet); font-size: .8rem; }
-    .highlights dd { margin: 0; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+    .highlights dd { margin: 0; overflow-wrap: anywhere; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
     .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; align-items: start; }
     .plots .spanning { grid-column: 1 / -1; }
     figure { margin: 0; padding: .75rem .75rem .5rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
@@ -84,7 +84,7 @@ extension HTMLPage {
       body { max-width: none; padding: 0 1px; font-size: 10pt; }
       .table { overflow: visible; background: none; } table { font-size: 7pt; } th, td { padding: .2rem .2rem .2rem 0; }
       .pairs { font-size: 9pt; } .table tr > :first-child { position: static; }
-      thead th, .number { white-space: normal; overflow-wrap: normal; } thead th { vertical-align: bottom; } tbody th { min-width: 5rem; }
+      thead th { white-space: normal; overflow-wrap: normal; vertical-align: bottom; } tbody th { min-width: 5rem; }
       figure, .sample, tr, .highlights { break-inside: avoid; } h2 { break-after: avoid; }
       pre { white-space: pre-wrap; } details::details-content { content-visibility: visible; block-size: auto; }
       .plots { grid-template-columns: 1fr 1fr; }
