@@ -73,8 +73,8 @@ public final class Attention {
     if let queryNorm { q = queryNorm(q) }
     if let keyNorm { k = keyNorm(k) }
     if isRotary, let rotary = layout.rotary {
-      q = rotate(q, rotary, headSize: headSize)
-      k = rotate(k, rotary, headSize: headSize)
+      q = rotate(consume q, rotary, headSize: headSize)
+      k = rotate(consume k, rotary, headSize: headSize)
     }
     var spans = layout.spans
     if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }

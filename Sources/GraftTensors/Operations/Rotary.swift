@@ -33,20 +33,20 @@ public struct RotaryTable {
 
 /// Rotates every head's leading pairs by the angles of its row (Su et al. 2021, eq. 34).
 ///
-/// - Parameter x: `[rows, heads * headSize]`.
+/// - Parameter x: `[rows, heads * headSize]`; its memory is used for the result where nobody else holds it.
 /// - Returns: the same shape.
-public func rotate(_ x: Tensor, _ table: RotaryTable, headSize: Int) -> Tensor {
+public func rotate(_ x: consuming Tensor, _ table: RotaryTable, headSize: Int) -> Tensor {
   let input = x.slot
-  return recorded("rotate", rotated(x, table, headSize, direction: 1), from: input) { gradient, tape in
+  return recorded("rotate", rotated(consume x, table, headSize, direction: 1), from: input) { gradient, tape in
     tape.accumulate(rotated(gradient, table, headSize, direction: -1), into: input)
   }
 }
 
-private func rotated(_ x: Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
+private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
   let rows = x.shape.rows, columns = x.shape.columns, pairs = table.cosine.shape.columns
   precondition(columns % headSize == 0 && table.cosine.shape[0] == rows, "heads of \(headSize) in \(x.shape), angles \(table.cosine.shape)")
-  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer
-  let from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
+  let out = x.isUnique() ? Tensor(storage: x.storage, offset: x.offset, shape: x.shape, dtype: .float32) : Tensor(uninitialized: x.shape)
+  let o = out.mutablePointer, from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     let at = part.lowerBound * columns, angle = part.lowerBound * pairs
     graft_rotate(

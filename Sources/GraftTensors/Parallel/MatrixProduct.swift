@@ -75,7 +75,7 @@ private func multiplyPacked(
         }
       }
       let work = (2 * m * columns * k) >> 19
-      let rowPieces = powerOfTwo(atMost: min(32, tileRows / 4, work))
+      let rowPieces = powerOfTwo(atMost: min(32, tileRows / 2, work))
       let columnPieces = powerOfTwo(atMost: min(32 / rowPieces, panels, work / rowPieces))
       parallel(rowPieces * columnPieces) { piece in
         let rows = share(piece / columnPieces, of: rowPieces, in: tileRows, unit: tile.rows, limit: m)

@@ -51,7 +51,8 @@ public struct Tensor {
   /// A float32 tensor with every element equal.
   public init(repeating value: Float, shape: Shape) {
     self.init(uninitialized: shape)
-    graft_fill(mutablePointer, value, shape.elementCount)
+    let out = mutablePointer
+    parallel(over: shape.elementCount, grain: elementwiseGrain) { graft_fill(out + $0.lowerBound, value, $0.count) }
   }
 
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: 0, shape: shape) }
