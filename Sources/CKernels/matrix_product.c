@@ -152,8 +152,8 @@ void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long
   }
 }
 
-void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const float *panels, long columns, long k, float alpha, float beta,
-                           const float *addend, float *c, long c_stride) {
+void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const float *panels, long depth, long from, long columns, long k,
+                           float alpha, float beta, const float *addend, float *c, long c_stride) {
   const struct tiling *tiles = tiling();
   // Rows a multiple of 4 KiB apart fall on the same lines of the first-level cache; others are read where they are.
   int packs = a->type != GRAFT_FLOAT32 || (columns > 64 && (a->row_stride == 1 || (a->row_stride & 1023) == 0));
@@ -161,24 +161,25 @@ void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, 
   for (long top = 0; top < rows; top += GROUPS * tiles->rows) {
     long height = rows - top < GROUPS * tiles->rows ? rows - top : GROUPS * tiles->rows;
     for (long start = 0; start < k; start += DEPTH) {
-      long depth = k - start < DEPTH ? k - start : DEPTH;
+      long terms = k - start < DEPTH ? k - start : DEPTH;
       for (long row = 0; packs && row < height; row += tiles->rows) {
         long count = height - row < tiles->rows ? height - row : tiles->rows;
-        pack(packed + row * depth, ONE_REGISTER, tiles->rows, a, first + top + row, count, start, depth);
+        pack(packed + row * terms, ONE_REGISTER, tiles->rows, a, first + top + row, count, start, terms);
       }
       // A block of panels stays in the second-level cache while the tiles of c are written from left to right.
       for (long left = 0; left < columns; left += BLOCK) {
         long right = columns - left < BLOCK ? columns : left + BLOCK;
         for (long row = 0; row < height; row += tiles->rows) {
           long tile_rows = height - row < tiles->rows ? height - row : tiles->rows;
-          const float *block = packs ? packed + row * depth
+          const float *block = packs ? packed + row * terms
                                      : (const float *)a->base + (first + top + row) * a->row_stride + start * a->column_stride;
           for (long column = left; column < right;) {
             int index = panel_index(tiles, columns - column);
             long width = tiles->panels[index].width, count = columns - column < width ? columns - column : width;
             long at = (top + row) * c_stride + column;
-            tiles->panels[index].run((int)tile_rows, count, depth, alpha, block, packs ? 1 : a->row_stride, packs ? tiles->rows : a->column_stride,
-                                     panels + column * k + start * width, start == 0 ? beta : 1, (start == 0 ? addend : c) + at, c + at, c_stride);
+            const float *panel = panels + column * depth + (from + start) * width;
+            tiles->panels[index].run((int)tile_rows, count, terms, alpha, block, packs ? 1 : a->row_stride, packs ? tiles->rows : a->column_stride,
+                                     panel, start == 0 ? beta : 1, (start == 0 ? addend : c) + at, c + at, c_stride);
             column += count;
           }
         }

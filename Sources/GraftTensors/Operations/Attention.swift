@@ -110,7 +110,7 @@ private struct AttentionProblem {
   let dropout: AttentionDropout?
 
   /// Rows of scores computed together: enough for an efficient product, few enough that a causal mask saves work.
-  static let blockRows = 64
+  static let blockRows = 32
 
   init(
     query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float?,
@@ -128,7 +128,7 @@ private struct AttentionProblem {
 
   var group: Int { heads / keyValueHeads }
 
-  /// Some consecutive queries of a span and the keys that any of them sees.
+  /// Some consecutive queries of a span and the keys that any of them sees, and those beside them that a product cannot leave out.
   struct Block {
     let span: Int, queries: Range<Int>, firstPlace: Int, keys: Range<Int>, keyCount: Int
   }
@@ -141,18 +141,41 @@ private struct AttentionProblem {
       // Cross-attention has no places in common with its keys; its mask sees all of them.
       let first = mask.visibleKeys(at: lead + start, of: keyRows.count, span: span).lowerBound
       let last = mask.visibleKeys(at: lead + end - 1, of: keyRows.count, span: span).upperBound
+      let step = PackedMatrix.columnStep
       return Block(
         span: span, queries: rows.lowerBound + start..<rows.lowerBound + end, firstPlace: lead + start,
-        keys: min(first, last)..<last, keyCount: keyRows.count)
+        keys: min(first, last) / step * step..<min(keyRows.count, (last + step - 1) / step * step), keyCount: keyRows.count)
     }
   }
 
+  /// The keys or values of every span and head, `[keys, size]` or transposed, ready for products with many blocks.
+  func packed(_ x: Tensor, transposed: Bool) -> PackedHeads {
+    let width = x.shape.columns, size = width / keyValueHeads
+    let matrices = spans.flatMap { span in
+      (0..<keyValueHeads).map { head in
+        PackedMatrix(
+          MatrixOperand(x.pointer + span.keys.lowerBound * width + head * size, stride: width, transposed: transposed),
+          terms: transposed ? size : span.keys.count, columns: transposed ? span.keys.count : size, forRows: span.queries.count)
+      }
+    }
+    parallel(matrices.count) { matrices[$0].pack() }
+    return PackedHeads(matrices: matrices, heads: keyValueHeads, group: group)
+  }
+
+  struct PackedHeads {
+    let matrices: [PackedMatrix]
+    let heads: Int, group: Int
+
+    /// What a query head reads in a span.
+    subscript(span: Int, head: Int) -> PackedMatrix { matrices[span * heads + head / group] }
+  }
+
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
-  func scores(_ block: Block, head: Int, into out: UnsafeMutablePointer<Float>) {
+  func scores(_ block: Block, head: Int, _ keys: PackedHeads, into out: UnsafeMutablePointer<Float>) {
     let rows = block.queries.count, count = block.keys.count
     multiplySerially(
       rows, count, headSize, 1, MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
-      MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize, transposed: true), 0, out, count)
+      keys[block.span, head], firstColumn: block.keys.lowerBound, 0, out, count)
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
@@ -162,14 +185,6 @@ private struct AttentionProblem {
   func visible(_ block: Block, row: Int) -> Range<Int> {
     let seen = mask.visibleKeys(at: block.firstPlace + row, of: block.keyCount, span: block.span)
     return seen.lowerBound - block.keys.lowerBound..<seen.upperBound - block.keys.lowerBound
-  }
-
-  func keyPointer(_ block: Block, _ head: Int) -> UnsafePointer<Float> {
-    key.pointer + (spans[block.span].keys.lowerBound + block.keys.lowerBound) * keyValueHeads * headSize + head / group * headSize
-  }
-
-  func valuePointer(_ block: Block, _ head: Int) -> UnsafePointer<Float> {
-    value.pointer + (spans[block.span].keys.lowerBound + block.keys.lowerBound) * keyValueHeads * valueSize + head / group * valueSize
   }
 
   /// Sets to 0 what dropout takes of a block's rows, whose masks are a function of head, query and key.
@@ -190,12 +205,12 @@ private struct AttentionProblem {
 
   func forward(_ out: Tensor, _ logSums: Tensor) {
     let o = out.mutablePointer, l = logSums.mutablePointer, rowCount = query.shape[0]
-    let blocks = spans.indices.flatMap(blocks(of:))
+    let blocks = spans.indices.flatMap(blocks(of:)), keys = packed(key, transposed: true), values = packed(value, transposed: false)
     parallel(blocks.count * heads) { task in
       let block = blocks[task / heads], head = task % heads
       let rows = block.queries.count, count = block.keys.count
       let scratch = Tensor(uninitialized: [rows, max(1, count)]), s = scratch.mutablePointer
-      scores(block, head: head, into: s)
+      scores(block, head: head, keys, into: s)
       for row in 0..<rows {
         let seen = visible(block, row: row)
         graft_softmax_row(
@@ -203,7 +218,7 @@ private struct AttentionProblem {
       }
       drop(s, block, head: head)
       multiplySerially(
-        rows, valueSize, count, 1, MatrixOperand(s, stride: count), MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize), 0,
+        rows, valueSize, count, 1, MatrixOperand(s, stride: count), values[block.span, head], firstTerm: block.keys.lowerBound, 0,
         o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
     }
   }
@@ -219,6 +234,7 @@ private struct AttentionProblem {
 
     let dq = dQuery.mutablePointer, dk = dKey.mutablePointer, dv = dValue.mutablePointer, db = dBias.mutablePointer
     let blocksOfSpans = spans.indices.map(blocks(of:))
+    let keys = packed(key, transposed: false), keysTransposed = packed(key, transposed: true), valuesTransposed = packed(value, transposed: true)
     parallel(spans.count * heads) { task in
       let span = task / heads, head = task % heads
       let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
@@ -228,7 +244,7 @@ private struct AttentionProblem {
       for block in blocksOfSpans[span] {
         let rows = block.queries.count, count = block.keys.count
         let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
-        probabilities(block, head, logSums, into: p)
+        probabilities(block, head, keysTransposed, logSums, into: p)
         if dropout != nil {
           kept.update(from: p, count: rows * count)
           drop(kept, block, head: head)
@@ -242,8 +258,7 @@ private struct AttentionProblem {
             dv + firstKey * heads * valueSize + head * valueSize, heads * valueSize)
         }
         multiplySerially(
-          rows, count, valueSize, 1, dOutOperand,
-          MatrixOperand(valuePointer(block, head), stride: keyValueHeads * valueSize, transposed: true), 0, dp, count)
+          rows, count, valueSize, 1, dOutOperand, valuesTransposed[span, head], firstColumn: block.keys.lowerBound, 0, dp, count)
         drop(dp, block, head: head)
         for row in 0..<rows {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
@@ -254,7 +269,7 @@ private struct AttentionProblem {
           }
         }
         multiplySerially(
-          rows, headSize, count, 1, MatrixOperand(dp, stride: count), MatrixOperand(keyPointer(block, head), stride: keyValueHeads * headSize), 0,
+          rows, headSize, count, 1, MatrixOperand(dp, stride: count), keys[span, head], firstTerm: block.keys.lowerBound, 0,
           dq + block.queries.lowerBound * heads * headSize + head * headSize, heads * headSize)
         if wantsKeys {
           multiplySerially(
@@ -277,9 +292,9 @@ private struct AttentionProblem {
   }
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
-  private func probabilities(_ block: Block, _ head: Int, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
+  private func probabilities(_ block: Block, _ head: Int, _ keys: PackedHeads, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
     let count = block.keys.count, l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
-    scores(block, head: head, into: p)
+    scores(block, head: head, keys, into: p)
     for row in 0..<block.queries.count {
       let seen = visible(block, row: row)
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)

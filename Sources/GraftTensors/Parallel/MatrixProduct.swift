@@ -15,8 +15,14 @@ package struct MatrixOperand {
     isTransposed = transposed
   }
 
+  /// The operand without its first rows and columns.
+  func from(row: Int, column: Int) -> MatrixOperand {
+    let offset = isTransposed ? column * stride + row : row * stride + column
+    return MatrixOperand(base + offset * dtype.byteWidth, dtype: dtype, stride: stride, transposed: isTransposed)
+  }
+
   /// The operand with its transposition in the strides.
-  fileprivate var matrix: graft_matrix {
+  var matrix: graft_matrix {
     let type = dtype == .bfloat16 ? GRAFT_BFLOAT16 : dtype == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32
     return graft_matrix(base: base, type: Int32(type.rawValue), row_stride: isTransposed ? 1 : stride, column_stride: isTransposed ? stride : 1)
   }
@@ -42,7 +48,7 @@ package func multiplyMatrices(
 }
 
 /// The tile that our own product keeps in registers.
-private struct RegisterTile {
+struct RegisterTile {
   let rows: Int, columns: Int
 
   /// Nil on a processor without one, where the BLAS does better.
@@ -83,7 +89,7 @@ private func multiplyPacked(
         let corner = rows.lowerBound * stride + first + part.lowerBound
         withUnsafePointer(to: a) {
           graft_multiply_panels(
-            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, part.count, k, alpha, beta, addend + corner, c + corner, stride)
+            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, k, 0, part.count, k, alpha, beta, addend + corner, c + corner, stride)
         }
       }
     }
@@ -132,16 +138,27 @@ private func multiplyInPieces(
   }
 }
 
-/// The product on the calling thread, of float32 operands.
+/// `c = alpha op(a) op(b) + beta c` on the calling thread, of float32 operands.
 package func multiplySerially(
   _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
-  guard m > 1, n > 0, k > 0, let tile = RegisterTile.ofThisProcessor else { return sgemm(m, n, k, alpha, a, b, beta, c, stride) }
-  let storage = Storage(byteCount: k * (n + tile.columns) * DType.float32.byteWidth)
-  let packed = storage.base.assumingMemoryBound(to: Float.self)
-  withExtendedLifetime(storage) {
-    withUnsafePointer(to: b.matrix) { graft_pack_panels(packed, $0, k, 0, n, 0, k) }
-    withUnsafePointer(to: a.matrix) { graft_multiply_panels($0, 0, m, packed, n, k, alpha, beta, c, c, stride) }
+  let b = PackedMatrix(b, terms: k, columns: n, forRows: m)
+  b.pack()
+  multiplySerially(m, n, k, alpha, a, b, beta, c, stride)
+}
+
+/// The same with a packed matrix, of which the product takes `k` terms from `firstTerm` on and `n` columns from `firstColumn` on.
+package func multiplySerially(
+  _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: PackedMatrix, firstTerm: Int = 0, firstColumn: Int = 0, _ beta: Float,
+  _ c: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+  guard let panels = b.panels, k > 0 else {
+    return sgemm(m, n, k, alpha, a, b.operand.from(row: firstTerm, column: firstColumn), beta, c, stride)
+  }
+  withExtendedLifetime(b) {
+    withUnsafePointer(to: a.matrix) {
+      graft_multiply_panels($0, 0, m, panels + firstColumn * b.terms, b.terms, firstTerm, n, k, alpha, beta, c, c, stride)
+    }
   }
 }
 
