@@ -48,12 +48,12 @@ static const struct tiling avx512 = {
     14, 3, {{32, tile14x16x2, transpose14x16x2, copy14x16x2}, {16, tile14x16x1, transpose14x16x1, copy14x16x1}, {8, tile14x8x1, transpose14x8x1, copy14x8x1}}};
 static const struct tiling avx2 = {6, 2, {{16, tile6x8x2, transpose6x8x2, copy6x8x2}, {8, tile6x8x1, transpose6x8x1, copy6x8x1}}};
 
-/// The widest tile that the processor has, and that the environment's GRAFT_MATRIX_TILE (`avx512`, `avx2` or `none`) lets it use.
+/// The widest tile that the processor has, unless the environment's GRAFT_MATRIX_TILE is `avx2` or `none`.
 static const struct tiling *choose(void) {
   const char *set = graft_instruction_set(), *limit = getenv("GRAFT_MATRIX_TILE");
-  if (!limit) limit = "avx512";
-  if (strcmp(set, "x86-64-v4") == 0 && strcmp(limit, "avx512") == 0) return &avx512;
-  return strncmp(set, "x86-64-v", 8) == 0 && strcmp(limit, "none") != 0 ? &avx2 : 0;
+  if (!limit) limit = "";
+  if (strncmp(set, "x86-64-v", 8) != 0 || strcmp(limit, "none") == 0) return 0;
+  return strcmp(set, "x86-64-v4") == 0 && strcmp(limit, "avx2") != 0 ? &avx512 : &avx2;
 }
 
 static const struct tiling *tiling(void) {

@@ -1,5 +1,5 @@
-// One register tile of a matrix product, for one instruction set and width: included once for each, with ROWS, LANES and
-// VECTORS defined. No intrinsics: with every bound a constant the compiler keeps the whole tile in registers.
+// One register tile of a matrix product and the packing of its panels, for one instruction set and width: included once for
+// each, with ROWS, LANES and VECTORS defined. No intrinsics: with every bound a constant the compiler keeps the whole tile in registers.
 //
 // The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
 

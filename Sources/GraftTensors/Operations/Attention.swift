@@ -158,7 +158,9 @@ private struct AttentionProblem {
           terms: transposed ? size : span.keys.count, columns: transposed ? span.keys.count : size, forRows: span.queries.count)
       }
     }
-    parallel(matrices.count) { matrices[$0].pack() }
+    // One new token at a time packs nothing, and need not wake the threads for that.
+    let waiting = matrices.filter(\.isPacked)
+    parallel(waiting.count) { waiting[$0].pack() }
     return PackedHeads(matrices: matrices, heads: keyValueHeads, group: group)
   }
 

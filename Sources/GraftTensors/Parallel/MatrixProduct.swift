@@ -42,7 +42,11 @@ package func multiplyMatrices(
   if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
     multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
-    if beta != 0, addend != c { for row in 0..<m { (c + row * stride).update(from: addend + row * stride, count: n) } }
+    if beta != 0, addend != c {
+      parallel(over: m, grain: rowGrain(columns: n)) { rows in
+        for row in rows { (c + row * stride).update(from: addend + row * stride, count: n) }
+      }
+    }
     multiplyInPieces(m: m, n: n, k: k, alpha, a, b, beta, c, stride)
   }
 }

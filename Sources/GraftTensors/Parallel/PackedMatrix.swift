@@ -13,9 +13,12 @@ package struct PackedMatrix {
   /// - Parameter rows: how many rows will be multiplied with it: a single one would read what is packed once.
   package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
     (self.operand, self.terms, self.columns) = (operand, terms, columns)
-    let step = Self.columnStep, isPacked = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
-    storage = isPacked ? Storage(byteCount: terms * ((columns + step - 1) / step * step) * DType.float32.byteWidth) : nil
+    let step = Self.columnStep, pays = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
+    storage = pays ? Storage(byteCount: terms * ((columns + step - 1) / step * step) * DType.float32.byteWidth) : nil
   }
+
+  /// Whether products read panels that `pack()` fills, or the operand itself.
+  package var isPacked: Bool { storage != nil }
 
   package func pack() {
     guard let storage else { return }
