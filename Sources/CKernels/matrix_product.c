@@ -6,6 +6,25 @@
 /// Memory is asked for before it is read: this many terms ahead along a row, and this many rows ahead where rows are copied.
 #define TERMS_AHEAD 32
 #define ROWS_AHEAD 8
+/// Floats in a line of the caches.
+#define LINE 16
+
+/// c[rows, columns] = alpha a[rows, k] b[k, columns] + beta addend, as one tile computes it.
+struct tile {
+  long rows, columns, k;
+  const float *a;
+  long row_stride, column_stride;
+  const float *b;
+  long b_stride;
+  float alpha, beta;
+  const float *addend;
+  float *c;
+  /// Of the addend too.
+  long c_stride;
+  /// Rows of k elements that are read later, and that the second-level cache is asked for meanwhile.
+  const float *ahead;
+  long ahead_stride, ahead_rows;
+};
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -34,8 +53,7 @@
 #undef ROWS
 #pragma clang attribute pop
 
-typedef void (*tile_function)(int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b,
-                              float beta, const float *addend, float *c, long c_stride);
+typedef void (*tile_function)(const struct tile *tile);
 typedef void (*pack_function)(float *out, long width, const float *a, long stride, long count, long k);
 
 /// A processor's tiles, from the widest panel to the narrowest.
@@ -82,7 +100,7 @@ struct tiling {
   int rows, count;
   struct {
     int width;
-    void (*run)(int, long, long, float, const float *, long, long, const float *, float, const float *, float *, long);
+    void (*run)(const struct tile *);
     void (*transpose)(float *, long, const float *, long, long, long);
     void (*copy)(float *, long, const float *, long, long, long);
   } panels[2];
@@ -106,7 +124,6 @@ int graft_panel_columns(void) { return 0; }
 /// The panel as wide as one register, which holds the rows of a tile.
 #define ONE_REGISTER 1
 #define LARGEST_WIDTH 32
-
 /// out[k, width] = a[count, k] transposed, and zero beyond `count`, by the panel `index`; one of the strides is 1.
 static void interleave(float *out, int index, long width, const float *a, long row_stride, long column_stride, long count, long k) {
   const struct tiling *tiles = tiling();
@@ -152,35 +169,54 @@ void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long
   }
 }
 
-void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const float *panels, long depth, long from, long columns, long k,
+int graft_reads_in_place(const struct graft_matrix *b, long columns) {
+  const struct tiling *tiles = tiling();
+  return tiles && b->type == GRAFT_FLOAT32 && b->column_stride == 1 && columns % tiles->panels[tiles->count - 1].width == 0;
+}
+
+void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const struct graft_panels *b, long from, long columns, long k,
                            float alpha, float beta, const float *addend, float *c, long c_stride) {
   const struct tiling *tiles = tiling();
+  const long tile_rows = tiles->rows, group_rows = GROUPS * tile_rows;
   // Rows a multiple of 4 KiB apart fall on the same lines of the first-level cache; others are read where they are.
   int packs = a->type != GRAFT_FLOAT32 || (columns > 64 && (a->row_stride == 1 || (a->row_stride & 1023) == 0));
+  int asks = a->type == GRAFT_FLOAT32 && a->column_stride == 1;
   float packed[GROUPS * LARGEST_ROWS * DEPTH + SLACK];
-  for (long top = 0; top < rows; top += GROUPS * tiles->rows) {
-    long height = rows - top < GROUPS * tiles->rows ? rows - top : GROUPS * tiles->rows;
+  struct tile tile = {.alpha = alpha, .c_stride = c_stride, .ahead_stride = a->row_stride,
+                      .row_stride = packs ? 1 : a->row_stride, .column_stride = packs ? tile_rows : a->column_stride};
+  for (long top = 0; top < rows; top += group_rows) {
+    long height = rows - top < group_rows ? rows - top : group_rows;
     for (long start = 0; start < k; start += DEPTH) {
-      long terms = k - start < DEPTH ? k - start : DEPTH;
-      for (long row = 0; packs && row < height; row += tiles->rows) {
-        long count = height - row < tiles->rows ? height - row : tiles->rows;
-        pack(packed + row * terms, ONE_REGISTER, tiles->rows, a, first + top + row, count, start, terms);
+      tile.k = k - start < DEPTH ? k - start : DEPTH;
+      tile.beta = start == 0 ? beta : 1;
+      for (long row = 0; packs && row < height; row += tile_rows) {
+        long count = height - row < tile_rows ? height - row : tile_rows;
+        pack(packed + row * tile.k, ONE_REGISTER, tile_rows, a, first + top + row, count, start, tile.k);
       }
       // A block of panels stays in the second-level cache while the tiles of c are written from left to right.
       for (long left = 0; left < columns; left += BLOCK) {
         long right = columns - left < BLOCK ? columns : left + BLOCK;
-        for (long row = 0; row < height; row += tiles->rows) {
-          long tile_rows = height - row < tiles->rows ? height - row : tiles->rows;
-          const float *block = packs ? packed + row * terms
-                                     : (const float *)a->base + (first + top + row) * a->row_stride + start * a->column_stride;
-          for (long column = left; column < right;) {
+        for (long row = 0; row < height; row += tile_rows) {
+          const float *elements = (const float *)a->base + (first + top + row) * a->row_stride + start * a->column_stride;
+          // What is read after this row of tiles: the rows below, the next terms of the group, or the next group.
+          const float *ahead = !packs && row + tile_rows < height ? elements + tile_rows * a->row_stride
+                               : start + DEPTH < k                ? elements - (packs ? 0 : row * a->row_stride) + DEPTH
+                                                                  : elements + (packs ? height : tile_rows) * a->row_stride - start;
+          tile.a = packs ? packed + row * tile.k : elements;
+          tile.rows = height - row < tile_rows ? height - row : tile_rows;
+          for (long column = left; column < right; column += tile.columns) {
             int index = panel_index(tiles, columns - column);
-            long width = tiles->panels[index].width, count = columns - column < width ? columns - column : width;
-            long at = (top + row) * c_stride + column;
-            const float *panel = panels + column * depth + (from + start) * width;
-            tiles->panels[index].run((int)tile_rows, count, terms, alpha, block, packs ? 1 : a->row_stride, packs ? tiles->rows : a->column_stride,
-                                     panel, start == 0 ? beta : 1, (start == 0 ? addend : c) + at, c + at, c_stride);
-            column += count;
+            long width = tiles->panels[index].width, at = (top + row) * c_stride + column;
+            tile.columns = columns - column < width ? columns - column : width;
+            tile.b = b->row_stride ? b->base + (from + start) * b->row_stride + column : b->base + column * b->terms + (from + start) * width;
+            tile.b_stride = b->row_stride ? b->row_stride : width;
+            tile.addend = (start == 0 ? addend : c) + at;
+            tile.c = c + at;
+            // Every tile asks for its share of the rows.
+            long asked = tile.rows * column / columns;
+            tile.ahead = ahead + asked * a->row_stride;
+            tile.ahead_rows = asks ? tile.rows * (column + tile.columns) / columns - asked : 0;
+            tiles->panels[index].run(&tile);
           }
         }
       }

@@ -69,24 +69,32 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(copy)(
   }
 }
 
-/// c[rows, columns] = alpha a b + beta addend, with b one panel [k, WIDTH] and at most WIDTH columns.
-__attribute__((always_inline, min_vector_width(32 * LANES))) static inline void NAMED(fixed)(
-    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta,
-    const float *addend, float *c, long c_stride) {
+/// The tile, with as many rows as the compiler is told.
+__attribute__((always_inline, min_vector_width(32 * LANES))) static inline void NAMED(fixed)(int rows, const struct tile *tile) {
+  const float *a = tile->a, *b = tile->b, *addend = tile->addend, *ahead = tile->ahead;
+  float *c = tile->c, alpha = tile->alpha, beta = tile->beta;
+  long row_stride = tile->row_stride, column_stride = tile->column_stride, b_stride = tile->b_stride, c_stride = tile->c_stride;
   VECTOR sums[ROWS][VECTORS];
-  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) __builtin_prefetch(c + i * c_stride + v * LANES, 1);
   UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) sums[i][v] = (VECTOR){0};
-  for (long p = 0; p < k; p++) {
-    VECTOR panel[VECTORS];
-    UNROLLED(int v = 0; v < VECTORS; v++) panel[v] = *(const VECTOR *)(b + v * LANES);
-    UNROLLED(int i = 0; i < rows; i++) {
-      float element = a[i * row_stride];
-      UNROLLED(int v = 0; v < VECTORS; v++) sums[i][v] += element * panel[v];
+  // What is needed soon is asked for a line of a row at a time: asked for at once, it would keep the operands waiting.
+  long step = tile->k > rows * LINE ? LINE : (tile->k + rows - 1) / rows;
+  for (long left = tile->k, row = 0; left > 0; row++) {
+    if (row < rows) UNROLLED(int v = 0; v < VECTORS; v++) __builtin_prefetch(c + row * c_stride + v * LANES, 1);
+    if (row * LINE < tile->k) for (long i = 0; i < tile->ahead_rows; i++) __builtin_prefetch(ahead + i * tile->ahead_stride + row * LINE, 0, 2);
+    long terms = left < step ? left : step;
+    left -= terms;
+    for (; terms > 0; terms--) {
+      VECTOR panel[VECTORS];
+      UNROLLED(int v = 0; v < VECTORS; v++) panel[v] = *(const VECTOR *)(b + v * LANES);
+      UNROLLED(int i = 0; i < rows; i++) {
+        float element = a[i * row_stride];
+        UNROLLED(int v = 0; v < VECTORS; v++) sums[i][v] += element * panel[v];
+      }
+      a += column_stride;
+      b += b_stride;
     }
-    a += column_stride;
-    b += WIDTH;
   }
-  if (columns == WIDTH) {
+  if (tile->columns == WIDTH) {
     UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) {
       long at = i * c_stride + v * LANES;
       *(VECTOR *)(c + at) = beta == 0 ? alpha * sums[i][v] : alpha * sums[i][v] + beta * *(const VECTOR *)(addend + at);
@@ -97,7 +105,7 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
     UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < VECTORS; v++) copy[i][v] = sums[i][v];
     for (int i = 0; i < rows; i++) {
       const float *sum = (const float *)copy[i];
-      for (long j = 0; j < columns; j++) {
+      for (long j = 0; j < tile->columns; j++) {
         long at = i * c_stride + j;
         c[at] = beta == 0 ? alpha * sum[j] : alpha * sum[j] + beta * addend[at];
       }
@@ -105,12 +113,10 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
   }
 }
 
-/// The same for any number of rows up to ROWS.
-__attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(
-    int rows, long columns, long k, float alpha, const float *a, long row_stride, long column_stride, const float *b, float beta,
-    const float *addend, float *c, long c_stride) {
-#define CASE(n) case n: NAMED(fixed)(n < ROWS ? n : ROWS, columns, k, alpha, a, row_stride, column_stride, b, beta, addend, c, c_stride); return;
-  switch (rows) {
+/// The tile, of at most ROWS rows and WIDTH columns.
+__attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(const struct tile *tile) {
+#define CASE(n) case n: NAMED(fixed)(n < ROWS ? n : ROWS, tile); return;
+  switch (tile->rows) {
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if ROWS > 6
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)

@@ -43,9 +43,20 @@ int graft_panel_columns(void);
 /// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [k, its width], the
 /// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel.
 void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long first, long columns, long from, long to);
-/// c[rows, columns] = alpha a[first ..< first + rows, k] b[from ..< from + k, columns] + beta addend, with b packed as [depth, columns].
+/// Whether a product reads these columns of b[k, ...] as fast where they are as it would read panels of them.
+int graft_reads_in_place(const struct graft_matrix *b, long columns);
+
+/// The second operand of a product: packed panels of so many terms, or a matrix's columns where they are.
+struct graft_panels {
+  const float *base;
+  long terms;
+  /// 0 where the panels are packed.
+  long row_stride;
+};
+
+/// c[rows, columns] = alpha a[first ..< first + rows, k] b[from ..< from + k, columns] + beta addend.
 /// The addend has the stride of c, may be c, and is not read where beta is 0.
-void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const float *panels, long depth, long from, long columns, long k,
+void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const struct graft_panels *b, long from, long columns, long k,
                            float alpha, float beta, const float *addend, float *c, long c_stride);
 
 // -- elementwise -----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ package func multiplyMatrices(
   let addend = addend ?? UnsafePointer(c)
   // A single row would read every packed panel once: nothing to gain from packing.
   if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
-    multiplyPacked(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
+    multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c {
       parallel(over: m, grain: rowGrain(columns: n)) { rows in
@@ -63,40 +63,39 @@ struct RegisterTile {
   static let slabCapacity = 1 << 20
 }
 
-/// Packs b, a slab of columns at a time, and multiplies pieces of a with it: b is packed once, whoever reads it.
-private func multiplyPacked(
+/// Multiplies pieces of a with b, a slab of its columns at a time; where b is not read where it is, every slab is packed
+/// once for all pieces.
+private func multiplyTiled(
   _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: graft_matrix, _ b: graft_matrix, _ beta: Float,
   _ addend: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
-  let storage = Storage(byteCount: k * slab * DType.float32.byteWidth)
-  let packed = storage.base.assumingMemoryBound(to: Float.self)
+  let packed = b.isReadInPlace(columns: n) ? nil : Storage(byteCount: k * slab * DType.float32.byteWidth)
   let tileRows = (m + tile.rows - 1) / tile.rows
-  withExtendedLifetime(storage) {
+  withExtendedLifetime(packed) {
     for first in Swift.stride(from: 0, to: n, by: slab) {
-      let columns = min(slab, n - first), panels = (columns + tile.columns - 1) / tile.columns
-      if b.column_stride == 1 {
-        parallel(over: k, grain: max(4, (1 << 14) / columns)) { terms in
-          withUnsafePointer(to: b) { graft_pack_panels(packed, $0, k, first, columns, terms.lowerBound, terms.upperBound) }
-        }
-      } else {
-        parallel(over: columns, grain: max(1, (1 << 14) / (k * tile.columns)) * tile.columns) { part in
-          withUnsafePointer(to: b) { graft_pack_panels(packed + k * part.lowerBound, $0, k, first + part.lowerBound, part.count, 0, k) }
-        }
-      }
+      let columns = min(slab, n - first), columnPanels = (columns + tile.columns - 1) / tile.columns
+      let panels = packed.map { b.packed(into: $0, terms: k, columns: first..<first + columns, tile) } ?? b.panelsInPlace.from(column: first)
       let work = (2 * m * columns * k) >> 19
       let rowPieces = powerOfTwo(atMost: min(32, tileRows / 2, work))
-      let columnPieces = powerOfTwo(atMost: min(32 / rowPieces, panels, work / rowPieces))
+      let columnPieces = powerOfTwo(atMost: min(32 / rowPieces, columnPanels, work / rowPieces))
       parallel(rowPieces * columnPieces) { piece in
         let rows = share(piece / columnPieces, of: rowPieces, in: tileRows, unit: tile.rows, limit: m)
-        let part = share(piece % columnPieces, of: columnPieces, in: panels, unit: tile.columns, limit: columns)
+        let part = share(piece % columnPieces, of: columnPieces, in: columnPanels, unit: tile.columns, limit: columns)
         let corner = rows.lowerBound * stride + first + part.lowerBound
-        withUnsafePointer(to: a) {
-          graft_multiply_panels(
-            $0, rows.lowerBound, rows.count, packed + k * part.lowerBound, k, 0, part.count, k, alpha, beta, addend + corner, c + corner, stride)
-        }
+        multiply(a, rows: rows, panels.from(column: part.lowerBound), columns: part.count, k, alpha, beta, addend + corner, c + corner, stride)
       }
     }
+  }
+}
+
+/// `c = alpha a[rows] b[firstTerm...] + beta addend` on the calling thread.
+private func multiply(
+  _ a: graft_matrix, rows: Range<Int>, _ b: graft_panels, firstTerm: Int = 0, columns: Int, _ k: Int, _ alpha: Float, _ beta: Float,
+  _ addend: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+  withUnsafePointer(to: a) { a in
+    withUnsafePointer(to: b) { graft_multiply_panels(a, rows.lowerBound, rows.count, $0, firstTerm, columns, k, alpha, beta, addend, c, stride) }
   }
 }
 
@@ -160,9 +159,7 @@ package func multiplySerially(
     return sgemm(m, n, k, alpha, a, b.operand.from(row: firstTerm, column: firstColumn), beta, c, stride)
   }
   withExtendedLifetime(b) {
-    withUnsafePointer(to: a.matrix) {
-      graft_multiply_panels($0, 0, m, panels + firstColumn * b.terms, b.terms, firstTerm, n, k, alpha, beta, c, c, stride)
-    }
+    multiply(a.matrix, rows: 0..<m, panels.from(column: firstColumn), firstTerm: firstTerm, columns: n, k, alpha, beta, c, c, stride)
   }
 }
 

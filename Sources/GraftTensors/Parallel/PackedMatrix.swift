@@ -4,29 +4,64 @@ import CKernels
 package struct PackedMatrix {
   let operand: MatrixOperand
   let terms: Int, columns: Int
+  private let isTiled: Bool
   private let storage: Storage?
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
 
-  /// Room for the float32 matrix, which `pack()` fills.
+  /// Room for the float32 matrix, which `pack()` fills, unless it is read where it is.
   /// - Parameter rows: how many rows will be multiplied with it: a single one would read what is packed once.
   package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
     (self.operand, self.terms, self.columns) = (operand, terms, columns)
-    let step = Self.columnStep, pays = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
-    storage = pays ? Storage(byteCount: terms * ((columns + step - 1) / step * step) * DType.float32.byteWidth) : nil
+    isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
+    let step = Self.columnStep, packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
+    storage = packs ? Storage(byteCount: terms * ((columns + step - 1) / step * step) * DType.float32.byteWidth) : nil
   }
 
-  /// Whether products read panels that `pack()` fills, or the operand itself.
+  /// Whether `pack()` has anything to do.
   package var isPacked: Bool { storage != nil }
 
   package func pack() {
     guard let storage else { return }
-    withUnsafePointer(to: operand.matrix) {
-      graft_pack_panels(storage.base.assumingMemoryBound(to: Float.self), $0, terms, 0, columns, 0, terms)
-    }
+    withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats, $0, terms, 0, columns, 0, terms) }
   }
 
-  /// Nil where the BLAS reads the operand as it is.
-  var panels: UnsafePointer<Float>? { storage.map { UnsafePointer($0.base.assumingMemoryBound(to: Float.self)) } }
+  /// Nil where the BLAS reads the operand.
+  var panels: graft_panels? {
+    guard isTiled else { return nil }
+    return storage.map { graft_panels(base: $0.floats, terms: terms, row_stride: 0) } ?? operand.matrix.panelsInPlace
+  }
+}
+
+extension graft_matrix {
+  func isReadInPlace(columns: Int) -> Bool { withUnsafePointer(to: self) { graft_reads_in_place($0, columns) } != 0 }
+
+  var panelsInPlace: graft_panels { graft_panels(base: base.assumingMemoryBound(to: Float.self), terms: 0, row_stride: row_stride) }
+
+  /// Packs a slab of columns on all threads.
+  func packed(into storage: Storage, terms k: Int, columns: Range<Int>, _ tile: RegisterTile) -> graft_panels {
+    let first = columns.lowerBound, count = columns.count
+    if column_stride == 1 {
+      parallel(over: k, grain: max(4, (1 << 14) / count)) { terms in
+        withUnsafePointer(to: self) { graft_pack_panels(storage.floats, $0, k, first, count, terms.lowerBound, terms.upperBound) }
+      }
+    } else {
+      parallel(over: count, grain: max(1, (1 << 14) / (k * tile.columns)) * tile.columns) { part in
+        withUnsafePointer(to: self) { graft_pack_panels(storage.floats + k * part.lowerBound, $0, k, first + part.lowerBound, part.count, 0, k) }
+      }
+    }
+    return graft_panels(base: storage.floats, terms: k, row_stride: 0)
+  }
+}
+
+extension graft_panels {
+  /// The panels from a column on.
+  func from(column: Int) -> graft_panels {
+    graft_panels(base: base + column * (row_stride == 0 ? terms : 1), terms: terms, row_stride: row_stride)
+  }
+}
+
+extension Storage {
+  fileprivate var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
 }
