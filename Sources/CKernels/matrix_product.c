@@ -204,6 +204,8 @@ void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, 
                                                                   : elements + (packs ? height : tile_rows) * a->row_stride - start;
           tile.a = packs ? packed + row * tile.k : elements;
           tile.rows = height - row < tile_rows ? height - row : tile_rows;
+          // Every tile asks for its share of the rows.
+          long asked = tile.rows * left / columns;
           for (long column = left; column < right; column += tile.columns) {
             int index = panel_index(tiles, columns - column);
             long width = tiles->panels[index].width, at = (top + row) * c_stride + column;
@@ -212,10 +214,9 @@ void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, 
             tile.b_stride = b->row_stride ? b->row_stride : width;
             tile.addend = (start == 0 ? addend : c) + at;
             tile.c = c + at;
-            // Every tile asks for its share of the rows.
-            long asked = tile.rows * column / columns;
             tile.ahead = ahead + asked * a->row_stride;
             tile.ahead_rows = asks ? tile.rows * (column + tile.columns) / columns - asked : 0;
+            asked += tile.ahead_rows;
             tiles->panels[index].run(&tile);
           }
         }

@@ -30,8 +30,8 @@ package struct MatrixOperand {
 
 /// `c = alpha op(a) op(b) + beta addend`, with op(a) [m, k], op(b) [k, n] and c [m, n].
 ///
-/// The addend is `c` itself where none is given, and has its stride. The product is cut into pieces whose number depends on
-/// the shape alone: the same bits on any number of threads.
+/// The addend is `c` itself where none is given, and has its stride. An element's terms are summed in the same order whatever
+/// the pieces that the product is cut into: the same bits on any number of threads.
 package func multiplyMatrices(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
   addend: UnsafePointer<Float>? = nil
@@ -76,11 +76,13 @@ private func multiplyTiled(
     for first in Swift.stride(from: 0, to: n, by: slab) {
       let columns = min(slab, n - first), columnPanels = (columns + tile.columns - 1) / tile.columns
       let panels = packed.map { b.packed(into: $0, terms: k, columns: first..<first + columns, tile) } ?? b.panelsInPlace.from(column: first)
-      let work = (2 * m * columns * k) >> 19
-      let rowPieces = powerOfTwo(atMost: min(32, tileRows / 2, work))
-      let columnPieces = powerOfTwo(atMost: min(32 / rowPieces, columnPanels, work / rowPieces))
-      parallel(rowPieces * columnPieces) { piece in
-        let rows = share(piece / columnPieces, of: rowPieces, in: tileRows, unit: tile.rows, limit: m)
+      // Half a million operations or more to a piece, which take some microseconds.
+      let mostPieces = max(1, (2 * m * columns * k) >> 19)
+      let columnPieces = min(columnPanels, max(1, 8 * Threads.count / tileRows), mostPieces)
+      let rowPieces = shrinkingPieces(of: tileRows, smallest: (tileRows * columnPieces + mostPieces - 1) / mostPieces)
+      parallel(rowPieces.count * columnPieces) { piece in
+        let tiles = rowPieces[piece / columnPieces]
+        let rows = tiles.lowerBound * tile.rows..<min(m, tiles.upperBound * tile.rows)
         let part = share(piece % columnPieces, of: columnPieces, in: columnPanels, unit: tile.columns, limit: columns)
         let corner = rows.lowerBound * stride + first + part.lowerBound
         multiply(a, rows: rows, panels.from(column: part.lowerBound), columns: part.count, k, alpha, beta, addend + corner, c + corner, stride)
@@ -99,9 +101,15 @@ private func multiply(
   }
 }
 
-/// The largest power of two that is at most `limit`, and 1 at least.
-private func powerOfTwo(atMost limit: Int) -> Int {
-  limit < 2 ? 1 : 1 << (Int.bitWidth - 1 - limit.leadingZeroBitCount)
+/// Large pieces first and small ones last, so that no thread waits long for another.
+private func shrinkingPieces(of count: Int, smallest: Int) -> [Range<Int>] {
+  var pieces: [Range<Int>] = [], start = 0
+  while start < count {
+    let end = min(count, start + max(smallest, (count - start) / (2 * Threads.count)))
+    pieces.append(start..<end)
+    start = end
+  }
+  return pieces
 }
 
 /// What piece `index` of `pieces` gets of `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
