@@ -48,6 +48,9 @@ GRAFT_INLINE float slope_of(int kind, float x) {
   }
 }
 
+// An output may be an input's memory, element upon element.
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)") for
+
 // One loop per activation, so that each is vectorised with its kind known.
 #define FOR_EACH_KIND(CASE)                                                                                              \
   switch (kind) {                                                                                                        \
@@ -56,13 +59,13 @@ GRAFT_INLINE float slope_of(int kind, float x) {
   }
 
 GRAFT_KERNEL void graft_activate(int kind, float *out, const float *x, long n) {
-#define CASE(K) case K: for (long i = 0; i < n; i++) out[i] = value_of(K, x[i]); return;
+#define CASE(K) case K: ELEMENTWISE (long i = 0; i < n; i++) out[i] = value_of(K, x[i]); return;
   FOR_EACH_KIND(CASE)
 #undef CASE
 }
 
 GRAFT_KERNEL void graft_activate_gradient(int kind, float *dx, const float *x, const float *dout, long n) {
-#define CASE(K) case K: for (long i = 0; i < n; i++) dx[i] = dout[i] * slope_of(K, x[i]); return;
+#define CASE(K) case K: ELEMENTWISE (long i = 0; i < n; i++) dx[i] = dout[i] * slope_of(K, x[i]); return;
   FOR_EACH_KIND(CASE)
 #undef CASE
 }
@@ -73,7 +76,7 @@ GRAFT_KERNEL void graft_gated(int kind, float *out, const float *gate, const flo
     for (long r = 0; r < rows; r++) {                                                                                    \
       const float *g = gate + r * gate_stride, *u = up + r * up_stride;                                                  \
       float *o = out + r * columns;                                                                                      \
-      for (long c = 0; c < columns; c++) o[c] = value_of(K, g[c]) * u[c];                                                \
+      ELEMENTWISE (long c = 0; c < columns; c++) o[c] = value_of(K, g[c]) * u[c];                                        \
     }                                                                                                                    \
     return;
   FOR_EACH_KIND(CASE)
@@ -87,7 +90,7 @@ GRAFT_KERNEL void graft_gated_gradient(int kind, float *dgate, float *dup, const
     for (long r = 0; r < rows; r++) {                                                                                    \
       const float *g = gate + r * gate_stride, *u = up + r * up_stride, *d = dout + r * columns;                         \
       float *dg = dgate + r * gate_stride, *du = dup + r * up_stride;                                                    \
-      for (long c = 0; c < columns; c++) {                                                                               \
+      ELEMENTWISE (long c = 0; c < columns; c++) {                                                                       \
         float dv = d[c], gv = g[c], uv = u[c];                                                                           \
         dg[c] = dv * uv * slope_of(K, gv);                                                                               \
         du[c] = dv * value_of(K, gv);                                                                                    \

@@ -41,8 +41,8 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
   parallel(over: count, grain: elementwiseGrain) { part in
     graft_activate(kind, o + part.lowerBound, from + part.lowerBound, part.count)
   }
-  return recorded("activate", out, from: x.slot) { gradient, tape in
-    let dx = Tensor(uninitialized: x.shape), d = dx.mutablePointer, dy = gradient.pointer, saved = x.pointer
+  return recorded("activate", out, from: x.slot) { (gradient: consuming Tensor, tape: Tape) in
+    let dx = gradient.reusedMemory(), d = dx.mutablePointer, dy = gradient.pointer, saved = x.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
       graft_activate_gradient(kind, d + part.lowerBound, saved + part.lowerBound, dy + part.lowerBound, part.count)
     }
@@ -61,8 +61,8 @@ public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Ten
     let at = part.lowerBound
     graft_gated(kind, o + at, g + at, u + at, 1, part.count, part.count, part.count)
   }
-  return recorded("gated", out, from: gate.slot, up.slot) { gradient, tape in
-    let dGate = Tensor(uninitialized: gate.shape), dUp = Tensor(uninitialized: up.shape)
+  return recorded("gated", out, from: gate.slot, up.slot) { (gradient: consuming Tensor, tape: Tape) in
+    let dGate = Tensor(uninitialized: gate.shape), dUp = gradient.reusedMemory()
     let dg = dGate.mutablePointer, du = dUp.mutablePointer, dy = gradient.pointer, g = gate.pointer, u = up.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
       let at = part.lowerBound

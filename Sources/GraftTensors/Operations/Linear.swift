@@ -26,8 +26,7 @@ public func linear(
     (layout == .outputByInput ? weight.shape[1] : weight.shape[0]) == inputs, "weight \(weight.shape) (\(layout)) for input \(x.shape)")
   let shape = x.shape.replacingColumns(with: outputs)
   precondition(base.map { $0.elementCount == rows * outputs } ?? true, "base \(base?.shape as Any) for result \(shape)")
-  let baseInput = base?.slot, isReusable = base?.isUnique() ?? false
-  let out = base.flatMap { isReusable ? Tensor(storage: $0.storage, offset: $0.offset, shape: shape, dtype: .float32) : nil } ?? Tensor(uninitialized: shape)
+  let baseInput = base?.slot, out = base?.reusedMemory(shape: shape) ?? Tensor(uninitialized: shape)
   multiplyMatrices(
     m: rows, n: outputs, k: inputs, alpha: scale, MatrixOperand(x.pointer, stride: inputs),
     weight.operand(transposed: layout == .outputByInput), beta: base == nil ? 0 : 1, out.mutablePointer, stride: outputs, addend: base?.pointer)

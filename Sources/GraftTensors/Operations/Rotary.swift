@@ -37,16 +37,15 @@ public struct RotaryTable {
 /// - Returns: the same shape.
 public func rotate(_ x: consuming Tensor, _ table: RotaryTable, headSize: Int) -> Tensor {
   let input = x.slot
-  return recorded("rotate", rotated(consume x, table, headSize, direction: 1), from: input) { gradient, tape in
-    tape.accumulate(rotated(gradient, table, headSize, direction: -1), into: input)
+  return recorded("rotate", rotated(consume x, table, headSize, direction: 1), from: input) { (gradient: consuming Tensor, tape: Tape) in
+    tape.accumulate(rotated(consume gradient, table, headSize, direction: -1), into: input)
   }
 }
 
 private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
   let rows = x.shape.rows, columns = x.shape.columns, pairs = table.cosine.shape.columns
   precondition(columns % headSize == 0 && table.cosine.shape[0] == rows, "heads of \(headSize) in \(x.shape), angles \(table.cosine.shape)")
-  let out = x.isUnique() ? Tensor(storage: x.storage, offset: x.offset, shape: x.shape, dtype: .float32) : Tensor(uninitialized: x.shape)
-  let o = out.mutablePointer, from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
+  let out = x.reusedMemory(), o = out.mutablePointer, from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     let at = part.lowerBound * columns, angle = part.lowerBound * pairs
     graft_rotate(

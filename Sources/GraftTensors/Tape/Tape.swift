@@ -6,8 +6,8 @@ import Synchronization
 /// Operations record only inside `record`, and only where an input is tracked: whatever lies below the first trainable
 /// parameter costs neither memory nor time. Reverse mode pops the entries, so that activations are freed as it goes.
 public final class Tape {
-  /// Takes the gradient of an entry's output to the gradients of its inputs.
-  package typealias Pullback = (_ gradient: Tensor, _ tape: Tape) -> Void
+  /// Takes the gradient of an entry's output to the gradients of its inputs; it is the gradient's last holder on the tape.
+  package typealias Pullback = (_ gradient: consuming Tensor, _ tape: Tape) -> Void
 
   private struct Entry {
     let operation: StaticString
@@ -68,7 +68,7 @@ public final class Tape {
         parameter.leafEnded(on: self)
         parameter.absorb(gradient)
       } else if let pullback = entry.pullback {
-        pullback(gradient, self)
+        pullback(consume gradient, self)
       }
     }
   }
@@ -147,6 +147,12 @@ extension Tensor {
 
   /// Whether nobody else holds the elements, so that they may be written.
   package mutating func isUnique() -> Bool { storage.isWritable && isKnownUniquelyReferenced(&storage) }
+
+  /// Room for a result: the memory of these elements where nobody else holds it.
+  package mutating func reusedMemory(shape: Shape? = nil) -> Tensor {
+    let shape = shape ?? self.shape
+    return isUnique() && dtype == .float32 ? Tensor(storage: storage, offset: offset, shape: shape, dtype: .float32) : Tensor(uninitialized: shape)
+  }
 
   /// Copies the elements where somebody else holds them too.
   package mutating func makeUnique() {
