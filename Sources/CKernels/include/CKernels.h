@@ -131,7 +131,6 @@ float graft_cross_entropy_row(float *logits, long target, float scale, long n);
 // -- tables ----------------------------------------------------------------------------------------------
 
 void graft_gather_rows(float *out, const float *table, const int32_t *rows, long count, long columns);
-void graft_scatter_add_rows(float *table, const float *x, const int32_t *rows, long count, long columns);
 
 // -- randomness ------------------------------------------------------------------------------------------
 

@@ -130,7 +130,9 @@ private struct AttentionProblem {
 
   /// Some consecutive queries of a span and the keys that any of them sees, and those beside them that a product cannot leave out.
   struct Block {
-    let span: Int, queries: Range<Int>, firstPlace: Int, keys: Range<Int>, keyCount: Int
+    let span: Int, queries: Range<Int>, firstPlace: Int, keys: Range<Int>
+    /// The keys that every query sees, counted from the block's first key.
+    let visible: [Range<Int>]
   }
 
   func blocks(of span: Int) -> [Block] {
@@ -139,28 +141,27 @@ private struct AttentionProblem {
     return stride(from: 0, to: rows.count, by: Self.blockRows).map { start in
       let end = min(rows.count, start + Self.blockRows)
       // Cross-attention has no places in common with its keys; its mask sees all of them.
-      let first = mask.visibleKeys(at: lead + start, of: keyRows.count, span: span).lowerBound
-      let last = mask.visibleKeys(at: lead + end - 1, of: keyRows.count, span: span).upperBound
-      let step = PackedMatrix.columnStep
+      let seen = (start..<end).map { mask.visibleKeys(at: lead + $0, of: keyRows.count, span: span) }
+      let last = seen.last?.upperBound ?? 0, first = min(last, seen.first?.lowerBound ?? 0)
+      let step = PackedMatrix.columnStep, firstKey = first / step * step
       return Block(
         span: span, queries: rows.lowerBound + start..<rows.lowerBound + end, firstPlace: lead + start,
-        keys: min(first, last) / step * step..<min(keyRows.count, (last + step - 1) / step * step), keyCount: keyRows.count)
+        keys: firstKey..<min(keyRows.count, (last + step - 1) / step * step),
+        visible: seen.map { $0.lowerBound - firstKey..<$0.upperBound - firstKey })
     }
   }
 
   /// The keys or values of every span and head, `[keys, size]` or transposed, ready for products with many blocks.
   func packed(_ x: Tensor, transposed: Bool) -> PackedHeads {
     let width = x.shape.columns, size = width / keyValueHeads
-    let matrices = spans.flatMap { span in
+    var matrices = spans.flatMap { span in
       (0..<keyValueHeads).map { head in
         PackedMatrix(
           MatrixOperand(x.pointer + span.keys.lowerBound * width + head * size, stride: width, transposed: transposed),
           terms: transposed ? size : span.keys.count, columns: transposed ? span.keys.count : size, forRows: span.queries.count)
       }
     }
-    // One new token at a time packs nothing, and need not wake the threads for that.
-    let waiting = matrices.filter(\.isPacked)
-    parallel(waiting.count) { waiting[$0].pack() }
+    PackedMatrix.pack(&matrices)
     return PackedHeads(matrices: matrices, heads: keyValueHeads, group: group)
   }
 
@@ -181,12 +182,6 @@ private struct AttentionProblem {
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
-  }
-
-  /// The keys that a row of the block sees, counted from the block's first key.
-  func visible(_ block: Block, row: Int) -> Range<Int> {
-    let seen = mask.visibleKeys(at: block.firstPlace + row, of: block.keyCount, span: block.span)
-    return seen.lowerBound - block.keys.lowerBound..<seen.upperBound - block.keys.lowerBound
   }
 
   /// Sets to 0 what dropout takes of a block's rows, whose masks are a function of head, query and key.
@@ -213,8 +208,7 @@ private struct AttentionProblem {
       let rows = block.queries.count, count = block.keys.count
       let scratch = Tensor(uninitialized: [rows, max(1, count)]), s = scratch.mutablePointer
       scores(block, head: head, keys, into: s)
-      for row in 0..<rows {
-        let seen = visible(block, row: row)
+      for (row, seen) in block.visible.enumerated() {
         graft_softmax_row(
           s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
       }
@@ -297,8 +291,7 @@ private struct AttentionProblem {
   private func probabilities(_ block: Block, _ head: Int, _ keys: PackedHeads, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
     let count = block.keys.count, l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
     scores(block, head: head, keys, into: p)
-    for row in 0..<block.queries.count {
-      let seen = visible(block, row: row)
+    for (row, seen) in block.visible.enumerated() {
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)
     }
   }

@@ -18,8 +18,16 @@ public struct RotaryTable {
     sine = Tensor(uninitialized: [positions.count, pairs])
     self.isInterleaved = isInterleaved
     let c = cosine.mutablePointer, s = sine.mutablePointer
+    // The sequences of a batch have most positions in common: each is computed in the first row that has it.
+    let lowest = positions.min() ?? 0
+    var firstRows = [Int](repeating: -1, count: Int((positions.max() ?? 0) - lowest) + 1)
+    let sources = positions.enumerated().map { row, position in
+      let place = Int(position - lowest)
+      if firstRows[place] < 0 { firstRows[place] = row }
+      return firstRows[place]
+    }
     parallel(over: positions.count, grain: 64) { rows in
-      for row in rows {
+      for row in rows where sources[row] == row {
         for pair in 0..<pairs {
           // As the reference does: the product in float32, the functions of it in double precision.
           let angle = Double(Float(positions[row]) * inverseFrequencies[pair])
@@ -27,6 +35,10 @@ public struct RotaryTable {
           s[row * pairs + pair] = Float(sin(angle)) * magnitude
         }
       }
+    }
+    for (row, source) in sources.enumerated() where source != row {
+      (c + row * pairs).update(from: c + source * pairs, count: pairs)
+      (s + row * pairs).update(from: s + source * pairs, count: pairs)
     }
   }
 }

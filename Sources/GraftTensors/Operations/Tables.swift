@@ -23,8 +23,14 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
   let input = table.slot
   return recorded("gatherRows", out, from: input) { gradient, tape in
     tape.accumulate(into: input) { dTable, isFirst in
-      if isFirst { graft_fill(dTable, 0, input.shape.elementCount) }
-      graft_scatter_add_rows(dTable, gradient.pointer, indices.indices, count, columns)
+      let from = gradient.pointer, at = indices.indices, entries = input.shape.rows
+      // Every task looks at all indices, and adds in their order what goes to its entries.
+      parallel(over: entries, grain: max(rowGrain(columns: columns), entries / 64)) { part in
+        if isFirst { graft_fill(dTable + part.lowerBound * columns, 0, part.count * columns) }
+        for place in 0..<count where part.contains(Int(at[place])) {
+          graft_accumulate(dTable + Int(at[place]) * columns, from + place * columns, columns)
+        }
+      }
     }
   }
 }

@@ -76,8 +76,8 @@ private func multiplyTiled(
     for first in Swift.stride(from: 0, to: n, by: slab) {
       let columns = min(slab, n - first), columnPanels = (columns + tile.columns - 1) / tile.columns
       let panels = packed.map { b.packed(into: $0, terms: k, columns: first..<first + columns, tile) } ?? b.panelsInPlace.from(column: first)
-      // Half a million operations or more to a piece, which take some microseconds.
-      let mostPieces = max(1, (2 * m * columns * k) >> 19)
+      // A piece of a hundred thousand operations takes microseconds.
+      let mostPieces = max(1, (2 * m * columns * k) >> 17)
       let columnPieces = min(columnPanels, max(1, 8 * Threads.count / tileRows), mostPieces)
       let rowPieces = shrinkingPieces(of: tileRows, smallest: (tileRows * columnPieces + mostPieces - 1) / mostPieces)
       parallel(rowPieces.count * columnPieces) { piece in
@@ -153,7 +153,7 @@ private func multiplyInPieces(
 package func multiplySerially(
   _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
-  let b = PackedMatrix(b, terms: k, columns: n, forRows: m)
+  var b = PackedMatrix(b, terms: k, columns: n, forRows: m)
   b.pack()
   multiplySerially(m, n, k, alpha, a, b, beta, c, stride)
 }

@@ -5,32 +5,53 @@ package struct PackedMatrix {
   let operand: MatrixOperand
   let terms: Int, columns: Int
   private let isTiled: Bool
-  private let storage: Storage?
+  /// Floats that the panels take; none where the operand is read where it is.
+  private let packedCount: Int
+  private var storage: Storage?
+  private var offset = 0
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
 
-  /// Room for the float32 matrix, which `pack()` fills, unless it is read where it is.
+  /// The float32 matrix, to be used after `pack()`.
   /// - Parameter rows: how many rows will be multiplied with it: a single one would read what is packed once.
   package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
     (self.operand, self.terms, self.columns) = (operand, terms, columns)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
     let step = Self.columnStep, packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
-    storage = packs ? Storage(byteCount: terms * ((columns + step - 1) / step * step) * DType.float32.byteWidth) : nil
+    packedCount = packs ? terms * ((columns + step - 1) / step * step) : 0
   }
 
-  /// Whether `pack()` has anything to do.
-  package var isPacked: Bool { storage != nil }
+  /// Packs the matrix on the calling thread.
+  package mutating func pack() {
+    guard packedCount > 0 else { return }
+    storage = Storage(byteCount: packedCount * DType.float32.byteWidth)
+    writePanels()
+  }
 
-  package func pack() {
+  /// Packs many matrices on all threads.
+  package static func pack(_ matrices: inout [PackedMatrix]) {
+    let total = matrices.reduce(0) { $0 + $1.packedCount }
+    guard total > 0 else { return }
+    let storage = Storage(byteCount: total * DType.float32.byteWidth)
+    var offset = 0
+    for index in matrices.indices where matrices[index].packedCount > 0 {
+      (matrices[index].storage, matrices[index].offset) = (storage, offset)
+      offset += matrices[index].packedCount
+    }
+    let waiting = matrices.filter { $0.packedCount > 0 }
+    parallel(waiting.count) { waiting[$0].writePanels() }
+  }
+
+  private func writePanels() {
     guard let storage else { return }
-    withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats, $0, terms, 0, columns, 0, terms) }
+    withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats + offset, $0, terms, 0, columns, 0, terms) }
   }
 
   /// Nil where the BLAS reads the operand.
   var panels: graft_panels? {
     guard isTiled else { return nil }
-    return storage.map { graft_panels(base: $0.floats, terms: terms, row_stride: 0) } ?? operand.matrix.panelsInPlace
+    return storage.map { graft_panels(base: $0.floats + offset, terms: terms, row_stride: 0) } ?? operand.matrix.panelsInPlace
   }
 }
 
@@ -43,11 +64,11 @@ extension graft_matrix {
   func packed(into storage: Storage, terms k: Int, columns: Range<Int>, _ tile: RegisterTile) -> graft_panels {
     let first = columns.lowerBound, count = columns.count
     if column_stride == 1 {
-      parallel(over: k, grain: max(4, (1 << 14) / count)) { terms in
+      parallel(over: k, grain: max(4, (1 << 12) / count)) { terms in
         withUnsafePointer(to: self) { graft_pack_panels(storage.floats, $0, k, first, count, terms.lowerBound, terms.upperBound) }
       }
     } else {
-      parallel(over: count, grain: max(1, (1 << 14) / (k * tile.columns)) * tile.columns) { part in
+      parallel(over: count, grain: max(1, (1 << 12) / (k * tile.columns)) * tile.columns) { part in
         withUnsafePointer(to: self) { graft_pack_panels(storage.floats + k * part.lowerBound, $0, k, first + part.lowerBound, part.count, 0, k) }
       }
     }
