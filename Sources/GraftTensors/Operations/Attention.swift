@@ -151,34 +151,22 @@ private struct AttentionProblem {
     }
   }
 
-  /// The keys or values of every span and head, `[keys, size]` or transposed, ready for products with many blocks.
-  func packed(_ x: Tensor, transposed: Bool) -> PackedHeads {
-    let width = x.shape.columns, size = width / keyValueHeads
-    var matrices = spans.flatMap { span in
-      (0..<keyValueHeads).map { head in
-        PackedMatrix(
-          MatrixOperand(x.pointer + span.keys.lowerBound * width + head * size, stride: width, transposed: transposed),
-          terms: transposed ? size : span.keys.count, columns: transposed ? span.keys.count : size, forRows: span.queries.count)
-      }
-    }
-    PackedMatrix.pack(&matrices)
-    return PackedHeads(matrices: matrices, heads: keyValueHeads, group: group)
-  }
-
-  struct PackedHeads {
-    let matrices: [PackedMatrix]
-    let heads: Int, group: Int
-
-    /// What a query head reads in a span.
-    subscript(span: Int, head: Int) -> PackedMatrix { matrices[span * heads + head / group] }
+  /// What a query head reads of the keys or values in a span, `[keys, size]` or transposed, ready for products with many blocks.
+  func packed(_ x: Tensor, span: Int, head: Int, transposed: Bool) -> PackedMatrix {
+    let width = x.shape.columns, size = width / keyValueHeads, rows = spans[span].keys
+    var matrix = PackedMatrix(
+      MatrixOperand(x.pointer + rows.lowerBound * width + head / group * size, stride: width, transposed: transposed),
+      terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count)
+    matrix.pack()
+    return matrix
   }
 
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
-  func scores(_ block: Block, head: Int, _ keys: PackedHeads, into out: UnsafeMutablePointer<Float>) {
+  func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>) {
     let rows = block.queries.count, count = block.keys.count
     multiplySerially(
       rows, count, headSize, 1, MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
-      keys[block.span, head], firstColumn: block.keys.lowerBound, 0, out, count)
+      keys, firstColumn: block.keys.lowerBound, 0, out, count)
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
@@ -202,20 +190,27 @@ private struct AttentionProblem {
 
   func forward(_ out: Tensor, _ logSums: Tensor) {
     let o = out.mutablePointer, l = logSums.mutablePointer, rowCount = query.shape[0]
-    let blocks = spans.indices.flatMap(blocks(of:)), keys = packed(key, transposed: true), values = packed(value, transposed: false)
-    parallel(blocks.count * heads) { task in
-      let block = blocks[task / heads], head = task % heads
-      let rows = block.queries.count, count = block.keys.count
-      let scratch = Tensor(uninitialized: [rows, max(1, count)]), s = scratch.mutablePointer
-      scores(block, head: head, keys, into: s)
-      for (row, seen) in block.visible.enumerated() {
-        graft_softmax_row(
-          s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
+    let blocksOfSpans = spans.indices.map(blocks(of:))
+    // Where the heads are few beside the threads, several tasks share a head's blocks.
+    let pairs = max(1, spans.count * heads), parts = (8 * Threads.count + pairs - 1) / pairs
+    parallel(spans.count * heads * parts) { task in
+      let span = task / parts / heads, head = task / parts % heads, blocks = blocksOfSpans[span]
+      guard task % parts < blocks.count else { return }
+      let keys = packed(key, span: span, head: head, transposed: true), values = packed(value, span: span, head: head, transposed: false)
+      let widest = blocks.map(\.keys.count).max() ?? 0
+      let scratch = Tensor(uninitialized: [Self.blockRows, max(1, widest)]), s = scratch.mutablePointer
+      for block in stride(from: task % parts, to: blocks.count, by: parts).lazy.map({ blocks[$0] }) {
+        let rows = block.queries.count, count = block.keys.count
+        scores(block, head: head, keys, into: s)
+        for (row, seen) in block.visible.enumerated() {
+          graft_softmax_row(
+            s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
+        }
+        drop(s, block, head: head)
+        multiplySerially(
+          rows, valueSize, count, 1, MatrixOperand(s, stride: count), values, firstTerm: block.keys.lowerBound, 0,
+          o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
       }
-      drop(s, block, head: head)
-      multiplySerially(
-        rows, valueSize, count, 1, MatrixOperand(s, stride: count), values[block.span, head], firstTerm: block.keys.lowerBound, 0,
-        o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
     }
   }
 
@@ -230,9 +225,10 @@ private struct AttentionProblem {
 
     let dq = dQuery.mutablePointer, dk = dKey.mutablePointer, dv = dValue.mutablePointer, db = dBias.mutablePointer
     let blocksOfSpans = spans.indices.map(blocks(of:))
-    let keys = packed(key, transposed: false), keysTransposed = packed(key, transposed: true), valuesTransposed = packed(value, transposed: true)
     parallel(spans.count * heads) { task in
       let span = task / heads, head = task % heads
+      let keys = packed(key, span: span, head: head, transposed: false), keysTransposed = packed(key, span: span, head: head, transposed: true)
+      let valuesTransposed = packed(value, span: span, head: head, transposed: true)
       let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
       let scratch = Tensor(uninitialized: [dropout == nil ? 2 : 3, Self.blockRows, max(1, widest)])
       let p = scratch.mutablePointer, dp = p + Self.blockRows * widest
@@ -254,7 +250,7 @@ private struct AttentionProblem {
             dv + firstKey * heads * valueSize + head * valueSize, heads * valueSize)
         }
         multiplySerially(
-          rows, count, valueSize, 1, dOutOperand, valuesTransposed[span, head], firstColumn: block.keys.lowerBound, 0, dp, count)
+          rows, count, valueSize, 1, dOutOperand, valuesTransposed, firstColumn: block.keys.lowerBound, 0, dp, count)
         drop(dp, block, head: head)
         for row in 0..<rows {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
@@ -265,7 +261,7 @@ private struct AttentionProblem {
           }
         }
         multiplySerially(
-          rows, headSize, count, 1, MatrixOperand(dp, stride: count), keys[span, head], firstTerm: block.keys.lowerBound, 0,
+          rows, headSize, count, 1, MatrixOperand(dp, stride: count), keys, firstTerm: block.keys.lowerBound, 0,
           dq + block.queries.lowerBound * heads * headSize + head * headSize, heads * headSize)
         if wantsKeys {
           multiplySerially(
@@ -288,7 +284,7 @@ private struct AttentionProblem {
   }
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
-  private func probabilities(_ block: Block, _ head: Int, _ keys: PackedHeads, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
+  private func probabilities(_ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
     let count = block.keys.count, l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
     scores(block, head: head, keys, into: p)
     for (row, seen) in block.visible.enumerated() {

@@ -8,7 +8,6 @@ package struct PackedMatrix {
   /// Floats that the panels take; none where the operand is read where it is.
   private let packedCount: Int
   private var storage: Storage?
-  private var offset = 0
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
@@ -25,33 +24,15 @@ package struct PackedMatrix {
   /// Packs the matrix on the calling thread.
   package mutating func pack() {
     guard packedCount > 0 else { return }
-    storage = Storage(byteCount: packedCount * DType.float32.byteWidth)
-    writePanels()
-  }
-
-  /// Packs many matrices on all threads.
-  package static func pack(_ matrices: inout [PackedMatrix]) {
-    let total = matrices.reduce(0) { $0 + $1.packedCount }
-    guard total > 0 else { return }
-    let storage = Storage(byteCount: total * DType.float32.byteWidth)
-    var offset = 0
-    for index in matrices.indices where matrices[index].packedCount > 0 {
-      (matrices[index].storage, matrices[index].offset) = (storage, offset)
-      offset += matrices[index].packedCount
-    }
-    let waiting = matrices.filter { $0.packedCount > 0 }
-    parallel(waiting.count) { waiting[$0].writePanels() }
-  }
-
-  private func writePanels() {
-    guard let storage else { return }
-    withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats + offset, $0, terms, 0, columns, 0, terms) }
+    let storage = Storage(byteCount: packedCount * DType.float32.byteWidth)
+    withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats, $0, terms, 0, columns, 0, terms) }
+    self.storage = storage
   }
 
   /// Nil where the BLAS reads the operand.
   var panels: graft_panels? {
     guard isTiled else { return nil }
-    return storage.map { graft_panels(base: $0.floats + offset, terms: terms, row_stride: 0) } ?? operand.matrix.panelsInPlace
+    return storage.map { graft_panels(base: $0.floats, terms: terms, row_stride: 0) } ?? operand.matrix.panelsInPlace
   }
 }
 
