@@ -61,6 +61,10 @@ struct RegisterTile {
 
   /// The most floats of packed columns at a time: 4 MiB, which stay in the last cache from packing to use.
   static let slabCapacity = 1 << 20
+
+  /// The most floats of a matrix that is read where it is: 1 MiB. The rows of a larger one lie on so many pages of memory
+  /// that every tile would wait for their addresses.
+  static let placeCapacity = 1 << 18
 }
 
 /// Multiplies pieces of a with b, a slab of its columns at a time; where b is not read where it is, every slab is packed
@@ -70,7 +74,8 @@ private func multiplyTiled(
   _ addend: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
-  let packed = b.isReadInPlace(columns: n) ? nil : Storage(byteCount: k * slab * DType.float32.byteWidth)
+  let isRead = (k * n <= RegisterTile.placeCapacity || m <= tile.rows) && b.isReadInPlace(columns: n)
+  let packed = isRead ? nil : Storage(byteCount: k * slab * DType.float32.byteWidth)
   let tileRows = (m + tile.rows - 1) / tile.rows
   withExtendedLifetime(packed) {
     for first in Swift.stride(from: 0, to: n, by: slab) {
