@@ -17,8 +17,12 @@ import Testing
     }
   }
 
-  /// Every way an operand can lie in memory, a product that is deeper than a panel and one that is packed slab by slab.
-  @Test(arguments: [[29, 70, 300], [600, 33, 1100], [5, 2100, 600], [130, 45, 7], [200, 90, 1024], [1024, 9, 77]], 0..<4)
+  /// Every way an operand can lie in memory, products that are deeper than a panel, packed slab by slab, and of matrices
+  /// that are read where they are: small ones, and a large one that few rows are multiplied with.
+  @Test(
+    arguments: [
+      [29, 70, 300], [600, 33, 1100], [5, 2100, 600], [130, 45, 7], [200, 90, 1024], [1024, 9, 77], [200, 104, 300], [9, 2048, 300], [150, 600, 512],
+    ], 0..<4)
   func productMatchesDoublePrecision(sizes: [Int], transpositions: Int) {
     let (m, n, k) = (sizes[0], sizes[1], sizes[2])
     let (transposesFirst, transposesSecond) = (transpositions & 1 == 1, transpositions & 2 == 2)

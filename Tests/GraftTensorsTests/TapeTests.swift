@@ -35,6 +35,28 @@ import Testing
     #expect(p.gradient?.values == [36, 66])
   }
 
+  /// Gradients are written over only where the tape holds them alone.
+  @Test func aGradientThatTwoInputsShareIsNotWrittenOver() {
+    let table = RotaryTable(positions: [1, 2], inverseFrequencies: [1])
+    for operation: (Tensor) -> Tensor in [
+      { activate($0, .silu) }, { gated($0, $0, .silu) }, { rotate($0, table, headSize: 2) }
+    ] {
+      let x = Parameter(path: "x", value: Tensor([1, 2, 3, 4], [2, 2]), isTrainable: true)
+      let other = Parameter(path: "other", value: Tensor([0, 0, 0, 0], [2, 2]), isTrainable: true)
+      let weights = Tensor([5, 6, 7, 8], [2, 2]), tape = Tape()
+      tape.backpropagate(from: tape.record { sum(weights * (operation(x.operand) + other.operand)) })
+      #expect(other.gradient?.values == weights.values)
+    }
+  }
+
+  /// Sequences of a batch have positions in common.
+  @Test func rotaryTablesRepeatWithTheirPositions() {
+    let table = RotaryTable(positions: [7, 3, 7, 4, 3], inverseFrequencies: [1, 0.25])
+    let single = [7, 3, 7, 4, 3].map { RotaryTable(positions: [$0], inverseFrequencies: [1, 0.25]) }
+    #expect(table.cosine.values == single.flatMap(\.cosine.values))
+    #expect(table.sine.values == single.flatMap(\.sine.values))
+  }
+
   @Test func checkpointedGradientsEqualTheKeptOnes() {
     func gradient(checkpointing: Bool) -> [[Float]] {
       let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([6, 6]), isTrainable: true)
