@@ -62,9 +62,9 @@ struct RegisterTile {
   /// The most floats of packed columns at a time: 4 MiB, which stay in the last cache from packing to use.
   static let slabCapacity = 1 << 20
 
-  /// The most floats of a matrix that is read where it is: 1 MiB. The rows of a larger one lie on so many pages of memory
+  /// The most floats of a matrix that is read where it is: 256 KiB. The rows of a larger one lie on so many pages of memory
   /// that every tile would wait for their addresses.
-  static let placeCapacity = 1 << 18
+  static let placeCapacity = 1 << 16
 }
 
 /// Multiplies pieces of a with b, a slab of its columns at a time; where b is not read where it is, every slab is packed
