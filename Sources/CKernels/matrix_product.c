@@ -124,6 +124,7 @@ int graft_panel_columns(void) { return 0; }
 /// The panel as wide as one register, which holds the rows of a tile.
 #define ONE_REGISTER 1
 #define LARGEST_WIDTH 32
+
 /// out[k, width] = a[count, k] transposed, and zero beyond `count`, by the panel `index`; one of the strides is 1.
 static void interleave(float *out, int index, long width, const float *a, long row_stride, long column_stride, long count, long k) {
   const struct tiling *tiles = tiling();

@@ -13,8 +13,8 @@ GRAFT_INLINE float maximum(const float *a, long n) {
     for (long i = 0; i < n; i++) largest = a[i] > largest ? a[i] : largest;
     return largest;
   }
-  for (int lane = 0; lane < LANES; lane++) lanes[lane] = a[lane];
-  for (long i = LANES; i < n; i += LANES) {
+  for (int lane = 0; lane < LANES; lane++) lanes[lane] = -INFINITY;
+  for (long i = 0; i < n; i += LANES) {
     // The last lanes overlap those before.
     const float *next = a + (i + LANES <= n ? i : n - LANES);
     for (int lane = 0; lane < LANES; lane++) lanes[lane] = next[lane] > lanes[lane] ? next[lane] : lanes[lane];

@@ -43,7 +43,7 @@ int graft_panel_columns(void);
 /// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [k, its width], the
 /// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel.
 void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long first, long columns, long from, long to);
-/// Whether a product reads these columns of b[k, ...] as fast where they are as it would read panels of them.
+/// Whether a product can read so many columns of b[k, ...] where they are, as if they were packed.
 int graft_reads_in_place(const struct graft_matrix *b, long columns);
 
 /// The second operand of a product: packed panels of so many terms, or a matrix's columns where they are.
@@ -117,8 +117,9 @@ void graft_rotate(float *out, const float *x, const float *cosine, const float *
 
 /// In place: scores[row, first ..< last] becomes its softmax after scaling; the rest of [0, columns) becomes 0.
 /// Returns through log_sum the logarithm of the sum of exponentials. `sink` is one more logit without a column, or -inf.
+/// The scale is positive.
 void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns);
-/// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere.
+/// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere. The scale is positive.
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
 /// In place on dprobabilities: p * (dp - delta) * scale.
 void graft_softmax_gradient_row(float *dprobabilities, const float *probabilities, float delta, float scale, long n);

@@ -81,6 +81,7 @@ public struct AttentionDropout {
 ///   - key: `[key rows, keyValueHeads * headSize]`.
 ///   - value: `[key rows, keyValueHeads * valueSize]`.
 ///   - spans: rows outside every span, such as padding, get zeros and give no gradient.
+///   - scale: what scores are multiplied by, positive; one over the root of the head's size where nil.
 ///   - bias: added to the scaled scores.
 ///   - dropout: of the probabilities; the masks are drawn again for the gradient.
 /// - Returns: `[query rows, heads * valueSize]`.
@@ -124,6 +125,7 @@ private struct AttentionProblem {
     (self.query, self.key, self.value, self.heads, self.keyValueHeads) = (query, key, value, heads, keyValueHeads)
     (self.spans, self.mask, self.bias, self.dropout) = (spans, mask, bias, dropout)
     self.scale = scale ?? 1 / Float(headSize).squareRoot()
+    precondition(self.scale > 0, "scores scaled by \(self.scale)")
   }
 
   var group: Int { heads / keyValueHeads }
@@ -198,7 +200,7 @@ private struct AttentionProblem {
       guard task % parts < blocks.count else { return }
       let keys = packed(key, span: span, head: head, transposed: true), values = packed(value, span: span, head: head, transposed: false)
       let widest = blocks.map(\.keys.count).max() ?? 0
-      let scratch = Tensor(uninitialized: [Self.blockRows, max(1, widest)]), s = scratch.mutablePointer
+      let scratch = Tensor(uninitialized: [min(Self.blockRows, spans[span].queries.count), max(1, widest)]), s = scratch.mutablePointer
       for block in stride(from: task % parts, to: blocks.count, by: parts).lazy.map({ blocks[$0] }) {
         let rows = block.queries.count, count = block.keys.count
         scores(block, head: head, keys, into: s)

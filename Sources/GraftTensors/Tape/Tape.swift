@@ -80,16 +80,9 @@ public final class Tape {
 
   package func tracks(_ tensor: Tensor) -> Bool { tracks(tensor.slot) }
 
-  package func append(_ operation: StaticString, gradient: Tensor? = nil, parameter: Parameter? = nil, pullback: Pullback? = nil) -> Int32 {
-    entries.append(Entry(operation: operation, gradient: gradient, pullback: pullback, parameter: parameter))
+  package func append(_ operation: StaticString, parameter: Parameter? = nil, pullback: Pullback? = nil) -> Int32 {
+    entries.append(Entry(operation: operation, pullback: pullback, parameter: parameter))
     return Int32(entries.count - 1)
-  }
-
-  /// The gradient collected for a tracked tensor, taken off the tape.
-  package func takeGradient(of tensor: Tensor) -> Tensor? {
-    guard tracks(tensor), Int(tensor.node) < entries.count else { return nil }
-    defer { entries[Int(tensor.node)].gradient = nil }
-    return entries[Int(tensor.node)].gradient
   }
 
   /// Adds a contribution to the gradient of an operation's input; nothing where the input is not tracked.
