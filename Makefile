@@ -19,7 +19,7 @@ test: setup
 
 setup:
 	@missing=""; \
-	for header in openblas:libopenblas-dev hdf5:libhdf5-dev; do \
+	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev; do \
 	  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $${header%%:*} || missing="$$missing $${header##*:}"; \
 	done; \
 	command -v pkg-config >/dev/null 2>&1 || missing="$$missing pkg-config"; \

@@ -11,7 +11,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.2"),
   ],
@@ -20,6 +19,7 @@ let package = Package(
     .target(name: "CKernels"),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "GraftJSON"),
 
     // L1: values
@@ -38,10 +38,7 @@ let package = Package(
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: [
-        "CHDF5", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration",
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
+      dependencies: ["CHDF5", "CLibCrypto", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
     .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine

@@ -1,4 +1,3 @@
-import Crypto
 import GraftJSON
 import GraftTensors
 
@@ -160,7 +159,7 @@ extension AdapterArchive {
     }
     let content = try dataset.read()
     let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(content.bytes)[..<dataset.byteCount])
-    let hash = SHA256.hash(data: bytes).hexadecimal
+    let hash = SHA256.hash(bytes)
     let attribute = try dataset.stringAttribute("sha256")
     guard sha256 ?? hash == hash, attribute ?? hash == hash else {
       throw .malformed(
@@ -218,6 +217,6 @@ private struct ManifestEntry {
 extension StoredTensor {
   /// The SHA-256 of the tensor's bytes, in hexadecimal.
   var sha256: String {
-    tensor.withUnsafeBytes { SHA256.hash(data: $0).hexadecimal }
+    tensor.withUnsafeBytes { SHA256.hash($0) }
   }
 }

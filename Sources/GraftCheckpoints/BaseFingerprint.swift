@@ -1,4 +1,3 @@
-import Crypto
 import Dispatch
 import GraftJSON
 import Synchronization
@@ -30,7 +29,7 @@ public struct BaseFingerprint: Equatable, Sendable {
     name = checkpoint.directory.lastComponent
     weightsSHA256 = TensorHashes(checkpoint).combined
     if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
-      tokenizerSHA256 = SHA256.hash(data: tokenizer.bytes).hexadecimal
+      tokenizerSHA256 = SHA256.hash(tokenizer.bytes)
     }
   }
 
@@ -100,7 +99,7 @@ struct TensorHashes {
     let shared = Shared(checkpoint: checkpoint)
     let hashes = Mutex([String](repeating: "", count: descriptions.count))
     DispatchQueue.concurrentPerform(iterations: descriptions.count) { index in
-      let hash = shared.checkpoint.withBytes(of: descriptions[index].name) { SHA256.hash(data: $0).hexadecimal } ?? ""
+      let hash = shared.checkpoint.withBytes(of: descriptions[index].name) { SHA256.hash($0) } ?? ""
       hashes.withLock { $0[index] = hash }
     }
     self.init(descriptions: descriptions, hashes: hashes.withLock { $0 })
@@ -115,18 +114,11 @@ struct TensorHashes {
     }
     var hasher = SHA256()
     for line in lines.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
-      hasher.update(data: Array(line.utf8))
+      hasher.update(line)
     }
-    return hasher.finalize().hexadecimal
+    return hasher.finalize()
   }
 
   /// A checkpoint is immutable once opened; its class is not marked so because tensors are not `Sendable`.
   private struct Shared: @unchecked Sendable { let checkpoint: Checkpoint }
-}
-
-extension SHA256.Digest {
-  var hexadecimal: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
 }

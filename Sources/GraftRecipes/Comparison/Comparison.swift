@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GraftAdapters
 import GraftBatching
@@ -103,7 +102,7 @@ public final class Comparison {
 
   /// The base as it is. A delta must be on for a run to be prepared, and is taken off again before anything is computed.
   private func baseline(_ onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonRecord {
-    let key = try Self.hash("baseline \(digest) \(Self.determining(recipe).rendered())")
+    let key = try SHA256.hash("baseline \(digest) \(Self.determining(recipe).rendered())")
     if let known = store.record(key) {
       forgetting?.measureBase()
       try onEvent(.finished(known, isReused: true))
@@ -135,7 +134,7 @@ public final class Comparison {
     _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> ComparisonRecord? {
     let own = method.recipe(seed: seed, learningRate: rate)
-    let key = try Self.hash("\(isTrial) \(digest) \(Self.determining(own).rendered())")
+    let key = try SHA256.hash("\(isTrial) \(digest) \(Self.determining(own).rendered())")
     if let known = store.record(key) {
       try onEvent(.finished(known, isReused: true))
       return known
@@ -211,11 +210,7 @@ public final class Comparison {
 
   private static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {
     let lines = (split.train + split.held).map { JSON.object($0.fields).serialized() }
-    return hash(([fingerprint.weightsSHA256 ?? "", fingerprint.tokenizerSHA256 ?? ""] + lines).joined(separator: "\n"))
-  }
-
-  private static func hash(_ text: String) -> String {
-    SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
+    return SHA256.hash(([fingerprint.weightsSHA256 ?? "", fingerprint.tokenizerSHA256 ?? ""] + lines).joined(separator: "\n"))
   }
 
   private static func size(of path: String) -> Int {

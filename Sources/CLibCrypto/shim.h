@@ -1,0 +1,7 @@
+// The message digests of OpenSSL's libcrypto.
+#ifndef CLIBCRYPTO_SHIM_H
+#define CLIBCRYPTO_SHIM_H
+
+#include <openssl/evp.h>
+
+#endif
