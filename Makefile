@@ -1,9 +1,10 @@
 # Sets up what is missing, builds, and runs. `make quickstart` is the first thing to try, `make test` runs every test.
+# `make torture` and `make sanitize` take longer: kills, faults and damaged files by the thousand; checkers of memory and threads.
 
 GRAFT := .build/release/graft
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: quickstart build test setup clean
+.PHONY: quickstart build test torture sanitize setup clean
 
 quickstart: build
 	$(GRAFT) train Recipes/quickstart.yaml
@@ -16,6 +17,12 @@ test: setup
 	swift test -c release
 	@# The matrix products of lesser processors, which the tests above never ran.
 	for tile in avx2 none; do GRAFT_MATRIX_TILE=$$tile swift test -c release --skip-build --filter GraftTensorsTests || exit 1; done
+
+torture: build
+	GRAFT=$(GRAFT) Scripts/torture/all
+
+sanitize: setup
+	Scripts/sanitize/all
 
 setup:
 	@missing=""; \

@@ -1,0 +1,166 @@
+// Runs every kernel at lengths around those of vectors, panels and blocks, on buffers that end where the data ends,
+// so that AddressSanitizer sees a read or write of one element too many. Products are checked against plain loops.
+#include "CKernels.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const long lengths[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 257, 1000};
+#define COUNT(values) ((long)(sizeof values / sizeof *values))
+
+static void *taken[4096];
+static int taken_count;
+
+static void *memory(size_t size) { return taken[taken_count++] = malloc(size ? size : 1); }
+
+static void release(void) {
+  while (taken_count) free(taken[--taken_count]);
+}
+
+/// n floats in (-2, 2), the same in every run.
+static float *floats(long n) {
+  static uint32_t state = 1;
+  float *out = memory((size_t)n * sizeof *out);
+  for (long i = 0; i < n; i++) out[i] = (float)((state = state * 1664525u + 1013904223u) >> 8) * 0x1p-22f - 2;
+  return out;
+}
+
+static float *positives(long n) {
+  float *out = floats(n);
+  for (long i = 0; i < n; i++) out[i] = fabsf(out[i]) + 0.1f;
+  return out;
+}
+
+static uint16_t *halves(long n, int type) {
+  uint16_t *out = memory((size_t)n * sizeof *out);
+  if (type == GRAFT_BFLOAT16) graft_float_to_bfloat16(out, floats(n), n);
+  else graft_float_to_float16(out, floats(n), n);
+  return out;
+}
+
+static void elementwise(long n) {
+  float *a = floats(n), *b = floats(n), *out = floats(n), *out2 = floats(n);
+  graft_add(out, a, b, n);
+  graft_subtract(out, a, b, n);
+  graft_multiply(out, a, b, n);
+  graft_accumulate(out, a, n);
+  graft_accumulate_scaled(out, a, 0.5f, n);
+  graft_accumulate_product(out, a, b, n);
+  graft_scale(out, a, 2, n);
+  graft_fill(out, 1, n);
+  graft_sum(a, n);
+  graft_sum_of_squares(a, n);
+  graft_dot(a, b, n);
+  graft_first_nonfinite(a, n);
+  for (int kind = GRAFT_IDENTITY; kind <= GRAFT_SIGMOID; kind++) {
+    graft_activate(kind, out, a, n);
+    graft_activate_gradient(kind, out, a, b, n);
+    graft_gated(kind, out, a, b, 1, n, n, n);
+    graft_gated_gradient(kind, out, out2, a, b, floats(n), 1, n, n, n);
+  }
+  graft_uniform(out, 1, 3, n);
+  graft_normal(out, 1, 3, n);
+  graft_dropout(out, a, 0.5f, 1, 3, n);
+  graft_adamw(out, positives(n), positives(n), a, 1, 1e-3f, 1, 0.9f, 0.999f, 1e-8f, 0.01f, n);
+  for (int type = GRAFT_BFLOAT16; type <= GRAFT_FLOAT16; type++) {
+    uint16_t *narrow = halves(n, type);
+    if (type == GRAFT_BFLOAT16) graft_bfloat16_to_float(out, narrow, n);
+    else graft_float16_to_float(out, narrow, n);
+  }
+  graft_softmax_gradient_row(floats(n), positives(n), 0.1f, 1, n);
+  graft_largest(a, n);
+  graft_log_sum_exp(a, n);
+  graft_cross_entropy_row(floats(n), n - 1, 1, n);
+  for (long first = 0; first < n; first += n / 3 + 1)
+    for (long last = first + 1; last <= n; last += n / 3 + 1) {
+      float log_sum;
+      float *scores = floats(n);
+      graft_softmax_row(scores, &log_sum, 1, -INFINITY, first, last, n);
+      graft_softmax_row(floats(n), &log_sum, 1, 0.5f, first, last, n);
+      graft_probabilities_row(floats(n), log_sum, 1, first, last, n);
+    }
+  release();
+}
+
+static void rows(long count, long columns) {
+  long n = count * columns;
+  float *a = floats(n), *b = floats(n), *out = floats(n), *row = floats(columns), *mean = floats(count), *rstd = floats(count);
+  graft_add_row(out, a, row, count, columns);
+  graft_multiply_row(out, a, row, count, columns);
+  graft_column_sums(row, a, count, columns);
+  graft_column_dots(row, a, b, count, columns);
+  float *weight = floats(columns), *bias = floats(columns), *dweight = floats(columns), *dbias = floats(columns);
+  graft_rms_norm(out, rstd, a, weight, 0, 1e-6f, count, columns);
+  graft_layer_norm(out, mean, rstd, a, weight, bias, 1e-6f, count, columns);
+  for (int add = 0; add < 2; add++) {
+    graft_rms_norm_gradient(out, dweight, a, b, weight, rstd, 0, add, count, columns);
+    graft_rms_norm_gradient(out, NULL, a, b, weight, rstd, 1, add, count, columns);
+    graft_layer_norm_gradient(out, dweight, dbias, a, b, weight, mean, rstd, add, count, columns);
+  }
+  int32_t *places = memory((size_t)count * sizeof *places);
+  for (long i = 0; i < count; i++) places[i] = (int32_t)((i * 7) % count);
+  graft_gather_rows(out, a, places, count, columns);
+  if (columns > 2)  // gates and values side by side
+    graft_gated(GRAFT_SILU, floats(count * (columns / 2)), a, a + columns / 2, count, columns / 2, columns, columns);
+  for (long pairs = 1; 2 * pairs <= columns; pairs += pairs < 4 ? 1 : columns / 5 + 1)
+    for (int interleaved = 0; interleaved < 2; interleaved++)
+      graft_rotate(out, a, floats(count * pairs), floats(count * pairs), interleaved, 1, count, 1, columns, pairs, columns, columns);
+  release();
+}
+
+static float element(const struct graft_matrix *m, long row, long column) {
+  long place = row * m->row_stride + column * m->column_stride;
+  float out;
+  if (m->type == GRAFT_FLOAT32) out = ((const float *)m->base)[place];
+  else if (m->type == GRAFT_BFLOAT16) graft_bfloat16_to_float(&out, (const uint16_t *)m->base + place, 1);
+  else graft_float16_to_float(&out, (const uint16_t *)m->base + place, 1);
+  return out;
+}
+
+static struct graft_matrix matrix(long rows, long columns, int type, int transposed) {
+  const void *base = type == GRAFT_FLOAT32 ? (const void *)floats(rows * columns) : halves(rows * columns, type);
+  return (struct graft_matrix){base, type, transposed ? 1 : columns, transposed ? rows : 1};
+}
+
+static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b) {
+  struct graft_matrix a = matrix(m, k, type_a, transposed_a), b = matrix(k, n, type_b, transposed_b);
+  int step = graft_panel_columns();
+  float *panels = memory((size_t)(k * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
+  graft_pack_panels(panels, &b, k, 0, n, 0, k);
+  for (int in_place = 0; in_place <= graft_reads_in_place(&b, n); in_place++) {
+    struct graft_panels operand = in_place ? (struct graft_panels){b.base, 0, b.row_stride} : (struct graft_panels){panels, k, 0};
+    graft_multiply_panels(&a, 0, m, &operand, 0, n, k, 0.5f, 2, addend, c, n);
+    for (long i = 0; i < m; i += m / 3 + 1)
+      for (long j = 0; j < n; j += n / 3 + 1) {
+        double sum = 0;
+        for (long p = 0; p < k; p++) sum += (double)element(&a, i, p) * element(&b, p, j);
+        double expected = 0.5 * sum + 2.0 * addend[i * n + j];
+        if (fabs(c[i * n + j] - expected) > 1e-3 * (1 + fabs(expected))) {
+          printf("a product [%ld, %ld, %ld] of types %d and %d is %g at [%ld, %ld], not %g\n", m, n, k, type_a, type_b, c[i * n + j], i, j, expected);
+          exit(1);
+        }
+      }
+  }
+  release();
+}
+
+int main(void) {
+  static const long heights[] = {1, 2, 6, 13, 14, 15, 113}, widths[] = {1, 7, 8, 9, 16, 31, 32, 33, 40, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
+  static const long few[] = {1, 2, 7, 33};
+  for (long i = 0; i < COUNT(lengths); i++) {
+    elementwise(lengths[i]);
+    for (long j = 0; j < COUNT(few); j++) rows(few[j], lengths[i]);
+  }
+  long products = 0;
+  for (long i = 0; graft_tile_rows() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
+    long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
+    for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
+      for (int transposed = 0; transposed < 4; transposed++, products += 2) {
+        product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1);
+        product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1);
+      }
+  }
+  printf("kernels: clean, with %ld products by a tile of %d rows\n", products, graft_tile_rows());
+  return 0;
+}
