@@ -66,8 +66,7 @@ public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
   }
   return recorded("scaleColumns", product(a), from: a.slot, row.slot) { gradient, tape in
     if tape.tracks(a) { tape.accumulate(product(gradient), into: a) }
-    tape.accumulate(into: row) { out, isFirst in
-      if isFirst { graft_fill(out, 0, columns) }
+    tape.accumulateZeroed(into: row) { out in
       addRowReduction(to: out, rows: a.shape.rows, columns: columns) { partial, rows in
         let start = rows.lowerBound * columns
         graft_column_dots(partial, gradient.pointer + start, a.pointer + start, rows.count, columns)
@@ -97,7 +96,7 @@ public func addRow(_ a: Tensor, _ row: Tensor) -> Tensor {
 typealias BinaryKernel = (UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
 
 func elementwise(_ a: Tensor, _ b: Tensor, _ kernel: BinaryKernel) -> Tensor {
-  precondition(a.elementCount == b.elementCount, "shapes \(a.shape) and \(b.shape)")
+  precondition(a.shape == b.shape, "shapes \(a.shape) and \(b.shape)")
   let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, x = a.pointer, y = b.pointer
   parallel(over: a.elementCount, grain: elementwiseGrain) { part in
     kernel(o + part.lowerBound, x + part.lowerBound, y + part.lowerBound, part.count)
@@ -148,8 +147,7 @@ func addRowReduction(
 /// The gradient of something added to every row.
 func accumulateColumnSums(of gradient: Tensor, into row: Slot, on tape: Tape) {
   let columns = gradient.shape.columns
-  tape.accumulate(into: row) { out, isFirst in
-    if isFirst { graft_fill(out, 0, columns) }
+  tape.accumulateZeroed(into: row) { out in
     let from = gradient.pointer
     addRowReduction(to: out, rows: gradient.shape.rows, columns: columns) { partial, rows in
       graft_column_sums(partial, from + rows.lowerBound * columns, rows.count, columns)

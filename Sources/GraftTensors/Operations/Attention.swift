@@ -278,8 +278,7 @@ private struct AttentionProblem {
     if wantsValues { tape.accumulate(summedOverGroups(dValue, size: valueSize), into: value) }
     if wantsBias, let bias {
       let width = heads * biasColumns
-      tape.accumulate(into: bias.values) { total, isFirst in
-        if isFirst { graft_fill(total, 0, width) }
+      tape.accumulateZeroed(into: bias.values) { total in
         for span in spans.indices { graft_accumulate(total, db + span * width, width) }
       }
     }

@@ -1,14 +1,18 @@
 /// Runs `body` without keeping what its gradient needs, and runs it again on the way back (Chen et al. 2016, section 4).
 ///
-/// Parameters that `body` uses receive their gradients from the second run.
-/// - Precondition: `body` repeats to the bit, which counter-based randomness makes the case.
+/// Parameters that `body` uses receive their gradients from the second run. Nothing is recorded, and nothing computed
+/// again, where neither an input is tracked nor `body` uses a trainable parameter.
+/// - Precondition: `body` repeats to the bit, which counter-based randomness makes the case, and every tracked tensor
+///   that it reads is one of `inputs`.
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
-  guard let outer = Tape.current else { return body(inputs) }
-  let output = Tape.suspended { body(inputs.map(\.detached)) }
-  var tracked = output.detached
+  guard let outer = Tape.current, !outer.isProbe else { return body(inputs) }
+  let probe = Tape(within: outer, isProbe: true)
+  let output = probe.record { body(inputs.map(\.detached)) }.detached
+  guard probe.hasMetTrainable || inputs.contains(where: outer.tracks) else { return output }
+  var tracked = output
   tracked.tapeSerial = outer.serial
   tracked.node = outer.append("checkpointed") { gradient, tape in
-    let inner = Tape()
+    let inner = Tape(within: tape)
     let leaves = inputs.map { input -> Tensor in
       var leaf = input.detached
       guard tape.tracks(input) else { return leaf }

@@ -75,8 +75,7 @@ private func normGradient(
   }
   if tape.tracks(x) { tape.accumulate(into: x, pass) } else { pass(Tensor(uninitialized: x.shape).mutablePointer, true) }
   func add(_ row: Int, into slot: Slot) {
-    tape.accumulate(into: slot) { out, isFirst in
-      if isFirst { graft_fill(out, 0, columns) }
+    tape.accumulateZeroed(into: slot) { out in
       graft_accumulate(out, base + row * columns, columns)
     }
   }

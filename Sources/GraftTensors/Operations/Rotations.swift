@@ -182,8 +182,7 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
   }
   return recorded("multiplyBlocks", product(x, transposed: false), from: x.slot, blocks.slot) { gradient, tape in
     if tape.tracks(x) { tape.accumulate(product(gradient, transposed: true), into: x) }
-    tape.accumulate(into: blocks) { total, isFirst in
-      if isFirst { graft_fill(total, 0, blocks.elementCount) }
+    tape.accumulateZeroed(into: blocks) { total in
       let from = x.pointer, dy = gradient.pointer
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
         multiplySerially(

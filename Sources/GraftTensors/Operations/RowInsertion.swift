@@ -23,15 +23,13 @@ public func insertRows(_ inserted: Tensor, before starts: [Int], in x: Tensor) -
   }
   let (input, insertedInput) = (x.slot, inserted.slot)
   return recorded("insertRows", out, from: input, insertedInput) { gradient, tape in
-    tape.accumulate(into: input) { dx, isFirst in
-      if isFirst { graft_fill(dx, 0, rows * columns) }
+    tape.accumulateZeroed(into: input) { dx in
       for run in runs {
         let from = gradient.pointer + (run.rows.lowerBound + run.insertions * count) * columns
         graft_accumulate(dx + run.rows.lowerBound * columns, from, run.rows.count * columns)
       }
     }
-    tape.accumulate(into: insertedInput) { total, isFirst in
-      if isFirst { graft_fill(total, 0, count * columns) }
+    tape.accumulateZeroed(into: insertedInput) { total in
       for (index, start) in starts.enumerated() {
         graft_accumulate(total, gradient.pointer + (start + index * count) * columns, count * columns)
       }

@@ -16,14 +16,12 @@ public func replaceRows(of x: Tensor, by replacements: Tensor, _ places: [Int32]
   }
   let (input, replaced) = (x.slot, replacements.slot)
   return recorded("replaceRows", out, from: input, replaced) { gradient, tape in
-    tape.accumulate(into: input) { dx, isFirst in
-      if isFirst { graft_fill(dx, 0, input.shape.elementCount) }
+    tape.accumulateZeroed(into: input) { dx in
       for (row, place) in places.enumerated() where place < 0 {
         graft_accumulate(dx + row * columns, gradient.pointer + row * columns, columns)
       }
     }
-    tape.accumulate(into: replaced) { total, isFirst in
-      if isFirst { graft_fill(total, 0, replaced.shape.elementCount) }
+    tape.accumulateZeroed(into: replaced) { total in
       for (row, place) in places.enumerated() where place >= 0 {
         graft_accumulate(total + Int(place) * columns, gradient.pointer + row * columns, columns)
       }

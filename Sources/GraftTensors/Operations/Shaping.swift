@@ -20,8 +20,7 @@ extension Tensor {
     let view = Tensor(
       storage: storage, offset: offset + range.lowerBound * width, shape: Shape([range.count] + shape.dimensions.dropFirst()), dtype: dtype)
     return recorded("rows", view, from: input) { gradient, tape in
-      tape.accumulate(into: input) { out, isFirst in
-        if isFirst { graft_fill(out, 0, input.shape.elementCount) }
+      tape.accumulateZeroed(into: input) { out in
         graft_accumulate(out + range.lowerBound * width, gradient.pointer, range.count * width)
       }
     }
@@ -38,8 +37,7 @@ extension Tensor {
     }
     let input = slot
     return recorded("columns", out, from: input) { gradient, tape in
-      tape.accumulate(into: input) { dx, isFirst in
-        if isFirst { graft_fill(dx, 0, input.shape.elementCount) }
+      tape.accumulateZeroed(into: input) { dx in
         let dy = gradient.pointer
         parallel(over: rowCount, grain: rowGrain(columns: count)) { part in
           for row in part { graft_accumulate(dx + row * total + range.lowerBound, dy + row * count, count) }
@@ -82,15 +80,12 @@ public func concatenateRows(_ parts: [Tensor]) -> Tensor {
     (out.mutablePointer + at).update(from: part.pointer, count: part.elementCount)
     at += part.elementCount
   }
-  guard let tape = Tape.current, parts.contains(where: tape.tracks) else { return out }
   let inputs = parts.map(\.slot)
-  let any = inputs.first(where: tape.tracks)
-  return recorded("concatenateRows", out, from: any) { gradient, tape in
+  return recorded("concatenateRows", out, from: inputs) { gradient, tape in
     var at = 0
     for input in inputs {
       let count = input.shape.elementCount, offset = at
-      tape.accumulate(into: input) { dx, isFirst in
-        if isFirst { graft_fill(dx, 0, count) }
+      tape.accumulateZeroed(into: input) { dx in
         graft_accumulate(dx, gradient.pointer + offset, count)
       }
       at += count

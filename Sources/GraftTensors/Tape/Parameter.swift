@@ -25,6 +25,10 @@ public final class Parameter {
   /// The value as an operand: tracked where it is trainable and a tape records.
   public var operand: Tensor {
     guard isTrainable, let tape = Tape.current else { return value }
+    guard !tape.isProbe else {
+      tape.hasMetTrainable = true
+      return value
+    }
     if leaf?.serial != tape.serial {
       leaf = (tape.serial, tape.append("parameter", parameter: self))
     }

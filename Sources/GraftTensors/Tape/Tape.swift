@@ -9,18 +9,44 @@ public final class Tape {
   /// Takes the gradient of an entry's output to the gradients of its inputs; it is the gradient's last holder on the tape.
   package typealias Pullback = (_ gradient: consuming Tensor, _ tape: Tape) -> Void
 
+  /// The same for an operation of several outputs: a gradient for each, nil where nothing was computed from it.
+  package typealias GroupPullback = (_ gradients: [Tensor?], _ tape: Tape) -> Void
+
   private struct Entry {
     let operation: StaticString
     var gradient: Tensor?
     var pullback: Pullback?
     var parameter: Parameter?
+    /// Where an operation has several outputs: the pullback of them all, in the entry of the last.
+    var group: Group?
+  }
+
+  /// The pullback of an operation with so many outputs, which take as many entries in a row.
+  private struct Group {
+    let outputCount: Int
+    let pullback: GroupPullback
   }
 
   private var entries: [Entry] = []
   package let serial: UInt32
 
-  public init() {
+  /// The serials of the tapes that this one records inside of, as recomputation does.
+  private let enclosing: [UInt32]
+  /// Whether this tape records nothing and only notes whether something trainable was met.
+  package let isProbe: Bool
+  /// Whether a probe has met a trainable parameter.
+  package var hasMetTrainable = false
+
+  /// An empty tape.
+  public convenience init() { self.init(within: nil) }
+
+  /// An empty tape on which an operation of another tape is computed.
+  ///
+  /// - Parameter isProbe: whether it only notes that something trainable was met.
+  package init(within outer: Tape?, isProbe: Bool = false) {
     serial = UInt32(truncatingIfNeeded: Self.serials.wrappingAdd(1, ordering: .relaxed).newValue)
+    enclosing = outer.map { $0.enclosing + [$0.serial] } ?? []
+    self.isProbe = isProbe
   }
 
   private static let serials = Atomic<UInt64>(0)
@@ -38,14 +64,6 @@ public final class Tape {
     return try body()
   }
 
-  /// Runs `body` without any tape, as the forward pass of recomputation does.
-  package static func suspended<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
-    let outer = graft_thread_local_get()
-    graft_thread_local_set(nil)
-    defer { graft_thread_local_set(outer) }
-    return try body()
-  }
-
   /// Adds the gradients of `seed * loss` to the trainable parameters it was computed from, newest entry first.
   ///
   /// The tape is empty afterwards.
@@ -59,6 +77,10 @@ public final class Tape {
     guard tracks(output) else { return }
     accumulate(seed, into: output)
     while var entry = entries.popLast() {
+      if let group = entry.group {
+        finish(group, last: entry.gradient)
+        continue
+      }
       guard let gradient = entry.gradient else {
         entry.parameter?.leafEnded(on: self)
         continue
@@ -73,6 +95,14 @@ public final class Tape {
     }
   }
 
+  /// Runs the pullback of several outputs, where anything was computed from one of them.
+  private func finish(_ group: Group, last: Tensor?) {
+    let earlier = entries.suffix(group.outputCount - 1).map(\.gradient)
+    entries.removeLast(group.outputCount - 1)
+    let gradients = earlier + [last]
+    if gradients.contains(where: { $0 != nil }) { group.pullback(gradients, self) }
+  }
+
   /// The operations recorded since the last reverse pass, in order.
   package var operations: [String] { entries.map { "\($0.operation)" } }
 
@@ -80,9 +110,23 @@ public final class Tape {
 
   package func tracks(_ tensor: Tensor) -> Bool { tracks(tensor.slot) }
 
+  /// Stops where an operation reads a tensor of a tape that this one stands in: its gradient would be lost in silence.
+  package func requireNoTensorOfAnEnclosingTape(_ input: Slot, of operation: StaticString) {
+    precondition(
+      input.node < 0 || !enclosing.contains(input.tapeSerial),
+      "\(operation) captures a tensor \(input.shape) of the tape around a recomputation: pass it as an input of the recomputation")
+  }
+
   package func append(_ operation: StaticString, parameter: Parameter? = nil, pullback: Pullback? = nil) -> Int32 {
     entries.append(Entry(operation: operation, pullback: pullback, parameter: parameter))
     return Int32(entries.count - 1)
+  }
+
+  /// Appends the outputs of one operation, and returns the node of the first; the others follow.
+  fileprivate func append(_ operation: StaticString, outputCount: Int, pullback: @escaping GroupPullback) -> Int32 {
+    for _ in 1..<outputCount { entries.append(Entry(operation: operation)) }
+    entries.append(Entry(operation: operation, group: Group(outputCount: outputCount, pullback: pullback)))
+    return Int32(entries.count - outputCount)
   }
 
   /// Adds a contribution to the gradient of an operation's input; nothing where the input is not tracked.
@@ -90,6 +134,7 @@ public final class Tape {
 
   package func accumulate(_ contribution: Tensor, into input: Slot) {
     guard tracks(input) else { return }
+    precondition(contribution.shape == input.shape, "a gradient \(contribution.shape) for a tensor \(input.shape)")
     if entries[Int(input.node)].gradient == nil {
       entries[Int(input.node)].gradient = contribution
     } else {
@@ -107,6 +152,18 @@ public final class Tape {
   /// `body` runs only where the input is tracked; the memory is copied first where somebody else holds it.
   package func accumulate(into input: Tensor, _ body: (_ out: UnsafeMutablePointer<Float>, _ isFirst: Bool) -> Void) {
     accumulate(into: input.slot, body)
+  }
+
+  /// Lets `body` add to the gradient of an input, which is zero at first; it runs only where the input is tracked.
+  package func accumulateZeroed(into input: Tensor, _ body: (_ out: UnsafeMutablePointer<Float>) -> Void) {
+    accumulateZeroed(into: input.slot, body)
+  }
+
+  package func accumulateZeroed(into input: Slot, _ body: (_ out: UnsafeMutablePointer<Float>) -> Void) {
+    accumulate(into: input) { out, isFirst in
+      if isFirst { graft_fill(out, 0, input.shape.elementCount) }
+      body(out)
+    }
   }
 
   package func accumulate(into input: Slot, _ body: (_ out: UnsafeMutablePointer<Float>, _ isFirst: Bool) -> Void) {
@@ -166,9 +223,37 @@ extension Tensor {
 /// There is no other way to get a tracked result. The pullback is dropped at once where no input is tracked, so an
 /// operation computes what only its gradient needs after asking `isTracked`.
 package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: Slot?..., pullback: @escaping Tape.Pullback) -> Tensor {
-  guard let tape = Tape.current, inputs.contains(where: { $0.map(tape.tracks) ?? false }) else { return output }
+  recorded(operation, output, from: inputs, pullback: pullback)
+}
+
+/// The same with the inputs as a list.
+package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: [Slot?], pullback: @escaping Tape.Pullback) -> Tensor {
+  guard let tape = recordingTape(operation, inputs) else { return output }
   var tracked = output
   tracked.node = tape.append(operation, pullback: pullback)
   tracked.tapeSerial = tape.serial
   return tracked
+}
+
+/// Returns `outputs` as the results of one operation, whose pullback runs once when the gradients of all are known.
+package func recorded(_ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?], pullback: @escaping Tape.GroupPullback) -> [Tensor] {
+  guard !outputs.isEmpty, let tape = recordingTape(operation, inputs) else { return outputs }
+  let first = tape.append(operation, outputCount: outputs.count, pullback: pullback)
+  return outputs.enumerated().map { index, output in
+    var tracked = output
+    tracked.node = first + Int32(index)
+    tracked.tapeSerial = tape.serial
+    return tracked
+  }
+}
+
+/// The tape that has to record an operation of these inputs: none where it tracks none of them.
+private func recordingTape(_ operation: StaticString, _ inputs: [Slot?]) -> Tape? {
+  guard let tape = Tape.current else { return nil }
+  var isTracked = false
+  for case let input? in inputs {
+    tape.requireNoTensorOfAnEnclosingTape(input, of: operation)
+    if tape.tracks(input) { isTracked = true }
+  }
+  return isTracked ? tape : nil
 }

@@ -1,0 +1,130 @@
+import GraftTensors
+import Testing
+
+/// The rules of recording beyond single operations: several outputs, recomputation, operations of one's own.
+@Suite struct RecordingTests {
+  private func parameter(_ name: String, _ shape: Shape) -> Parameter {
+    Parameter(path: name, value: RandomStream(seed: 3).split(name).normal(shape), isTrainable: true)
+  }
+
+  /// `(a + b, a * b)` as one operation of two outputs.
+  private func sumAndProduct(_ a: Tensor, _ b: Tensor) -> [Tensor] {
+    let (x, y) = (a.detached, b.detached)
+    let (first, second) = (a.slot, b.slot)
+    return recorded("sumAndProduct", [x + y, x * y], from: [first, second]) { gradients, tape in
+      if let sum = gradients[0] {
+        tape.accumulate(sum, into: first)
+        tape.accumulate(sum, into: second)
+      }
+      if let product = gradients[1] {
+        tape.accumulate(product * y, into: first)
+        tape.accumulate(product * x, into: second)
+      }
+    }
+  }
+
+  @Test(arguments: [[0], [1], [0, 1], []])
+  func severalOutputsGiveTheGradientsOfSingleOnes(used: [Int]) {
+    func gradients(_ operation: (Tensor, Tensor) -> [Tensor]) -> [[Float]?] {
+      let a = parameter("a", [2, 3]), b = parameter("b", [2, 3]), weight = parameter("weight", [2, 3])
+      let tape = Tape()
+      let loss = tape.record { () -> Tensor in
+        let outputs = operation(a.operand, b.operand)
+        return used.reduce(sum(weight.operand)) { $0 + sum(Float($1 + 2) * (outputs[$1] * weight.operand)) }
+      }
+      tape.backpropagate(from: loss)
+      return [a, b, weight].map { $0.gradient?.values }
+    }
+    #expect(gradients(sumAndProduct) == gradients { [$0 + $1, $0 * $1] })
+  }
+
+  @Test func aRecomputationOfFrozenLayersIsNotRecorded() {
+    let frozen = Parameter(path: "frozen", value: RandomStream(seed: 4).normal([4, 4]))
+    let trained = parameter("trained", [4, 4])
+    var runs = [0, 0]
+    let x = RandomStream(seed: 5).normal([3, 4]), tape = Tape()
+    let loss = tape.record { () -> Tensor in
+      let below = checkpointed([x]) { inputs in
+        runs[0] += 1
+        return linear(inputs[0], frozen.operand)
+      }
+      #expect(tape.operations == [])
+      let above = checkpointed([below]) { inputs in
+        runs[1] += 1
+        return linear(inputs[0], trained.operand)
+      }
+      #expect(tape.operations == ["checkpointed"])
+      return sum(above)
+    }
+    tape.backpropagate(from: loss)
+    #expect(runs == [1, 2])
+    #expect(trained.gradient != nil)
+  }
+
+  @Test func recomputationsNest() {
+    let w = parameter("w", [4, 4]), x = parameter("x", [3, 4])
+    func gradients(_ wrap: @escaping ([Tensor], @escaping ([Tensor]) -> Tensor) -> Tensor) -> [[Float]?] {
+      (w.gradient, x.gradient) = (nil, nil)
+      let tape = Tape()
+      let loss = tape.record {
+        sum(wrap([x.operand]) { outer in wrap([linear(outer[0], w.operand)]) { activate($0[0], .tanh) } })
+      }
+      tape.backpropagate(from: loss)
+      return [w, x].map { $0.gradient?.values }
+    }
+    #expect(gradients(checkpointed) == gradients { $1($0) })
+  }
+
+  @Test func aTensorCapturedFromAroundARecomputationStops() async {
+    await #expect(processExitsWith: .failure) {
+      let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
+      let tape = Tape()
+      _ = tape.record { () -> Tensor in
+        let captured = 2 * x.operand
+        return checkpointed([x.operand]) { $0[0] + captured }
+      }
+    }
+  }
+
+  @Test func aGradientOfAnotherShapeStops() async {
+    await #expect(processExitsWith: .failure) {
+      let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
+      let tape = Tape()
+      let y = tape.record { customOperation("wrong", of: [x.operand]) { $0[0] } pullback: { gradient, _, _ in [gradient.reshaped(to: [2, 1])] } }
+      tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
+    }
+  }
+
+  @Test func tooFewGradientsStop() async {
+    await #expect(processExitsWith: .failure) {
+      let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
+      let tape = Tape()
+      let y = tape.record {
+        customOperation("wrong", of: [x.operand, x.operand]) { $0[0] + $0[1] } pullback: { gradient, _, _ in [gradient] }
+      }
+      tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
+    }
+  }
+
+  @Test func shapesOfTheSameSizeAreNotTheSame() async {
+    await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 6]) + Tensor.zeros([3, 4]) }
+  }
+
+  @Test func anOperationOfOnesOwnIsDifferentiated() {
+    func cubed(_ x: Tensor) -> Tensor {
+      customOperation("cubed", of: [x]) { inputs in
+        Tensor(inputs[0].shape) { out in
+          inputs[0].withElements { for index in $0.indices { out[index] = $0[index] * $0[index] * $0[index] } }
+        }
+      } pullback: { gradient, inputs, _ in
+        [3 * (gradient * inputs[0] * inputs[0])]
+      }
+    }
+    let x = Parameter(path: "x", value: Tensor([1, -2, 3]), isTrainable: true)
+    let tape = Tape()
+    let loss = tape.record { sum(cubed(x.operand)) }
+    #expect(loss.scalar == 20)
+    tape.backpropagate(from: loss)
+    #expect(x.gradient?.values == [3, 12, 27])
+  }
+}
