@@ -23,6 +23,7 @@ extension Batch {
       positions: documents.positions,
       spans: documents.spans,
       targets: examples.flatMap { $0.targets(for: objective) },
+      targetWeights: examples.contains { $0.lossWeights != nil } ? examples.flatMap { $0.targetWeights(for: objective) } : nil,
       typeIDs: examples.contains { $0.typeIDs != nil }
         ? examples.flatMap { $0.typeIDs ?? Array(repeating: 0, count: $0.tokens.count) } : nil,
       labels: objective == .labels || objective == .tokenLabels ? examples.compactMap(\.label) : [],
@@ -58,5 +59,11 @@ extension EncodedExample {
     case .shiftedRight:
       tokens.indices.map { isScored[$0] ? tokens[$0] : Batch.ignoredTarget }
     }
+  }
+
+  /// The factors of the rows' losses: those of the tokens that the rows predict.
+  fileprivate func targetWeights(for objective: BatchObjective) -> [Float] {
+    guard let lossWeights, !lossWeights.isEmpty else { return Array(repeating: 1, count: tokens.count) }
+    return objective == .nextToken ? lossWeights.dropFirst() + [1] : lossWeights
   }
 }

@@ -26,7 +26,7 @@ public struct EncoderInput: Sendable, Equatable {
 
 /// What one forward pass reads: the documents of several examples laid end to end, without padding.
 ///
-/// With N rows (tokens) and D documents: `tokens`, `positions`, `targets` and `typeIDs` have N entries, `spans`,
+/// With N rows (tokens) and D documents: `tokens`, `positions`, `targets`, `targetWeights` and `typeIDs` have N entries, `spans`,
 /// `labels` and `promptLengths` have D.
 public struct Batch: Sendable, Equatable {
   /// A target that carries no loss.
@@ -39,6 +39,8 @@ public struct Batch: Sendable, Equatable {
   public var spans: [SequenceSpan]
   /// For each row the id to predict there, `ignoredTarget` where there is no loss.
   public var targets: [Int32]
+  /// For each row the factor of its loss; nil where all of them count once.
+  public var targetWeights: [Float]?
   public var typeIDs: [Int32]?
   /// One per document for tasks with labels, otherwise empty.
   public var labels: [ExampleLabel]
@@ -47,13 +49,14 @@ public struct Batch: Sendable, Equatable {
   public var encoder: EncoderInput?
 
   public init(
-    tokens: [Int32], positions: [Int32], spans: [SequenceSpan], targets: [Int32], typeIDs: [Int32]? = nil,
-    labels: [ExampleLabel] = [], promptLengths: [Int]? = nil, encoder: EncoderInput? = nil
+    tokens: [Int32], positions: [Int32], spans: [SequenceSpan], targets: [Int32], targetWeights: [Float]? = nil,
+    typeIDs: [Int32]? = nil, labels: [ExampleLabel] = [], promptLengths: [Int]? = nil, encoder: EncoderInput? = nil
   ) {
     self.tokens = tokens
     self.positions = positions
     self.spans = spans
     self.targets = targets
+    self.targetWeights = targetWeights
     self.typeIDs = typeIDs
     self.labels = labels
     self.promptLengths = promptLengths

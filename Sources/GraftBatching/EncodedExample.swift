@@ -8,12 +8,14 @@ public enum ExampleLabel: Sendable, Hashable {
 
 /// One example as token ids, ready to be laid into a `Batch`.
 ///
-/// The per-token arrays (`isScored`, `typeIDs`, `tokenLabels`) have as many entries as `tokens`.
+/// The per-token arrays (`isScored`, `lossWeights`, `typeIDs`, `tokenLabels`) have as many entries as `tokens`.
 public struct EncodedExample: Sendable, Equatable {
   /// The ids the model reads; for sequence-to-sequence tasks the target's.
   public var tokens: [Int32]
   /// Whether predicting this token carries loss.
   public var isScored: [Bool]
+  /// The factor of each scored token's loss; nil where all of them count once.
+  public var lossWeights: [Float]?
   /// Segment ids of models with two-segment inputs.
   public var typeIDs: [Int32]?
   /// The label of the whole example.
@@ -26,17 +28,19 @@ public struct EncodedExample: Sendable, Equatable {
   public var promptLength: Int?
 
   public init(
-    tokens: [Int32], isScored: [Bool]? = nil, typeIDs: [Int32]? = nil, label: ExampleLabel? = nil,
+    tokens: [Int32], isScored: [Bool]? = nil, lossWeights: [Float]? = nil, typeIDs: [Int32]? = nil, label: ExampleLabel? = nil,
     source: [Int32]? = nil, tokenLabels: [Int32]? = nil, promptLength: Int? = nil
   ) {
     self.tokens = tokens
     self.isScored = isScored ?? Array(repeating: true, count: tokens.count)
+    self.lossWeights = lossWeights
     self.typeIDs = typeIDs
     self.label = label
     self.source = source
     self.tokenLabels = tokenLabels
     self.promptLength = promptLength
     precondition(self.isScored.count == tokens.count, "isScored: one entry per token")
+    precondition(lossWeights.map { $0.count == tokens.count } ?? true, "lossWeights: one entry per token")
     precondition(typeIDs.map { $0.count == tokens.count } ?? true, "typeIDs: one entry per token")
     precondition(tokenLabels.map { $0.count == tokens.count } ?? true, "tokenLabels: one entry per token")
   }

@@ -111,6 +111,7 @@ extension EncodedExample {
     var result = self
     result.tokens = Array(tokens[range])
     result.isScored = Array(isScored[range])
+    result.lossWeights = lossWeights.map { Array($0[range]) }
     result.typeIDs = typeIDs.map { Array($0[range]) }
     result.tokenLabels = tokenLabels.map { Array($0[range]) }
     result.promptLength = promptLength.map { min($0, range.count) }
@@ -129,6 +130,7 @@ extension EncodedExample {
     let kept = Self.kept(tokens, segments: segments, maxLength: maxLength, isSpecial: isSpecial)
     result.tokens = kept.map { tokens[$0] }
     result.isScored = kept.map { isScored[$0] }
+    result.lossWeights = lossWeights.map { lossWeights in kept.map { lossWeights[$0] } }
     result.typeIDs = typeIDs.map { typeIDs in kept.map { typeIDs[$0] } }
     result.tokenLabels = tokenLabels.map { tokenLabels in kept.map { tokenLabels[$0] } }
     return result

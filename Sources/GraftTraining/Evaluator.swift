@@ -16,20 +16,22 @@ public enum Evaluator {
     }
   }
 
+  /// The loss is the training's, with the weights of its terms; perplexity and accuracy are of the scored tokens as they are.
   private static func tokenFigures(_ model: any LanguageModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var total = 0.0, hits = 0, count = 0
+    var total = 0.0, weighted = 0.0, hits = 0, count = 0
     for batch in batches {
       let rows = batch.lossRows
       guard !rows.isEmpty else { continue }
-      let hidden = model.headInputs(batch, rows: rows, .inference)
-      for prediction in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }) {
+      let hidden = model.headInputs(batch, rows: rows, .inference), weights = batch.weights(of: rows)
+      for (index, prediction) in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).enumerated() {
         total -= Double(prediction.logProbability)
+        weighted -= Double(prediction.logProbability) * Double(weights?[index] ?? 1)
         hits += prediction.isFirstChoice ? 1 : 0
       }
       count += rows.count
     }
-    let loss = total / Double(max(1, count))
-    return [("loss", loss), ("perplexity", exp(loss)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
+    let terms = Double(max(1, count))
+    return [("loss", weighted / terms), ("perplexity", exp(total / terms)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
   }
 
   /// Those of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.

@@ -21,6 +21,17 @@ import Testing
     #expect(batch.lossTermCount == 3)
   }
 
+  @Test func weightsStandAtTheRowsThatPredictTheirTokens() {
+    let weighted = EncodedExample(tokens: [5, 6, 7], isScored: [false, true, true], lossWeights: [9, 0.5, 2])
+    let plain = EncodedExample(tokens: [8, 9])
+    let next = Batch(collating: [weighted, plain], objective: .nextToken)
+    #expect(next.targets == [6, 7, -100, 9, -100])
+    #expect(next.targetWeights == [0.5, 2, 1, 1, 1])
+    #expect(next.lossTermCount == 3)
+    #expect(Batch(collating: [weighted], objective: .shiftedRight(startID: 0)).targetWeights == [9, 0.5, 2])
+    #expect(Batch(collating: [plain], objective: .nextToken).targetWeights == nil)
+  }
+
   @Test func labelsCountDocuments() {
     let batch = Batch(
       collating: [EncodedExample(tokens: [1, 2], label: .class(3)), EncodedExample(tokens: [4], label: .value(0.5))],

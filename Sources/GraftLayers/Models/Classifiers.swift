@@ -71,6 +71,7 @@ extension TokenClassifier {
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let rows = batch.lossRows
     let scored = gatherRows(logits(SequenceInput(batch), pass), Tensor(rows))
-    return crossEntropy(scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), scale: scale)
+    return crossEntropy(
+      scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), weights: batch.weights(of: rows).map { Tensor($0) }, scale: scale)
   }
 }

@@ -17,18 +17,22 @@ extension LanguageModel {
   /// - Returns: a scalar.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let rows = batch.lossRows
-    return loss(ofHidden: headInputs(batch, rows: rows, pass), targets: rows.map { batch.targets[Int($0)] }, pass, scale: scale)
+    return loss(
+      ofHidden: headInputs(batch, rows: rows, pass), targets: rows.map { batch.targets[Int($0)] }, weights: batch.weights(of: rows), pass,
+      scale: scale)
   }
 
   /// The summed negative log-likelihood of targets, times `scale`.
-  /// - Parameter hidden: `[targets.count, hidden]`, as `headInputs` gives them.
+  /// - Parameters:
+  ///   - hidden: `[targets.count, hidden]`, as `headInputs` gives them.
+  ///   - weights: the factor of each target's loss; nil counts all of them once.
   /// - Returns: a scalar.
-  public func loss(ofHidden hidden: Tensor, targets: [Int32], _ pass: Pass, scale: Float) -> Tensor {
-    let targets = Tensor(targets)
+  public func loss(ofHidden hidden: Tensor, targets: [Int32], weights: [Float]? = nil, _ pass: Pass, scale: Float) -> Tensor {
+    let targets = Tensor(targets), weights = weights.map { Tensor($0) }
     guard head.adapter != nil else {
-      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, scale: scale)
+      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, scale: scale)
     }
-    return crossEntropy(head(hidden, pass), targets: targets, scale: scale)
+    return crossEntropy(head(hidden, pass), targets: targets, weights: weights, scale: scale)
   }
 
   /// How each row stands to its target.
@@ -72,7 +76,8 @@ extension SentencePairModel {
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let input = SequenceInput(batch), hidden = hiddenStates(input, pass), rows = batch.lossRows
     let tokens = loss(
-      ofHidden: transformed(gatherRows(hidden, Tensor(rows)), pass), targets: rows.map { batch.targets[Int($0)] }, pass, scale: scale)
+      ofHidden: transformed(gatherRows(hidden, Tensor(rows)), pass), targets: rows.map { batch.targets[Int($0)] },
+      weights: batch.weights(of: rows), pass, scale: scale)
     guard !batch.labels.isEmpty else { return tokens }
     let classes = batch.labels.map { label -> Int32 in
       guard case .class(let index) = label else { preconditionFailure("\(modelType): \(label) is no class") }

@@ -33,4 +33,9 @@ extension Batch {
   public var lossRows: [Int32] {
     targets.indices.compactMap { targets[$0] == Self.ignoredTarget ? nil : Int32($0) }
   }
+
+  /// The factors of these rows' losses; nil where all of them count once.
+  public func weights(of rows: [Int32]) -> [Float]? {
+    targetWeights.map { weights in rows.map { weights[Int($0)] } }
+  }
 }

@@ -10,10 +10,14 @@ import CKernels
 ///   - head: `[vocabulary, width]`, in any floating-point type; only a float32 one can be tracked.
 ///   - bias: `[vocabulary]`.
 ///   - targets: `[rows]` token ids.
+///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
 /// - Returns: a scalar.
-public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, scale: Float = 1) -> Tensor {
+public func linearCrossEntropy(
+  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil, scale: Float = 1
+) -> Tensor {
   let rows = hidden.shape.rows, width = hidden.shape.columns, vocabulary = head.shape[0]
   precondition(head.shape[1] == width && targets.elementCount == rows, "head \(head.shape), hidden \(hidden.shape), targets \(targets.shape)")
+  precondition(weights?.elementCount ?? rows == rows, "\(rows) rows, weights \(weights?.shape ?? [])")
   requireIndices(targets, below: vocabulary)
   let wantsHidden = hidden.isTracked, wantsHead = head.isTracked, wantsBias = bias?.isTracked ?? false
   let dHidden = wantsHidden ? Tensor(uninitialized: hidden.shape) : nil
@@ -24,13 +28,14 @@ public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = n
   let chunk = headChunkRows(rows, vocabulary: vocabulary)
   let logits = Tensor(uninitialized: [chunk, vocabulary]), losses = Tensor(uninitialized: [chunk])
   let z = logits.mutablePointer, l = losses.mutablePointer, wanted = targets.indices
+  let weight = weights?.pointer
   for start in stride(from: 0, to: rows, by: chunk) {
     let count = min(chunk, rows - start)
     headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
     parallel(count) { row in
-      l[row] = graft_cross_entropy_row(z + row * vocabulary, Int(wanted[start + row]), scale, vocabulary)
+      l[row] = graft_cross_entropy_row(z + row * vocabulary, Int(wanted[start + row]), rowScale(scale, weight, start + row), vocabulary)
     }
-    for row in 0..<count { total += Double(l[row]) }
+    for row in 0..<count { total += Double(l[row]) * Double(weight?[start + row] ?? 1) }
     let dz = MatrixOperand(z, stride: vocabulary)
     if let dHidden {
       multiplyMatrices(
@@ -65,25 +70,31 @@ public func linearCrossEntropy(_ hidden: Tensor, head: Tensor, bias: Tensor? = n
 /// - Parameters:
 ///   - logits: `[rows, classes]`.
 ///   - targets: `[rows]` classes.
+///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
 /// - Returns: a scalar.
-public func crossEntropy(_ logits: Tensor, targets: Tensor, scale: Float = 1) -> Tensor {
+public func crossEntropy(_ logits: Tensor, targets: Tensor, weights: Tensor? = nil, scale: Float = 1) -> Tensor {
   let rows = logits.shape.rows, classes = logits.shape.columns
   precondition(targets.elementCount == rows, "\(targets.elementCount) targets for logits \(logits.shape)")
+  precondition(weights?.elementCount ?? rows == rows, "\(rows) rows, weights \(weights?.shape ?? [])")
   requireIndices(targets, below: classes)
   let slopes = Tensor(uninitialized: logits.shape), losses = Tensor(uninitialized: [rows])
   let s = slopes.mutablePointer, l = losses.mutablePointer, from = logits.pointer, wanted = targets.indices
+  let weight = weights?.pointer
   parallel(over: rows, grain: rowGrain(columns: classes)) { part in
     for row in part {
       (s + row * classes).update(from: from + row * classes, count: classes)
-      l[row] = graft_cross_entropy_row(s + row * classes, Int(wanted[row]), scale, classes)
+      l[row] = graft_cross_entropy_row(s + row * classes, Int(wanted[row]), rowScale(scale, weight, row), classes)
     }
   }
-  let total = losses.values.reduce(0.0) { $0 + Double($1) } * Double(scale)
+  let total = (0..<rows).reduce(0.0) { $0 + Double(l[$1]) * Double(weight?[$1] ?? 1) } * Double(scale)
   let input = logits.slot
   return recorded("crossEntropy", Tensor([Float(total)], []), from: input) { gradient, tape in
     tape.accumulate(gradient.scalar == 1 ? slopes : scaled(slopes, by: gradient.scalar), into: input)
   }
 }
+
+/// The factor of one row's loss.
+private func rowScale(_ scale: Float, _ weights: UnsafePointer<Float>?, _ row: Int) -> Float { weights.map { scale * $0[row] } ?? scale }
 
 /// How a row of logits stands to its target.
 public struct TargetPrediction: Sendable, Equatable {
@@ -141,6 +152,12 @@ private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, ro
 let crossEntropySpecimens: [OperationSpecimen] = [
   OperationSpecimen("linearCrossEntropy", .init("hidden", [6, 4]), .init("head", [9, 4]), .init("bias", [9])) {
     linearCrossEntropy($0[0], head: $0[1], bias: $0[2], targets: Tensor([0, 8, 3, 3, 5, 1] as [Int32]), scale: 0.25)
+  },
+  OperationSpecimen("linearCrossEntropy, weighted", .init("hidden", [4, 3]), .init("head", [5, 3])) {
+    linearCrossEntropy($0[0], head: $0[1], targets: Tensor([0, 4, 2, 2] as [Int32]), weights: Tensor([1, 0, 0.5, 2] as [Float]), scale: 0.25)
+  },
+  OperationSpecimen("crossEntropy, weighted", .init("logits", [4, 5])) {
+    crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), weights: Tensor([1, 0, 0.5, 2] as [Float]), scale: 0.5)
   },
   OperationSpecimen("crossEntropy", .init("logits", [4, 5])) { crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), scale: 0.5) },
 ]
