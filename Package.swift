@@ -21,11 +21,12 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "GraftJSON"),
+    .target(name: "GraftFiles"),
 
     // L1: values
     .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "GraftBatching"),
-    .target(name: "GraftTokenizers", dependencies: ["GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON"]),
     .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
 
     // L2: building blocks
@@ -33,12 +34,12 @@ let package = Package(
     .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
     .target(
       name: "GraftDatasets",
-      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
 
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
+      dependencies: ["CHDF5", "CLibCrypto", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
     .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine
@@ -53,7 +54,7 @@ let package = Package(
       name: "GraftRecipes",
       dependencies: [
         "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
@@ -65,19 +66,20 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftRecipes",
+        "GraftFiles", "GraftRecipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"]),
+    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
       name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"]),
+    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
@@ -86,8 +88,8 @@ let package = Package(
     .testTarget(
       name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"]),
-    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),

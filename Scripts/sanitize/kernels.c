@@ -71,6 +71,8 @@ static void elementwise(long n) {
   graft_softmax_gradient_row(floats(n), positives(n), 0.1f, 1, n);
   graft_largest(a, n);
   graft_log_sum_exp(a, n);
+  graft_smoothed_cross_entropy_row(floats(n), n - 1, 0.5f, 0.1f, positives(n), n);
+  graft_smoothed_cross_entropy_row(floats(n), 0, 0.5f, 0.1f, NULL, n);
   graft_cross_entropy_row(floats(n), n - 1, 1, n);
   for (long first = 0; first < n; first += n / 3 + 1)
     for (long last = first + 1; last <= n; last += n / 3 + 1) {

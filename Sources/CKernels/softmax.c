@@ -86,3 +86,21 @@ GRAFT_KERNEL float graft_cross_entropy_row(float *logits, long target, float sca
   logits[target] -= scale;
   return largest + logf(sum) - wanted;
 }
+
+GRAFT_KERNEL float graft_smoothed_cross_entropy_row(
+    float *logits, long target, float scale, float smoothing, const float *weights, long n) {
+  float wanted = logits[target], largest = maximum(logits, n), sum = 0;
+  double mass = 0, below = 0;
+  for (long i = 0; i < n; i++) {
+    float shifted = logits[i] - largest, weight = weights ? weights[i] : 1, e = graft_exp(shifted);
+    mass += weight;
+    below += weight * shifted;
+    logits[i] = e;
+    sum += e;
+  }
+  float share = smoothing / (float)n, own = (1 - smoothing) * (weights ? weights[target] : 1);
+  float factor = scale * (own + share * (float)mass) / sum;
+  for (long i = 0; i < n; i++) logits[i] = factor * logits[i] - scale * share * (weights ? weights[i] : 1);
+  logits[target] -= scale * own;
+  return own * (largest + logf(sum) - wanted) + (float)(share * (mass * logf(sum) - below));
+}

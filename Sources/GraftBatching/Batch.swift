@@ -77,6 +77,18 @@ public struct Batch: Sendable, Equatable {
     return tokens > 0 ? tokens : labels.count
   }
 
+  /// What the loss is divided by: its terms, or the sum of their classes' weights where they have some, as torch's mean is.
+  ///
+  /// A text with any number of classes is one term.
+  public func lossWeight(classWeights: [Float]?) -> Double {
+    guard let classWeights else { return Double(lossTermCount) }
+    let tokens = targets.lazy.filter { $0 != Self.ignoredTarget }.map { Double(classWeights[Int($0)]) }
+    if lossTokenCount > 0 { return tokens.reduce(0, +) }
+    return labels.reduce(0) { sum, label in
+      if case .class(let index) = label { sum + Double(classWeights[index]) } else { sum + 1 }
+    }
+  }
+
   /// Tokens read, the encoder's included.
   public var tokenCount: Int { tokens.count + (encoder?.tokens.count ?? 0) }
 }

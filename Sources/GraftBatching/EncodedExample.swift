@@ -4,6 +4,8 @@ public enum ExampleLabel: Sendable, Hashable {
   /// Any number of classes (multi-label).
   case classes(Set<Int>)
   case value(Float)
+  /// Several numbers to predict at once.
+  case values([Float])
 }
 
 /// One example as token ids, ready to be laid into a `Batch`.

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftJSON
 import GraftLayers
 import GraftTensors
@@ -129,7 +130,7 @@ package func readJSON(_ path: String) throws(CheckpointError) -> JSON {
   let file = try MappedFile(path)
   let json: JSON
   do {
-    json = try JSON(parsing: file.bytes, options: JSONParsingOptions(allowsNonFiniteNumbers: true))
+    json = try JSON(parsing: TextFile.withoutMark(file.bytes), options: JSONParsingOptions(allowsNonFiniteNumbers: true))
   } catch {
     throw .malformed("\(path):\(error.line):\(error.column)", error.message, remedy: "correct the JSON")
   }

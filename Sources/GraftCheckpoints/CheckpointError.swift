@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 
 /// What went wrong with a file of weights, worded for the person who named it.
 public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -40,6 +41,15 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
 
   static func malformed(_ location: String, _ problem: String, remedy: String? = nil) -> CheckpointError {
     CheckpointError(.malformed, location, problem, remedy: remedy)
+  }
+
+  /// Why a file cannot be opened.
+  init(_ error: InputFileError) {
+    switch error.problem {
+    case .missing: self = .reading(error.path, ENOENT)
+    case .unreadable(let code): self = .reading(error.path, code)
+    default: self = CheckpointError(error.isMalformed ? .malformed : .missing, error.path, error.message, remedy: error.remedy)
+    }
   }
 
   /// The failure of a system call that opens or reads `path`, told from `errno`.

@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 
 /// A file's bytes, mapped read-only for as long as the object lives.
 final class MappedFile: @unchecked Sendable {
@@ -8,8 +9,8 @@ final class MappedFile: @unchecked Sendable {
   /// - Throws: `CheckpointError` of kind `missing` or `inputOutput`.
   init(_ path: String) throws(CheckpointError) {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .reading(path) }
+    let descriptor: Int32
+    do { descriptor = try InputFile.open(path) } catch { throw CheckpointError(error) }
     defer { close(descriptor) }
     let size = try Self.size(descriptor, path)
     guard size > 0 else {
@@ -33,11 +34,7 @@ final class MappedFile: @unchecked Sendable {
   private static func size(_ descriptor: Int32, _ path: String) throws(CheckpointError) -> Int {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .reading(path) }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: return Int(status.st_size)
-    case S_IFDIR: throw CheckpointError(.missing, path, "is a directory", remedy: "name a file")
-    default: throw CheckpointError(.missing, path, "is not a regular file")
-    }
+    return Int(status.st_size)
   }
 }
 

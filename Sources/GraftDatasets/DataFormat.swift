@@ -1,7 +1,9 @@
 import GraftBatching
 import GraftConfiguration
+import GraftJSON
 
 extension LearningTask: ConfigChoice {}
+extension ClassificationProblem: ConfigChoice {}
 
 /// How the lines of a data file are to be read.
 public enum DataFormat: String, ConfigChoice {
@@ -47,14 +49,15 @@ extension DataFormat {
     }
   }
 
-  /// The format whose columns `keys` has, the most demanding first; nil when there is none.
-  static func detected(from keys: some Sequence<String>) -> DataFormat? {
-    let keys = Set(keys)
+  /// The format whose columns a record has, the most demanding first; nil when there is none.
+  static func detected(in fields: JSONObject, for task: LearningTask) -> DataFormat? {
+    // A text's labels are its classes for one task, and the words behind its masks for another; to be scored it needs none.
+    if task == .sequenceClassification, fields.contains("text") { return .classification }
     let candidates: [DataFormat] = [
       .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt,
       .ids,
     ]
-    return candidates.first { keys.isSuperset(of: $0.columns.required) }
+    return candidates.first { $0.columns.required.allSatisfy(fields.contains) }
   }
 
   /// A record's columns as an error message lists them.

@@ -8,12 +8,18 @@ public struct DataRecord: Sendable, Equatable {
   public var line: Int
   /// Whether the record is a whole `.txt` file: a document to be cut into windows.
   public var isDocument: Bool
+  /// Whether the record is a row of a table, whose cells are all texts and of which an empty one says nothing.
+  public var isRow: Bool
+  /// The lines that the record takes up.
+  public var lineCount: Int
 
-  public init(_ fields: JSONObject, file: String, line: Int, isDocument: Bool = false) {
+  public init(_ fields: JSONObject, file: String, line: Int, isDocument: Bool = false, isRow: Bool = false, lineCount: Int = 1) {
     self.fields = fields
     self.file = file
     self.line = line
     self.isDocument = isDocument
+    self.isRow = isRow
+    self.lineCount = lineCount
   }
 
   func error(_ problem: String, _ advice: String) -> DatasetError {
@@ -29,9 +35,9 @@ extension DataRecord {
     return text
   }
 
-  /// The text in column `key`, nil where there is none or it is null.
+  /// The text in column `key`, nil where there is none, it is null or an empty cell.
   func optionalText(_ key: String) throws(DatasetError) -> String? {
-    guard let value = fields[key], !value.isNull else { return nil }
+    guard let value = fields[key], !value.isNull, !(isRow && value == "") else { return nil }
     return try text(key)
   }
 
@@ -50,9 +56,14 @@ extension DataRecord {
     return texts
   }
 
+  /// The names of the columns as an error lists them, the first few of many.
+  var columnList: String {
+    let names = fields.prefix(20).map { "\"\($0.key)\"" }.joined(separator: ", ")
+    return fields.count > 20 ? "\(names) and \(fields.count - 20) more" : names
+  }
+
   func missing(_ key: String) -> DatasetError {
-    let present = fields.keys.map { "\"\($0)\"" }.joined(separator: ", ")
-    return error("the record has no \"\(key)\", only \(present)", "add it, or name the format in data.format")
+    error("the record has no \"\(key)\", only \(columnList)", "add it, or name the format in data.format")
   }
 
   func wrongType(_ key: String, _ expected: String, _ found: JSON) -> DatasetError {

@@ -6,6 +6,8 @@ public struct EncodingReport: Sendable, Equatable {
   public var recordCount = 0
   /// Examples that were longer than allowed and lost their end.
   public var truncatedCount = 0
+  /// Masks, with the words behind them, that were lost where their texts were cut.
+  public var lostMaskCount = 0
   /// Examples without any token left to learn from.
   public var droppedCount = 0
   /// Texts that were cut into windows.
@@ -55,7 +57,8 @@ extension ExampleEncoder {
     for (isDocument, windows) in try encoder.encodeRecords(records) {
       if windows.count > 1 { report.cutTextCount += 1 }
       for whole in windows {
-        report.lengths.append(whole.packedLength)
+        report.lengths.append(whole.wholeLength)
+        report.lostMaskCount += whole.lostMaskCount
         for example in encoder.cut(whole, isDocument: isDocument, report: &report) {
           guard example.carriesLoss else {
             report.droppedCount += 1
@@ -82,13 +85,14 @@ extension ExampleEncoder {
   }
 
   /// The examples that come of each record, or of all together where they are paired.
-  private func encodeRecords(_ records: [DataRecord]) throws -> [(isDocument: Bool, examples: [EncodedExample])] {
+  private func encodeRecords(_ records: [DataRecord]) throws -> [(isDocument: Bool, examples: [CutExample])] {
     if pairsSentences, task == .maskedLM, format == .text { return try sentencePairs(records).map { (false, [$0]) } }
     return zip(records, try encodeAll(records)).map { ($0.isDocument, $1) }
   }
 
-  private func cut(_ example: EncodedExample, isDocument: Bool, report: inout EncodingReport) -> [EncodedExample] {
-    guard let maxLength, example.packedLength > maxLength else { return [example] }
+  private func cut(_ whole: CutExample, isDocument: Bool, report: inout EncodingReport) -> [EncodedExample] {
+    let example = whole.example
+    guard let maxLength, whole.wholeLength > maxLength else { return [example] }
     if task == .causalLM, format == .text, isDocument || cutsTextsIntoWindows {
       report.cutTextCount += 1
       return stride(from: 0, to: example.tokens.count, by: maxLength).map {
@@ -96,8 +100,8 @@ extension ExampleEncoder {
       }
     }
     report.truncatedCount += 1
-    if task == .causalLM { return [example.slice(0..<maxLength)] }
-    return [example.keepingSpecialTokens(maxLength: maxLength, isSpecial: tokenizer.isSpecial)]
+    // What is no causal text was cut as it was encoded, but for the targets of many short spans.
+    return [example.tokens.count > maxLength ? example.slice(0..<maxLength) : example]
   }
 }
 
@@ -116,46 +120,5 @@ extension EncodedExample {
     result.tokenLabels = tokenLabels.map { Array($0[range]) }
     result.promptLength = promptLength.map { min($0, range.count) }
     return result
-  }
-
-  /// Shortens by leaving out ordinary tokens, always the last of the longest segment, so that what separates and ends the
-  /// segments stays.
-  func keepingSpecialTokens(maxLength: Int, isSpecial: (Int32) -> Bool) -> EncodedExample {
-    var result = self
-    if let source, source.count > maxLength {
-      let kept = Self.kept(source, segments: [source.indices], maxLength: maxLength, isSpecial: isSpecial)
-      result.source = kept.map { source[$0] }
-    }
-    guard tokens.count > maxLength else { return result }
-    let kept = Self.kept(tokens, segments: segments, maxLength: maxLength, isSpecial: isSpecial)
-    result.tokens = kept.map { tokens[$0] }
-    result.isScored = kept.map { isScored[$0] }
-    result.lossWeights = lossWeights.map { lossWeights in kept.map { lossWeights[$0] } }
-    result.typeIDs = typeIDs.map { typeIDs in kept.map { typeIDs[$0] } }
-    result.tokenLabels = tokenLabels.map { tokenLabels in kept.map { tokenLabels[$0] } }
-    return result
-  }
-
-  /// The runs of equal segment ids.
-  private var segments: [Range<Int>] {
-    guard let typeIDs, let boundary = typeIDs.firstIndex(where: { $0 != typeIDs.first }) else {
-      return [tokens.indices]
-    }
-    return [0..<boundary, boundary..<tokens.count]
-  }
-
-  private static func kept(_ ids: [Int32], segments: [Range<Int>], maxLength: Int, isSpecial: (Int32) -> Bool) -> [Int]
-  {
-    var ordinary = segments.map { $0.filter { !isSpecial(ids[$0]) } }
-    let specials = segments.flatMap { $0.filter { isSpecial(ids[$0]) } }
-    while ordinary.reduce(specials.count, { $0 + $1.count }) > maxLength {
-      guard let longest = ordinary.indices.max(by: { ordinary[$0].count < ordinary[$1].count }),
-        !ordinary[longest].isEmpty
-      else {
-        break
-      }
-      ordinary[longest].removeLast()
-    }
-    return Array((specials + ordinary.flatMap { $0 }).sorted().prefix(maxLength))
   }
 }

@@ -4,22 +4,25 @@ import GraftJSON
 /// Masked language modelling and classification: inputs of encoders.
 extension ExampleEncoder {
   /// A text with masks, and the words behind them, each of one token.
-  func masked(_ record: DataRecord) throws -> EncodedExample {
-    let tokenized = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
+  func masked(_ record: DataRecord, cutTo length: Int?) throws -> CutExample {
+    let whole = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
     let words = try record.texts("labels")
-    let masks = tokenized.ids.indices.filter { tokenized.ids[$0] == tokenizer.maskID }
-    guard masks.count == words.count else {
-      throw record.error("the text has \(masks.count) masks and \(words.count) labels", "give one label for each mask")
+    let maskCount = whole.ids.count { $0 == tokenizer.maskID }
+    guard maskCount == words.count else {
+      throw record.error("the text has \(maskCount) masks and \(words.count) labels", "give one label for each mask")
     }
+    let tokenized = tokenizer.cut(whole, to: length)
+    let masks = tokenized.ids.indices.filter { tokenized.ids[$0] == tokenizer.maskID }
     var labels = Array(repeating: Batch.ignoredTarget, count: tokenized.ids.count)
-    for (position, word) in zip(masks, words) {
+    for (position, word) in zip(masks, tokenizer.truncatesLeft ? words.suffix(masks.count) : words.prefix(masks.count)) {
       let ids = tokenizer.ids(word, special: false)
       guard ids.count == 1 else {
         throw record.error("the label \"\(word)\" is \(ids.count) tokens, not one", "mask words that are one token")
       }
       labels[position] = ids[0]
     }
-    return encoderInput(tokenized, tokenLabels: labels)
+    let example = encoderInput(tokenized, tokenLabels: labels)
+    return CutExample(example, wholeLength: whole.ids.count, lostMaskCount: words.count - masks.count)
   }
 
   /// A text, or a pair, of which a share of the tokens (15 % in the paper) are to be predicted: 80 % of those masked, 10 %
@@ -61,17 +64,16 @@ extension ExampleEncoder {
     return result
   }
 
-  func classified(_ record: DataRecord) throws -> EncodedExample {
-    let tokenized = tokenizer.tokenize(
+  func classified(_ record: DataRecord, cutTo length: Int?) throws -> CutExample {
+    let whole = tokenizer.tokenize(
       try record.text("text"), pair: try record.optionalText("text_pair"), addingSpecialTokens: true)
-    var example = encoderInput(tokenized, tokenLabels: nil)
-    guard let value = record.fields["label"] else { throw record.missing("label") }
-    example.label = try labels.orIndices.label(of: value, in: record)
-    return example
+    var example = encoderInput(tokenizer.cut(whole, to: length), tokenLabels: nil)
+    if requiresLabels { example.label = try labels.orIndices.label(of: try record.labelField(), in: record) }
+    return CutExample(example, wholeLength: whole.ids.count)
   }
 
   /// Words with a label each, which the first token of the word carries.
-  func wordsClassified(_ record: DataRecord) throws -> EncodedExample {
+  func wordsClassified(_ record: DataRecord, cutTo length: Int?) throws -> CutExample {
     let words = try record.texts("tokens")
     let values = try record.array("labels")
     guard words.count == values.count else {
@@ -88,8 +90,10 @@ extension ExampleEncoder {
       ids += pieces
       labels += pieces.indices.map { $0 == 0 ? Int32(label) : Batch.ignoredTarget }
     }
-    return encoderInput(
-      TokenizedText(ids: ids + suffix), tokenLabels: labels + suffix.map { _ in Batch.ignoredTarget })
+    let wholeLength = ids.count + suffix.count
+    let count = min(ids.count, max(prefix.count, (length ?? .max) - suffix.count))
+    let tokenLabels = Array(labels.prefix(count)) + suffix.map { _ in Batch.ignoredTarget }
+    return CutExample(encoderInput(TokenizedText(ids: ids.prefix(count) + suffix), tokenLabels: tokenLabels), wholeLength: wholeLength)
   }
 
   private func encoderInput(_ tokenized: TokenizedText, tokenLabels: [Int32]?) -> EncodedExample {

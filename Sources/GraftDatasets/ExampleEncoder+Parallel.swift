@@ -21,10 +21,10 @@ extension ExampleEncoder {
   /// The examples of each record in their order, encoded on all cores: one, or the windows of a text that spans are taken out of.
   ///
   /// - Throws: The error of the first record that has one.
-  func encodeAll(_ records: [DataRecord]) throws -> [[EncodedExample]] {
+  func encodeAll(_ records: [DataRecord]) throws -> [[CutExample]] {
     let chunkSize = 256
     let chunkCount = (records.count + chunkSize - 1) / chunkSize
-    let finished = Mutex<[Result<[[EncodedExample]], any Error>?]>(Array(repeating: nil, count: chunkCount))
+    let finished = Mutex<[Result<[[CutExample]], any Error>?]>(Array(repeating: nil, count: chunkCount))
     DispatchQueue.concurrentPerform(iterations: chunkCount) { chunk in
       let range = chunk * chunkSize..<min((chunk + 1) * chunkSize, records.count)
       let result = Result { try range.map { try encodeWindows(records[$0], index: $0) } }
@@ -33,8 +33,8 @@ extension ExampleEncoder {
     return try finished.withLock { try $0.compactMap { try $0?.get() } }.flatMap { $0 }
   }
 
-  private func encodeWindows(_ record: DataRecord, index: Int) throws -> [EncodedExample] {
-    guard task == .seq2seqLM, try format(of: record) == .text else { return [try encode(record, index: index)] }
-    return try spanCorrupted(record, index: index)
+  private func encodeWindows(_ record: DataRecord, index: Int) throws -> [CutExample] {
+    guard task == .seq2seqLM, try format(of: record) == .text else { return [try encode(record, index: index, cutTo: maxLength)] }
+    return try spanCorrupted(record, index: index).map { CutExample($0) }
   }
 }

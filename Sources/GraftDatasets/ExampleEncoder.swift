@@ -22,6 +22,8 @@ public struct ExampleEncoder: Sendable {
   /// Whether texts longer than `maxLength` become several examples instead of a shorter one, as `.txt` documents do.
   public var cutsTextsIntoWindows: Bool
   public var labels: LabelScheme?
+  /// Whether records have to have labels; texts are classified without them otherwise.
+  public var requiresLabels = true
   /// Whether the model reads segment ids.
   public var usesTypeIDs: Bool
   /// Whether the prompt's tokens see each other in both directions.
@@ -61,9 +63,9 @@ public struct ExampleEncoder: Sendable {
     if self.format != .auto {
       format = self.format
     } else {
-      guard let detected = DataFormat.detected(from: record.fields.keys) else {
+      guard let detected = DataFormat.detected(in: record.fields, for: task) else {
         throw record.error(
-          "the keys \(record.fields.keys.map { "\"\($0)\"" }.joined(separator: ", ")) are of no known format",
+          "the keys \(record.columnList) are of no known format",
           "use those of one of \(DataFormat.knownColumns)")
       }
       format = detected
@@ -76,29 +78,60 @@ public struct ExampleEncoder: Sendable {
     return format
   }
 
-  /// The examples of one record, whole: nothing is cut, whatever `maxLength`. `index` is the record's number.
+  /// The example of one record, whole: nothing is cut, whatever `maxLength`. `index` is the record's number.
   public func encode(_ record: DataRecord, index: Int = 0) throws -> EncodedExample {
+    try encode(record, index: index, cutTo: nil).example
+  }
+
+  /// The example of one record, and whether it was cut to `maxLength`: that are classified texts and sources with their
+  /// targets, which are not read in windows.
+  public func encodeCut(_ record: DataRecord, index: Int) throws -> (example: EncodedExample, isCut: Bool) {
+    let length = task == .sequenceClassification || task == .seq2seqLM ? maxLength : nil
+    let cut = try encode(record, index: index, cutTo: length)
+    return (cut.example, length.map { cut.wholeLength > $0 } ?? false)
+  }
+
+  /// The example of one record, cut to a length where its task has it cut before anything else is done with it: all but
+  /// causal language modelling.
+  func encode(_ record: DataRecord, index: Int, cutTo length: Int?) throws -> CutExample {
     switch (task, try format(of: record)) {
-    case (.causalLM, .text): return text(try record.text("text"))
-    case (.causalLM, .prompt): return prompt(try record.text("prompt"))
-    case (.causalLM, .ids): return EncodedExample(tokens: try record.ids("ids"), isScored: nil).withoutLossOnFirst()
-    case (.causalLM, .messages): return try messages(record)
+    case (.causalLM, .text): return CutExample(text(try record.text("text")))
+    case (.causalLM, .prompt): return CutExample(prompt(try record.text("prompt")))
+    case (.causalLM, .ids): return CutExample(EncodedExample(tokens: try record.ids("ids"), isScored: nil).withoutLossOnFirst())
+    case (.causalLM, .messages): return CutExample(try messages(record))
     case (.causalLM, let format):
       let (prompt, completion) = try record.promptAndCompletion(format)
-      return self.prompt(prompt, completion: completion)
+      return CutExample(self.prompt(prompt, completion: completion))
     case (.seq2seqLM, .text):
       guard let example = try spanCorrupted(record, index: index).first else { throw record.error("the text has no tokens", "write a text") }
-      return example
+      return CutExample(example)
     case (.seq2seqLM, let format):
       let (source, target) = try record.promptAndCompletion(format)
-      return EncodedExample(tokens: tokenizer.ids(target), source: tokenizer.ids(source))
-    case (.maskedLM, .masked): return try masked(record)
+      let texts = [source, target].map { tokenizer.tokenize($0, pair: nil, addingSpecialTokens: true) }
+      let example = EncodedExample(tokens: tokenizer.cut(texts[1], to: length).ids, source: tokenizer.cut(texts[0], to: length).ids)
+      return CutExample(example, wholeLength: texts.map(\.ids.count).max())
+    case (.maskedLM, .masked): return try masked(record, cutTo: length)
     case (.maskedLM, _):
       let text = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
-      return try randomlyMasked(text, record: record, index: index)
-    case (.sequenceClassification, _): return try classified(record)
-    case (.tokenClassification, _): return try wordsClassified(record)
+      return CutExample(try randomlyMasked(tokenizer.cut(text, to: length), record: record, index: index), wholeLength: text.ids.count)
+    case (.sequenceClassification, _): return try classified(record, cutTo: length)
+    case (.tokenClassification, _): return try wordsClassified(record, cutTo: length)
     }
+  }
+}
+
+/// An example and what was left out of its record.
+struct CutExample: Sendable {
+  var example: EncodedExample
+  /// How long it was before it was cut.
+  var wholeLength: Int
+  /// Masks, with the words behind them, that stood beyond the cut.
+  var lostMaskCount: Int
+
+  init(_ example: EncodedExample, wholeLength: Int? = nil, lostMaskCount: Int = 0) {
+    self.example = example
+    self.wholeLength = wholeLength ?? example.packedLength
+    self.lostMaskCount = lostMaskCount
   }
 }
 

@@ -8,6 +8,7 @@ public final class Bert: EncodingModel {
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
   public let maximumLength: Int?
+  public var segmentCount: Int { segments.entries }
   let tokens: Embedding
   private let positions: Embedding, segments: Embedding
   private let norm: Norm

@@ -17,13 +17,14 @@ public struct ModelDirectory {
   ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
   ///   - task: what the model is for; its heads follow.
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
+  ///   - problem: what its labels are; the configuration's where nil.
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
   ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
   ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
-    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
     isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
@@ -36,10 +37,13 @@ public struct ModelDirectory {
     }
     self.configuration = configuration
     let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
+    // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
+    var source = weights
+    if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
     let scope = Scope(
-      source: weights, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
-    model = try ModelRegistry.build(config, task: task, labels: labels, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
-      in: scope)
+      source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
+    model = try ModelRegistry.build(
+      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
   }
 
   /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.

@@ -39,18 +39,20 @@ public enum ModelRegistry {
   ///
   /// - Parameters:
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
+  ///   - problem: what its labels are; the configuration's where nil.
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
   ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
   /// - Throws: `ArchitectureError` for a `model_type` that is missing or not one of `knownTypes`, or one that cannot do
   ///   the task, and what the family throws.
   public static func build(
-    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, in scope: Scope
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
+    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, in scope: Scope
   ) throws -> any Model {
     let type = try config.string("model_type")
     scope.catalog.modelType = type
-    let request = ModelRequest(config, task: task, labels: labels, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
+    let request = ModelRequest(
+      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
     if pairsSentences, type != "bert" || task != .maskedLM {
       throw config.fail("model_type", "unsupported next_sentence for \(type) and \(task.rawValue); it is an objective of bert beside masked_lm")
     }
@@ -81,7 +83,7 @@ public enum ModelRegistry {
     case .sequenceClassification:
       let model = try build(request.headless, style, scope)
       let head = ClassificationHead(output: try output("score", model, bias: false))
-      return TextClassifier(decoder: model, head: head, problem: try request.problem())
+      return TextClassifier(decoder: model, head: head, problem: try request.problem(), paddingID: try config.optionalInt("pad_token_id"))
     case .tokenClassification:
       let model = try build(request.headless, style, scope)
       let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))

@@ -9,6 +9,8 @@ public struct ModelRequest {
   public var task: LearningTask
   /// How many labels a classifier tells apart; the configuration's where nil.
   public var labels: Int?
+  /// What its labels are; what the configuration says or implies where nil.
+  public var problemType: ClassificationProblem?
   /// Which tokens see which, where the architecture leaves it open; the configuration's where nil.
   public var style: AttentionStyle?
   /// Whether only the hidden states of a decoder or an encoder are wanted: no head is asked for.
@@ -17,10 +19,10 @@ public struct ModelRequest {
   public var pairsSentences: Bool
 
   public init(
-    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false,
-    pairsSentences: Bool = false
+    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, problem: ClassificationProblem? = nil,
+    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false
   ) {
-    (self.config, self.task, self.labels, self.style) = (config, task, labels, style)
+    (self.config, self.task, self.labels, self.problemType, self.style) = (config, task, labels, problem, style)
     (self.isHeadless, self.pairsSentences) = (isHeadless, pairsSentences)
   }
 
@@ -30,8 +32,9 @@ public struct ModelRequest {
     return try config.count("num_labels", default: config.json["id2label"]?.object?.count ?? 2)
   }
 
-  /// `problem_type`, or what the number of labels implies.
+  /// The problem asked for, `problem_type`, or what the number of labels implies.
   public func problem() throws(ArchitectureError) -> ClassificationProblem {
+    if let problemType { return problemType }
     guard config.contains("problem_type") else { return try labelCount() == 1 ? .regression : .singleLabel }
     let name = try config.string("problem_type")
     guard let problem = ClassificationProblem(rawValue: name) else {

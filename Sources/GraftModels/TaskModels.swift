@@ -13,6 +13,7 @@ extension HeadedModel {
   public var vocabularySize: Int { base.vocabularySize }
   public var hiddenSize: Int { base.hiddenSize }
   public var maximumLength: Int? { base.maximumLength }
+  public var segmentCount: Int { base.segmentCount }
   public var attentionStyle: AttentionStyle? { base.attentionStyle }
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
 }
@@ -73,11 +74,16 @@ public final class TextClassifier: SequenceClassifier, HeadedModel {
     }
   }
 
-  /// By the last token's state, which sees all others.
-  public init(decoder: any Model, head: ClassificationHead, problem: ClassificationProblem) {
+  /// By the state of the last token that is no padding, which sees all before it: as in Transformers also where a text itself
+  /// ends in what the model is padded with, and the first token's where it has no other.
+  public init(decoder: any Model, head: ClassificationHead, problem: ClassificationProblem, paddingID: Int?) {
     (base, self.head, self.problem) = (decoder, head, problem)
     pooled = { input, pass in
-      gatherRows(decoder.hiddenStates(input, pass), Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
+      let rows = input.spans.map { span in
+        guard let paddingID else { return Int32(span.range.upperBound - 1) }
+        return Int32(span.range.last { Int(input.tokens[$0]) != paddingID } ?? span.start)
+      }
+      return gatherRows(decoder.hiddenStates(input, pass), Tensor(rows))
     }
   }
 

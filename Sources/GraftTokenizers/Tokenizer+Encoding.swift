@@ -7,12 +7,15 @@ extension Tokenizer {
     public var typeIDs: [Int32]
     /// Which tokens the post-processor added.
     public var specialTokensMask: [Bool]
+    /// Which text of a pair a token is of, 0 or 1; nil for one that the post-processor added.
+    public var sequences: [Int?]
 
-    public init(ids: [Int32], tokens: [String], typeIDs: [Int32], specialTokensMask: [Bool]) {
+    public init(ids: [Int32], tokens: [String], typeIDs: [Int32], specialTokensMask: [Bool], sequences: [Int?]) {
       self.ids = ids
       self.tokens = tokens
       self.typeIDs = typeIDs
       self.specialTokensMask = specialTokensMask
+      self.sequences = sequences
     }
   }
 
@@ -28,14 +31,23 @@ extension Tokenizer {
 
   /// The tokens of a text, or of a pair of texts, with everything that is known about them.
   public func encoding(of text: String, pair: String? = nil, addingSpecialTokens: Bool = true) -> Encoding {
-    var runs = [TokenRun(sequenceIDs(of: text), type: 0)]
-    if let pair { runs.append(TokenRun(sequenceIDs(of: pair), type: 1)) }
-    if let postProcessor { runs = postProcessor.process(runs, addingSpecialTokens: addingSpecialTokens) }
-    var all = TokenRun([], type: 0)
-    for run in runs { all.append(run) }
+    let all = run(of: text, pair: pair, addingSpecialTokens: addingSpecialTokens)
     return Encoding(
       ids: all.ids, tokens: all.ids.map { token(for: $0) ?? "" }, typeIDs: all.typeIDs,
-      specialTokensMask: all.isSpecial)
+      specialTokensMask: all.isSpecial, sequences: all.sequences)
+  }
+
+  /// The tokens' ids, segment ids, and which of the texts each is of; nil for one that the post-processor added.
+  package func sequences(of text: String, pair: String?, addingSpecialTokens: Bool) -> (ids: [Int32], typeIDs: [Int32], sequences: [Int?]) {
+    let all = run(of: text, pair: pair, addingSpecialTokens: addingSpecialTokens)
+    return (all.ids, all.typeIDs, all.sequences)
+  }
+
+  private func run(of text: String, pair: String?, addingSpecialTokens: Bool) -> TokenRun {
+    var runs = [TokenRun(sequenceIDs(of: text), type: 0, sequence: 0)]
+    if let pair { runs.append(TokenRun(sequenceIDs(of: pair), type: 1, sequence: 1)) }
+    if let postProcessor { runs = postProcessor.process(runs, addingSpecialTokens: addingSpecialTokens) }
+    return runs.dropFirst().reduce(into: runs[0]) { $0.append($1) }
   }
 
   /// The ids of one sequence, before post-processing.

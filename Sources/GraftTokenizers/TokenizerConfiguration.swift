@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 import GraftJSON
 
 /// What `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja` say about a tokenizer.
@@ -24,6 +25,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   public var maximumLength: Int?
   /// Whether padding goes before the text, where the files say so.
   public var padsLeft: Bool?
+  /// Whether a text that is too long loses its beginning instead of its end.
+  public var truncatesLeft = false
   /// What a model is given of an encoding, such as `token_type_ids`, where the files say so.
   public var modelInputNames: [String]?
   /// The class of the Transformers library, such as `LlamaTokenizerFast`.
@@ -52,6 +55,7 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     // Transformers writes about 1e30 where there is no limit.
     maximumLength = configuration?["model_max_length"]?.int.flatMap { $0 < 1_000_000_000 ? $0 : nil }
     padsLeft = (configuration?["padding_side"]?.string).map { $0 == "left" }
+    truncatesLeft = configuration?["truncation_side"]?.string == "left"
     tokenizerClass = configuration?["tokenizer_class"]?.string
     modelInputNames = configuration?["model_input_names"]?.array?.compactMap(\.string)
     switch configuration?["chat_template"] {
@@ -75,12 +79,15 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     let folder = directory.appending(path: "additional_chat_templates")
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
     for name in names where name.hasSuffix(".jinja") {
-      chatTemplates[String(name.dropLast(6))] = try? String(contentsOf: folder.appending(path: name), encoding: .utf8)
+      chatTemplates[String(name.dropLast(6))] = try Self.template(at: folder.appending(path: name))
     }
-    if let template = try? String(contentsOf: directory.appending(path: "chat_template.jinja"), encoding: .utf8) {
-      chatTemplates["default"] = template
-    }
+    let file = directory.appending(path: "chat_template.jinja")
+    if FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) { chatTemplates["default"] = try Self.template(at: file) }
     chatTemplate = chatTemplates["default"]
+  }
+
+  private static func template(at file: URL) throws(TokenizerError) -> String {
+    do { return try TextFile.text(of: file.path(percentEncoded: false)) } catch { throw TokenizerError(error) }
   }
 
   /// The special tokens by the names that chat templates know them by: `bos_token`, `eos_token`, ...
@@ -102,12 +109,14 @@ extension JSON {
     let path = file.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     do {
-      return try JSON(parsing: Data(contentsOf: file, options: .alwaysMapped))
+      return try JSON(parsing: TextFile.withoutMark(try InputFile.bytes(of: path)))
     } catch let error as JSONError {
       throw TokenizerError(
         "\(path):\(error.line)", "not JSON: \(error.message)", fix: "repair the file or download it again")
+    } catch let error as InputFileError {
+      throw TokenizerError(error)
     } catch {
-      throw TokenizerError(path, "cannot be read: \(error.localizedDescription)", fix: "check the file's permissions")
+      throw TokenizerError(path, "cannot be read: \(error)", fix: "check the file")
     }
   }
 }

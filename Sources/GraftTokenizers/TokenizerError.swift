@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftJSON
 
 /// Why a tokenizer cannot be read.
@@ -12,6 +13,8 @@ public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertibl
   public init(_ place: String, _ problem: String, fix: String) {
     description = "\(place): \(problem); \(fix)"
   }
+
+  init(_ error: InputFileError) { description = error.description }
 }
 
 /// A part of `tokenizer.json` with the words for what is wrong in it.

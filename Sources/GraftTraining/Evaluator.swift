@@ -55,6 +55,7 @@ public enum Evaluator {
 
   private static func labelFigures(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var loss = 0.0, count = 0, predicted: [Int] = [], actual: [Int] = [], outputs: [Double] = [], values: [Double] = []
+    var sets = MultiLabelTable(classes: model.labelCount)
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
       count += batch.labels.count
@@ -68,12 +69,21 @@ public enum Evaluator {
         case .value(let value):
           values.append(Double(value))
           outputs.append(Double(line[line.startIndex]))
-        case .classes: break
+        case .values(let wanted):
+          values += wanted.map(Double.init)
+          outputs += line.map(Double.init)
+        case .classes(let wanted):
+          sets.count(predicted: Set(line.indices.filter { line[$0] > 0 }.map { $0 - line.startIndex }), actual: wanted)
         }
       }
     }
     let mean = ("loss", loss / Double(max(1, count)))
-    guard values.isEmpty else { return [mean, ("pearson", Metrics.pearson(outputs, values))] }
+    guard values.isEmpty else {
+      return [mean, ("pearson", Metrics.pearson(outputs, values)), ("spearman", Metrics.spearman(outputs, values))]
+    }
+    guard sets.exampleCount == 0 else {
+      return [mean, ("subset_accuracy", sets.subsetAccuracy), ("micro_f1", sets.microF1), ("macro_f1", sets.macroF1)]
+    }
     guard !actual.isEmpty else { return [mean] }
     let table = ConfusionTable(predicted: predicted, actual: actual)
     return [mean, ("accuracy", table.accuracy), ("f1", table.macroF1), ("matthews_correlation", table.matthewsCorrelation)]

@@ -38,7 +38,59 @@ public struct ConfusionTable: Sendable, Equatable {
   }
 }
 
+/// How well sets of classes were predicted.
+public struct MultiLabelTable: Sendable, Equatable {
+  /// For every class: examples that have it and were said to, were said to only, and have it only.
+  private var hits: [Int], extras: [Int], misses: [Int]
+  private var exactCount = 0
+  public private(set) var exampleCount = 0
+
+  public init(classes: Int) {
+    hits = Array(repeating: 0, count: classes)
+    (extras, misses) = (hits, hits)
+  }
+
+  /// Counts one example.
+  public mutating func count(predicted: Set<Int>, actual: Set<Int>) {
+    for index in predicted { if actual.contains(index) { hits[index] += 1 } else { extras[index] += 1 } }
+    for index in actual.subtracting(predicted) { misses[index] += 1 }
+    exactCount += predicted == actual ? 1 : 0
+    exampleCount += 1
+  }
+
+  /// The share of examples of which every class was told right.
+  public var subsetAccuracy: Double { Double(exactCount) / Double(max(1, exampleCount)) }
+
+  /// The harmonic mean of precision and recall over all decisions together.
+  public var microF1: Double { Self.f1(hits.reduce(0, +), extras.reduce(0, +), misses.reduce(0, +)) }
+
+  /// The mean over all classes of the harmonic mean of precision and recall; 0 for a class that never occurs.
+  public var macroF1: Double {
+    hits.indices.reduce(0.0) { $0 + Self.f1(hits[$1], extras[$1], misses[$1]) } / Double(max(1, hits.count))
+  }
+
+  private static func f1(_ hits: Int, _ extras: Int, _ misses: Int) -> Double {
+    hits == 0 ? 0 : 2 * Double(hits) / Double(2 * hits + extras + misses)
+  }
+}
+
 public enum Metrics {
+  /// Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of theirs.
+  public static func spearman(_ x: [Double], _ y: [Double]) -> Double { pearson(ranks(x), ranks(y)) }
+
+  private static func ranks(_ values: [Double]) -> [Double] {
+    let order = values.indices.sorted { values[$0] < values[$1] }
+    var ranks = Array(repeating: 0.0, count: values.count), start = 0
+    while start < order.count {
+      let tied = values[order[start]]
+      let end = order[start...].firstIndex { values[$0] != tied } ?? order.count
+      let mean = Double(start + end - 1) / 2
+      for place in start..<end { ranks[order[place]] = mean }
+      start = end
+    }
+    return ranks
+  }
+
   /// Pearson's correlation; 0 where a side never varies.
   public static func pearson(_ x: [Double], _ y: [Double]) -> Double {
     let n = Double(max(1, x.count)), meanX = x.reduce(0, +) / n, meanY = y.reduce(0, +) / n

@@ -18,6 +18,8 @@ public final class Trainer {
     public var loggingSteps: Int
     public var isCheckpointing: Bool
     public var seed: Int
+    /// Label smoothing and the weights of classes.
+    public var crossEntropy = CrossEntropyOptions()
 
     public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, isCheckpointing: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
@@ -42,7 +44,7 @@ public final class Trainer {
   private let hooks: Hooks
   private let loss: Loss
   private var clock: RunClock
-  private var sinceLastLine = (loss: 0.0, terms: 0)
+  private var sinceLastLine = (loss: 0.0, terms: 0.0)
 
   public init(_ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), startingTokens: Int = 0, loss: @escaping Loss) {
     (self.optimizer, self.settings, self.hooks, self.loss) = (optimizer, settings, hooks, loss)
@@ -64,11 +66,13 @@ public final class Trainer {
     _ step: PlannedStep, isLast: Bool = false, batch: ([Int]) -> Batch, onEvent: (TrainingEvent) throws -> Void
   ) throws {
     let batches = step.microBatches.map(batch)
-    let terms = batches.reduce(0) { $0 + $1.lossTermCount }
+    let classWeights = settings.crossEntropy.classWeights
+    let weights = batches.map { $0.lossWeight(classWeights: classWeights) }, terms = weights.reduce(0, +)
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
     var total = 0.0, isPenalized = false
-    for (index, batch) in batches.enumerated() where batch.lossTermCount > 0 {
-      let pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
+    for (index, batch) in batches.enumerated() where weights[index] > 0 {
+      var pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
+      pass.crossEntropy = settings.crossEntropy
       let tape = Tape()
       let part = tape.record {
         let part = loss(batch, pass, 1 / Float(terms))
@@ -90,7 +94,7 @@ public final class Trainer {
     optimizer.step(learningRate: rate, gradientScale: clip) { hooks.updated(step.index + 1, Float(clip)) }
 
     clock.count(batches.reduce(0) { $0 + $1.tokenCount })
-    sinceLastLine.loss += total * Double(terms)
+    sinceLastLine.loss += total * terms
     sinceLastLine.terms += terms
     let done = step.index + 1
     let left = Double(settings.schedule.totalSteps - done) * clock.secondsPerStep
@@ -100,7 +104,7 @@ public final class Trainer {
     try onEvent(
       .logged(
         TrainingLine(
-          step: done, epoch: step.epochsCompleted, loss: sinceLastLine.loss / Double(max(1, sinceLastLine.terms)), learningRate: rate,
+          step: done, epoch: step.epochsCompleted, loss: sinceLastLine.terms > 0 ? sinceLastLine.loss / sinceLastLine.terms : 0, learningRate: rate,
           gradientNorm: norm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed)))
     sinceLastLine = (0, 0)
   }

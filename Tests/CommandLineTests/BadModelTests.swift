@@ -17,7 +17,7 @@ import Testing
       data: #"{"prompt": "one two", "completion": " three"}"#, tensor: "transformer.h.0.mlp.c_fc.weight", key: "n_inner"),
     Family(
       configuration: "model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2",
-      task: "sequence_classification", data: #"{"text": "one two", "label": "a"}"#,
+      task: "sequence_classification", data: #"{"text": "one two", "label": "a"}"# + "\n" + #"{"text": "two", "label": "b"}"#,
       tensor: "bert.encoder.layer.0.intermediate.dense.weight", key: "intermediate_size"),
     Family(
       configuration: "model_type: t5, vocab_size: 1024, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2", task: "seq2seq_lm",

@@ -113,8 +113,8 @@ struct SafetensorsReadingTests {
   func missing() throws {
     let folder = try TemporaryDirectory()
     expectError(.missing, "no such file") { try SafetensorsFile(folder.file("none")) }
-    expectError(.missing, "is a directory") { try SafetensorsFile(folder.path) }
-    expectError(.missing, "not a regular file") { try SafetensorsFile("/dev/null") }
+    expectError(.missing, "is a folder, not a file") { try SafetensorsFile(folder.path) }
+    expectError(.missing, "is a device, not a file") { try SafetensorsFile("/dev/null") }
   }
 
   @Test("reads what the reference implementation writes, every type of it")

@@ -7,6 +7,7 @@ struct CharacterTokenizer: TextTokenizer {
 
   var endOfSequenceText: String? { style == .decoder ? "</s>" : nil }
   var maskID: Int32? { 3 }
+  var truncatesLeft = false
   var vocabularySize: Int { 1000 }
   func isSpecial(_ id: Int32) -> Bool { id < 10 }
   /// Three sentinels, in the encoder's style only.
@@ -35,6 +36,8 @@ struct CharacterTokenizer: TextTokenizer {
     guard style == .encoder else { return TokenizedText(ids: [1] + plain(text) + (pair.map(plain) ?? [])) }
     let first = [1] + plain(text) + [4]
     let second = pair.map { plain($0) + [4] } ?? []
-    return TokenizedText(ids: first + second, typeIDs: first.map { _ in 0 } + second.map { _ in 1 })
+    func sequences(_ ids: [Int32], of text: Int) -> [Int?] { ids.map { $0 == 1 || $0 == 4 ? nil : text } }
+    return TokenizedText(
+      ids: first + second, typeIDs: first.map { _ in 0 } + second.map { _ in 1 }, sequences: sequences(first, of: 0) + sequences(second, of: 1))
   }
 }

@@ -157,6 +157,51 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(example.label == .class(1))
   }
 
+  /// A text of a thousand words is as hidden as a short one, once it is cut.
+  @Test func textsAreCutBeforeTheyAreMasked() throws {
+    var encoder = ExampleEncoder(tokenizer: tokenizer, task: .maskedLM, maxLength: 64)
+    let long = record(["text": .string(String(repeating: "abcdefghij", count: 100))])
+    let dataset = try encoder.encodeDataset(Array(repeating: long, count: 50))
+    #expect(dataset.examples.allSatisfy { $0.tokens.count == 64 && $0.tokens.first == 1 && $0.tokens.last == 4 })
+    let masks = dataset.report.scoredTokenCount
+    #expect((300...640).contains(masks), "\(masks) of 3100 tokens")
+    // The cut changes nothing for what stays.
+    encoder.maxLength = nil
+    let whole = try encoder.encode(long, index: 7)
+    #expect(Array(whole.tokens.prefix(63)) == Array(dataset.examples[7].tokens.prefix(63)))
+    #expect(dataset.report.truncatedCount == 50 && dataset.report.lengths == Array(repeating: 1002, count: 50))
+  }
+
+  @Test func masksBeyondTheCutAreLostAndCounted() throws {
+    let encoder = ExampleEncoder(tokenizer: tokenizer, task: .maskedLM, maxLength: 6)
+    let dataset = try encoder.encodeDataset([
+      record(["text": "a[MASK]cdef[MASK]", "labels": ["b", "g"]]), record(["text": "abcdef[MASK]", "labels": ["g"]]),
+      record(["text": "ab[MASK]", "labels": ["c"]]),
+    ])
+    let first = [1] + ids("a") + [3] + ids("cd") + [4], second = [1] + ids("ab") + [3, 4]
+    #expect(dataset.examples.map(\.tokens) == [first, second])
+    #expect(dataset.examples[0].tokenLabels == [-100, -100, ids("b")[0], -100, -100, -100])
+    #expect(dataset.report.lostMaskCount == 2 && dataset.report.droppedCount == 1)
+  }
+
+  @Test func aTokenizerMayKeepTheEndsOfTexts() throws {
+    var left = tokenizer
+    left.truncatesLeft = true
+    let encoder = ExampleEncoder(tokenizer: left, task: .maskedLM, maxLength: 5)
+    let dataset = try encoder.encodeDataset([record(["text": "[MASK]bcd[MASK]f", "labels": ["a", "e"]])])
+    let expected = [1] + ids("d") + [3] + ids("f") + [4]
+    #expect(dataset.examples[0].tokens == expected)
+    #expect(dataset.examples[0].tokenLabels == [-100, -100, ids("e")[0], -100, -100])
+  }
+
+  /// What a text itself calls a separator is as ordinary as the rest of it.
+  @Test func specialTokensWithinATextAreCutWithIt() throws {
+    let encoder = ExampleEncoder(tokenizer: tokenizer, task: .sequenceClassification, maxLength: 5, labels: LabelScheme(names: ["bad", "good"]))
+    let example = try encoder.encodeDataset([record(["text": "ab[MASK]de[MASK]", "label": 0])]).examples[0]
+    let expected = [1] + ids("ab") + [3, 4]
+    #expect(example.tokens == expected)
+  }
+
   @Test func labelsAreNamesIndicesOrNumbers() throws {
     var encoder = ExampleEncoder(
       tokenizer: tokenizer, task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]))
@@ -165,10 +210,6 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(throws: DatasetError.self) { try encoder.encode(record(["text": "a", "label": 2])) }
     encoder.labels = .regression
     #expect(try encoder.encode(record(["text": "a", "label": "1.5"])).label == .value(1.5))
-    let rows: [JSONObject] = [["label": "b"], ["label": "a"], ["label": "b"]]
-    #expect(try LabelScheme.inferred(from: rows.map { record($0) }).names == ["a", "b"])
-    #expect(try LabelScheme.inferred(from: [record(["label": 2]), record(["label": 0])]).names == ["0", "1", "2"])
-    #expect(try LabelScheme.inferred(from: [record(["label": 0.5]), record(["label": 1])]) == .regression)
   }
 
   @Test func wordsCarryTheirLabelsOnTheirFirstTokens() throws {

@@ -12,7 +12,7 @@ struct ModelFixture {
   let json: JSON
 
   static let names = [
-    "gpt2", "gpt2-regression", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label",
+    "gpt2", "gpt2-regression", "llama-padding-inside", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label",
     "roberta-untied", "distilbert", "t5", "t5-gated", "bart",
   ]
 

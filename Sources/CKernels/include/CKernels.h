@@ -128,6 +128,9 @@ float graft_largest(const float *a, long n);
 float graft_log_sum_exp(const float *logits, long n);
 /// Returns -log softmax(logits)[target]; logits become (softmax - onehot) * scale.
 float graft_cross_entropy_row(float *logits, long target, float scale, long n);
+/// The same against a target of which `smoothing` is spread evenly over all classes, where class k counts weights[k] times, or once
+/// where weights is null.
+float graft_smoothed_cross_entropy_row(float *logits, long target, float scale, float smoothing, const float *weights, long n);
 
 // -- tables ----------------------------------------------------------------------------------------------
 

@@ -1,16 +1,6 @@
 import GraftBatching
 import GraftTensors
 
-/// What the labels of a text are, as `problem_type` names it.
-public enum ClassificationProblem: String, Sendable, Hashable, CaseIterable {
-  /// One of several classes: cross-entropy.
-  case singleLabel = "single_label_classification"
-  /// Any number of several classes: binary cross-entropy of each.
-  case multiLabel = "multi_label_classification"
-  /// A number: squared error.
-  case regression
-}
-
 /// A model that gives a whole text its label.
 public protocol SequenceClassifier: TrainableModel {
   var labelCount: Int { get }
@@ -30,15 +20,17 @@ extension SequenceClassifier {
         guard case .class(let index) = label else { preconditionFailure("\(modelType): \(label) is no class") }
         return Int32(index)
       }
-      return crossEntropy(logits, targets: Tensor(classes), scale: scale)
+      return crossEntropy(logits, targets: Tensor(classes), options: pass.crossEntropy, scale: scale)
     case .multiLabel:
       // The two-class cross-entropy of (0, z) is the binary one of z.
       let pairs = linear(logits.reshaped(to: [logits.elementCount, 1]), Tensor([0, 1], [2, 1]))
-      return crossEntropy(pairs, targets: Tensor(batch.labels.flatMap(memberships)), scale: perLabel)
+      let members = batch.labels.flatMap(memberships)
+      return crossEntropy(pairs, targets: Tensor(members), weights: memberWeights(members, pass), scale: perLabel)
     case .regression:
       let values = batch.labels.flatMap { label -> [Float] in
         switch label {
         case .value(let value): [value]
+        case .values(let values): values
         case .class(let index): [Float(index)]
         case .classes: preconditionFailure("\(modelType): \(label) is no number")
         }
@@ -48,12 +40,18 @@ extension SequenceClassifier {
     }
   }
 
+  /// The weight of a class counts where a text has it, as torch's `pos_weight` does; nil where all count once.
+  private func memberWeights(_ members: [Int32], _ pass: Pass) -> Tensor? {
+    guard let weights = pass.crossEntropy.classWeights else { return nil }
+    return Tensor(members.enumerated().map { $1 == 1 ? weights[$0 % weights.count] : 1 })
+  }
+
   private func memberships(of label: ExampleLabel) -> [Int32] {
     let members: Set<Int> =
       switch label {
       case .class(let index): [index]
       case .classes(let indices): indices
-      case .value: preconditionFailure("\(modelType): \(label) is no set of classes")
+      case .value, .values: preconditionFailure("\(modelType): \(label) is no set of classes")
       }
     return (0..<labelCount).map { members.contains($0) ? 1 : 0 }
   }
@@ -72,6 +70,7 @@ extension TokenClassifier {
     let rows = batch.lossRows
     let scored = gatherRows(logits(SequenceInput(batch), pass), Tensor(rows))
     return crossEntropy(
-      scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), weights: batch.weights(of: rows).map { Tensor($0) }, scale: scale)
+      scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), weights: batch.weights(of: rows).map { Tensor($0) },
+      options: pass.crossEntropy, scale: scale)
   }
 }

@@ -30,9 +30,10 @@ extension LanguageModel {
   public func loss(ofHidden hidden: Tensor, targets: [Int32], weights: [Float]? = nil, _ pass: Pass, scale: Float) -> Tensor {
     let targets = Tensor(targets), weights = weights.map { Tensor($0) }
     guard head.adapter != nil else {
-      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, scale: scale)
+      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
+        scale: scale)
     }
-    return crossEntropy(head(hidden, pass), targets: targets, weights: weights, scale: scale)
+    return crossEntropy(head(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
   }
 
   /// How each row stands to its target.

@@ -8,9 +8,15 @@ extension Model {
   ///
   /// - Parameters:
   ///   - name: where the tokens come from, for messages.
+  ///   - typeIDs: their segment ids.
   ///   - isTarget: whether they are what the decoder of an encoder-decoder reads.
-  /// - Throws: `SequenceError` for a token outside the vocabulary, or more tokens than there are learned positions.
-  public func check(_ tokens: [Int32], of name: String, isTarget: Bool = false) throws(SequenceError) {
+  /// - Throws: `SequenceError` for a token outside the vocabulary, a segment the model does not have, or more tokens than
+  ///   there are learned positions.
+  public func check(_ tokens: [Int32], typeIDs: [Int32]? = nil, of name: String, isTarget: Bool = false) throws(SequenceError) {
+    if let alien = typeIDs?.first(where: { $0 < 0 || $0 >= segmentCount }) {
+      throw SequenceError(
+        description: "\(name): the tokenizer makes a segment \(alien), but the model has \(segmentCount); correct its type_vocab_size or the tokenizer")
+    }
     if let alien = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
       throw SequenceError(
         description: "\(name): token \(alien) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model")

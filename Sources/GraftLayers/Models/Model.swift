@@ -10,6 +10,8 @@ public protocol Model: AnyObject {
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }
+  /// How many kinds of segments the model tells apart; 1 where it has none.
+  var segmentCount: Int { get }
   /// Which tokens see which, where the architecture leaves it open; nil where it does not.
   var attentionStyle: AttentionStyle? { get }
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
@@ -19,6 +21,7 @@ public protocol Model: AnyObject {
 
 extension Model {
   public var attentionStyle: AttentionStyle? { nil }
+  public var segmentCount: Int { 1 }
 }
 
 /// A model with a loss: all that a trainer asks for.

@@ -10,6 +10,8 @@ public struct Pass {
   public var cache: KeyValueCache?
   /// Whether blocks are computed again on the way back instead of kept.
   public var isCheckpointing: Bool
+  /// Label smoothing and the weights of classes.
+  public var crossEntropy = CrossEntropyOptions()
 
   public init(
     isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), cache: KeyValueCache? = nil, isCheckpointing: Bool = false

@@ -13,6 +13,8 @@ import GraftTraining
 public enum ComparisonEvent: Sendable {
   /// The base and the data are ready.
   case started(methods: [String], seeds: [Int], baseName: String)
+  /// What the user should know.
+  case note(String)
   /// A run begins.
   case runStarted(name: String, seed: Int, learningRate: Double, isTrial: Bool)
   case training(TrainingEvent)
@@ -32,6 +34,7 @@ public final class Comparison {
   let methods: [Recipe.PlannedMethod]
   public let seeds: [Int]
   private let base: TrainableBase
+  private let labelNote: String?
   private let split: RecordSplit, trialSplit: RecordSplit?
   private let digest: String
   private let forgetting: ForgettingCheck?
@@ -50,9 +53,9 @@ public final class Comparison {
     seeds = recipe.seeds ?? Recipe.defaultSeeds
     split = try RecordSplit(recipe, seed: seeds[0])
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
-    let labels = try DataPreparation.labels(
-      task: recipe.task, configuration: try TrainableBase.configuration(of: recipe), records: split.train + split.held)
-    let base = try TrainableBase(methods[0].recipe(seed: seeds[0]), labels: labels.map { max(1, $0.names.count) })
+    let labels = try DataPreparation.labels(recipe, records: split.train + split.held)
+    labelNote = labels?.note
+    let base = try TrainableBase(methods[0].recipe(seed: seeds[0]), labels: labels?.scheme)
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
     digest = try Self.digest(of: split, and: base.fingerprint())
@@ -66,6 +69,7 @@ public final class Comparison {
   /// - Throws: `CheckpointError` where results cannot be written, and what `onEvent` throws.
   public func run(isInterrupted: () -> Bool = { false }, onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonResult? {
     try onEvent(.started(methods: methods.map(\.name), seeds: seeds, baseName: base.name))
+    if let labelNote { try onEvent(.note(labelNote)) }
     try store.write(try recipe.rendered(), to: "recipe.yaml")
     let untouched = try baseline(onEvent)
     var finished: [ComparisonRecord] = [], trials: [ComparisonRecord] = []

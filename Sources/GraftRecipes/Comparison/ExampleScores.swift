@@ -53,6 +53,9 @@ extension TrainingRun {
       case .value(let value):
         isRegression = true
         return Double((line[0] - value) * (line[0] - value))
+      case .values(let wanted):
+        isRegression = true
+        return zip(line, wanted).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) } / Double(wanted.count)
       }
     }
     return (values, isRegression)

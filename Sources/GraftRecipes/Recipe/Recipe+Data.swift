@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftConfiguration
 import GraftDatasets
 
@@ -11,6 +12,20 @@ extension Recipe {
     /// `graft compare`: texts of the kind that the base knows; how much its loss on them rises is the forgetting.
     public var forgetting: FileList?
     public var format = DataFormat.auto
+    /// What stands between the fields of a table; a comma in `.csv`, a tab in `.tsv` where nil.
+    public var delimiter: String?
+    /// Whether quotes enclose fields; they do in `.csv`, not in `.tsv` where nil.
+    public var quoting: TableQuoting?
+    /// Whether a table's first row names its columns, which are called `1`, `2` and so on otherwise.
+    public var header = true
+    /// What the labels of a classification are; told from them where nil.
+    public var problemType: ClassificationProblem?
+    /// How many outputs a classifier has; as many as the labels ask for where nil.
+    public var numLabels: Int?
+    /// The names of the classes, in the order of the outputs; told from the checkpoint or the data where nil.
+    public var labels: [LabelName]?
+    /// How much the loss of a class counts; 1 for every class that is not named.
+    public var classWeights: [String: Double]?
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
     public var packing = true
@@ -28,12 +43,21 @@ extension Recipe {
 
     public init() {}
 
+    /// How tables are written.
+    var tableLayout: TableLayout {
+      TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header)
+    }
+
     var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
 
     enum CodingKeys: String, CodingKey {
       case train, eval
       case evalFraction = "eval_fraction"
-      case forgetting, format
+      case forgetting, format, delimiter, quoting, header
+      case problemType = "problem_type"
+      case numLabels = "num_labels"
+      case labels
+      case classWeights = "class_weights"
       case maxLength = "max_length"
       case packing
       case completionOnlyLoss = "completion_only_loss"

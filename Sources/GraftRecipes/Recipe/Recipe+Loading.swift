@@ -1,5 +1,6 @@
 import Foundation
 import GraftConfiguration
+import GraftFiles
 
 extension Recipe {
   /// Reads a recipe file.
@@ -49,20 +50,13 @@ extension Recipe {
   }
 
   private static func text(of file: String) throws -> String {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory), !isDirectory.boolValue else {
-      throw ConfigError(
-        location: ConfigLocation(file: file, line: 0), path: [],
-        problem: isDirectory.boolValue ? "a folder is no recipe" : "there is no such file",
-        advice: "name a recipe, a YAML file", kind: .noSuchFile)
+    do { return try TextFile.text(of: file) } catch {
+      let advice = error.isMalformed ? error.remedy : "name a recipe, a YAML file"
+      let location = ConfigLocation(file: file, line: error.line ?? 0)
+      throw error.isMalformed
+        ? ConfigError(location: location, path: [], problem: error.message, advice: advice)
+        : ConfigError(location: location, path: [], problem: error.message, advice: advice, kind: .noSuchFile)
     }
-    guard let bytes = FileManager.default.contents(atPath: file), let text = String(validating: bytes, as: UTF8.self)
-    else {
-      throw ConfigError(
-        location: ConfigLocation(file: file, line: 0), path: [], problem: "the file is not UTF-8 text",
-        advice: "save it as UTF-8")
-    }
-    return text
   }
 
   /// Keys of `method:`, to tell where one belongs that stands elsewhere.

@@ -25,6 +25,8 @@ extension Recipe {
     public var warmupRatio: Double?
     /// Nil or 0 does not clip.
     public var maxGradNorm: Double? = 1.0
+    /// The share of a target's probability that is spread over all classes, or the whole vocabulary.
+    public var labelSmoothing = 0.0
     public var precision = PrecisionName.fp32
     public var gradientCheckpointing = false
     public var seed = 0
@@ -51,6 +53,7 @@ extension Recipe {
       case warmupSteps = "warmup_steps"
       case warmupRatio = "warmup_ratio"
       case maxGradNorm = "max_grad_norm"
+      case labelSmoothing = "label_smoothing"
       case precision
       case gradientCheckpointing = "gradient_checkpointing"
       case seed

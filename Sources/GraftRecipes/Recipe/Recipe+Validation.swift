@@ -23,7 +23,7 @@ extension Recipe {
 
   /// Everything impossible in the recipe, in the order of its sections.
   func problems() -> [RecipeProblem] {
-    model.problems() + data.problems() + objectiveProblems() + training.problems() + comparisonProblems() + methodProblems()
+    model.problems() + data.problems() + objectiveProblems() + labelProblems() + training.problems() + comparisonProblems() + methodProblems()
   }
 
   private func objectiveProblems() -> [RecipeProblem] {
@@ -125,6 +125,7 @@ extension Recipe.Data {
     if !(meanSpanLength >= 1 && meanSpanLength.isFinite) {
       problems.append(RecipeProblem("data.mean_span_length", "\(meanSpanLength) is no length", "choose 1 or more, such as 3.0"))
     }
+    problems += tableProblems() + labelProblems()
     if maxLength < 2 {
       problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
     }
@@ -178,6 +179,7 @@ extension Recipe.Training {
       require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
     }
     finite(maxGradNorm, "max_grad_norm")
+    require(0 <= labelSmoothing && labelSmoothing < 1, "label_smoothing", labelSmoothing, "choose a share from 0 to below 1")
     require(seed >= 0, "seed", seed, "choose 0 or more")
     positive(loggingSteps, "logging_steps")
     positive(evalSteps, "eval_steps")

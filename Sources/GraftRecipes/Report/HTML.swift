@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// A piece of HTML, already escaped.
 public struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
   public var description: String
@@ -12,7 +14,7 @@ public struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConv
       case ">": escaped += "&gt;"
       case "\"": escaped += "&quot;"
       case "'": escaped += "&#39;"
-      case _ where scalar.value < 0x20 && scalar != "\n" && scalar != "\t": escaped += "\u{FFFD}"
+      case _ where scalar.isUnprintable && scalar != "\n" && scalar != "\t": escaped += "\u{FFFD}"
       default: escaped.unicodeScalars.append(scalar)
       }
     }

@@ -1,6 +1,7 @@
 import GraftAdapters
 import GraftBatching
 import GraftCheckpoints
+import GraftDatasets
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -87,7 +88,7 @@ public enum AdapterOperations {
     switch format {
     case .directory:
       try write(
-        session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json,
+        session.model, base: session.directory, task: session.task, labels: session.labelScheme, tokenizer: session.newTokens?.extended.json,
         dtype: dtype, to: output)
       return MergeReport(difference: difference, notes: [])
     case .gguf: return MergeReport(difference: difference, notes: try writeGGUF(session, dtype: dtype ?? .float32, to: output))
@@ -96,10 +97,10 @@ public enum AdapterOperations {
 
   /// Writes a model's present weights under the names of a base checkpoint, heads that it lacks under their own.
   /// - Parameters:
-  ///   - labels: the names of a classifier's labels.
+  ///   - labels: a classifier's labels; those its outputs have without names where nil.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
   static func write(
-    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, dtype: DType?, to output: String
+    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: LabelScheme?, tokenizer: JSON? = nil, dtype: DType?, to output: String
   ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
     let owners = Dictionary(
@@ -114,7 +115,8 @@ public enum AdapterOperations {
     let descriptions = try checkpoint.descriptions.map { description in
       TensorDescription(
         name: name(description.name), elementType: dtype.map(ElementType.init) ?? description.elementType,
-        shape: isGrown ? try base.weights.tensor(description.name).shape.dimensions : description.shape)
+        shape: try owners[description.name]?.shape.dimensions
+          ?? (isGrown ? base.weights.tensor(description.name).shape.dimensions : description.shape))
     }
     var configuration = base.configuration
     if let dtype {
@@ -131,14 +133,12 @@ public enum AdapterOperations {
   }
 
   /// Notes in a configuration what it does not say yet: the model's class, the names of its labels, and which tokens see which.
-  static func record(_ model: any Model, task: LearningTask, labels: [String], in configuration: inout JSON) {
+  static func record(_ model: any Model, task: LearningTask, labels: LabelScheme?, in configuration: inout JSON) {
     let hasClass = configuration["architectures"]?[0]?.string != nil && LearningTask(of: configuration) == task
     let name = ModelRegistry.architectureName(model.modelType, task: task, pairsSentences: model is any SentencePairModel)
     if !hasClass, let name { configuration["architectures"] = .array([.string(name)]) }
     if task == .sequenceClassification || task == .tokenClassification {
-      let names = labels.isEmpty ? (model as? any SequenceClassifier).map { (0..<$0.labelCount).map { "LABEL_\($0)" } } ?? [] : labels
-      configuration["id2label"] = .object(JSONObject(names.enumerated().map { (String($0), .string($1)) }))
-      configuration["label2id"] = .object(JSONObject(names.enumerated().map { ($1, .integer($0)) }))
+      (labels ?? LabelScheme(of: model))?.record(in: &configuration, hasProblem: task == .sequenceClassification)
     }
     let key = ArchitectureConfiguration.attentionStyleKey
     guard let style = model.attentionStyle, style.rawValue != configuration[key]?.string ?? AttentionStyle.causal.rawValue else { return }

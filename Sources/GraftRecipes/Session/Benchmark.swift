@@ -2,6 +2,7 @@ import Foundation
 import GraftAdapters
 import GraftBatching
 import GraftConfiguration
+import GraftFiles
 import GraftGeneration
 import GraftJSON
 import GraftLayers
@@ -118,8 +119,9 @@ public struct Benchmark {
         let names = ["lora", "lora-all-linear", "prompt", "prefix", "adapter", "ia3", "full"]
         throw SessionError(.usage, "--method: unknown method \"\(method)\"; \(NearestName.advice(for: method, among: names))")
       }
-      guard let text = try? String(contentsOfFile: method, encoding: .utf8) else {
-        throw SessionError(.usage, "\(method): no such file; name a YAML file with a method: section")
+      let text: String
+      do { text = try TextFile.text(of: method) } catch {
+        throw SessionError(.usage, "\(method): \(error.message); name a YAML file with a method: section")
       }
       let tree = try YAMLReader.tree(parsing: text, file: method)
       return try MethodCatalog.decode(recipe: tree["method"] ?? tree)

@@ -1,5 +1,6 @@
 import Foundation
 import GraftBatching
+import GraftCheckpoints
 import GraftDatasets
 import GraftJSON
 import GraftLayers
@@ -8,7 +9,9 @@ import GraftTokenizers
 /// The records of files, encoded for a task.
 enum DataPreparation {
   /// The records of all files, in order.
-  static func records(of paths: [String]) throws -> [DataRecord] { try paths.flatMap { try DataFile.records(of: $0) } }
+  static func records(of paths: [String], layout: TableLayout = TableLayout()) throws -> [DataRecord] {
+    try paths.flatMap { try DataFile.records(of: $0, layout: layout) }
+  }
 
   /// An encoder for a model and a task, with the tokenizer's own chat template.
   static func encoder(
@@ -22,14 +25,17 @@ enum DataPreparation {
     }
     return ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
-      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: pairsSentences || usesTypeIDs(tokenizer),
+      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: (pairsSentences || usesTypeIDs(tokenizer, of: model)) && model.segmentCount > 1,
       marksPrompts: model.attentionStyle == .prefix,
       maskingSeed: maskingSeed, corruption: corruption, pairsSentences: pairsSentences, renderChat: try chatRenderer(tokenizer))
   }
 
-  /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so.
-  private static func usesTypeIDs(_ tokenizer: Tokenizer) -> Bool {
-    tokenizer.configuration.modelInputNames.map { $0.contains("token_type_ids") } ?? (tokenizer.configuration.tokenizerClass ?? "").hasPrefix("BertTokenizer")
+  /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so, which is that of the
+  /// model's family where they name none.
+  private static func usesTypeIDs(_ tokenizer: Tokenizer, of model: any Model) -> Bool {
+    if let names = tokenizer.configuration.modelInputNames { return names.contains("token_type_ids") }
+    guard let name = tokenizer.configuration.tokenizerClass else { return model.modelType == "bert" }
+    return ["BertTokenizer", "ElectraTokenizer"].contains(name.hasSuffix("Fast") ? String(name.dropLast(4)) : name)
   }
 
   /// Finds what the model has no table entries for, naming the record's line.
@@ -38,9 +44,9 @@ enum DataPreparation {
     for (index, example) in examples.enumerated() {
       // Texts that were cut into windows no longer stand beside their records.
       let place = examples.count == records.count ? "\(records[index].file):\(records[index].line)" : records.first?.file ?? "data"
-      try model.check(example.tokens, of: place, isTarget: example.source != nil)
+      try model.check(example.tokens, typeIDs: example.typeIDs, of: place, isTarget: example.source != nil)
       if let source = example.source { try model.check(source, of: place) }
-      if case .class(let label)? = example.label, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
+      if let label = example.label?.largestClass, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
         throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")
       }
     }
@@ -56,24 +62,14 @@ enum DataPreparation {
     }
   }
 
-  /// The labels of a classification: the checkpoint's own where the data uses no others, else what the data holds.
-  static func labels(task: LearningTask, configuration: JSON, records: [DataRecord]) throws -> LabelScheme? {
-    guard task == .sequenceClassification || task == .tokenClassification else { return nil }
-    let named = configuredLabels(configuration)
-    let used = records.flatMap { record -> [String] in
-      let value = record.fields["label"] ?? record.fields["labels"]
-      return (value?.array ?? [value ?? .null]).compactMap(\.string)
+  /// The labels of a classification, as recipe, checkpoint and data have them; nil for another task.
+  static func labels(_ recipe: Recipe, records: [DataRecord]) throws -> DecidedLabels? {
+    guard recipe.task == .sequenceClassification || recipe.task == .tokenClassification else { return nil }
+    var settings = LabelSettings(recipe.data, configuration: try TrainableBase.configuration(of: recipe))
+    if let adapter = recipe.initialAdapter, let state = try AdapterFile.read(adapter).adapter().training?.state, let trained = LabelScheme(state: state) {
+      settings.checkpoint = CheckpointLabels(names: trained.names, problem: trained.problem)
     }
-    if !named.isEmpty, !used.isEmpty, Set(used).isSubset(of: named) { return LabelScheme(names: named) }
-    return try LabelScheme.inferred(from: records)
-  }
-
-  /// The label names of a configuration, in the order of their indices.
-  static func configuredLabels(_ configuration: JSON) -> [String] {
-    let pairs = (configuration["id2label"]?.object ?? JSONObject()).compactMap { key, value in
-      Int(key).flatMap { index in value.string.map { (index, $0) } }
-    }
-    return pairs.sorted { $0.0 < $1.0 }.map(\.1)
+    return try settings.decided(for: records, isPerToken: recipe.task == .tokenClassification)
   }
 
   /// What the rows of a task's batches are asked to predict.
@@ -83,6 +79,17 @@ enum DataPreparation {
     case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? 0)
     case .maskedLM, .tokenClassification: .tokenLabels
     case .sequenceClassification: .labels
+    }
+  }
+}
+
+extension ExampleLabel {
+  /// The largest of its classes; nil for numbers.
+  fileprivate var largestClass: Int? {
+    switch self {
+    case .class(let index): index
+    case .classes(let indices): indices.max()
+    case .value, .values: nil
     }
   }
 }

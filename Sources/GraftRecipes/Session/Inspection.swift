@@ -1,6 +1,7 @@
 import Foundation
 import GraftAdapters
 import GraftCheckpoints
+import GraftFiles
 import GraftJSON
 import GraftTensors
 
@@ -95,21 +96,21 @@ public struct Inspection {
         lines.append("\(indent)tensors:")
         for tensor in value.array ?? [] {
           let shape = (tensor["shape"]?.array ?? []).compactMap { $0.int.map(String.init) }.joined(separator: ", ")
-          lines.append("\(indent)  \(tensor["name"]?.string ?? "")  [\(shape)]  \(tensor["dtype"]?.string ?? "")")
+          lines.append("\(indent)  \(tensor["name"]?.string?.printable ?? "")  [\(shape)]  \(tensor["dtype"]?.string ?? "")")
         }
       } else if key == "modules" {
         lines.append("\(indent)modules:")
         lines += ModuleTree(value.array ?? []).lines.map { indent + "  " + $0 }
       } else if let array = value.array, array.contains(where: { $0.object != nil }) {
         for element in array {
-          lines.append("\(indent)\(key):")
+          lines.append("\(indent)\(key.printable):")
           lines += Self.lines(element, indent: indent + "  ")
         }
       } else if value.object != nil {
-        lines.append("\(indent)\(key):")
+        lines.append("\(indent)\(key.printable):")
         lines += Self.lines(value, indent: indent + "  ")
       } else {
-        lines.append("\(indent)\(key): \(value.string ?? value.serialized())")
+        lines.append("\(indent)\(key.printable): \((value.string ?? value.serialized()).printable)")
       }
     }
     return lines

@@ -40,8 +40,10 @@ public final class ModelSession {
   let newTokens: NewTokens?
   /// What is on the model.
   public let adapters: AdapterSet
-  /// The names of a classifier's labels, in the order of its outputs.
-  public let labels: [String]
+  /// A classifier's labels, as the adapter that was trained with them or the checkpoint has them; nil for any other model.
+  public let labelScheme: LabelScheme?
+  /// What was noticed while data was read.
+  public let notes = DataNotes()
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
@@ -62,14 +64,14 @@ public final class ModelSession {
     var parts = try zip(files, adapters).map { (adapter: try $0.adapter(), weight: $1.weight, path: $1.path) }
     self.task = task ?? parts.lazy.compactMap { LearningTask(peftName: $0.adapter.taskType) }.first ?? LearningTask(of: configuration)
     let states = parts.compactMap { $0.adapter.training?.state }
-    let trained = states.lazy.compactMap { $0["labels"]?.array?.compactMap(\.string) }.first { !$0.isEmpty }
+    let trained = states.lazy.compactMap { LabelScheme(state: $0) }.first
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
-    labels = trained ?? DataPreparation.configuredLabels(configuration)
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained?.count, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
+      path, task: self.task, labels: trained?.names.count, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
       seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
+    labelScheme = LabelScheme(of: directory.model, names: trained?.names ?? CheckpointLabels(configuration: configuration).names)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
       if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter.path) }
@@ -113,10 +115,8 @@ public final class ModelSession {
   }
 
   /// An encoder of data for this model; nothing is cut.
-  func encoder(for records: [DataRecord]) throws -> ExampleEncoder {
-    let isClassifier = task == .sequenceClassification || task == .tokenClassification
-    return try DataPreparation.encoder(
-      try tokenizer(), for: model, task: task, labels: isClassifier && !labels.isEmpty ? LabelScheme(names: labels) : nil)
+  func encoder() throws -> ExampleEncoder {
+    try DataPreparation.encoder(try tokenizer(), for: model, task: task, labels: labelScheme)
   }
 
   /// Hashing every weight takes time: only what the adapter recorded is computed.

@@ -3,6 +3,7 @@ import GraftAdapters
 import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
+import GraftDatasets
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -20,8 +21,8 @@ struct TrainableBase {
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
 
-  /// - Parameter labels: how many labels a classifier tells apart; the configuration's where nil.
-  init(_ recipe: Recipe, labels: Int?) throws {
+  /// - Parameter labels: a classifier's labels; the configuration's where nil.
+  init(_ recipe: Recipe, labels: LabelScheme?) throws {
     let method = try MethodCatalog.decode(recipe: recipe.method)
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
@@ -34,12 +35,12 @@ struct TrainableBase {
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
       let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels, style: style,
-        pairsSentences: recipe.data.nextSentence, in: scope)
+      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
-        path, task: recipe.task, labels: labels, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
@@ -105,8 +106,8 @@ struct TrainableBase {
   }
 
   /// Writes the trained weights as a MODEL.
-  /// - Parameter labels: the names of a classifier's labels.
-  func writeModel(to path: String, task: LearningTask, labels: [String]) throws {
+  /// - Parameter labels: a classifier's labels.
+  func writeModel(to path: String, task: LearningTask, labels: LabelScheme?) throws {
     if let directory {
       try AdapterOperations.write(
         model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path)

@@ -54,8 +54,11 @@ public final class TrainingRun {
   let delta: Delta
   let model: any TrainableModel
   let objective: BatchObjective
-  /// The names of a classifier's labels.
+  /// A classifier's labels.
   let labels: LabelScheme?
+  private let labelNote: String?
+  private let dataNotes = DataNotes()
+  private let crossEntropy: CrossEntropyOptions
   let train: EncodedDataset, evaluation: EncodedDataset?
   private let encoder: ExampleEncoder, format: DataFormat
   let answers: AnswerCheck?
@@ -85,9 +88,11 @@ public final class TrainingRun {
     self.recipe = recipe
     self.output = output
     try Self.requireSupport(for: recipe)
-    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [])
-    labels = try DataPreparation.labels(task: recipe.task, configuration: try TrainableBase.configuration(of: recipe), records: records)
-    base = try shared?.adapted(to: recipe) ?? TrainableBase(recipe, labels: labels.map { max(1, $0.names.count) })
+    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.tableLayout)
+    let decided = try DataPreparation.labels(recipe, records: records)
+    (labels, labelNote) = (decided?.scheme, decided?.note)
+    crossEntropy = try recipe.crossEntropy(for: labels)
+    base = try shared?.adapted(to: recipe) ?? TrainableBase(recipe, labels: labels)
     tokenizer = try base.makeTokenizer()
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
@@ -105,12 +110,13 @@ public final class TrainingRun {
     if let given {
       (trainRecords, heldRecords) = (given.train, given.held)
     } else if let eval = recipe.data.eval {
-      heldRecords = try DataPreparation.records(of: eval.paths)
+      heldRecords = try DataPreparation.records(of: eval.paths, layout: recipe.data.tableLayout)
     } else if let fraction = recipe.data.evalFraction, !splitsWindows {
       let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: seed)
       trainRecords = split.train.map { records[$0] }
       heldRecords = split.held.map { records[$0] }
     }
+    dataNotes.sayLongRows(records)
     guard !trainRecords.isEmpty else {
       throw SessionError(.data, "data.train: \((recipe.data.train?.paths ?? []).joined(separator: ", ")) holds no records; add at least one")
     }
@@ -176,11 +182,12 @@ public final class TrainingRun {
     for note in notes { try onEvent(.note(note)) }
 
     let t = recipe.training
+    var settings = Trainer.Settings(
+      schedule: schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
+      seed: t.seed)
+    settings.crossEntropy = crossEntropy
     let trainer = Trainer(
-      optimizer,
-      settings: Trainer.Settings(
-        schedule: schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
-        seed: t.seed),
+      optimizer, settings: settings,
       hooks: delta.schedule.map { schedule in
         Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradientScale: $1) })
       } ?? Trainer.Hooks(),
@@ -236,10 +243,11 @@ public final class TrainingRun {
 
   private var notes: [String] {
     let r = train.report
-    var notes: [String] = []
+    var notes = [labelNote].compactMap { $0 } + dataNotes.all
     if r.truncatedCount > 0 {
       notes.append("\(r.truncatedCount) of \(r.recordCount) examples are longer than max_length \(recipe.data.maxLength) and were cut (the longest has \(r.lengths.last ?? 0) tokens)")
     }
+    if r.lostMaskCount > 0 { notes.append("\(r.lostMaskCount) masks stood beyond max_length \(recipe.data.maxLength) and were lost with the words behind them") }
     if r.droppedCount > 0 { notes.append("\(r.droppedCount) examples had no token left to learn from within max_length and were left out") }
     if r.cutTextCount > 0 { notes.append("\(r.cutTextCount) texts were cut into windows of \(recipe.data.maxLength) tokens") }
     if let id = tokenizer.paddingID, id == tokenizer.endOfSequenceID {
@@ -273,14 +281,14 @@ public final class TrainingRun {
   /// - Returns: where the result is.
   private func saveResult(step: Int, epoch: Double) throws -> String {
     if base.isFull {
-      try base.writeModel(to: output + "/model", task: recipe.task, labels: labels?.names ?? [])
+      try base.writeModel(to: output + "/model", task: recipe.task, labels: labels)
       return output + "/model"
     }
     var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
     var state: JSON = [:]
-    if let labels { state["labels"] = .array(labels.names.map(JSON.string)) }
+    for (key, value) in labels?.state ?? [] { state[key] = value }
     if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
     if state != [:] { training.state = state }
     stored.training = training

@@ -11,9 +11,11 @@ import CKernels
 ///   - bias: `[vocabulary]`.
 ///   - targets: `[rows]` token ids.
 ///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
+///   - options: label smoothing and the weights of classes.
 /// - Returns: a scalar.
 public func linearCrossEntropy(
-  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil, scale: Float = 1
+  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
+  options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
 ) -> Tensor {
   let rows = hidden.shape.rows, width = hidden.shape.columns, vocabulary = head.shape[0]
   precondition(head.shape[1] == width && targets.elementCount == rows, "head \(head.shape), hidden \(hidden.shape), targets \(targets.shape)")
@@ -28,12 +30,12 @@ public func linearCrossEntropy(
   let chunk = headChunkRows(rows, vocabulary: vocabulary)
   let logits = Tensor(uninitialized: [chunk, vocabulary]), losses = Tensor(uninitialized: [chunk])
   let z = logits.mutablePointer, l = losses.mutablePointer, wanted = targets.indices
-  let weight = weights?.pointer
+  let weight = weights?.pointer, rowLoss = options.rowLoss(classes: vocabulary)
   for start in stride(from: 0, to: rows, by: chunk) {
     let count = min(chunk, rows - start)
     headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
     parallel(count) { row in
-      l[row] = graft_cross_entropy_row(z + row * vocabulary, Int(wanted[start + row]), rowScale(scale, weight, start + row), vocabulary)
+      l[row] = rowLoss(z + row * vocabulary, wanted[start + row], rowScale(scale, weight, start + row))
     }
     for row in 0..<count { total += Double(l[row]) * Double(weight?[start + row] ?? 1) }
     let dz = MatrixOperand(z, stride: vocabulary)
@@ -71,19 +73,22 @@ public func linearCrossEntropy(
 ///   - logits: `[rows, classes]`.
 ///   - targets: `[rows]` classes.
 ///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
+///   - options: label smoothing and the weights of classes.
 /// - Returns: a scalar.
-public func crossEntropy(_ logits: Tensor, targets: Tensor, weights: Tensor? = nil, scale: Float = 1) -> Tensor {
+public func crossEntropy(
+  _ logits: Tensor, targets: Tensor, weights: Tensor? = nil, options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
+) -> Tensor {
   let rows = logits.shape.rows, classes = logits.shape.columns
   precondition(targets.elementCount == rows, "\(targets.elementCount) targets for logits \(logits.shape)")
   precondition(weights?.elementCount ?? rows == rows, "\(rows) rows, weights \(weights?.shape ?? [])")
   requireIndices(targets, below: classes)
   let slopes = Tensor(uninitialized: logits.shape), losses = Tensor(uninitialized: [rows])
   let s = slopes.mutablePointer, l = losses.mutablePointer, from = logits.pointer, wanted = targets.indices
-  let weight = weights?.pointer
+  let weight = weights?.pointer, rowLoss = options.rowLoss(classes: classes)
   parallel(over: rows, grain: rowGrain(columns: classes)) { part in
     for row in part {
       (s + row * classes).update(from: from + row * classes, count: classes)
-      l[row] = graft_cross_entropy_row(s + row * classes, Int(wanted[row]), rowScale(scale, weight, row), classes)
+      l[row] = rowLoss(s + row * classes, wanted[row], rowScale(scale, weight, row))
     }
   }
   let total = (0..<rows).reduce(0.0) { $0 + Double(l[$1]) * Double(weight?[$1] ?? 1) } * Double(scale)
@@ -155,6 +160,14 @@ let crossEntropySpecimens: [OperationSpecimen] = [
   },
   OperationSpecimen("linearCrossEntropy, weighted", .init("hidden", [4, 3]), .init("head", [5, 3])) {
     linearCrossEntropy($0[0], head: $0[1], targets: Tensor([0, 4, 2, 2] as [Int32]), weights: Tensor([1, 0, 0.5, 2] as [Float]), scale: 0.25)
+  },
+  OperationSpecimen("linearCrossEntropy, smoothed", .init("hidden", [4, 3]), .init("head", [5, 3])) {
+    linearCrossEntropy(
+      $0[0], head: $0[1], targets: Tensor([0, 4, 2, 2] as [Int32]), options: CrossEntropyOptions(smoothing: 0.2), scale: 0.25)
+  },
+  OperationSpecimen("crossEntropy, smoothed with classes weighed", .init("logits", [4, 5])) {
+    crossEntropy(
+      $0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), options: CrossEntropyOptions(smoothing: 0.1, classWeights: [1, 2, 0.5, 0, 3]), scale: 0.5)
   },
   OperationSpecimen("crossEntropy, weighted", .init("logits", [4, 5])) {
     crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), weights: Tensor([1, 0, 0.5, 2] as [Float]), scale: 0.5)

@@ -5,17 +5,21 @@ struct TokenRun: Equatable {
   var ids: [Int32]
   var typeIDs: [Int32]
   var isSpecial: [Bool]
+  /// Which text of a pair a token is of; nil for one that a post-processor added.
+  var sequences: [Int?]
 
-  init(_ ids: [Int32], type: Int32, special: Bool = false) {
+  init(_ ids: [Int32], type: Int32, special: Bool = false, sequence: Int? = nil) {
     self.ids = ids
     typeIDs = Array(repeating: type, count: ids.count)
     isSpecial = Array(repeating: special, count: ids.count)
+    sequences = Array(repeating: sequence, count: ids.count)
   }
 
   mutating func append(_ other: TokenRun) {
     ids += other.ids
     typeIDs += other.typeIDs
     isSpecial += other.isSpecial
+    sequences += other.sequences
   }
 
   func with(type: Int32) -> TokenRun {

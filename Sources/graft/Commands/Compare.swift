@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GraftFiles
 import GraftRecipes
 import GraftTraining
 import Rainbow
@@ -36,7 +37,7 @@ struct Compare: ParsableCommand {
     if json {
       Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
     } else {
-      for line in Self.table(result) { Console.output(line) }
+      for line in Self.table(result) { Console.report(line) }
     }
     guard !shared.quiet else { return }
     for line in ComparisonText.failures(result) { Console.note(line) }
@@ -83,6 +84,7 @@ struct ComparisonReporter {
       let outlook = step < total ? Figure.duration(seconds: left) + " left" : "evaluating"
       draw(isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(outlook)")
     case .training: break
+    case .note(let text): note("note: \(text)")
     case .chose(let name, let rate): note("\(name): learning rate \(Figure.compact(rate)) chosen on validation examples")
     case .finished(let record, let isReused):
       finished.append(record)
@@ -128,7 +130,7 @@ struct ComparisonReporter {
     let lines = TextTable.lines(header: ["method"] + seeds.map { "seed \($0)" }, rows: rows) + ["\(current)  \(progress)"]
     let width = Console.width
     let erased = shownLines > 0 ? "\u{1B}[\(shownLines)A\u{1B}[J" : ""
-    Console.status(erased + lines.map { String($0.prefix(width - 1)) + "\n" }.joined())
+    Console.status(erased + lines.map { String($0.printable.prefix(width - 1)) + "\n" }.joined())
     shownLines = lines.count
   }
 }

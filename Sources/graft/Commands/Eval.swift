@@ -14,13 +14,18 @@ struct Eval: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String
   @Option(help: ArgumentHelp("The task (default: what the adapter or the checkpoint is for).", valueName: "task")) var task: LearningTask?
+  @Option(help: ArgumentHelp("The most tokens read at once; longer texts are read in windows (default: the model's positions).", valueName: "n"))
+  var maxLength: Int?
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws { try LengthOption.check(maxLength) }
 
   func run() throws {
     shared.apply()
     let session = try model.session(task: task)
-    let values = try session.evaluate(data)
+    let values = try session.evaluate(data, maxLength: maxLength)
+    shared.say(session.notes)
     if json {
       Console.output(JSON.object(JSONObject(values.map { ($0.name, .number($0.value)) })).serialized())
     } else {

@@ -18,6 +18,6 @@ struct Inspect: ParsableCommand {
   func run() throws {
     shared.apply()
     let inspection = try Inspection(of: path, model: model)
-    Console.output(json ? inspection.json.serialized() : inspection.text)
+    if json { Console.output(inspection.json.serialized()) } else { Console.report(inspection.text) }
   }
 }

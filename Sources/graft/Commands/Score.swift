@@ -8,11 +8,16 @@ struct Score: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String
+  @Option(help: ArgumentHelp("The most tokens read at once; longer texts are read in windows (default: the model's positions).", valueName: "n"))
+  var maxLength: Int?
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws { try LengthOption.check(maxLength) }
 
   func run() throws {
     shared.apply()
     let session = try model.session()
-    try session.scores(of: data) { Console.output($0.json.serialized()) }
+    try session.scores(of: data, maxLength: maxLength) { Console.output($0.json.serialized()) }
+    shared.say(session.notes)
   }
 }

@@ -4,6 +4,7 @@ import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftFiles
 import GraftGeneration
 import GraftJSON
 import GraftLayers
@@ -18,7 +19,7 @@ struct Failure {
   let code: Int32
 
   init(_ error: any Error) {
-    message = "\(error)".split(separator: "\n").joined(separator: " ")
+    message = "\(error)".split(separator: "\n").joined(separator: " ").printable
     code = Self.code(of: error)
   }
 

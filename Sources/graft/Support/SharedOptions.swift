@@ -1,5 +1,6 @@
 import ArgumentParser
 import GraftBatching
+import GraftDatasets
 import GraftLayers
 import GraftRecipes
 import GraftTensors
@@ -16,9 +17,22 @@ struct SharedOptions: ParsableArguments {
     if let threads, threads < 1 { throw ValidationError("--threads: is \(threads); it must be at least 1") }
   }
 
+  /// Says on standard error what was noticed.
+  func say(_ notes: DataNotes) {
+    guard !quiet else { return }
+    for note in notes.all { Console.note("note: \(note)") }
+  }
+
   /// Puts the settings into effect.
   func apply() {
     if let threads { Threads.count = threads }
+  }
+}
+
+/// Checks the length of the windows that long texts are read in.
+enum LengthOption {
+  static func check(_ length: Int?) throws {
+    if let length, length < 2 { throw ValidationError("--max-length: \(length) leaves nothing to predict; choose 2 or more") }
   }
 }
 

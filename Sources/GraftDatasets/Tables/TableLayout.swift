@@ -1,0 +1,40 @@
+import GraftConfiguration
+
+/// How a table of text is written: what is nil, its extension says.
+public struct TableLayout: Sendable, Equatable {
+  /// What stands between two fields: a comma in `.csv`, a tab in `.tsv`.
+  public var delimiter: UInt8?
+  /// Whether quotes enclose fields: in `.csv` they do, in `.tsv` they are part of the text.
+  public var quoting: TableQuoting?
+  /// Whether the first row names the columns; they are called `1`, `2` and so on where it does not.
+  public var hasHeader: Bool
+
+  public init(delimiter: UInt8? = nil, quoting: TableQuoting? = nil, hasHeader: Bool = true) {
+    (self.delimiter, self.quoting, self.hasHeader) = (delimiter, quoting, hasHeader)
+  }
+
+  /// The layout of `.tsv` files, of which hardly any writer quotes.
+  static let tabs = TableLayout(delimiter: UInt8(ascii: "\t"), quoting: TableQuoting.none)
+  /// The layout of `.csv` files (RFC 4180).
+  static let commas = TableLayout(delimiter: UInt8(ascii: ","), quoting: .csv)
+
+  /// The same, with what it leaves open taken from `standard`.
+  func filled(from standard: TableLayout) -> TableLayout {
+    TableLayout(delimiter: delimiter ?? standard.delimiter, quoting: quoting ?? standard.quoting, hasHeader: hasHeader)
+  }
+
+  /// The byte of a delimiter as people write it: one ASCII character, or the name of the tab.
+  public static func delimiter(named name: String) -> UInt8? {
+    if name == "\\t" || name == "tab" { return UInt8(ascii: "\t") }
+    guard name.utf8.count == 1, let byte = name.utf8.first, byte < 0x80, !"\"\r\n".utf8.contains(byte) else { return nil }
+    return byte
+  }
+}
+
+/// What quotes mean in a table.
+public enum TableQuoting: String, ConfigChoice {
+  /// They are part of the text.
+  case none
+  /// They enclose fields that may hold delimiters and line ends; a doubled one is one (RFC 4180).
+  case csv
+}

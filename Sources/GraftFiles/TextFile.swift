@@ -1,0 +1,43 @@
+import Foundation
+
+/// Reads text files: UTF-8, with or without a byte order mark, whoever wrote them.
+public enum TextFile {
+  /// The text of a file, without its byte order mark.
+  ///
+  /// - Throws: `InputFileError`, with the line of a byte that is not UTF-8.
+  public static func text(of path: String) throws(InputFileError) -> String {
+    String(decoding: try bytes(of: path), as: UTF8.self)
+  }
+
+  /// The bytes of a text file, checked to be UTF-8, without its byte order mark.
+  ///
+  /// - Throws: `InputFileError`, with the line of a byte that is not UTF-8.
+  public static func bytes(of path: String) throws(InputFileError) -> ArraySlice<UInt8> {
+    let bytes = withoutMark([UInt8](try InputFile.bytes(of: path))[...])
+    if let bad = firstInvalidByte(of: bytes) {
+      let line = bytes[..<bad].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+      throw InputFileError(path, .notUTF8(byte: bytes[bad], line: line))
+    }
+    return bytes
+  }
+
+  /// The same bytes without the byte order mark that some editors put in front of a text.
+  public static func withoutMark<Bytes: RandomAccessCollection<UInt8>>(_ bytes: Bytes) -> Bytes.SubSequence {
+    bytes.dropFirst(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0)
+  }
+
+  /// The index of the first byte that no UTF-8 text has there; nil for UTF-8 text.
+  private static func firstInvalidByte(of bytes: ArraySlice<UInt8>) -> Int? {
+    guard String(validating: bytes, as: UTF8.self) == nil else { return nil }
+    var decoder = UTF8.ForwardParser()
+    var iterator = bytes.makeIterator()
+    var position = bytes.startIndex
+    while true {
+      switch decoder.parseScalar(from: &iterator) {
+      case .valid(let scalar): position += scalar.count
+      case .emptyInput: return nil
+      case .error: return position
+      }
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import GraftLayers
+import GraftTensors
+
+/// A checkpoint whose classifier is for another number of labels than it is to have now: that layer is drawn anew.
+final class ReplacedHead: WeightSource {
+  private let checkpoint: any WeightSource
+  private let hidden: Set<String>
+
+  /// The modules that the families' outputs are called.
+  private static let outputs = ["classifier", "classifier.out_proj", "score", "cls.seq_relationship"]
+
+  /// - Parameter labels: how many labels there are to be.
+  /// - Returns: nil where the checkpoint has no classifier, or one of as many.
+  init?(_ checkpoint: any WeightSource, labels: Int) throws {
+    let hidden = try Self.outputs.filter { output in
+      let name = output + ".weight"
+      return checkpoint.contains(name) ? try checkpoint.tensor(name).shape[0] != labels : false
+    }
+    guard !hidden.isEmpty else { return nil }
+    self.checkpoint = checkpoint
+    self.hidden = Set(hidden.flatMap { [$0 + ".weight", $0 + ".bias"] })
+  }
+
+  var name: String { checkpoint.name }
+  var tensorNames: [String] { checkpoint.tensorNames.filter { !hidden.contains($0) } }
+  func contains(_ name: String) -> Bool { !hidden.contains(name) && checkpoint.contains(name) }
+  func tensor(_ name: String) throws -> Tensor { try checkpoint.tensor(name) }
+}
