@@ -75,6 +75,16 @@ struct Graft {
   }
 }
 
+extension URL {
+  /// Writes a text file into the folder.
+  /// - Returns: its path.
+  func write(_ text: String, _ name: String) throws -> String {
+    let file = appending(path: name)
+    try Data(text.utf8).write(to: file)
+    return file.path
+  }
+}
+
 /// A tiny Llama with the seedling's tokenizer, made once by the program itself.
 enum TinyModel {
   static let data = """
