@@ -1,4 +1,5 @@
 import GraftConfiguration
+import GraftDatasets
 
 /// A value that cannot be.
 struct RecipeProblem {
@@ -115,6 +116,16 @@ extension Recipe.Data {
     if eval?.paths.isEmpty == true {
       problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key"))
     }
+    for (file, weight) in (train?.weights ?? [:]).sorted(by: { $0.key < $1.key }) where !(weight > 0 && weight <= 1000) {
+      problems.append(RecipeProblem("data.train", "\(file): the weight \(weight) is not above 0 and at most 1000", "write how often an epoch draws it"))
+    }
+    if let paths = train?.paths, train?.weights.isEmpty == false, Set(paths).count < paths.count {
+      problems.append(RecipeProblem("data.train", "a file is named twice beside weights", "name it once, with the weight that is meant"))
+    }
+    for (key, list) in [("data.eval", eval), ("data.forgetting", forgetting)] where list?.weights.isEmpty == false {
+      problems.append(RecipeProblem(key, "files that are not trained on have no weight", "write the path alone"))
+    }
+    problems += columnProblems()
     if let share = evalFraction, !(share > 0 && share < 1) {
       problems.append(
         RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
@@ -130,6 +141,15 @@ extension Recipe.Data {
       problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
     }
     return problems
+  }
+}
+
+extension Recipe.Data {
+  /// Names in `columns` that no format has.
+  private func columnProblems() -> [RecipeProblem] {
+    columns.keys.sorted().filter { !DataFormat.allColumns.contains($0) }.map { name in
+      RecipeProblem("data.columns.\(name)", "no format has a column of this name", NearestName.advice(for: name, among: DataFormat.allColumns))
+    }
   }
 }
 

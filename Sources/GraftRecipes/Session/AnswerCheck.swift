@@ -33,7 +33,7 @@ struct AnswerCheck {
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
-    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.encode($0.0)) }.filter { !$0.2.isEmpty }
+    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0)) }.filter { !$0.2.isEmpty }
   }
 
   /// - Throws: `SessionError` where the model's logits are not finite.

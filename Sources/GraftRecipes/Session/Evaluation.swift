@@ -8,7 +8,7 @@ extension ModelSession {
   ///
   /// - Parameter maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
   public func evaluate(_ path: String, maxLength: Int? = nil) throws -> [(name: String, value: Double)] {
-    let records = try DataFile.records(of: path)
+    let records = try records(of: path)
     guard let first = records.first else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     guard let model = model as? any TrainableModel else {
       throw SessionError(.usage, "\(self.path): \(task.rawValue) is not supported by eval")

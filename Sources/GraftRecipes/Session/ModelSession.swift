@@ -42,9 +42,12 @@ public final class ModelSession {
   public let adapters: AdapterSet
   /// A classifier's labels, as the adapter that was trained with them or the checkpoint has them; nil for any other model.
   public let labelScheme: LabelScheme?
-  /// What was noticed while data was read.
+  /// What the columns of data files are called, and the roles of their messages.
+  public var layout = RecordLayout(), roles: [String: String] = [:]
+  /// What is to be said of the data that was read.
   public let notes = DataNotes()
   private var loadedTokenizer: Tokenizer?
+  private let adapterPaths: [String]
 
   /// - Parameters:
   ///   - adapters: files or directories of adapters, which are put on together.
@@ -59,6 +62,7 @@ public final class ModelSession {
     frozenType: DType = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     self.path = path
+    adapterPaths = adapters.map(\.path)
     let configuration = try Checkpoint.configuration(in: path)
     let files = try adapters.map { try AdapterFile.read($0.path) }
     var parts = try zip(files, adapters).map { (adapter: try $0.adapter(), weight: $1.weight, path: $1.path) }
@@ -109,15 +113,18 @@ public final class ModelSession {
 
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
-    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
+    let tokenizer = try newTokens?.extended.tokenizer ?? AdapterTokenizer.tokenizer(ofModel: path, adapters: adapterPaths, notes: notes)
     loadedTokenizer = tokenizer
     return tokenizer
   }
 
   /// An encoder of data for this model; nothing is cut.
   func encoder() throws -> ExampleEncoder {
-    try DataPreparation.encoder(try tokenizer(), for: model, task: task, labels: labelScheme)
+    try DataPreparation.encoder(try tokenizer(), for: model, task: task, labels: labelScheme, roles: roles, notes: notes)
   }
+
+  /// The records of a data file under our names for their columns.
+  func records(of path: String) throws -> [DataRecord] { try DataPreparation.records(of: [path], layout: layout, notes: notes) }
 
   /// Hashing every weight takes time: only what the adapter recorded is computed.
   private func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {

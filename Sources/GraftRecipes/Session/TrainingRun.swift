@@ -57,10 +57,11 @@ public final class TrainingRun {
   /// A classifier's labels.
   let labels: LabelScheme?
   private let labelNote: String?
-  private let dataNotes = DataNotes()
   private let crossEntropy: CrossEntropyOptions
   let train: EncodedDataset, evaluation: EncodedDataset?
   private let encoder: ExampleEncoder, format: DataFormat
+  /// What is to be said of the data.
+  private let dataNotes = DataNotes()
   let answers: AnswerCheck?
   let plan: BatchPlan
   let optimizer: Optimizer
@@ -88,7 +89,7 @@ public final class TrainingRun {
     self.recipe = recipe
     self.output = output
     try Self.requireSupport(for: recipe)
-    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.tableLayout)
+    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: dataNotes)
     let decided = try DataPreparation.labels(recipe, records: records)
     (labels, labelNote) = (decided?.scheme, decided?.note)
     crossEntropy = try recipe.crossEntropy(for: labels)
@@ -102,7 +103,8 @@ public final class TrainingRun {
     encoder = try DataPreparation.encoder(
       tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format, maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
-      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence)
+      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence, roles: recipe.data.roles,
+      notes: dataNotes)
     var trainRecords = records, heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
@@ -110,13 +112,12 @@ public final class TrainingRun {
     if let given {
       (trainRecords, heldRecords) = (given.train, given.held)
     } else if let eval = recipe.data.eval {
-      heldRecords = try DataPreparation.records(of: eval.paths, layout: recipe.data.tableLayout)
+      heldRecords = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: dataNotes)
     } else if let fraction = recipe.data.evalFraction, !splitsWindows {
       let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: seed)
       trainRecords = split.train.map { records[$0] }
       heldRecords = split.held.map { records[$0] }
     }
-    dataNotes.sayLongRows(records)
     guard !trainRecords.isEmpty else {
       throw SessionError(.data, "data.train: \((recipe.data.train?.paths ?? []).joined(separator: ", ")) holds no records; add at least one")
     }
@@ -125,11 +126,14 @@ public final class TrainingRun {
     if let fraction = recipe.data.evalFraction, splitsWindows {
       let whole = trainData
       let split = try SeededSplit.indices(count: whole.examples.count, fraction: fraction, seed: seed)
-      trainData.examples = split.train.map { whole.examples[$0] }
+      trainData = whole.choosing(split.train)
       heldData = EncodedDataset(examples: split.held.map { whole.examples[$0] }, report: EncodingReport())
     }
+    try DataPreparation.check(trainData.examples, of: trainRecords, for: model)
+    if let mixture = recipe.data.mixture {
+      trainData = trainData.choosing(mixture.indices(of: trainData.records.map { trainRecords[$0].file }, seed: seed))
+    }
     (train, evaluation) = (trainData, heldData)
-    try DataPreparation.check(train.examples, of: trainRecords, for: model)
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(

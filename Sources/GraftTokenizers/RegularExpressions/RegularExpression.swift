@@ -1,13 +1,18 @@
 /// A pattern that splits or rewrites text, with the meaning that Oniguruma gives it.
 struct RegularExpression: Sendable {
   private let program: RegularExpressionProgram
+  /// The fewest scalars of a match.
+  let minimumLength: Int
 
   init(_ pattern: String) throws(RegularExpressionError) {
-    program = try RegularExpressionProgram(RegularExpressionParser.parse(pattern))
+    let syntax = try RegularExpressionParser.parse(pattern)
+    minimumLength = syntax.minimumLength
+    program = try RegularExpressionProgram(syntax)
   }
 
   /// A pattern that matches exactly `text`.
   init(literal text: String) throws(RegularExpressionError) {
+    minimumLength = text.unicodeScalars.count
     program = try RegularExpressionProgram(
       .sequence(text.unicodeScalars.map { .scalar(ScalarSet($0.value)) }))
   }

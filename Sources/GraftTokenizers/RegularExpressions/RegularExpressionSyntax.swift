@@ -33,6 +33,18 @@ indirect enum RegularExpressionSyntax: Sendable {
     }
   }
 
+  /// The fewest scalars that it consumes.
+  var minimumLength: Int {
+    switch self {
+    case .empty, .lookAhead, .lookBehind, .assertion: 0
+    case .scalar: 1
+    case .atomic(let body): body.minimumLength
+    case .repetition(let body, let minimum, _, _): body.minimumLength.multipliedReportingOverflow(by: minimum).partialValue
+    case .sequence(let parts): parts.reduce(0) { $0 &+ $1.minimumLength }
+    case .alternatives(let parts): parts.map(\.minimumLength).min() ?? 0
+    }
+  }
+
   /// How many scalars it always consumes, `nil` when that varies.
   var length: Int? {
     switch self {

@@ -19,6 +19,7 @@ struct Generate: ParsableCommand {
   @OptionGroup var beams: BeamOptions
   @Flag(help: "Print text as it is written, one prompt after another; always on for a single prompt on a terminal.") var stream = false
   @Flag(help: "Print one JSON line a prompt: its new tokens, and their text up to a stop string.") var json = false
+  @OptionGroup var layout: LayoutOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -36,9 +37,11 @@ struct Generate: ParsableCommand {
     shared.apply()
     if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
+    layout.apply(to: session)
     var settings = sampling.settings(maxNewTokens: maxNewTokens)
     settings.beams = beams.settings
     let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
+    shared.say(session.notes)
     if !json, beams.numBeams == 1, stream || (prompt != nil && Console.outputIsTerminal) {
       noteCuts(in: try streamedAnswers(to: prompts, settings, session))
       return

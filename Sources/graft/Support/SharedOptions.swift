@@ -1,6 +1,5 @@
 import ArgumentParser
 import GraftBatching
-import GraftDatasets
 import GraftLayers
 import GraftRecipes
 import GraftTensors
@@ -15,12 +14,6 @@ struct SharedOptions: ParsableArguments {
 
   func validate() throws {
     if let threads, threads < 1 { throw ValidationError("--threads: is \(threads); it must be at least 1") }
-  }
-
-  /// Says on standard error what was noticed.
-  func say(_ notes: DataNotes) {
-    guard !quiet else { return }
-    for note in notes.all { Console.note("note: \(note)") }
   }
 
   /// Puts the settings into effect.

@@ -147,6 +147,29 @@ import Testing
     #expect(message(Self.minimal + "training: {num_epochs: null, max_steps: 3}") == "no error")
   }
 
+  @Test func filesHaveWeightsAndColumnsNames() throws {
+    let yaml = """
+      model: {path: m}
+      data:
+        train: [{path: a.jsonl, weight: 2}, b.jsonl, {path: c.jsonl, weight: 0.5}]
+        columns: {prompt: question, completion: answer}
+        roles: {human: user}
+      """
+    let recipe = try recipe(yaml)
+    #expect(recipe.data.train?.paths == ["a.jsonl", "b.jsonl", "c.jsonl"])
+    #expect(recipe.data.train?.weights == ["a.jsonl": 2, "c.jsonl": 0.5])
+    #expect(recipe.data.columns == ["prompt": "question", "completion": "answer"] && recipe.data.roles == ["human": "user"])
+    // A resolved recipe says the same.
+    #expect(try Recipe(yaml: recipe.rendered(), file: "r.yaml") == recipe)
+    func refused(_ train: String) -> String { message("model: {path: m}\ndata:\n  train: \(train)\n") }
+    #expect(refused("[{path: a, weight: 0}]").hasPrefix("r.yaml:3: data.train: a: the weight 0.0 is not above 0"))
+    #expect(refused("[{path: a, wieght: 2}]").contains("unknown key; did you mean 'weight'?"))
+    #expect(refused("[{path: a, weight: 2}, a]").contains("named twice"))
+    #expect(refused("{path: a, weight: 2}").contains("expected a list"))
+    #expect(message("model: {path: m}\ndata: {train: a, eval: [{path: b, weight: 2}]}").contains("data.eval: files that are not trained on"))
+    #expect(message("model: {path: m}\ndata: {train: a, columns: {promt: q}}").hasSuffix("did you mean 'prompt'?"))
+  }
+
   @Test func overridesStandAboveTheFile() throws {
     let recipe = try recipe(
       Self.minimal + "training: {num_epochs: 2}\n", "training.max_steps=7", "method.r=4",
