@@ -163,4 +163,15 @@ import Testing
     // A model of one segment has none to tell apart.
     #expect(try logits(nil, segments: 1).contains("logits"))
   }
+
+  @Test func aTableWithoutAHeaderIsReadByItsColumnsNumbers() throws {
+    let data = try folder.write("1;good film\n0;bad film\n", "d.csv")
+    let layout = ["data.delimiter=;", "data.header=false", #"data.columns={text: "2", label: "1"}"#]
+    let trained = try train(data, layout[0], layout[1], layout[2])
+    #expect(trained.code == 0 && trained.errors.contains("labels: 2 classes (0, 1)"), "\(trained.errors)")
+    let options = ["--delimiter", ";", "--no-header", "--column", "text=2", "--column", "label=1"]
+    let evaluated = try Graft.run(["eval", "--model", run + "/model", "--data", data, "--json"] + options)
+    #expect(try lines(evaluated)[0]["examples"]?.double == 2)
+    #expect(try Graft.run(["score", "--model", run + "/model", "--data", data, "--delimiter", ";;"]).code == 64)
+  }
 }
