@@ -86,9 +86,9 @@ extension ExampleEncoder {
         file: first.file,
         problem:
           "none of \(records.count) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
-        advice:
-          "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)"
-      )
+        advice: encoder.format == .messages && report.truncatedCount == 0
+          ? "name the assistant's role in data.roles, or give its messages a weight"
+          : "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)")
     }
     return EncodedDataset(examples: examples, records: origins, report: report)
   }

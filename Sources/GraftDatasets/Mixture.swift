@@ -28,3 +28,15 @@ public struct Mixture: Sendable, Equatable {
     return (0..<(passes.max() ?? 0)).flatMap { pass in passes.indices.filter { passes[$0] > pass } }
   }
 }
+
+extension Mixture {
+  /// The examples of an epoch.
+  /// - Parameter records: those that the examples come of.
+  public func drawn(from data: EncodedDataset, of records: [DataRecord], seed: UInt64, notes: DataNotes) -> EncodedDataset {
+    let files = data.records.map { records[$0].file }, drawn = indices(of: files, seed: seed)
+    let counts = { (files: [String]) in files.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 } }
+    let (there, taken) = (counts(files), counts(drawn.map { files[$0] }))
+    for file in there.keys.sorted() { notes.say("an epoch draws \(taken[file] ?? 0) times from \(there[file] ?? 0) examples", of: file) }
+    return data.choosing(drawn)
+  }
+}

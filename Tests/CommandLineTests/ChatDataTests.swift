@@ -65,5 +65,6 @@ import Testing
     let result = try Graft.run("train", recipe.path, "--output", folder.appending(path: "run").path)
     #expect(result.code == 0, "\(result.errors)")
     #expect(result.errors.contains("14 examples"))
+    #expect(result.errors.contains("a.jsonl: an epoch draws 5 times from 10 examples") && result.errors.contains("b.jsonl: an epoch draws 9 times from 3 examples"))
   }
 }

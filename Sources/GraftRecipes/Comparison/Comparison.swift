@@ -33,6 +33,8 @@ public final class Comparison {
   let output: String
   let methods: [Recipe.PlannedMethod]
   public let seeds: [Int]
+  /// What is to be said of the data.
+  public let notes = DataNotes()
   private let base: TrainableBase
   private let labelNote: String?
   private let split: RecordSplit, trialSplit: RecordSplit?
@@ -51,7 +53,7 @@ public final class Comparison {
     methods = try recipe.plannedMethods()
     (self.recipe, self.output) = (recipe, output)
     seeds = recipe.seeds ?? Recipe.defaultSeeds
-    split = try RecordSplit(recipe, seed: seeds[0])
+    split = try RecordSplit(recipe, seed: seeds[0], notes: notes)
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
     let labels = try DataPreparation.labels(recipe, records: split.train + split.held)
     labelNote = labels?.note
@@ -115,7 +117,7 @@ public final class Comparison {
     var record = ComparisonRecord(key: key, name: "untouched base", seed: 0, learningRate: 0)
     var plain = methods[0].recipe(seed: seeds[0])
     plain.method = ["peft_type": "FULL"]
-    let run = try TrainingRun(plain, output: output, resuming: false, sharing: base, split: split)
+    let run = try TrainingRun(plain, output: output, resuming: false, sharing: base, split: split, notes: notes)
     run.delta.detach()
     let scores = try run.exampleScores()
     record.take(scores, answers: Self.keptAnswers)
@@ -171,7 +173,7 @@ public final class Comparison {
   ) throws -> Bool {
     let folder = "\(output)/runs/\(record.folderName)"
     let isResumed = FileManager.default.fileExists(atPath: folder + "/checkpoints")
-    let run = try TrainingRun(recipe, output: folder, resuming: isResumed, sharing: base, split: split)
+    let run = try TrainingRun(recipe, output: folder, resuming: isResumed, sharing: base, split: split, notes: notes)
     defer {
       run.delta.detach()
       // What fits this method's shapes is of no use to the next.

@@ -9,10 +9,10 @@ struct RecordSplit: Sendable {
 
   /// What a recipe's data section says, the same whatever the seeds of its runs.
   /// - Throws: where files cannot be read, nothing is held out, or documents would have to be split.
-  init(_ recipe: Recipe, seed: Int) throws {
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout)
+  init(_ recipe: Recipe, seed: Int, notes: DataNotes) throws {
+    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: notes)
     if let eval = recipe.data.eval {
-      self.init(train: records, held: try DataPreparation.records(of: eval.paths, layout: recipe.data.layout))
+      self.init(train: records, held: try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes))
     } else if let fraction = recipe.data.evalFraction {
       self = try RecordSplit(train: records, held: []).settingAside(fraction, seed: seed)
     } else {

@@ -61,7 +61,7 @@ public final class TrainingRun {
   let train: EncodedDataset, evaluation: EncodedDataset?
   private let encoder: ExampleEncoder, format: DataFormat
   /// What is to be said of the data.
-  private let dataNotes = DataNotes()
+  private let dataNotes: DataNotes
   let answers: AnswerCheck?
   let plan: BatchPlan
   let optimizer: Optimizer
@@ -85,8 +85,11 @@ public final class TrainingRun {
     try self.init(recipe, output: output, resuming: resuming, sharing: nil, split: nil)
   }
 
-  init(_ recipe: Recipe, output: String, resuming: Bool, sharing shared: TrainableBase?, split given: RecordSplit?) throws {
+  init(
+    _ recipe: Recipe, output: String, resuming: Bool, sharing shared: TrainableBase?, split given: RecordSplit?, notes: DataNotes = DataNotes()
+  ) throws {
     self.recipe = recipe
+    dataNotes = notes
     self.output = output
     try Self.requireSupport(for: recipe)
     let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: dataNotes)
@@ -131,7 +134,7 @@ public final class TrainingRun {
     }
     try DataPreparation.check(trainData.examples, of: trainRecords, for: model)
     if let mixture = recipe.data.mixture {
-      trainData = trainData.choosing(mixture.indices(of: trainData.records.map { trainRecords[$0].file }, seed: seed))
+      trainData = mixture.drawn(from: trainData, of: trainRecords, seed: seed, notes: dataNotes)
     }
     (train, evaluation) = (trainData, heldData)
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)

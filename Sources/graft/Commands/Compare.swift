@@ -34,6 +34,7 @@ struct Compare: ParsableCommand {
       throw ExitCode(75)
     }
     reporter.end()
+    shared.say(comparison.notes)
     if json {
       Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
     } else {
