@@ -59,10 +59,10 @@ public final class AtomicDirectory {
 }
 
 /// What a path leads to, symbolic links followed.
-enum FileKind {
+package enum FileKind {
   case file, directory, nothing
 
-  init(of path: String) {
+  package init(of path: String) {
     var status = stat()
     if stat(path, &status) != 0 {
       self = .nothing

@@ -64,7 +64,7 @@ public struct Generator {
 
   /// What the decoder reads first: an encoder-decoder's reads its start token, not the prompt.
   func start(_ prompt: [Int32]) -> [Int32] {
-    (model as? any SequenceToSequenceModel).map { [$0.decoderStartID] } ?? prompt
+    (model as? any SequenceToSequenceModel).map { [$0.generationStartID] } ?? prompt
   }
 
   /// How many tokens can be written before the model has no more positions; the last one needs none.

@@ -11,6 +11,10 @@ public struct ModelDirectory {
   /// The checkpoint's tensors, with the rows of new tokens where there are some.
   public let weights: any WeightSource
   public let configuration: JSON
+  /// `generation_config.json`, where there is one.
+  public let generationConfiguration: JSON?
+  /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.
+  public let endOfSequenceIDs: Set<Int32>
 
   /// - Parameters:
   ///   - path: the directory.
@@ -36,7 +40,13 @@ public struct ModelDirectory {
       weights = checkpoint
     }
     self.configuration = configuration
+    let generationPath = "\(checkpoint.directory)/generation_config.json", startKey = "decoder_start_token_id"
+    generationConfiguration = FileKind(of: generationPath) == .nothing ? nil : try readJSON(generationPath)
+    let generation = ArchitectureConfiguration(generationConfiguration ?? [:], source: generationPath)
+    // What config.json does not say of the start, the other file does.
+    if configuration[startKey] == nil, generation.contains(startKey) { configuration[startKey] = generation.json[startKey] }
     let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
+    endOfSequenceIDs = try generation.tokens("eos_token_id") ?? config.tokens("eos_token_id") ?? []
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
@@ -44,15 +54,8 @@ public struct ModelDirectory {
       source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
     model = try ModelRegistry.build(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
-  }
-
-  /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.
-  public var endOfSequenceIDs: Set<Int32> {
-    let generation = try? readJSON("\(checkpoint.directory)/generation_config.json")
-    for source in [generation, configuration] {
-      guard let value = source?["eos_token_id"], !value.isNull else { continue }
-      return Set((value.array ?? [value]).compactMap { $0.int.map(Int32.init) })
+    if let model = model as? any SequenceToSequenceModel, generation.contains(startKey) {
+      model.generationStartID = Int32(try generation.token(startKey, vocabulary: model.vocabularySize))
     }
-    return []
   }
 }

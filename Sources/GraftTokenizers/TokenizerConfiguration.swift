@@ -68,7 +68,7 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     addsBeginningToken = configuration?["add_bos_token"]?.bool
     addsEndToken = configuration?["add_eos_token"]?.bool
     // Transformers writes about 1e30 where there is no limit.
-    maximumLength = configuration?["model_max_length"]?.int.flatMap { $0 < 1_000_000_000 ? $0 : nil }
+    maximumLength = configuration?["model_max_length"]?.int.flatMap { 1..<1_000_000_000 ~= $0 ? $0 : nil }
     padsLeft = (configuration?["padding_side"]?.string).map { $0 == "left" }
     truncatesLeft = configuration?["truncation_side"]?.string == "left"
     tokenizerClass = configuration?["tokenizer_class"]?.string

@@ -45,6 +45,12 @@ public final class SiteCatalog {
 
   func add(_ site: Site) { sites.append(site) }
 
+  /// The other paths of parameters that modules share, such as that of a head which is tied to the table of tokens.
+  public private(set) var sharedParameters: [(path: String, parameter: Parameter)] = []
+
+  /// Notes that a parameter has another path, too, under which a checkpoint may hold it once more.
+  public func share(_ parameter: Parameter, as path: String) { sharedParameters.append((path, parameter)) }
+
   public func parameter(_ path: String) -> Parameter? { parameterIndex[path].map { parameters[$0] } }
 
   /// The parameters of the module at `path`: its own and those of modules inside it.

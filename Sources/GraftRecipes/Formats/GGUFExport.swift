@@ -14,7 +14,7 @@ extension AdapterOperations {
     let file = try AdapterFile.read(adapter), stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
     let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
-    if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.configuration.json), for: adapter) }
+    if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.json), for: adapter) }
     guard let architecture = try family?.architecture ?? file.base?.modelType.map({ try GGUFFamily.architecture(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")
     }

@@ -16,7 +16,7 @@ extension Recipe {
     /// LoRA+: the peak learning rate of embeddings' factors.
     public var loraplusLrEmbedding = 1e-6
     public var optimizer = OptimizerName.adamw
-    public var betas = [0.9, 0.999]
+    public var betas = Self.defaultBetas
     public var epsilon = 1e-8
     public var weightDecay = 0.0
     public var lrScheduler = SchedulerName.cosine
@@ -36,6 +36,8 @@ extension Recipe {
     /// Nil keeps every checkpoint.
     public var saveTotalLimit: Int? = 2
     public var earlyStoppingPatience: Int?
+
+    static let defaultBetas = [0.9, 0.999]
 
     public init() {}
 

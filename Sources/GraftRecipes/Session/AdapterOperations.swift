@@ -103,14 +103,16 @@ public enum AdapterOperations {
     _ model: any Model, base: ModelDirectory, task: LearningTask, labels: LabelScheme?, tokenizer: JSON? = nil, dtype: DType?, to output: String
   ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
+    func storedName(of path: String) -> String? { ([path] + ModelRegistry.aliases(of: path)).first(where: checkpoint.contains) }
     let owners = Dictionary(
-      catalog.parameters.map { parameter in
-        (([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: checkpoint.contains) ?? parameter.path, parameter)
-      }) { first, _ in first }
+      catalog.parameters.map { (storedName(of: $0.path) ?? $0.path, $0) }
+        + catalog.sharedParameters.compactMap { path, parameter in storedName(of: path).map { ($0, parameter) } }
+    ) { first, _ in first }
     let stored = Set(checkpoint.descriptions.map(\.name)), isGrown = base.weights !== checkpoint
     let added = owners.filter { !stored.contains($0.key) }.map { TensorDescription(name: $0.key, of: $0.value.value) }
     // Beside a new head the rest goes by its full names, too: a checkpoint of a bare encoder leaves out their prefix.
-    func name(_ stored: String) -> String { added.isEmpty ? stored : owners[stored]?.path ?? stored }
+    let paths = Dictionary(catalog.parameters.map { (storedName(of: $0.path) ?? $0.path, $0.path) }) { first, _ in first }
+    func name(_ stored: String) -> String { added.isEmpty ? stored : paths[stored] ?? stored }
     let storedNames = Dictionary(stored.map { (name($0), $0) }) { first, _ in first }
     let descriptions = try checkpoint.descriptions.map { description in
       TensorDescription(

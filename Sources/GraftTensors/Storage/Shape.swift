@@ -31,6 +31,17 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
+  /// `elementCount` of lengths that a file or a person chose; nil where it overflows.
+  public var checkedElementCount: Int? {
+    var product = 1
+    for axis in 0..<rank {
+      let (next, overflow) = product.multipliedReportingOverflow(by: lengths[axis])
+      guard !overflow else { return nil }
+      product = next
+    }
+    return product
+  }
+
   /// The length of the innermost axis, 1 for a scalar.
   public var columns: Int { rank == 0 ? 1 : lengths[rank - 1] }
 
