@@ -57,9 +57,13 @@ public enum PEFTDirectory {
 
   /// Writes an adapter as PEFT reads it. What PEFT's files have no place for (`reparam`, `training`) is left out.
   ///
-  /// - Parameter baseModelName: for `base_model_name_or_path`, where the configuration has none.
+  /// - Parameters:
+  ///   - baseModelName: for `base_model_name_or_path`, where the configuration has none.
+  ///   - replacement: which existing directory makes way.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`.
-  public static func write(_ adapter: StoredAdapter, baseModelName: String? = nil, to directory: String) throws {
+  public static func write(
+    _ adapter: StoredAdapter, baseModelName: String? = nil, to directory: String, replacing replacement: AtomicDirectory.Replacement = .none
+  ) throws {
     var configuration = adapter.configuration
     configuration["peft_type"] = .string(adapter.peftType)
     configuration["task_type"] = adapter.taskType.map(JSON.string) ?? .null
@@ -68,7 +72,7 @@ public enum PEFTDirectory {
     if configuration["base_model_name_or_path"]?.string == nil {
       configuration["base_model_name_or_path"] = baseModelName.map(JSON.string) ?? .null
     }
-    let output = try AtomicDirectory(at: directory)
+    let output = try AtomicDirectory(at: directory, replacing: replacement)
     do {
       let tensors = (adapter.tensors + adapter.head).map { (name: $0.name, tensor: $0.tensor) }
       try SafetensorsWriter.write(tensors, to: "\(output.temporaryPath)/\(weightsName)")
@@ -80,6 +84,9 @@ public enum PEFTDirectory {
       throw error.moved(from: output.temporaryPath, to: output.path)
     }
   }
+
+  /// What `--overwrite` lets an export replace: a directory that holds nothing but an adapter of PEFT's.
+  public static let replaceable = AtomicDirectory.Replacement.holding { [configurationName, weightsName, picklesName].contains($0) }
 
   /// Older files end DoRA's vector with ".weight".
   private static func normalized(_ name: String) -> String {

@@ -9,29 +9,42 @@ import GraftTensors
 /// What is done with adapters besides training and running them.
 public enum AdapterOperations {
   /// Writes an adapter in PEFT's format.
-  public static func exportPEFT(_ adapter: String, to output: String) throws {
+  /// - Parameter overwrites: whether an earlier export makes way.
+  public static func exportPEFT(_ adapter: String, to output: String, overwrites: Bool = false) throws {
+    let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: PEFTDirectory.replaceable)
     let file = try AdapterFile.read(adapter)
-    try PEFTDirectory.write(try file.adapter(), baseModelName: file.base?.name, to: output)
+    try PEFTDirectory.write(try file.adapter(), baseModelName: file.base?.name, to: output, replacing: replacement)
   }
 
   /// Writes a bottleneck adapter as AdapterHub's library reads it.
+  /// - Parameter overwrites: whether an earlier export makes way.
   /// - Throws: `SessionError` for another method.
-  public static func exportAdapterHub(_ adapter: String, to output: String) throws {
+  public static func exportAdapterHub(_ adapter: String, to output: String, overwrites: Bool = false) throws {
+    let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: AdapterHubDirectory.replaceable)
     let file = try AdapterFile.read(adapter), stored = try file.adapter()
     guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? BottleneckAdapter else {
       throw SessionError(.data, "\(adapter): \(stored.peftType) has no place in an AdapterHub directory, which is for ADAPTER; use --format peft")
     }
-    try AdapterHubDirectory.write(stored, method: try method.adapterHubConfiguration(), base: file.base, name: stored.name, to: output)
+    try AdapterHubDirectory.write(
+      stored, method: try method.adapterHubConfiguration(), base: file.base, name: stored.name, to: output, replacing: replacement)
   }
 
   /// Writes an adapter in our own format.
   public static func exportHDF5(_ adapter: String, to output: String) throws {
+    try OutputPlace.file(output, apartFrom: [adapter])
     try AdapterArchive.write(try AdapterFile.read(adapter), to: output)
   }
 
   /// Writes the weighted sum of LoRA adapters as one adapter: an HDF5 file where the name ends with `.h5`, else a PEFT directory.
+  /// - Parameter overwrites: whether an earlier export makes way.
   /// - Throws: `SessionError` for adapters of different bases or tasks, and what reading, combining and writing throw.
-  public static func combine(_ adapters: [WeightedAdapter], by combination: AdapterCombination, to output: String) throws {
+  public static func combine(
+    _ adapters: [WeightedAdapter], by combination: AdapterCombination, to output: String, overwrites: Bool = false
+  ) throws {
+    let inputs = adapters.map(\.path), isFile = output.hasSuffix(".h5")
+    if isFile { try OutputPlace.file(output, apartFrom: inputs) }
+    let replacement = isFile
+      ? .none : try OutputPlace.directory(output, apartFrom: inputs, overwrites: overwrites, replaceable: PEFTDirectory.replaceable)
     let files = try adapters.map { try AdapterFile.read($0.path) }
     let bases = files.compactMap(\.base)
     for (file, base) in zip(files, bases) {
@@ -39,10 +52,10 @@ public enum AdapterOperations {
       throw SessionError(.data, "\(file.location): belongs to another base than \(adapters[0].path): \(difference)")
     }
     let combined = try combination.combine(try zip(files, adapters).map { (try $0.adapter(), $1.weight) })
-    if output.hasSuffix(".h5") {
+    if isFile {
       try AdapterArchive.write(AdapterFile(base: bases.first, adapters: [combined]), to: output)
     } else {
-      try PEFTDirectory.write(combined, baseModelName: bases.first?.name, to: output)
+      try PEFTDirectory.write(combined, baseModelName: bases.first?.name, to: output, replacing: replacement)
     }
   }
 
@@ -69,12 +82,19 @@ public enum AdapterOperations {
   ///   - combination: how several LoRA adapters become one first; nil adds up exactly what they change.
   ///   - dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each tensor as
   ///     the base stores it.
+  ///   - overwrites: whether an earlier result makes way.
   /// - Throws: `SessionError` where that difference is beyond rounding, or the format has no place for the model.
   @discardableResult
   public static func merge(
     model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String,
-    format: MergedFormat = .directory, dtype: DType? = .float32, ignoresFingerprint: Bool = false
+    format: MergedFormat = .directory, dtype: DType? = .float32, ignoresFingerprint: Bool = false, overwrites: Bool = false
   ) throws -> MergeReport {
+    let inputs = [model] + adapters.map(\.path)
+    if format == .gguf { try OutputPlace.file(output, apartFrom: inputs) }
+    let replacement = format == .gguf
+      ? .none
+      : try OutputPlace.directory(
+        output, apartFrom: inputs, overwrites: overwrites, replaceable: try ModelDirectoryWriter.replaceable(copyingFilesFrom: model))
     let session = try ModelSession(model: model, adapters: adapters, combination: combination, ignoresFingerprint: ignoresFingerprint)
     let adapted = try probe(session)
     try session.adapters.merge()
@@ -88,7 +108,7 @@ public enum AdapterOperations {
     case .directory:
       try write(
         session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json,
-        dtype: dtype, to: output)
+        dtype: dtype, to: output, replacing: replacement)
       return MergeReport(difference: difference, notes: [])
     case .gguf: return MergeReport(difference: difference, notes: try writeGGUF(session, dtype: dtype ?? .float32, to: output))
     }
@@ -98,8 +118,10 @@ public enum AdapterOperations {
   /// - Parameters:
   ///   - labels: the names of a classifier's labels.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
+  ///   - replacement: which existing directory makes way.
   static func write(
-    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, dtype: DType?, to output: String
+    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, dtype: DType?, to output: String,
+    replacing replacement: AtomicDirectory.Replacement
   ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
     let owners = Dictionary(
@@ -121,7 +143,7 @@ public enum AdapterOperations {
       configuration[configuration["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(dtype.description)
     }
     record(model, task: task, labels: labels, in: &configuration)
-    try ModelDirectoryWriter(directory: output).write(
+    try ModelDirectoryWriter(directory: output, replacing: replacement).write(
       descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer
     ) { description in
       let name = storedNames[description.name] ?? description.name

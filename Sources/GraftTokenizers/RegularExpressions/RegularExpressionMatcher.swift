@@ -1,4 +1,8 @@
 /// Runs a program over UTF-8 by backtracking, as Oniguruma and Perl define their patterns.
+///
+/// Where a text makes it go back often, it remembers the choices that have led nowhere and tries none of them again: `(a+)+$` and its
+/// like then take a time in proportion to the text (Davis et al. 2021, "Using selective memoization to defeat regular expression
+/// denial of service"). Patterns here have no groups to refer back to, so that where a choice leads depends on its place alone.
 struct RegularExpressionMatcher {
   private struct Frame {
     enum Kind: UInt8 {
@@ -12,6 +16,8 @@ struct RegularExpressionMatcher {
       case longerRun
       /// Restores register `limit`.
       case register
+      /// Everything that instruction `target` can do at `position` has been tried in vain.
+      case failure
     }
 
     var kind: Kind
@@ -27,6 +33,12 @@ struct RegularExpressionMatcher {
   private let branches: UnsafeBufferPointer<RegularExpressionProgram.Branch>
   private var stack: [Frame] = []
   private var registers: [Int]
+  /// How often it went back since the last match.
+  private var returns = 0
+  private var failures: FailureMemory?
+
+  /// More returns than patterns of tokenizers make for one match.
+  private static let manyReturns = 10_000
 
   /// Lends `body` a matcher for `text`.
   static func with<Result>(
@@ -50,7 +62,9 @@ struct RegularExpressionMatcher {
   /// Where a match that starts at `start` ends, `nil` if there is none.
   mutating func matchEnd(from start: Int) -> Int? {
     stack.removeAll(keepingCapacity: true)
-    return run(0, start)
+    guard let end = run(0, start) else { return nil }
+    returns = 0
+    return end
   }
 
   private mutating func run(_ entry: Int32, _ start: Int) -> Int? {
@@ -65,13 +79,17 @@ struct RegularExpressionMatcher {
         matches = consume(instruction.a, &position)
         next += 1
       case .run:
-        matches = runSet(instruction, at: next, &position)
+        matches = mayLead(next, position) && runSet(instruction, at: next, &position)
         next += 1
       case .split:
+        guard mayLead(next, position) else {
+          matches = false
+          break
+        }
         stack.append(Frame(kind: .resume, target: instruction.b, position: position, limit: 0))
         next = Int(instruction.a)
       case .branches:
-        matches = takeBranch(instruction, from: 0, position, at: &next)
+        matches = mayLead(next, position) && takeBranch(instruction, from: 0, position, at: &next)
       case .jump:
         next = Int(instruction.a)
       case .atomic:
@@ -109,9 +127,34 @@ struct RegularExpressionMatcher {
     return end
   }
 
+  /// Whether a choice has not yet been tried in vain; its failure will be remembered.
+  @inline(__always)
+  private mutating func mayLead(_ instruction: Int, _ position: Int) -> Bool {
+    failures == nil ? true : mayLeadByMemory(instruction, position)
+  }
+
+  @inline(never)
+  private mutating func mayLeadByMemory(_ instruction: Int, _ position: Int) -> Bool {
+    guard let failures, !failures.contains(instruction, position, registers) else { return false }
+    stack.append(Frame(kind: .failure, target: Int32(instruction), position: position, limit: 0))
+    return true
+  }
+
+  @inline(never)
+  private mutating func remember(_ frame: Frame) {
+    let instruction = code[Int(frame.target)]
+    failures?.insert(Int(frame.target), frame.position, registers)
+    // A run from further on has the same ends to offer, but fewer of them.
+    guard instruction.operation == .run, instruction.c == Int32(RegularExpressionSyntax.unlimited) else { return }
+    var position = frame.position
+    while consume(instruction.a, &position), failures?.insertUnregistered(Int(frame.target), position) == true {}
+  }
+
   /// Goes back to the last choice above `base`; `false` when there is none left.
   @inline(__always)
   private mutating func backtrack(to base: Int, _ next: inout Int, _ position: inout Int) -> Bool {
+    returns &+= 1
+    if returns == Self.manyReturns, failures == nil { failures = FailureMemory() }
     while stack.count > base {
       let top = stack.count - 1
       let frame = stack[top]
@@ -145,6 +188,9 @@ struct RegularExpressionMatcher {
       case .register:
         stack.removeLast()
         registers[frame.limit] = frame.position
+      case .failure:
+        stack.removeLast()
+        remember(frame)
       }
     }
     return false
@@ -264,5 +310,45 @@ struct RegularExpressionMatcher {
     let before = position > 0 && ScalarSet.loneWord.contains(text.scalar(before: position))
     let after = position < text.count && ScalarSet.loneWord.contains(decodeScalar(text, at: position).scalar)
     return before != after
+  }
+}
+
+/// The choices of a program that led nowhere on a text.
+///
+/// A loop whose body may be empty goes on or not as its register is the present position or not: that belongs to a choice's place.
+private struct FailureMemory {
+  private struct Place: Hashable {
+    let instruction: Int32
+    let position: Int
+    let emptyLoops: UInt64
+  }
+
+  private var places: Set<Place> = []
+
+  /// What is remembered at most; beyond that only time is lost.
+  private static let limit = 4_000_000
+
+  private static func emptyLoops(_ registers: [Int], _ position: Int) -> UInt64? {
+    var mask: UInt64 = 0
+    for (index, noted) in registers.enumerated() where noted == position {
+      guard index < 64 else { return nil }
+      mask |= 1 << UInt64(index)
+    }
+    return mask
+  }
+
+  func contains(_ instruction: Int, _ position: Int, _ registers: [Int]) -> Bool {
+    guard let loops = Self.emptyLoops(registers, position) else { return false }
+    return places.contains(Place(instruction: Int32(instruction), position: position, emptyLoops: loops))
+  }
+
+  mutating func insert(_ instruction: Int, _ position: Int, _ registers: [Int]) {
+    guard places.count < Self.limit, let loops = Self.emptyLoops(registers, position) else { return }
+    places.insert(Place(instruction: Int32(instruction), position: position, emptyLoops: loops))
+  }
+
+  /// Remembers a choice within no loop that could be empty. Answers whether it is news.
+  mutating func insertUnregistered(_ instruction: Int, _ position: Int) -> Bool {
+    places.count < Self.limit && places.insert(Place(instruction: Int32(instruction), position: position, emptyLoops: 0)).inserted
   }
 }
