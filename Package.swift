@@ -42,7 +42,9 @@ let package = Package(
     .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine
-    .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+    .target(
+      name: "GraftAdapters",
+      dependencies: ["GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),

@@ -1,3 +1,5 @@
+import GraftJSON
+
 /// What lies beside the weights of a model directory: tokenizer, templates, generation settings, processors, pooling, code, ...
 ///
 /// A model made of another takes all of it along but the weights, in whatever form they are kept.
@@ -50,7 +52,7 @@ struct CompanionFiles {
   /// The folders that `modules.json` of sentence-transformers names.
   private static func moduleFolders(_ directory: String) throws(CheckpointError) -> Set<String> {
     guard FileKind(of: "\(directory)/modules.json") == .file else { return [] }
-    let modules = try readJSON("\(directory)/modules.json").array ?? []
+    let modules = (try? JSON(parsing: MappedFile("\(directory)/modules.json").bytes))?.array ?? []
     return Set(modules.compactMap { $0["path"]?.string?.split(separator: "/").first.map(String.init) })
   }
 

@@ -67,6 +67,11 @@ func resolvingLinks(_ path: String) -> String {
   return String(cString: resolved)
 }
 
+/// The path from the root, without links to the directory itself being followed.
+func fullPath(_ path: String) -> String {
+  URL(fileURLWithPath: path).standardizedFileURL.path.trimmingTrailingSlashes
+}
+
 extension String {
   /// The path without its last component, "." for a bare name.
   var parentDirectory: String {

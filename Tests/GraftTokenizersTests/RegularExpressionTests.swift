@@ -34,7 +34,7 @@ struct RegularExpressionTests {
     (#"(?=(a+)+b)a*"#, "c"), (#"(?:(?:a|a)*?)*?b"#, "c"), (#"(a|a|b*)*c"#, "d"), (#"((a{1,3}){1,3}){1,9}x"#, ""), (#"(.*?.*?)*?zz"#, ""),
   ])
   func hostile(pattern: String, end: String) throws {
-    let expression = try RegularExpression(python: pattern, isWhole: true), text = String(repeating: "a", count: 5_000) + end
+    let expression = try RegularExpression(python: pattern, isWhole: true), text = String(repeating: "a", count: 20_000) + end
     let time = ContinuousClock().measure { #expect(!expression.matches(text)) }
     #expect(time < .seconds(2))
   }
@@ -54,8 +54,8 @@ struct RegularExpressionTests {
   @Test("nothing is repeated ten thousand times, nor anything repeated without end")
   func bombs() throws {
     #expect(try RegularExpression(python: "(((){10000}){10000}){10000}", isWhole: true).matches(""))
-    #expect(throws: RegularExpressionError.self) { try RegularExpression(python: "((a{100}){100}){100}", isWhole: true) }
-    #expect(throws: RegularExpressionError.self) { try RegularExpression(python: "a" + String(repeating: "?", count: 100_000), isWhole: true) }
-    #expect(throws: RegularExpressionError.self) { try RegularExpression(python: String(repeating: "(", count: 100_000), isWhole: true) }
+    for pattern in ["((a{100}){1000}){1000}", "a" + String(repeating: "?", count: 100_000), String(repeating: "(", count: 100_000)] {
+      #expect(throws: RegularExpressionError.self) { _ = try RegularExpression(python: pattern, isWhole: true) }
+    }
   }
 }

@@ -42,6 +42,8 @@ public final class ModelSession {
   public let adapters: AdapterSet
   /// The names of a classifier's labels, in the order of its outputs.
   public let labels: [String]
+  /// The directory of a single adapter with a tokenizer of its own, which is then used with its template, as AutoTokenizer does.
+  private let adapterTokenizer: String?
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
@@ -64,10 +66,16 @@ public final class ModelSession {
     let states = parts.compactMap { $0.adapter.training?.state }
     let trained = states.lazy.compactMap { $0["labels"]?.array?.compactMap(\.string) }.first { !$0.isEmpty }
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
-    labels = trained ?? DataPreparation.configuredLabels(configuration)
+    let isClassifier = self.task == .sequenceClassification || self.task == .tokenClassification
+    let labelCount = trained?.count ?? (isClassifier ? parts.lazy.compactMap { $0.adapter.labelCount }.first : nil)
+    let configured = DataPreparation.configuredLabels(configuration)
+    labels = trained ?? labelCount.map { count in count == configured.count ? configured : (0..<count).map { "LABEL_\($0)" } } ?? configured
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
+    adapterTokenizer = adapters.count == 1 ? adapters.map(\.path).first { path in
+      ["adapter_config.json", "tokenizer.json"].allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
+    } : nil
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained?.count, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
+      path, task: self.task, labels: labelCount, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
       seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
     self.adapters = AdapterSet(on: directory.model.catalog)
@@ -107,7 +115,7 @@ public final class ModelSession {
 
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
-    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
+    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: adapterTokenizer ?? path, isDirectory: true))
     loadedTokenizer = tokenizer
     return tokenizer
   }

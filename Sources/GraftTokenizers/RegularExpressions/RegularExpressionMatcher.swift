@@ -142,12 +142,18 @@ struct RegularExpressionMatcher {
 
   @inline(never)
   private mutating func remember(_ frame: Frame) {
-    let instruction = code[Int(frame.target)]
-    failures?.insert(Int(frame.target), frame.position, registers)
-    // A run from further on has the same ends to offer, but fewer of them.
+    let place = Int(frame.target), instruction = code[place]
+    failures?.insert(place, frame.position, registers)
     guard instruction.operation == .run, instruction.c == Int32(RegularExpressionSyntax.unlimited) else { return }
-    var position = frame.position
-    while consume(instruction.a, &position), failures?.insertUnregistered(Int(frame.target), position) == true {}
+    var position = frame.position, needed = max(1, Int(instruction.b))
+    while needed > 0 {
+      guard consume(instruction.a, &position) else { return }
+      needed -= 1
+    }
+    let first = position
+    while failures?.end(of: place, at: position) == nil, consume(instruction.a, &position) {}
+    let last = failures?.end(of: place, at: position) ?? position
+    failures?.note(first...last, of: place)
   }
 
   /// Goes back to the last choice above `base`; `false` when there is none left.
@@ -179,7 +185,7 @@ struct RegularExpressionMatcher {
         stack.removeLast()
         position = frame.position
         let instruction = code[Int(frame.target)]
-        guard consume(instruction.a, &position) else { continue }
+        guard consume(instruction.a, &position), failures?.end(of: Int(frame.target), at: position) == nil else { continue }
         if frame.limit > 1 {
           stack.append(Frame(kind: .longerRun, target: frame.target, position: position, limit: frame.limit - 1))
         }
@@ -239,7 +245,20 @@ struct RegularExpressionMatcher {
       return true
     }
     let shortest = position
-    while remaining > 0, consume(instruction.a, &position) { remaining -= 1 }
+    if let failures, instruction.kind == .greedy, instruction.c == Int32(RegularExpressionSyntax.unlimited) {
+      // Ends that have been tried in vain are not offered again; to take nothing is another matter.
+      var last = instruction.b == 0 ? position : -1
+      if instruction.b > 0 || consume(instruction.a, &position) {
+        while failures.end(of: index, at: position) == nil {
+          last = position
+          guard consume(instruction.a, &position) else { break }
+        }
+      }
+      guard last >= 0 else { return false }
+      position = last
+    } else {
+      while remaining > 0, consume(instruction.a, &position) { remaining -= 1 }
+    }
     if instruction.kind == .greedy && position > shortest {
       stack.append(Frame(kind: .shorterRun, target: Int32(index + 1), position: position, limit: shortest))
     }
@@ -324,6 +343,8 @@ private struct FailureMemory {
   }
 
   private var places: Set<Place> = []
+  /// Where an unlimited run has ended in vain, by its instruction: of the part of the text that was last looked at.
+  private var ends: [Int: ClosedRange<Int>] = [:]
 
   /// What is remembered at most; beyond that only time is lost.
   private static let limit = 4_000_000
@@ -347,8 +368,12 @@ private struct FailureMemory {
     places.insert(Place(instruction: Int32(instruction), position: position, emptyLoops: loops))
   }
 
-  /// Remembers a choice within no loop that could be empty. Answers whether it is news.
-  mutating func insertUnregistered(_ instruction: Int, _ position: Int) -> Bool {
-    places.count < Self.limit && places.insert(Place(instruction: Int32(instruction), position: position, emptyLoops: 0)).inserted
+  /// Remembers that a run may end nowhere in a part of the text. It has taken something there, so that no loop is empty.
+  mutating func note(_ range: ClosedRange<Int>, of instruction: Int) { ends[instruction] = range }
+
+  /// The last position of the part in which a run has ended in vain; nil where the position is not in it.
+  func end(of instruction: Int, at position: Int) -> Int? {
+    guard let range = ends[instruction], range.contains(position) else { return nil }
+    return range.upperBound
   }
 }
