@@ -94,7 +94,7 @@ let package = Package(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
     .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],

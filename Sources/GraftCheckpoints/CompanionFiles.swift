@@ -33,14 +33,25 @@ struct CompanionFiles {
     (self.directory, self.paths) = (directory, paths)
   }
 
+  /// The tokenizer's files and templates among them, which an adapter's directory may have instead of the base's.
+  var tokenizerPaths: [String] {
+    paths.filter { Self.tokenizerNames.contains($0) || $0.hasPrefix("additional_chat_templates/") }
+  }
+
+  private static let tokenizerNames: Set<String> = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+    "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
+  ]
+
   /// Whether a file's name is that of weights, or of an index of them.
   static func isWeights(_ name: String) -> Bool { weightEndings.contains { name.lowercased().hasSuffix($0) } }
 
   /// Copies the files, but for those that have been written already.
   ///
+  /// - Parameter isTokenizer: whether only the tokenizer's are copied.
   /// - Throws: `CheckpointError` of kind `missing`, `cannotCreate` or `inputOutput`.
-  func copy(to folder: String) throws(CheckpointError) {
-    for path in paths where FileKind(of: "\(folder)/\(path)") == .nothing {
+  func copy(to folder: String, isTokenizer: Bool = false) throws(CheckpointError) {
+    for path in isTokenizer ? tokenizerPaths : paths where FileKind(of: "\(folder)/\(path)") == .nothing {
       let file = try MappedFile("\(directory)/\(path)"), place = "\(folder)/\(path)"
       try createDirectory(place.parentDirectory)
       let copy = try AtomicFile(at: place)

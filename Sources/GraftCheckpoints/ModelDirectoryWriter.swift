@@ -44,12 +44,13 @@ public struct ModelDirectoryWriter {
   ///   - configuration: the content of `config.json`; without it the base's is copied.
   ///   - base: the model directory whose other files are copied: all but weights.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
+  ///   - tokenizerDirectory: where the tokenizer's files and templates are, where they are not the base's.
   ///   - verify: looks at the directory, complete but under another name, before it appears.
   ///   - provider: answers the tensor of a description; called once for each.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `verify` and `provider` throw.
   public func write(
     _ descriptions: [TensorDescription], configuration: JSON? = nil, copyingFilesFrom base: String? = nil,
-    tokenizer: JSON? = nil, verify: ((_ written: String) throws -> Void)? = nil, from provider: (TensorDescription) throws -> Tensor
+    tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil, from provider: (TensorDescription) throws -> Tensor
   ) throws {
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     let temporary = output.temporaryPath
@@ -59,6 +60,7 @@ public struct ModelDirectoryWriter {
         try AtomicFile.write(configuration.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/config.json")
       }
       if let tokenizer { try AtomicFile.write(tokenizer.serialized(pretty: true).utf8, to: "\(temporary)/tokenizer.json") }
+      if let tokenizerDirectory { try CompanionFiles(of: tokenizerDirectory).copy(to: temporary, isTokenizer: true) }
       if let base { try CompanionFiles(of: base).copy(to: temporary) }
       try verify?(temporary)
       try output.commit()

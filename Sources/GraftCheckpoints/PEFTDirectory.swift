@@ -12,6 +12,9 @@ public enum PEFTDirectory {
   /// What PEFT's configuration has no keys for: the names of a classifier's labels.
   static let labelsName = "label_names.json"
   static let cardName = "README.md"
+  /// Nor for the texts of tokens that an adapter adds.
+  static let tokensName = "new_tokens.json"
+  private static let tokensKey = "new_tokens"
 
   /// Keys of `adapter_config.json` that describe the file, not the method.
   public static let descriptiveKeys: Set<String> = [
@@ -33,7 +36,9 @@ public enum PEFTDirectory {
         .missing, directory, "no \(configurationName) in it",
         remedy: nested.map { "name \(directory)/\($0)" } ?? "name a PEFT adapter's directory")
     }
-    let configuration = try readJSON(configurationPath)
+    var configuration = try readJSON(configurationPath)
+    let tokens = "\(directory)/\(tokensName)"
+    if FileKind(of: tokens) == .file { configuration[tokensKey] = try readJSON(tokens)[tokensKey] }
     guard let peftType = configuration["peft_type"]?.string else {
       throw .malformed(configurationPath, "has no peft_type", remedy: "add one, such as \"LORA\"")
     }
@@ -54,7 +59,7 @@ public enum PEFTDirectory {
   /// Tells what was found where names are not those of a saved adapter: PEFT would pass such tensors over without a word.
   private static func requireSavedNames(_ names: [String], _ peftType: String, _ directory: String) throws(CheckpointError) {
     let remedy = "save it with save_pretrained of PEFT's model"
-    let named = [".lora_A.", ".lora_B.", ".lora_magnitude_vector.", ".modules_to_save."].lazy.compactMap { part in
+    let named = [".lora_A.", ".lora_B.", ".lora_magnitude_vector."].lazy.compactMap { part in
       names.first { name in name.range(of: part).map { !["weight", "bias"].contains(name[$0.upperBound...]) && name[$0.upperBound...].contains(".") } ?? false }
     }.first
     if let named {
@@ -96,6 +101,8 @@ public enum PEFTDirectory {
       configuration["base_model_name_or_path"] = baseModelName.map(JSON.string) ?? .null
       if let baseRevision { configuration["revision"] = .string(baseRevision) }
     }
+    let tokens = configuration[tokensKey]
+    configuration[tokensKey] = nil
     let labels = adapter.labels, base = configuration["base_model_name_or_path"]?.string
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     do {
@@ -105,6 +112,10 @@ public enum PEFTDirectory {
         configuration.serializedBytes(pretty: true, sortedKeys: true),
         to: "\(output.temporaryPath)/\(configurationName)")
       if let labels { try AtomicFile.write(labels.serializedBytes(pretty: true), to: "\(output.temporaryPath)/\(labelsName)") }
+      if let tokens {
+        let json: JSON = .object([tokensKey: tokens])
+        try AtomicFile.write(json.serializedBytes(pretty: true), to: "\(output.temporaryPath)/\(tokensName)")
+      }
       try AtomicFile.write(AdapterCard.text(of: adapter, base: base, labels: labels).utf8, to: "\(output.temporaryPath)/\(cardName)")
       try output.commit()
     } catch let error as CheckpointError where error.location.hasPrefix(output.temporaryPath) {
@@ -114,7 +125,7 @@ public enum PEFTDirectory {
 
   /// What `--overwrite` lets an export replace: a directory that holds nothing but an adapter of PEFT's.
   public static let replaceable = AtomicDirectory.Replacement.holding {
-    [configurationName, weightsName, picklesName, labelsName, cardName].contains($0)
+    [configurationName, weightsName, picklesName, labelsName, tokensName, cardName].contains($0)
   }
 
   /// Older files end DoRA's vector with ".weight".

@@ -17,8 +17,10 @@ public struct Targets: Sendable {
   }
 
   /// The linear layers that match, in the model's order.
-  /// - Throws: as `matches` does.
-  func linears(in sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Linear] {
+  ///
+  /// - Parameter attachment: whether it is to be trained: then every name must match something, rather than any.
+  /// - Throws: `TuningError` that lists what there is where nothing matches.
+  public func linears(in sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Linear] {
     try matches(in: sites, kind: "linear layer", for: attachment) { $0.linear != nil }.compactMap(\.linear)
   }
 
@@ -30,7 +32,8 @@ public struct Targets: Sendable {
     in sites: SiteCatalog, kind: String, for attachment: Attachment, _ isCandidate: (Site) -> Bool
   ) throws(TuningError) -> [Site] {
     let candidates = sites.sites.filter(isCandidate), paths = candidates.map(\.path)
-    let chosen = modules ?? .names(Self.defaultNames(in: sites))
+    let given = modules ?? .names(Self.defaultNames(in: sites))
+    let chosen = given.isAllLinear ? .names(try allLinear(in: sites)) : given
     if case .pattern = chosen, layers != nil {
       throw TuningError("layers_to_transform: goes with a list of target_modules, not with a pattern; write the layers into the pattern")
     }

@@ -120,7 +120,7 @@ public enum AdapterOperations {
       var difference: Float = 0
       try write(
         session.model, base: session.directory, task: session.task, labels: session.labels, tokenizer: session.newTokens?.extended.json,
-        dtype: dtype, to: output, replacing: replacement
+        tokenizerDirectory: session.adapterTokenizer, dtype: dtype, to: output, replacing: replacement
       ) { written in
         difference = try check.difference(
           of: try ModelSession(model: written, task: session.task), limit: dtype == .float32 ? MergeCheck.rounding : .infinity)
@@ -139,11 +139,12 @@ public enum AdapterOperations {
   /// - Parameters:
   ///   - labels: the names of a classifier's labels.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
+  ///   - tokenizerDirectory: where the tokenizer's files and templates are, where they are not the base's.
   ///   - replacement: which existing directory makes way.
   ///   - verify: looks at what was written before it appears.
   static func write(
-    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, dtype: DType?, to output: String,
-    replacing replacement: AtomicDirectory.Replacement, verify: ((_ written: String) throws -> Void)? = nil
+    _ model: any Model, base: ModelDirectory, task: LearningTask, labels: [String], tokenizer: JSON? = nil, tokenizerDirectory: String? = nil,
+    dtype: DType?, to output: String, replacing replacement: AtomicDirectory.Replacement, verify: ((_ written: String) throws -> Void)? = nil
   ) throws {
     let catalog = model.catalog, checkpoint = base.checkpoint
     let owners = Dictionary(
@@ -166,7 +167,8 @@ public enum AdapterOperations {
     }
     record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: output, replacing: replacement).write(
-      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer, verify: verify
+      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer, tokenizerDirectory: tokenizerDirectory,
+      verify: verify
     ) { description in
       let name = storedNames[description.name] ?? description.name
       let value = try owners[name]?.value ?? base.weights.tensor(name)

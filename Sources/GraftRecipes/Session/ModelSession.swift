@@ -43,7 +43,7 @@ public final class ModelSession {
   /// The names of a classifier's labels, in the order of its outputs.
   public let labels: [String]
   /// The directory of a single adapter with a tokenizer of its own, which is then used with its template, as AutoTokenizer does.
-  private let adapterTokenizer: String?
+  let adapterTokenizer: String?
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
@@ -77,7 +77,7 @@ public final class ModelSession {
     directory = try ModelDirectory(
       path, task: self.task, labels: labelCount, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max())
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
       if let base = file.base, !ignoresFingerprint { try base.verify(try fingerprint(for: base), for: adapter.path) }
