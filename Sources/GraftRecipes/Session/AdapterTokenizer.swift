@@ -27,4 +27,10 @@ enum AdapterTokenizer {
     }
     return try Tokenizer(directory: model)
   }
+  /// The directory of the last adapter that has a tokenizer beside it; nil where none has.
+  static func directory(adapters: [String]) -> String? {
+    adapters.last { path in
+      ["adapter_config.json", "tokenizer.json"].allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
+    }
+  }
 }

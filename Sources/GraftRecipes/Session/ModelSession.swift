@@ -49,6 +49,9 @@ public final class ModelSession {
   private var loadedTokenizer: Tokenizer?
   private let adapterPaths: [String]
 
+  /// The directory of an adapter with a tokenizer of its own, which is then used with its templates.
+  var adapterTokenizer: String? { AdapterTokenizer.directory(adapters: adapterPaths) }
+
   /// - Parameters:
   ///   - adapters: files or directories of adapters, which are put on together.
   ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
@@ -70,11 +73,15 @@ public final class ModelSession {
     let states = parts.compactMap { $0.adapter.training?.state }
     let trained = states.lazy.compactMap { LabelScheme(state: $0) }.first
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
+    let isClassifier = self.task == .sequenceClassification || self.task == .tokenClassification
+    let outputCount = trained?.names.count ?? (isClassifier ? parts.lazy.compactMap { $0.adapter.labelCount }.first : nil)
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained?.names.count, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
+      path, task: self.task, labels: outputCount, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle,
+      isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)),
+      vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max())
     labelScheme = LabelScheme(of: directory.model, names: trained?.names ?? CheckpointLabels(configuration: configuration).names)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
