@@ -31,6 +31,17 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
+  /// The bytes of so many elements; `Int.max`, which no memory has, where they cannot be counted.
+  func byteCount(of dtype: DType) -> Int {
+    var product = dtype.byteWidth
+    for axis in 0..<rank {
+      let (next, overflow) = product.multipliedReportingOverflow(by: lengths[axis])
+      if overflow { return .max }
+      product = next
+    }
+    return product
+  }
+
   /// The length of the innermost axis, 1 for a scalar.
   public var columns: Int { rank == 0 ? 1 : lengths[rank - 1] }
 
