@@ -26,7 +26,7 @@ sanitize: setup
 
 setup:
 	@missing=""; \
-	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev; do \
+	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev zlib:zlib1g-dev; do \
 	  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $${header%%:*} || missing="$$missing $${header##*:}"; \
 	done; \
 	command -v pkg-config >/dev/null 2>&1 || missing="$$missing pkg-config"; \

@@ -119,15 +119,11 @@ extension JSON {
   static func ifPresent(at file: URL) throws(TokenizerError) -> JSON? {
     let path = file.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
-    do {
-      return try JSON(parsing: TextFile.withoutMark(try InputFile.bytes(of: path)))
-    } catch let error as JSONError {
-      throw TokenizerError(
-        "\(path):\(error.line)", "not JSON: \(error.message)", fix: "repair the file or download it again")
-    } catch let error as InputFileError {
-      throw TokenizerError(error)
-    } catch {
-      throw TokenizerError(path, "cannot be read: \(error)", fix: "check the file")
+    let bytes: [UInt8]
+    do { bytes = try InputFile.bytes(of: path) } catch { throw TokenizerError(error) }
+    guard bytes.count <= 1 << 30 else { throw TokenizerError(path, "is larger than 1 GiB", fix: "make sure that it is a tokenizer's") }
+    do { return try JSON(parsing: TextFile.withoutMark(bytes)) } catch {
+      throw TokenizerError("\(path):\(error.line)", "not JSON: \(error.message)", fix: "repair the file or download it again")
     }
   }
 }

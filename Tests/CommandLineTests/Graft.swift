@@ -48,10 +48,11 @@ struct Graft {
   }
 
   /// The program with its arguments, not yet running.
-  static func process(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Process {
+  /// - Parameter setUp: what a shell does before it, such as `ulimit -v 1000000`.
+  static func process(_ arguments: [String], fileSizeLimit: Int? = nil, setUp: String? = nil) throws -> Process {
     let process = Process(), program = try program.path
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let limit = fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
+    let limit = (fileSizeLimit.map { "ulimit -f \($0); " } ?? "") + (setUp.map { $0 + "; " } ?? "")
     process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", program] + arguments
     process.currentDirectoryURL = root
     return process

@@ -1,5 +1,6 @@
 import Foundation
 import GraftCheckpoints
+import GraftFiles
 import GraftJSON
 
 /// The folder of a comparison: `results.json` is written after every run, and says which runs need not be repeated.
@@ -18,7 +19,7 @@ struct ComparisonStore {
     } catch {
       throw CheckpointError(.cannotCreate, path, "cannot create the folder of results", remedy: "choose another with --output")
     }
-    guard let bytes = FileManager.default.contents(atPath: path + "/results.json") else { return }
+    guard let bytes = try InputFile.bytesIfPresent(of: path + "/results.json") else { return }
     guard let text = String(validating: bytes, as: UTF8.self), let runs = (try? JSON(parsing: text))?["runs"]?.object else {
       throw SessionError(.data, "\(path)/results.json: holds no results of a comparison; choose another folder with --output")
     }

@@ -51,11 +51,10 @@ extension Recipe {
 
   private static func text(of file: String) throws -> String {
     do { return try TextFile.text(of: file) } catch {
-      let advice = error.isMalformed ? error.remedy : "name a recipe, a YAML file"
-      let location = ConfigLocation(file: file, line: error.line ?? 0)
-      throw error.isMalformed
-        ? ConfigError(location: location, path: [], problem: error.message, advice: advice)
-        : ConfigError(location: location, path: [], problem: error.message, advice: advice, kind: .noSuchFile)
+      let kind: ConfigError.Kind = error.isMalformed ? .invalid : error.isFailedReading ? .unreadable : .noSuchFile
+      throw ConfigError(
+        location: ConfigLocation(file: file, line: error.line ?? 0), path: [], problem: error.message,
+        advice: kind == .noSuchFile ? "name a recipe, a YAML file" : error.remedy, kind: kind)
     }
   }
 

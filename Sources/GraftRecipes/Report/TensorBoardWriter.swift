@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 
 /// Writes a TensorBoard event file: records of length, check, `Event` message, check.
 public final class TensorBoardWriter {
@@ -90,7 +91,7 @@ public final class TensorBoardWriter {
 
   private func failure(_ error: any Error) -> ReportError {
     ReportError(
-      path: path, problem: "writing failed (\(error.localizedDescription))", advice: "check the free space on the disk")
+      path: path, problem: FileError(foundation: error)?.problem ?? "writing failed", advice: "check the free space on the disk")
   }
 }
 

@@ -46,7 +46,9 @@ public final class BufferPool: Sendable {
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
   }
 
+  /// Lends memory; where the system has none left, the process ends with an error line and exit code 71.
   package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+    guard byteCount <= Self.largestSize else { endForLackOfMemory(asked: byteCount, inUse: statistics.bytesInUse) }
     let capacity = Self.sizeClass(of: byteCount)
     let reused = state.withLock { state -> UInt? in
       state.statistics.bytesInUse += capacity
@@ -59,9 +61,14 @@ public final class BufferPool: Sendable {
       return nil
     }
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
+    let alignment = capacity >= Self.hugePage ? Self.hugePage : 64
     var pointer: UnsafeMutableRawPointer?
-    let failure = posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity)
-    guard failure == 0, let pointer else { preconditionFailure("out of memory: \(capacity) bytes") }
+    if posix_memalign(&pointer, alignment, capacity) != 0 {
+      // What is kept for later may be of another size than what is needed now.
+      trim()
+      posix_memalign(&pointer, alignment, capacity)
+    }
+    guard let pointer else { endForLackOfMemory(asked: byteCount, inUse: statistics.bytesInUse - capacity) }
     #if os(Linux)
       if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     #endif
@@ -77,6 +84,8 @@ public final class BufferPool: Sendable {
   }
 
   private static let hugePage = 2 << 20
+  /// More than any address space holds, and few enough that sizes can be rounded up.
+  private static let largestSize = 1 << 60
 
   /// The smallest class that holds `byteCount`: 64 bytes, then four classes to each doubling.
   static func sizeClass(of byteCount: Int) -> Int {

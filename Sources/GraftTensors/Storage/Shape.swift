@@ -42,6 +42,12 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
+  /// The bytes of so many elements; `Int.max`, which no memory has, where they cannot be counted.
+  func byteCount(of dtype: DType) -> Int {
+    let (count, overflow) = (checkedElementCount ?? .max).multipliedReportingOverflow(by: dtype.byteWidth)
+    return overflow ? .max : count
+  }
+
   /// The length of the innermost axis, 1 for a scalar.
   public var columns: Int { rank == 0 ? 1 : lengths[rank - 1] }
 

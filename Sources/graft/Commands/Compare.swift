@@ -36,7 +36,7 @@ struct Compare: ParsableCommand {
     reporter.end()
     shared.say(comparison.notes)
     if json {
-      Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
+      Console.output(try TextFile.text(of: folder + "/results.json"))
     } else {
       for line in Self.table(result) { Console.report(line) }
     }

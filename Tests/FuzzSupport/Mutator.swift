@@ -1,18 +1,16 @@
-import GraftTensors
-
 /// Damages files in the ways that find mistakes of readers: the same ways for the same seed.
-struct Mutator {
+public struct Mutator {
   private var generator: SplitMix
   /// What pieces are taken from.
-  let seeds: [[UInt8]]
+  public let seeds: [[UInt8]]
 
-  init(seed: UInt64, seeds: [[UInt8]]) {
+  public init(seed: UInt64, seeds: [[UInt8]]) {
     generator = SplitMix(state: seed)
     self.seeds = seeds
   }
 
   /// One of the seeds, changed up to four times.
-  mutating func next() -> [UInt8] {
+  public mutating func next() -> [UInt8] {
     var bytes = seeds.randomElement(using: &generator) ?? []
     for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty { change(&bytes) }
     return bytes
@@ -45,17 +43,17 @@ struct Mutator {
     let width = [1, 2, 4, 8].randomElement(using: &generator) ?? 4
     for index in 0..<width where place + index < bytes.count { bytes[place + index] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(index))) }
   }
+}
 
-  /// Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
+/// Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
 
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var mixed = state
-      mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-      mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-      return mixed ^ mixed >> 31
-    }
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ mixed >> 31
   }
 }
