@@ -74,7 +74,7 @@ let package = Package(
     // Tests
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
       name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
@@ -83,13 +83,18 @@ let package = Package(
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
+      name: "GraftModelsTests",
+      dependencies: [
+        "GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTrainingTests",
+      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
