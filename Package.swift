@@ -78,7 +78,7 @@ let package = Package(
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
       name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
@@ -87,13 +87,18 @@ let package = Package(
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftTensors"],
+      name: "GraftModelsTests",
+      dependencies: [
+        "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTrainingTests",
+      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),

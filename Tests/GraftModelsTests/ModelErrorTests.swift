@@ -29,6 +29,10 @@ struct ModelErrorTests {
     let misshapen = SyntheticSource(fixture)
     misshapen.reshape(tensor, to: [3, 4])
     #expect(message { _ = try fixture.model(from: misshapen) }.contains("\(tensor) has shape [3, 4]"))
+    // As many elements are not enough.
+    let whole = SyntheticSource(fixture), flat = Shape([try #require(whole.shapes[tensor]).shape.elementCount, 1])
+    whole.reshape(tensor, to: flat)
+    #expect(message { _ = try fixture.model(from: whole) }.contains("\(tensor) has shape \(flat)"))
   }
 
   /// A configuration of another size than the weights is told at the first tensor that shows it, with both shapes.

@@ -12,8 +12,9 @@ struct ModelFixture {
   let json: JSON
 
   static let names = [
-    "gpt2", "gpt2-regression", "llama-padding-inside", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label",
-    "roberta-untied", "distilbert", "t5", "t5-gated", "bart",
+    "gpt2", "gpt2-regression", "llama", "llama-biases", "llama-padding-inside", "llama-tokens", "mistral", "qwen2", "qwen2-window", "qwen3",
+    "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label", "roberta-untied",
+    "distilbert", "t5", "t5-gated", "bart",
   ]
 
   init(_ name: String) throws {
