@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 .PHONY: quickstart build test torture sanitize setup clean
 
 quickstart: build
-	$(GRAFT) train Recipes/quickstart.yaml
+	$(GRAFT) train Recipes/quickstart.yaml --overwrite
 
 build: setup
 	swift build -c release --product graft

@@ -17,6 +17,8 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     case cannotCreate
     /// Reading or writing failed half-way, as on a full disk (74).
     case inputOutput
+    /// A file is larger than the memory that can be had for it (71).
+    case outOfMemory
   }
 
   public let kind: Kind
@@ -57,6 +59,7 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     switch code {
     case ENOENT, ENOTDIR: CheckpointError(.missing, path, "no such file or directory")
     case EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG: CheckpointError(.missing, path, systemMessage(code))
+    case ENOMEM: CheckpointError(.outOfMemory, path, "there is no memory left to read it into", remedy: "end other programs, or raise the limit on memory")
     default: CheckpointError(.inputOutput, path, systemMessage(code))
     }
   }

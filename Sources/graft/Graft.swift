@@ -16,6 +16,8 @@ struct GraftCommand: ParsableCommand {
   /// Runs a command; a failure is one line and an exit code of sysexits.
   static func main() {
     Interruption.setUpFileSignals()
+    Interruption.endAtOnce()
+    Failure.reportExhaustedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()

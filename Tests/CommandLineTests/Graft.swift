@@ -61,7 +61,7 @@ struct Graft {
   static func start(_ process: Process) throws {
     var interrupt = sigset_t(), former = sigset_t()
     sigemptyset(&interrupt)
-    sigaddset(&interrupt, SIGINT)
+    for number in [SIGINT, SIGTERM] { sigaddset(&interrupt, number) }
     pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
     defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
     try process.run()

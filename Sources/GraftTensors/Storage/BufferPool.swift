@@ -59,13 +59,25 @@ public final class BufferPool: Sendable {
       return nil
     }
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
-    var pointer: UnsafeMutableRawPointer?
-    let failure = posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity)
-    guard failure == 0, let pointer else { preconditionFailure("out of memory: \(capacity) bytes") }
+    let pointer = take(capacity)
     #if os(Linux)
       if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     #endif
     return (pointer, capacity)
+  }
+
+  /// What is done where the system has no more memory; tensors cannot be made without it, so it must not return.
+  public static let whenExhausted = Mutex<@Sendable (_ byteCount: Int) -> Never>({ preconditionFailure("out of memory: \($0) bytes") })
+
+  /// Memory from the system, for which free memory of other sizes is given back where there is no more.
+  private func take(_ capacity: Int) -> UnsafeMutableRawPointer {
+    for isLastTry in [false, true] {
+      var pointer: UnsafeMutableRawPointer?
+      if posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity) == 0, let pointer { return pointer }
+      if !isLastTry { trim() }
+    }
+    let end = Self.whenExhausted.withLock { $0 }
+    end(capacity)
   }
 
   package func recycle(_ base: UnsafeMutableRawPointer, capacity: Int) {

@@ -57,6 +57,23 @@ import Testing
       ])
   }
 
+  /// A run that goes on from step 2 keeps what tells of it, in whole records, whatever a kill left at the end.
+  @Test func laterStepsAreCutOff() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let writer = try TensorBoardWriter(directory: folder), later = try TensorBoardWriter(directory: folder)
+    for step in [0, 1, 2, 300] { try writer.writeScalars([("loss", 1)], step: step) }
+    try later.writeScalars([("loss", 1)], step: 3)
+    let handle = try #require(FileHandle(forWritingAtPath: writer.path))
+    try handle.seekToEnd()
+    try handle.write(contentsOf: Data([7, 0, 0]))
+    try TensorBoardWriter.cut(directory: folder, after: 2)
+    #expect(try events(in: writer.path).count == 4)
+    #expect(!FileManager.default.fileExists(atPath: later.path))
+    try TensorBoardWriter.cut(directory: folder, after: nil)
+    #expect(!FileManager.default.fileExists(atPath: writer.path))
+  }
+
   @Test func aSecondFileStandsBesideTheFirst() throws {
     let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
