@@ -73,7 +73,7 @@ enum FileKind {
 }
 
 /// Creates a directory and its missing parents.
-func createDirectory(_ path: String) throws(CheckpointError) {
+package func createDirectory(_ path: String) throws(CheckpointError) {
   if FileKind(of: path) == .directory { return }
   if path.parentDirectory != path { try createDirectory(path.parentDirectory) }
   guard mkdir(path, 0o777) == 0 || errno == EEXIST && FileKind(of: path) == .directory else { throw .writing(path) }

@@ -64,7 +64,7 @@ struct ComparisonStore {
     try write(document.serialized(pretty: true) + "\n", to: "results.json")
     guard !record.isTrial else { return }
     // One file a run in a folder is what PEFT's tools read.
-    try FileManager.default.createDirectory(atPath: path + "/results", withIntermediateDirectories: true)
+    try createDirectory(path + "/results")
     try write(record.json(model: model, system: system).serialized(pretty: true) + "\n", to: "results/\(record.key.prefix(16)).json")
   }
 
@@ -75,7 +75,7 @@ struct ComparisonStore {
     try write(result.csv, to: "results.csv")
     let report = ComparisonReport(result)
     try write(report.html(), to: "report.html")
-    try FileManager.default.createDirectory(atPath: path + "/plots", withIntermediateDirectories: true)
+    try createDirectory(path + "/plots")
     for (name, picture) in report.pictures { try write(picture, to: "plots/\(name).svg") }
   }
 

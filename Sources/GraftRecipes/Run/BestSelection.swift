@@ -44,7 +44,7 @@ package struct BestSelection: Equatable {
   package func isExhausted(patience: Int?) -> Bool { patience.map { misses >= $0 } ?? false }
 
   package var json: JSON {
-    package var json: JSON = ["metric": .string(metric), "greater_is_better": .bool(isGreaterBetter), "misses": .integer(misses)]
+    var json: JSON = ["metric": .string(metric), "greater_is_better": .bool(isGreaterBetter), "misses": .integer(misses)]
     if let best { json["best"] = ["step": .integer(best.step), "epoch": .number(best.epoch), "value": .number(best.value)] }
     return json
   }

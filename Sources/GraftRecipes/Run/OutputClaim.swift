@@ -47,9 +47,7 @@ final class OutputClaim {
   /// Makes the directory, or clears it of what is to be replaced and of what killed processes left.
   /// - Throws: `CheckpointError` of kind `cannotCreate`.
   func take() throws(CheckpointError) {
-    do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
-      throw CheckpointError(.cannotCreate, path, "cannot create the directory", remedy: "choose another with --output")
-    }
+    try createDirectory(path)
     if lock == nil { lock = try DirectoryLock(path) }
     if use == .overwritten { try files.remove(from: path) }
     try files.removePartial(from: path)

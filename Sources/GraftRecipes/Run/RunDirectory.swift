@@ -17,11 +17,10 @@ final class RunDirectory {
     path = claim.path
     self.lines = lines
     try AtomicFile.write(Self.text(of: lines).utf8, to: path + "/metrics.jsonl")
-    guard let handle = FileHandle(forWritingAtPath: path + "/metrics.jsonl") else {
+    guard let handle = FileHandle(forWritingAtPath: path + "/metrics.jsonl"), (try? handle.seekToEnd()) != nil else {
       throw CheckpointError(.cannotCreate, path + "/metrics.jsonl", "cannot be written", remedy: "choose another directory with --output")
     }
     self.handle = handle
-    try handle.seekToEnd()
   }
 
   deinit { try? handle.close() }

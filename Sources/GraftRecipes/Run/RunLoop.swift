@@ -1,7 +1,8 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
-import GraftJSON
 import GraftLayers
+import GraftOptimizers
 import GraftTensors
 import GraftTraining
 
@@ -26,6 +27,8 @@ final class RunLoop {
     (self.run, self.evaluatesEnds, self.isInterrupted, self.onEvent) = (run, evaluatesEnds, isInterrupted, onEvent)
     guard let claim = run.claim else { throw CheckpointError(.cannotCreate, run.output, "is not this run's to write to") }
     directory = try RunDirectory(claim, keeping: run.earlierMetrics)
+    // A kill may have come between a checkpoint and the removal of those before it.
+    try TrainingCheckpoint.rotate(in: run.output, at: run.state.step, keeping: run.recipe.training.saveTotalLimit, removingLater: false)
     try directory.write(try run.recipe.rendered(), to: "recipe.yaml")
     recorder = try RunRecorder(run, directory)
     state = run.state
@@ -104,7 +107,7 @@ final class RunLoop {
       state.progress = trainer.progress
       state.peakMemoryBytes = max(run.state.peakMemoryBytes, ProcessMemory.peakBytes)
       try writeCheckpoint(run.optimizer, as: "step-\(state.step)")
-      try TrainingCheckpoint.rotate(in: run.output, at: state.step, keeping: run.recipe.training.saveTotalLimit)
+      try TrainingCheckpoint.rotate(in: run.output, at: state.step, keeping: run.recipe.training.saveTotalLimit, removingLater: true)
     }
     savedStep = state.step
   }

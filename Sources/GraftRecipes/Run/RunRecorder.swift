@@ -23,8 +23,19 @@ final class RunRecorder {
     before = run.state.answersBefore
     points = run.earlierMetrics.compactMap(TrainingReport.Point.init)
     evaluations = run.earlierMetrics.compactMap(TrainingReport.Evaluation.init)
-    try TensorBoardWriter.cut(directory: directory.path, after: run.state.step > 0 ? run.state.step : nil)
+    try TensorBoardWriter.cut(directory: directory.path, keeping: Self.eventCount(of: run.earlierMetrics))
     board = run.recipe.report.tensorboard ? try TensorBoardWriter(directory: directory.path) : nil
+  }
+
+  /// Returns how many events were written for lines of `metrics.jsonl`: one each, but for those that repeat an evaluation.
+  private static func eventCount(of lines: [JSON]) -> Int {
+    var known: [Int: Set<String>] = [:]
+    return lines.count { line in
+      guard let evaluation = TrainingReport.Evaluation(line) else { return true }
+      let names = Set(evaluation.figures.map(\.name)), news = names.subtracting(known[evaluation.step] ?? [])
+      known[evaluation.step, default: []].formUnion(names)
+      return !news.isEmpty
+    }
   }
 
   /// The loss of the last line of the log.

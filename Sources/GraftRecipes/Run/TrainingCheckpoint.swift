@@ -105,17 +105,18 @@ struct TrainingCheckpoint {
     let directory = try AtomicDirectory(at: "\(run)/checkpoints/\(name)")
     do {
       try AdapterArchive.write(AdapterFile(base: identity.base, adapters: [stored]), to: directory.temporaryPath + "/adapter.h5")
-    } catch let error as CheckpointError where error.location.hasPrefix(directory.temporaryPath) {
-      throw CheckpointError(error.kind, directory.path + error.location.dropFirst(directory.temporaryPath.count), error.problem, remedy: error.remedy)
+    } catch {
+      throw error.location.hasPrefix(directory.temporaryPath) ? error.moved(from: directory.temporaryPath, to: directory.path) : error
     }
     try directory.commit()
   }
 
-  /// Removes checkpoints beyond the newest `limit`, and those of steps that the run has yet to do, which could not be read.
-  static func rotate(in run: String, at step: Int, keeping limit: Int?) throws {
+  /// Removes checkpoints beyond the newest `limit`.
+  /// - Parameter removingLater: whether those of steps that the run has yet to do go too: they could not be read.
+  static func rotate(in run: String, at step: Int, keeping limit: Int?, removingLater: Bool) throws {
     let all = numbered(in: run), own = all.filter { $0.step <= step }
     let old = limit.map { own.dropLast(max(1, $0)) } ?? []
-    for checkpoint in all.filter({ $0.step > step }) + old { try WrittenFiles.removeDirectory(checkpoint.name, in: run + "/checkpoints") }
+    for checkpoint in all.filter({ removingLater && $0.step > step }) + old { try WrittenFiles.removeDirectory(checkpoint.name, in: run + "/checkpoints") }
   }
 
   /// A slash separates groups in the file; state names use a component of their own.

@@ -44,9 +44,9 @@ struct AnswerCheck {
   func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    let groups = prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 4_096)
-    let answers = try groups.lazy.prefix { _ in !isInterrupted() }.flatMap { group in
-      zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+    var answers: [AnsweredPrompt] = []
+    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 4_096) where !isInterrupted() {
+      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }
