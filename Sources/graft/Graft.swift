@@ -21,12 +21,19 @@ struct GraftCommand: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
+      end(0)
     } catch {
       guard Failure.isOurs(error) else { exit(withError: error) }
       let failure = Failure(error)
       fflush(nil)
       Console.error("error: \(failure.message)")
-      Foundation.exit(failure.code)
+      end(failure.code)
     }
+  }
+
+  /// Ends the process without what libraries do at its end: OpenBLAS waits for its threads, which wait for memory where there is none.
+  private static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
   }
 }
