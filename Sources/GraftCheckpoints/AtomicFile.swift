@@ -114,7 +114,7 @@ extension String {
     return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) } ?? trimmed
   }
 
-  var trimmingTrailingSlashes: String {
+  package var trimmingTrailingSlashes: String {
     var path = self
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     return path

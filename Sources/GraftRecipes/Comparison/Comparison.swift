@@ -53,6 +53,7 @@ public final class Comparison {
   ///   else. What is wrong with one method alone becomes its result.
   public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
     methods = try recipe.plannedMethods()
+    let output = output.trimmingTrailingSlashes
     claim = try OutputClaim(output, files: .ofComparison, use: isFresh ? .overwritten : .resumed)
     (self.recipe, self.output) = (recipe, output)
     seeds = recipe.seeds ?? Recipe.defaultSeeds

@@ -26,17 +26,17 @@ final class OutputClaim {
     lock = try DirectoryLock(path)
     switch use {
     case .resumed:
-      if let title = Self.content(of: path), title != files.title {
+      if let title = content, title != files.title {
         throw CheckpointError(.cannotCreate, path, "holds \(title), not \(files.title) to go on with", remedy: "choose another directory with --output")
       }
     case .refused:
-      if let title = Self.content(of: path) {
+      if let title = content {
         throw CheckpointError(
           .cannotCreate, path, "holds \(title) already",
-          remedy: files.occur(in: path) ? "go on with it by --resume, replace it by --overwrite, or choose another directory with --output" : "choose another directory with --output")
+          remedy: (title == files.title ? "go on with it by --resume, replace it by --overwrite, or " : "") + "choose another directory with --output")
       }
     case .overwritten:
-      if let foreign = files.foreignPath(in: path), !WrittenFiles.entries(of: path).isEmpty {
+      if let foreign = files.foreignPath(in: path) {
         throw CheckpointError(
           .cannotCreate, path, "holds \(foreign.dropFirst(path.count + 1)), which \(files.title) did not write and --overwrite does not remove",
           remedy: "move it away, or choose another directory with --output")
@@ -53,11 +53,14 @@ final class OutputClaim {
     try files.removePartial(from: path)
   }
 
-  /// What a directory holds that must not be mixed with a run's files.
-  private static func content(of path: String) -> String? {
-    if WrittenFiles.ofComparison.occur(in: path), FileManager.default.fileExists(atPath: path + "/results.json") { return "a comparison" }
-    if WrittenFiles.ofRun.occur(in: path) { return "a run" }
-    let others = [("adapter_config.json", "an exported adapter"), ("config.json", "a model")]
-    return others.first { FileManager.default.fileExists(atPath: "\(path)/\($0.0)") }?.1
+  /// What the directory holds that must not be mixed with a run's files.
+  private var content: String? {
+    let names = WrittenFiles.entries(of: path)
+    func holds(_ marks: [String]) -> Bool { names.contains { name in marks.contains { name.hasPrefix($0) } } }
+    if holds(["results.json", "results.csv"]) { return WrittenFiles.ofComparison.title }
+    if holds(["metrics.jsonl", "adapter.h5", "summary.json", "checkpoints", "events.out.tfevents."]) { return WrittenFiles.ofRun.title }
+    // What both write first.
+    if holds(["recipe.yaml", "report.html"]) { return files.title }
+    return holds(["adapter_config.json"]) ? "an exported adapter" : holds(["config.json"]) ? "a model" : nil
   }
 }

@@ -49,9 +49,6 @@ struct WrittenFiles: Sendable {
     return nil
   }
 
-  /// Whether a directory holds anything that the command writes.
-  func occur(in path: String) -> Bool { Self.entries(of: path).contains { content(of: $0) != nil } }
-
   /// Removes everything that the command writes.
   /// - Throws: `CheckpointError` of kind `cannotCreate`.
   func remove(from path: String) throws(CheckpointError) {

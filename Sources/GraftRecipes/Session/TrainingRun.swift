@@ -92,6 +92,7 @@ public final class TrainingRun {
   ///   - use: what to do where it holds a run already.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(_ recipe: Recipe, output: String, use: UsedOutput = .refused) throws {
+    let output = output.trimmingTrailingSlashes
     try self.init(recipe, output: output, claim: try OutputClaim(output, files: .ofRun, use: use), isResuming: use == .resumed)
   }
 
