@@ -113,7 +113,7 @@ final class RunLoop {
   }
 
   func writeCheckpoint(_ optimizer: Optimizer?, as name: String) throws {
-    try TrainingCheckpoint.write(run.delta, optimizer, state, identity: run.identity, metrics: directory.metrics, as: name, in: run.output)
+    try TrainingCheckpoint.write(run, optimizer, state, metrics: directory.metrics, as: name)
   }
 
   /// Takes stock of the trainer once more, for the summary.

@@ -88,23 +88,24 @@ struct TrainingCheckpoint {
   ///   - optimizer: left out of weights that are only kept to be used.
   ///   - name: `step-N` or `best`.
   static func write(
-    _ delta: Delta, _ optimizer: Optimizer?, _ state: RunState, identity: RunIdentity, metrics: [JSON], as name: String, in run: String
+    _ run: TrainingRun, _ optimizer: Optimizer?, _ state: RunState, metrics: [JSON], as name: String
   ) throws {
-    var stored = try delta.stored(taskType: nil, isFinished: false)
-    var training = StoredTraining(step: state.step, epoch: state.epoch, seed: identity.recipe.training.seed)
-    training.recipe = try identity.recipe.rendered()
+    var stored = try run.base.stored(run.delta, taskType: run.recipe.task.peftName, isFinished: false)
+    var training = StoredTraining(step: state.step, epoch: state.epoch, seed: run.recipe.training.seed)
+    training.recipe = try run.recipe.rendered()
     training.metrics = metrics.map { $0.serialized() + "\n" }.joined()
     var json = state.json
-    json["identity"] = identity.json
+    for (key, value) in run.adapterState { json[key] = value }
+    json["identity"] = run.identity.json
     training.state = json
     if let optimizer {
       training.tensorGroups.append((group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) }))
     }
-    if let schedule = delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
+    if let schedule = run.delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
     stored.training = training
-    let directory = try AtomicDirectory(at: "\(run)/checkpoints/\(name)")
+    let directory = try AtomicDirectory(at: "\(run.output)/checkpoints/\(name)")
     do {
-      try AdapterArchive.write(AdapterFile(base: identity.base, adapters: [stored]), to: directory.temporaryPath + "/adapter.h5")
+      try AdapterArchive.write(AdapterFile(base: run.identity.base, adapters: [stored]), to: directory.temporaryPath + "/adapter.h5")
     } catch {
       throw error.location.hasPrefix(directory.temporaryPath) ? error.moved(from: directory.temporaryPath, to: directory.path) : error
     }

@@ -256,6 +256,14 @@ public final class TrainingRun {
     return notes
   }
 
+  /// What an adapter must say to be used: the names of its labels, and which tokens see which.
+  var adapterState: JSONObject {
+    var state = JSONObject()
+    for (key, value) in labels?.state ?? [] { state[key] = value }
+    if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
+    return state
+  }
+
   /// Writes what was trained.
   /// - Returns: where the result is.
   func saveResult(step: Int, epoch: Double) throws -> String {
@@ -266,10 +274,7 @@ public final class TrainingRun {
     var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
-    var state: JSON = [:]
-    for (key, value) in labels?.state ?? [] { state[key] = value }
-    if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
-    if state != [:] { training.state = state }
+    if !adapterState.isEmpty { training.state = .object(adapterState) }
     stored.training = training
     try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: output + "/adapter.h5")
     return output + "/adapter.h5"
