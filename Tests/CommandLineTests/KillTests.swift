@@ -3,9 +3,9 @@ import Testing
 
 /// The short form of `Scripts/torture`: kills and full disks at every 17th call that changes a file, and signals at random moments.
 @Suite struct KillTests {
-  private static let isPossible = ["/usr/bin/python3", "/usr/bin/cc"].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
+  static let isPossible = ["/usr/bin/python3", "/usr/bin/cc"].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
 
-  @Test(.enabled(if: isPossible, "needs Python and a C compiler"), arguments: [["kills.py", "--quick"], ["memory.py", "--steps", "1500"]])
+  @Test(.enabled(if: KillTests.isPossible, "needs Python and a C compiler"), arguments: [["kills.py", "--quick"], ["memory.py", "--steps", "1500"]])
   func holds(_ script: [String]) throws {
     let process = Process(), output = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
