@@ -59,7 +59,7 @@ public final class Comparison {
     seeds = recipe.seeds ?? Recipe.defaultSeeds
     split = try RecordSplit(recipe, seed: seeds[0])
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
-    let labels = try DataPreparation.labels(recipe, records: split.train + split.held)
+    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
     labelNote = labels?.note
     let base = try TrainableBase(methods[0].recipe(seed: seeds[0]), labels: labels?.scheme)
     self.base = base
