@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 .PHONY: quickstart build test torture sanitize mutate setup clean
 
 quickstart: build
-	$(GRAFT) train Recipes/quickstart.yaml
+	$(GRAFT) train Recipes/quickstart.yaml --overwrite
 
 build: setup
 	swift build -c release --product graft

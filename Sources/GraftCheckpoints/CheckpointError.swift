@@ -61,7 +61,7 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
   static func writing(_ path: String, _ code: Int32 = errno) -> CheckpointError { CheckpointError(FileError.writing(path, code)) }
 
   /// The same error about the place where a temporary file was to end up.
-  func moved(from temporary: String, to path: String) -> CheckpointError {
+  package func moved(from temporary: String, to path: String) -> CheckpointError {
     CheckpointError(kind, path + location.dropFirst(temporary.count), problem, remedy: remedy)
   }
 }

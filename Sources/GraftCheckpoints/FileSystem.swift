@@ -32,7 +32,7 @@ package struct FileIdentity: Equatable {
 }
 
 /// Creates a directory and its missing parents.
-func createDirectory(_ path: String) throws(CheckpointError) {
+package func createDirectory(_ path: String) throws(CheckpointError) {
   if FileKind(of: path) == .directory { return }
   if path.parentDirectory != path { try createDirectory(path.parentDirectory) }
   guard mkdir(path, 0o777) == 0 || errno == EEXIST && FileKind(of: path) == .directory else { throw .writing(path) }
@@ -86,7 +86,7 @@ extension String {
     return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) } ?? trimmed
   }
 
-  var trimmingTrailingSlashes: String {
+  package var trimmingTrailingSlashes: String {
     var path = self
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     return path

@@ -17,17 +17,20 @@ struct GraftCommand: ParsableCommand {
   static func main() {
     Interruption.setUpFileSignals()
     Console.setUp()
+    Interruption.endAtOnce()
+    Failure.reportExhaustedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()
+      Console.finish()
+      end(0)
     } catch {
       guard Failure.isOurs(error) else { end(withArgumentError: error) }
       let failure = Failure(error)
       Console.flushOutput()
       Console.error("error: \(failure.message)")
-      Foundation.exit(failure.code)
+      end(failure.code)
     }
-    Console.finish()
   }
 
   /// Prints help and versions, or says what is wrong with the arguments.
@@ -40,6 +43,12 @@ struct GraftCommand: ParsableCommand {
       Console.flushOutput()
       if !text.isEmpty { Console.error(text) }
     }
-    Foundation.exit(code.rawValue)
+    end(code.rawValue)
+  }
+
+  /// Ends the process without what libraries do at its end: OpenBLAS waits for its threads, which wait for memory where there is none.
+  private static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
   }
 }

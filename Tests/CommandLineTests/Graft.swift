@@ -15,7 +15,7 @@ struct Graft {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// The products' folder: the tests' own.
-  private static var program: URL {
+  static var program: URL {
     get throws {
       let folders = CommandLine.arguments.prefix(1).map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
       let candidates = folders + [Bundle.main.bundleURL, root.appending(path: ".build/release"), root.appending(path: ".build/debug")]
@@ -62,7 +62,7 @@ struct Graft {
   static func start(_ process: Process) throws {
     var interrupt = sigset_t(), former = sigset_t()
     sigemptyset(&interrupt)
-    sigaddset(&interrupt, SIGINT)
+    for number in [SIGINT, SIGTERM] { sigaddset(&interrupt, number) }
     pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
     defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
     try process.run()

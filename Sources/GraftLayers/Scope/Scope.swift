@@ -132,6 +132,15 @@ public struct Scope {
   /// The most elements of a tensor that is drawn: 4 TB of float32.
   private static let largestElementCount = 1 << 40
 
+  /// Refuses values that cannot be had before any of them is drawn.
+  private func requireMemory(for shape: Shape, _ name: String) throws(MemoryError) {
+    let bytes = shape.dimensions.reduce(4.0) { $0 * Double($1) }
+    // What is small is not worth asking the system for.
+    guard bytes > Double(64 << 20), bytes > Double(AvailableMemory.bytes) else { return }
+    throw MemoryError(
+      "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
+  }
+
   private func value(_ name: String, _ shape: Shape, _ initializer: Initializer, fallsBack: Bool) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
@@ -151,6 +160,7 @@ public struct Scope {
     guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
       throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
     }
+    try requireMemory(for: shape, full)
     return initializer.makeTensor(shape, construction.stream.split(full))
   }
 }

@@ -6,7 +6,7 @@ public final class TensorBoardWriter {
   public let path: String
   private let handle: FileHandle
 
-  /// Begins a new file in `directory`; a resumed run adds a file beside the earlier ones.
+  /// Begins a new file in `directory`; a resumed run adds a file beside the earlier ones, which `cut` shortens first.
   ///
   /// - Throws: `ReportError` when the file cannot be made.
   public init(directory: String, now: Date = Date()) throws(ReportError) {

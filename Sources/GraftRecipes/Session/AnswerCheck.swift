@@ -11,6 +11,9 @@ struct AnswerCheck {
     var answers: [AnsweredPrompt]
   }
 
+  /// What the share of right answers is called.
+  static let figure = "eval_exact_match"
+
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
   private let generator: Generator
@@ -36,12 +39,14 @@ struct AnswerCheck {
     prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0)) }.filter { !$0.2.isEmpty }
   }
 
+  /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.
   /// - Throws: `SessionError` where the model's logits are not finite.
-  func run() throws -> Outcome {
+  func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    let answers = try prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
-      zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+    var answers: [AnsweredPrompt] = []
+    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 4_096) where !isInterrupted() {
+      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }

@@ -20,6 +20,7 @@ struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
+  private let knownFingerprint = KnownFingerprint()
 
   /// - Parameter labels: a classifier's labels; the configuration's where nil.
   init(_ recipe: Recipe, labels: LabelScheme?) throws {
@@ -101,9 +102,16 @@ struct TrainableBase {
     return stored
   }
 
+  /// Returns what tells this base from others; every weight on the disk is read for it, once.
   func fingerprint() throws -> BaseFingerprint {
-    try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    if let known = knownFingerprint.value { return known }
+    let fingerprint = try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    knownFingerprint.value = fingerprint
+    return fingerprint
   }
+
+  /// What copies of a base share.
+  private final class KnownFingerprint { var value: BaseFingerprint? }
 
   /// Writes the trained weights as a MODEL, in place of those that the run had there.
   /// - Parameter labels: a classifier's labels.

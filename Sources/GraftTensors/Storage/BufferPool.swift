@@ -46,9 +46,9 @@ public final class BufferPool: Sendable {
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
   }
 
-  /// Lends memory; where the system has none left, the process ends with an error line and exit code 71.
+  /// Lends memory; where the system has none left, `whenExhausted` ends the process.
   package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
-    guard byteCount <= Self.largestSize else { endForLackOfMemory(asked: byteCount, inUse: statistics.bytesInUse) }
+    guard byteCount <= Self.largestSize else { Self.end(asked: byteCount) }
     let capacity = Self.sizeClass(of: byteCount)
     let reused = state.withLock { state -> UInt? in
       state.statistics.bytesInUse += capacity
@@ -61,18 +61,30 @@ public final class BufferPool: Sendable {
       return nil
     }
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
-    let alignment = capacity >= Self.hugePage ? Self.hugePage : 64
-    var pointer: UnsafeMutableRawPointer?
-    if posix_memalign(&pointer, alignment, capacity) != 0 {
-      // What is kept for later may be of another size than what is needed now.
-      trim()
-      posix_memalign(&pointer, alignment, capacity)
-    }
-    guard let pointer else { endForLackOfMemory(asked: byteCount, inUse: statistics.bytesInUse - capacity) }
+    let pointer = take(capacity)
     #if os(Linux)
       if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     #endif
     return (pointer, capacity)
+  }
+
+  /// What is done where the system has no more memory; tensors cannot be made without it, so it must not return.
+  public static let whenExhausted = Mutex<@Sendable (_ byteCount: Int) -> Never>({ preconditionFailure("out of memory: \($0) bytes") })
+
+  /// Memory from the system, for which free memory of other sizes is given back where there is no more.
+  private func take(_ capacity: Int) -> UnsafeMutableRawPointer {
+    for isLastTry in [false, true] {
+      var pointer: UnsafeMutableRawPointer?
+      if posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity) == 0, let pointer { return pointer }
+      if !isLastTry { trim() }
+    }
+    state.withLock { $0.statistics.bytesInUse -= capacity }
+    Self.end(asked: capacity)
+  }
+
+  private static func end(asked byteCount: Int) -> Never {
+    let end = whenExhausted.withLock { $0 }
+    end(byteCount)
   }
 
   package func recycle(_ base: UnsafeMutableRawPointer, capacity: Int) {

@@ -10,6 +10,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftRecipes
+import GraftTensors
 import GraftTokenizers
 import GraftTraining
 
@@ -52,6 +53,7 @@ struct Failure {
     case let error as TokenizerError: error.cause.map { code(of: $0 as any Error) } ?? EX_DATAERR
     case let error as SessionError: error.kind == .usage ? EX_USAGE : EX_DATAERR
     case is TuningError, is GenerationError: EX_USAGE
+    case is MemoryError: EX_OSERR
     case is ReportError: EX_IOERR
     case is ArchitectureError, is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is SequenceError: EX_DATAERR
     default: EX_SOFTWARE
@@ -71,9 +73,24 @@ struct Failure {
   static func isOurs(_ error: any Error) -> Bool {
     switch error {
     case is FileError, is InputFileError, is ConfigError, is DatasetError, is CheckpointError, is SessionError, is TuningError, is ReportError,
-      is TokenizerError, is ArchitectureError, is WeightError, is TrainingError, is JSONError, is ChatTemplateError, is GenerationError, is SequenceError:
+      is TokenizerError, is ArchitectureError, is WeightError, is MemoryError, is TrainingError, is JSONError, is ChatTemplateError,
+      is GenerationError, is SequenceError:
       true
     default: FileError(foundation: error) != nil
+    }
+  }
+}
+
+extension Failure {
+  /// Ends the process with a line where the engine gets no more memory.
+  static func reportExhaustedMemory() {
+    BufferPool.whenExhausted.withLock { action in
+      action = { byteCount in
+        Console.error(
+          "error: out of memory: \(Figure.bytes(byteCount)) were asked for beside \(Figure.bytes(BufferPool.shared.statistics.bytesInUse)) in use; "
+            + "lower training.batch_size or data.max_length, set training.gradient_checkpointing: true, or take a smaller model")
+        _exit(EX_OSERR)
+      }
     }
   }
 }

@@ -9,23 +9,18 @@ final class RunDirectory {
   private var lines: [JSON]
   private let handle: FileHandle
 
-  /// Creates the directory, or goes on in it.
+  /// Begins in a directory that is the run's own, or goes on in it.
   /// - Parameter keeping: the metrics lines of an interrupted run to go on from.
-  /// - Throws: `CheckpointError` of kind `cannotCreate`.
-  init(_ path: String, keeping lines: [JSON] = []) throws {
-    self.path = path
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`.
+  init(_ claim: OutputClaim, keeping lines: [JSON] = []) throws {
+    try claim.take()
+    path = claim.path
     self.lines = lines
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw CheckpointError(.cannotCreate, path, "cannot create the run directory", remedy: "choose another with --output")
-    }
     try AtomicFile.write(Self.text(of: lines).utf8, to: path + "/metrics.jsonl")
-    guard let handle = FileHandle(forWritingAtPath: path + "/metrics.jsonl") else {
+    guard let handle = FileHandle(forWritingAtPath: path + "/metrics.jsonl"), (try? handle.seekToEnd()) != nil else {
       throw CheckpointError(.cannotCreate, path + "/metrics.jsonl", "cannot be written", remedy: "choose another directory with --output")
     }
     self.handle = handle
-    try handle.seekToEnd()
   }
 
   deinit { try? handle.close() }
