@@ -17,7 +17,7 @@ import Testing
   /// Two blocks that add 1, 2, 4 and 8 to the residual stream.
   private func stack(_ dropout: Float, _ scope: Scope) throws -> TransformerStack {
     TransformerStack(
-      try (0..<2).map { number in
+      try (0..<2).map { (number: Int) throws -> TransformerBlock in
         let scope = scope / number
         let size = Float(number == 0 ? 1 : 4)
         func linear(_ name: String, _ bias: Float = 0) throws -> Linear { try layer(scope / name, bias: bias) }
