@@ -57,6 +57,12 @@ public final class GGUFFile {
     self.mapping = mapping
   }
 
+  /// The key of a file's metadata by which what graft wrote is known again; llama.cpp passes it over.
+  public static let generatorKey = "graft.generator"
+
+  /// Whether graft wrote the file at a path.
+  public static func isOwn(_ path: String) -> Bool { (try? GGUFFile(path))?[generatorKey] != nil }
+
   /// The value under a key.
   public subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
 

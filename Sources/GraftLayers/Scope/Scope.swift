@@ -104,10 +104,11 @@ public struct Scope {
   public func parameter(
     _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
+    let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
     let value = try value(name, shape, initializer, fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
-    catalog.add(parameter)
+    catalog.add(parameter, isDrawn: isDrawn)
     return parameter
   }
 

@@ -11,6 +11,7 @@ extension AdapterOperations {
   /// - Parameter model: the base, where the adapter does not tell what is needed of it.
   /// - Throws: `SessionError` for what the format cannot express, or where the base is needed.
   public static func exportGGUF(_ adapter: String, model: String? = nil, to output: String) throws {
+    try OutputPlace.file(output, apartFrom: [adapter])
     let file = try AdapterFile.read(adapter), stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
     let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
@@ -42,7 +43,7 @@ extension AdapterOperations {
     }
     let metadata: [(key: String, value: GGUFValue)] = [
       ("general.architecture", .string(architecture)), ("general.type", .string("adapter")), ("general.file_type", .uint32(0)),
-      ("adapter.type", .string("lora")), ("adapter.lora.alpha", .float32(alpha)),
+      ("adapter.type", .string("lora")), ("adapter.lora.alpha", .float32(alpha)), (GGUFFile.generatorKey, .string("graft")),
     ]
     try writeGGUF(metadata, tensors, to: output)
   }

@@ -44,6 +44,8 @@ public final class ModelSession {
   public let labelScheme: LabelScheme?
   /// What was noticed while data was read.
   public let notes = DataNotes()
+  /// The directory of a single adapter with a tokenizer of its own, which is then used with its template, as AutoTokenizer does.
+  let adapterTokenizer: String?
   private var loadedTokenizer: Tokenizer?
 
   /// - Parameters:
@@ -66,11 +68,18 @@ public final class ModelSession {
     let states = parts.compactMap { $0.adapter.training?.state }
     let trained = states.lazy.compactMap { LabelScheme(state: $0) }.first
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
+    let isClassifier = self.task == .sequenceClassification || self.task == .tokenClassification
+    let labelCount = trained?.names.count ?? (isClassifier ? parts.lazy.compactMap { $0.adapter.labelCount }.first : nil)
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
+    adapterTokenizer = adapters.count == 1 ? adapters.map(\.path).first { path in
+      ["adapter_config.json", "tokenizer.json"].allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
+    } : nil
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained?.names.count, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
+      path, task: self.task, labels: labelCount, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle,
+      isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)),
+      vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max())
     labelScheme = LabelScheme(of: directory.model, names: trained?.names ?? CheckpointLabels(configuration: configuration).names)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
@@ -82,7 +91,8 @@ public final class ModelSession {
     }
     for (index, part) in parts.enumerated() {
       let method = try MethodCatalog.decode(stored: part.adapter.configuration, from: part.path)
-      try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+      let delta = try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+      for note in delta.notes { notes.say("\(part.path): \(note)") }
     }
     try self.adapters.activate(parts.enumerated().map { ("\($0.offset)", $0.element.weight) })
   }
@@ -109,7 +119,7 @@ public final class ModelSession {
 
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
-    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
+    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: adapterTokenizer ?? path, isDirectory: true))
     loadedTokenizer = tokenizer
     return tokenizer
   }

@@ -105,12 +105,12 @@ struct TrainableBase {
     try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
   }
 
-  /// Writes the trained weights as a MODEL.
+  /// Writes the trained weights as a MODEL, in place of those that the run had there.
   /// - Parameter labels: a classifier's labels.
   func writeModel(to path: String, task: LearningTask, labels: LabelScheme?) throws {
     if let directory {
       try AdapterOperations.write(
-        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path)
+        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path, replacing: .any)
       return
     }
     let parameters = model.catalog.parameters
@@ -118,7 +118,7 @@ struct TrainableBase {
     var configuration = configuration
     configuration["torch_dtype"] = .string(DType.float32.description)
     AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
-    try ModelDirectoryWriter(directory: path).write(
+    try ModelDirectoryWriter(directory: path, replacing: .any).write(
       parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion,
       tokenizer: newTokens?.extended.json
     ) { description in

@@ -10,6 +10,11 @@ indirect enum RegularExpressionSyntax: Sendable {
   case lookBehind(RegularExpressionSyntax, negative: Bool)
   case assertion(Assertion)
 
+  /// Whose rules a pattern follows.
+  enum Flavour: Sendable {
+    case oniguruma, python
+  }
+
   enum RepetitionKind: Sendable {
     case greedy, lazy, possessive
   }
@@ -56,6 +61,6 @@ indirect enum RegularExpressionSyntax: Sendable {
 }
 
 /// Why a regular expression cannot be used.
-struct RegularExpressionError: Error, CustomStringConvertible {
-  let description: String
+package struct RegularExpressionError: Error, CustomStringConvertible {
+  package let description: String
 }
