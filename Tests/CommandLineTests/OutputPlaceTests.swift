@@ -191,3 +191,54 @@ import Testing
     }
   }
 }
+
+/// What an adapter's directory brings besides the adapter.
+@Suite struct AdapterDirectoryTests {
+  /// A directory of PEFT's as trainers leave it: with a tokenizer that knows one token more and lower case only, and the table that grew.
+  @Test func aTokenizerInItIsUsedAndMergedWithTheTableThatGrew() throws {
+    let base = try TinyModel.path, folder = try Graft.scratch().path, adapter = folder + "/adapter"
+    try FileManager.default.createDirectory(atPath: adapter, withIntermediateDirectories: true)
+    func write(_ json: JSON, _ name: String) throws { try Data(json.serialized().utf8).write(to: URL(fileURLWithPath: "\(adapter)/\(name)")) }
+    func read(_ path: String) throws -> JSON { try JSON(parsing: Data(contentsOf: URL(fileURLWithPath: path))) }
+    try write(["peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 1, "target_modules": ["q_proj"]], "adapter_config.json")
+    var tokenizer = try read(base + "/tokenizer.json"), configuration = try read(base + "/tokenizer_config.json")
+    let added: JSON = [
+      "id": 1024, "content": "<zap>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+    ]
+    tokenizer["added_tokens"] = .array((tokenizer["added_tokens"]?.array ?? []) + [added])
+    tokenizer["normalizer"] = ["type": "Lowercase"]
+    configuration["chat_template"] = "{{ 'its own' }}"
+    try write(tokenizer, "tokenizer.json")
+    try write(configuration, "tokenizer_config.json")
+    let weights = try Checkpoint(directory: base), table = try weights.tensor("model.embed_tokens.weight").converted(to: .float32)
+    let width = table.shape[1]
+    var tensors: [(name: String, tensor: Tensor)] = [
+      ("base_model.model.model.embed_tokens.weight", Tensor(table.values + [Float](repeating: 0.25, count: width), [1025, width])),
+      ("base_model.model.lm_head.weight", Tensor(table.values + [Float](repeating: 0.25, count: width), [1025, width])),
+    ]
+    for layer in 0..<2 {
+      let path = "base_model.model.model.layers.\(layer).self_attn.q_proj"
+      tensors.append(("\(path).lora_A.weight", Tensor([Float](repeating: 0.1, count: width), [1, width])))
+      tensors.append(("\(path).lora_B.weight", Tensor([Float](repeating: 0.1, count: width), [width, 1])))
+    }
+    try SafetensorsWriter.write(tensors, to: adapter + "/adapter_model.safetensors")
+    let data = folder + "/data.jsonl", merged = folder + "/merged"
+    try Data("{\"text\": \"<zap> ONE two\"}\n{\"text\": \"<zap> one two\"}\n".utf8).write(to: URL(fileURLWithPath: data))
+    func scores(_ arguments: String...) throws -> [JSON] {
+      let result = try Graft.run(["score", "--data", data] + arguments)
+      try #require(result.code == 0, "\(result.errors)")
+      return try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+    }
+    let adapted = try scores("--model", base, "--adapter", adapter)
+    #expect(adapted[0]["tokens"]?.array?.contains(1024) == true && adapted[0]["tokens"] == adapted[1]["tokens"])
+    let result = try Graft.run("merge", "--model", base, "--adapter", adapter, "--output", merged)
+    try #require(result.code == 0, "\(result.errors)")
+    #expect(try read(merged + "/tokenizer_config.json")["chat_template"]?.string == "{{ 'its own' }}")
+    #expect(try Checkpoint(directory: merged).tensor("model.embed_tokens.weight").shape == [1025, width])
+    let folded = try scores("--model", merged)
+    for (row, other) in zip(adapted, folded) {
+      #expect(row["tokens"] == other["tokens"])
+      #expect(abs((row["loss"]?.double ?? 0) - (other["loss"]?.double ?? 1)) < 1e-4)
+    }
+  }
+}

@@ -126,13 +126,13 @@ public enum AdapterOperations {
         difference = try check.difference(
           of: try ModelSession(model: written, task: session.task), limit: dtype == .float32 ? MergeCheck.rounding : .infinity)
       }
-      return MergeReport(difference: difference, notes: [])
+      return MergeReport(difference: difference, notes: session.notes.all)
     case .gguf:
       let notes = try writeGGUF(session, dtype: dtype ?? .float32, to: output)
       for parameter in session.model.catalog.parameters where parameter.shape.rank > 1 {
         parameter.assign(parameter.value.converted(to: dtype ?? .float32).converted(to: .float32))
       }
-      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: notes)
+      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + notes)
     }
   }
 

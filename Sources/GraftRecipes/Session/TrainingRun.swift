@@ -252,7 +252,7 @@ public final class TrainingRun {
   /// What the user should know of the data and the tokenizer.
   var notes: [String] {
     let r = train.report
-    var notes = [labelNote].compactMap { $0 } + dataNotes.all
+    var notes = [labelNote].compactMap { $0 } + dataNotes.all + delta.notes
     if r.truncatedCount > 0 {
       notes.append("\(r.truncatedCount) of \(r.recordCount) examples are longer than max_length \(recipe.data.maxLength) and were cut (the longest has \(r.lengths.last ?? 0) tokens)")
     }

@@ -27,6 +27,7 @@ struct Chat: ParsableCommand {
     shared.apply()
     if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
+    shared.say(session.notes)
     let chat = try ChatSession(session, system: system, settings: sampling.settings(maxNewTokens: maxNewTokens), stops: sampling.stop)
     let isInteractive = Console.inputIsTerminal && Console.errorIsTerminal
     Interruption.watchReplies()

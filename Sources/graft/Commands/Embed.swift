@@ -16,6 +16,7 @@ struct Embed: ParsableCommand {
   func run() throws {
     shared.apply()
     let session = try model.session(isHeadless: true)
+    shared.say(session.notes)
     let vectors = try session.embeddings(of: data, pooling: pooling)
     if similarity {
       for row in ModelSession.cosineSimilarities(vectors) { Console.output(row.map { Figure.fixed(Double($0), digits: 4) }.joined(separator: " ")) }
