@@ -6,8 +6,10 @@ extension TuningMethod {
   /// Counted as `Double`, which no product of sizes overflows.
   package func expectedParameterCount(on sites: SiteCatalog) -> Double? {
     func lowRank(_ rank: Int, _ targets: Targets) -> Double? {
-      let layers = try? targets.linears(in: sites, isStrict: false)
-      return layers?.reduce(0) { $0 + Double(rank) * (Double($1.inputSize) + Double($1.outputSize)) }
+      let survey = Attachment(source: nil, seed: 0, services: AttachmentServices())
+      guard let layers = try? targets.linears(in: sites, for: survey) else { return nil }
+      let sizes = layers.map { Double($0.inputSize) + Double($0.outputSize) }
+      return Double(rank) * sizes.reduce(0, +)
     }
     return switch self {
     case let method as FullFineTuning:
