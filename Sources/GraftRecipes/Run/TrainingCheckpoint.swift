@@ -103,7 +103,7 @@ struct TrainingCheckpoint {
     }
     if let schedule = run.delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
     stored.training = training
-    let directory = try AtomicDirectory(at: "\(run.output)/checkpoints/\(name)")
+    let directory = try AtomicDirectory(at: "\(run.output)/checkpoints/\(name)", replacing: .any)
     do {
       try AdapterArchive.write(AdapterFile(base: run.identity.base, adapters: [stored]), to: directory.temporaryPath + "/adapter.h5")
     } catch {
