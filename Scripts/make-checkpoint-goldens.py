@@ -174,6 +174,11 @@ def adapters():
     def wrong_data(file, group):
         group["tensors/prompt_embeddings"][0] = 7
 
+    def wrong_shape(file, group):
+        data = group["tensors/prompt_embeddings"][()].reshape(2, 2)
+        del group["tensors/prompt_embeddings"]
+        group["tensors"].create_dataset("prompt_embeddings", data=data, chunks=data.shape, fletcher32=True)
+
     def big_endian(file, group):
         del group["tensors/prompt_embeddings"]
         group["tensors"].create_dataset("prompt_embeddings", data=np.arange(4, dtype=">i8"), chunks=(4,))
@@ -241,7 +246,7 @@ def adapters():
     refused = {
         "contiguous": replaced(), "lzf": replaced(chunks=(4,), compression="lzf"), "soft-link": soft_link,
         "external-link": external_link, "external-storage": external_storage, "virtual": virtual,
-        "wrong-data": wrong_data, "big-endian": big_endian, "bomb": bomb, "variable-string": variable_string,
+        "wrong-data": wrong_data, "wrong-shape": wrong_shape, "big-endian": big_endian, "bomb": bomb, "variable-string": variable_string,
         "version-2": attribute("format_version", np.uint32(2)), "other-format": attribute("format", fixed("adapter-h5")),
         "wrong-count": attribute("num_tensors", np.uint32(2)), "missing-tensor": missing("tensors/prompt_embeddings"),
         "missing-manifest": missing("manifest"), "missing-config": missing("config"), "config-not-json": config_text(b"{'r': 2}"),

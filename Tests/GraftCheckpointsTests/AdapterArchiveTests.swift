@@ -139,6 +139,7 @@ struct AdapterArchiveTests {
     ("soft-link", .malformed, "link to elsewhere"),
     ("external-link", .malformed, "link to elsewhere"), ("external-storage", .unsupported, "not stored in chunks"),
     ("virtual", .unsupported, "not stored in chunks"), ("wrong-data", .malformed, "SHA-256"),
+    ("wrong-shape", .malformed, "its manifest says"),
     ("big-endian", .unsupported, "little-endian"),
     ("bomb", .malformed, "its manifest says"), ("variable-string", .malformed, "no fixed-length string"),
     ("version-2", .unsupported, "format version 2"), ("other-format", .malformed, "no adapter written by graft"),
