@@ -25,9 +25,10 @@ extension ExampleEncoder {
 
 extension TextTokenizer {
   /// The tokens of a prompt as examples have them: with those that the tokenizer adds, but for those that stand there already.
-  public func promptIDs(_ prompt: String) -> [Int32] {
+  /// - Parameter length: the most of them; nil cuts nothing.
+  public func promptIDs(_ prompt: String, cutTo length: Int? = nil) -> [Int32] {
     let whole = tokenize(prompt, pair: nil, addingSpecialTokens: true)
-    return (whole.withoutRepeats() ?? whole).ids
+    return cut(whole.withoutRepeats() ?? whole, to: length).ids
   }
 }
 

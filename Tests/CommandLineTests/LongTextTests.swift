@@ -75,4 +75,32 @@ import Testing
       #expect(result.code == 0 && result.errors.contains("1 of 2 examples are longer than 64 tokens and were cut"), "\(result.errors)")
     }
   }
+
+  /// Sources are cut as the model's examples are, also where they are answered.
+  @Test(arguments: [
+    ("seq2seq_lm", "model_type: bart, vocab_size: 1024, d_model: 16, encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, "
+      + "decoder_attention_heads: 2, encoder_ffn_dim: 24, decoder_ffn_dim: 24, max_position_embeddings: 32, decoder_start_token_id: 2"),
+    ("causal_lm", "model_type: gpt2, vocab_size: 1024, n_embd: 16, n_layer: 1, n_head: 2, n_positions: 32"),
+  ])
+  func questionsBeyondThePositionsDoNotTrap(task: String, config: String) throws {
+    let keys = task == "causal_lm" ? ["prompt", "completion"] : ["source", "target"]
+    let lines = [(String(Self.text.prefix(600)), "one"), ("two", "three")].map { long, answer in
+      (JSON.object([keys[0]: .string(long), keys[1]: .string(answer)])).serialized() + "\n"
+    }
+    let data = try folder.write(lines.joined(), "questions.jsonl")
+    let recipe = """
+      model: {tokenizer: Data/models/seedling, config: {\(config)}}
+      task: \(task)
+      method: {peft_type: FULL}
+      data: {train: \(data), eval: \(data), max_length: 24, packing: false}
+      training: {max_steps: 1}
+      report: {html: false, tensorboard: false}
+      """
+    let output = folder.appending(path: "run").path
+    let trained = try Graft.run("train", try folder.write(recipe, "r.yaml"), "--output", output)
+    #expect(trained.code == 0 && trained.errors.contains("are longer than max_length 24"), "\(trained.errors)")
+    let evaluated = try Graft.run("eval", "--model", output + "/model", "--data", data, "--json")
+    #expect(evaluated.code == 0, "\(evaluated.errors)")
+    #expect(try JSON(parsing: evaluated.output)["answers"]?.double == (task == "causal_lm" ? 1 : 2))
+  }
 }

@@ -22,8 +22,10 @@ struct AnswerCheck {
 
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
   ///
-  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short.
-  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>) {
+  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
+  /// as examples are; a prompt that the model has no positions for is left out.
+  /// - Parameter maxLength: the most tokens of a source.
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil) {
     guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     let pairs = records.compactMap { record -> (String, String)? in
@@ -36,7 +38,12 @@ struct AnswerCheck {
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
-    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0)) }.filter { !$0.2.isEmpty }
+    let positions = model.maximumLength.map { max(1, $0 - model.catalog.virtualTokenCount) }
+    let length = model is any SequenceToSequenceModel ? [positions, maxLength].compactMap { $0 }.min() : nil
+    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0, cutTo: length)) }.filter {
+      !$0.2.isEmpty && $0.2.count <= positions ?? .max
+    }
+    if prompts.isEmpty { return nil }
   }
 
   /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.

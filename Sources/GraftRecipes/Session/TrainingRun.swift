@@ -162,7 +162,8 @@ public final class TrainingRun {
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(
-      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
+      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer),
+      maxLength: recipe.data.maxLength)
 
     if let chosenBy = given?.selection {
       selection = try encoder.encodeDataset(chosenBy)
