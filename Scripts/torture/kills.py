@@ -320,6 +320,8 @@ def main():
         kinds = [Train, TrainFull, Compare, ExportPEFT, ExportHDF5, Import, Merge]
         if options.only:
             kinds = [kind for kind in kinds if kind.name in options.only.split(",")]
+        if "--overwrite" not in graft("help", "export").stdout:
+            kinds = [kind for kind in kinds if not issubclass(kind, Conversion)]
         scenarios = [kind(work / kind.name, work / "inputs") for kind in kinds]
         faults = []
         for scenario in scenarios:

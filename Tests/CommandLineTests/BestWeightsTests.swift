@@ -8,7 +8,7 @@ import Testing
   private func recipe(_ settings: String = "") throws -> String {
     try TinyModel.recipe().replacingOccurrences(
       of: "training: {max_steps: 6, batch_size: 2, save_steps: 3, logging_steps: 1, learning_rate: 1.0e-2}",
-      with: "training: {max_steps: 30, batch_size: 2, save_steps: 2, eval_steps: 2, save_total_limit: 1, learning_rate: 0.5, early_stopping_patience: 3\(settings)}"
+      with: "training: {max_steps: 30, batch_size: 2, save_steps: 2, eval_steps: 2, logging_steps: 2, save_total_limit: 1, learning_rate: 0.5, early_stopping_patience: 3\(settings)}"
     ).replacingOccurrences(of: "max_length: 64", with: "max_length: 64, packing: false, eval: \(try TinyModel.dataPath)")
   }
 

@@ -37,10 +37,10 @@ import Testing
 
   @Test func memoryThatCannotBeHadIsRefusedBeforeItIsTaken() throws {
     let file = try recipe(try TinyModel.recipe()), output = try Graft.scratch().path + "/run"
-    let rank = try run(["train", file, "method.r=100000", "--output", output, "--quiet"], limit: "ulimit -v 2000000")
+    let rank = try run(["train", file, "method.r=1000000", "--output", output, "--quiet"], limit: "ulimit -v 2000000")
     #expect(rank.code == 71 && rank.complaint.contains("lower method.r") && rank.complaint.contains("are available"), "\(rank.errors)")
     #expect(!FileManager.default.fileExists(atPath: output))
-    let texts = (0..<3000).map { "{\"text\": \"\(String(repeating: "word \($0) ", count: 12))\"}" }.joined(separator: "\n")
+    let texts = (0..<16_000).map { "{\"text\": \"\(String(repeating: "word \($0) ", count: 12))\"}" }.joined(separator: "\n")
     let data = try Graft.scratch().appending(path: "texts.jsonl")
     try Data(texts.utf8).write(to: data)
     let batch = try run(

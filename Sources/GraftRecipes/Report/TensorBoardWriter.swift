@@ -20,12 +20,12 @@ public final class TensorBoardWriter {
       serial += 1
     } while FileManager.default.fileExists(atPath: candidate)
     path = candidate
-    guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path)
-    else {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
       throw ReportError(
-        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to")
+        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to and that the disk has room")
     }
-    self.handle = handle
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     try write { event in
       event.add(1, double: now.timeIntervalSince1970)
       event.add(3, string: "brain.Event:2")

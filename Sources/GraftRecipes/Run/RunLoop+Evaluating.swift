@@ -64,7 +64,7 @@ extension RunLoop {
     if let best = state.selection.best, best.step != state.step, try restoreBest(best) { result = (best.step, best.epoch) }
     if evaluatesEnds, run.answers != nil, !recorder.isAnswered(result.step) {
       let known = recorder.evaluation(at: result.step)?.figures.filter { $0.name != AnswerCheck.figure }
-      try record(try known ?? figures(of: run.evaluation) + answered(isBefore: false), step: result.step, epoch: result.epoch)
+      try record(try (known ?? figures(of: run.evaluation)) + answered(isBefore: false), step: result.step, epoch: result.epoch)
     }
     return result
   }
