@@ -15,7 +15,7 @@ import json
 import pathlib
 import tempfile
 
-import numpy
+import golden_values
 import torch
 import transformers
 from safetensors.torch import save_file
@@ -23,25 +23,11 @@ from safetensors.torch import save_file
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftModelsTests" / "Fixtures"
 
 
-def hashed(x):
-    """A mixed 32-bit integer (Ettinger's lowbias32)."""
-    x = x.astype(numpy.uint64) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        x = ((x ^ (x >> shift)) * factor) & 0xFFFFFFFF
-    return x ^ (x >> 16)
-
-
 def value(name, shape):
-    """Pseudo-random values that depend on the name alone, around 1 for the weights of norms; xIELU's edge is where it is."""
+    """Values that depend on the name alone, around 1 for the weights of norms; xIELU's edge is where it is."""
     if name.endswith(".eps"):
         return torch.full(shape, -1e-6)
-    centre = 1.0 if len(shape) == 1 and name.endswith("weight") else 0.0
-    seed = 2166136261
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 16777619) & 0xFFFFFFFF
-    count = int(numpy.prod(shape))
-    mixed = hashed(numpy.arange(count, dtype=numpy.uint64) + seed)
-    found = torch.from_numpy((centre + (mixed.astype(numpy.float64) / 2**32 - 0.5) * 0.8).astype(numpy.float32).reshape(shape))
+    found = torch.from_numpy(golden_values.value(name, shape, 1.0 if len(shape) == 1 and name.endswith("weight") else 0.0))
     # xIELU's parameters are kept in 16 bits, whatever the model is in.
     return found.bfloat16().float() if ".act_fn." in name else found
 
