@@ -148,7 +148,8 @@ ACTIVATIONS = {
     "rootSoftplus": lambda x: F.softplus(x).sqrt(), "negativeExponential": lambda x: torch.where(x < 0, torch.expm1(x) - x, 0 * x),
 }
 # Away from kinks.
-BOUNDS = {"relu": (0.1, 2), "relu6": (0.1, 2), "reluSquared": (0.1, 2), "leakyReLU": (-2, -0.1), "hardSwish": (-2.9, 2.9)}
+BOUNDS = {"relu": (0.1, 2), "relu6": (0.1, 2), "reluSquared": (0.1, 2), "leakyReLU": (-2, -0.1), "hardSwish": (-2.9, 2.9),
+          "clippedGELU": (-1, 3)}
 
 SPECIMENS = {
     "add": ({"a": (3, 5), "b": (3, 5)}, torch.add),
