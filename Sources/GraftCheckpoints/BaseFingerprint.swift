@@ -29,7 +29,7 @@ public struct BaseFingerprint: Equatable, Sendable {
     (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
     if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
-      tokenizerSHA256 = SHA256.hash(tokenizer.bytes)
+      tokenizerSHA256 = tokenizer.withBytes { SHA256.hash($0) }
     }
   }
 

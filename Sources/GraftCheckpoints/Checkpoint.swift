@@ -130,7 +130,9 @@ package func readJSON(_ path: String) throws(CheckpointError) -> JSON {
   let file = try MappedFile(path)
   let json: JSON
   do {
-    json = try JSON(parsing: TextFile.withoutMark(file.bytes), options: JSONParsingOptions(allowsNonFiniteNumbers: true))
+    json = try file.withBytes { bytes throws(JSONError) in
+      try JSON(parsing: TextFile.withoutMark(bytes), options: JSONParsingOptions(allowsNonFiniteNumbers: true))
+    }
   } catch {
     throw .malformed("\(path):\(error.line):\(error.column)", error.message, remedy: "correct the JSON")
   }

@@ -55,7 +55,7 @@ struct CompanionFiles {
       let file = try MappedFile("\(directory)/\(path)"), place = "\(folder)/\(path)"
       try createDirectory(place.parentDirectory)
       let copy = try AtomicFile(at: place)
-      try copy.write(file.bytes)
+      try file.withBytes { bytes throws(CheckpointError) in try copy.write(bytes) }
       try copy.commit()
     }
   }
@@ -63,7 +63,7 @@ struct CompanionFiles {
   /// The folders that `modules.json` of sentence-transformers names.
   private static func moduleFolders(_ directory: String) throws(CheckpointError) -> Set<String> {
     guard FileKind(of: "\(directory)/modules.json") == .file else { return [] }
-    let modules = (try? JSON(parsing: MappedFile("\(directory)/modules.json").bytes))?.array ?? []
+    let modules = (try? MappedFile("\(directory)/modules.json").withBytes { bytes in try JSON(parsing: bytes) })?.array ?? []
     return Set(modules.compactMap { $0["path"]?.string?.split(separator: "/").first.map(String.init) })
   }
 

@@ -7,6 +7,7 @@ import GraftFiles
 /// disk cannot be read, ends the process with one error line: see `MappingFaults`.
 final class MappedFile: @unchecked Sendable {
   let path: String
+  /// For those that keep the object as long as they read.
   let bytes: UnsafeRawBufferPointer
   private let registration: Int?
 
@@ -27,6 +28,11 @@ final class MappedFile: @unchecked Sendable {
     }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
     registration = MappingFaults.register(bytes, of: path)
+  }
+
+  /// Lets `body` read the bytes, which stay mapped until it returns.
+  func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    try withExtendedLifetime(self) { () throws(E) -> R in try body(bytes) }
   }
 
   deinit {

@@ -101,7 +101,7 @@ public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
     // A file with a weight stands in a list: beside one alone there is nothing to weigh.
     let files = tree.scalar != nil ? [try WeightedFile(from: decoder)] : try [WeightedFile](from: decoder)
     paths = files.map(\.path)
-    for file in files { weights[file.path] = file.weight }
+    for case let file in files where file.weight != nil { weights[file.path] = file.weight }
   }
 
   public func encode(to encoder: any Encoder) throws {
