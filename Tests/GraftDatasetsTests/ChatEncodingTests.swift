@@ -35,6 +35,10 @@ struct TemplateCase: Sendable {
       "the user's turn ends with what asks", both,
       "{% for m in messages %}{% if m.role == 'user' %}U:{{ m.content }} A:{% else %}{{ m.content }}</s>{% endif %}{% endfor %}"),
     TemplateCase(
+      "the prompt begins in the user's turn", both,
+      "{% for m in messages %}{{ m.role if m.role == 'user' else 'A:' }}{{ m.content }}{% if m.role == 'assistant' %}</s>{% elif not loop.last %}==={% endif %}{% endfor %}",
+      "{% if add_generation_prompt %}===A:{% endif %}"),
+    TemplateCase(
       "numbers instead of messages", both,
       "{% for i in range(messages|length) %}{% set m = messages[i] %}{% set n = messages[i - 1] %}<s>{{ m.role }}:{{ m.content }}</s>{% endfor %}",
       asking),

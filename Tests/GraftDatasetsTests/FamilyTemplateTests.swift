@@ -4,26 +4,38 @@ import GraftDatasets
 import GraftJSON
 import Testing
 
-/// The templates that behave like those of the published families, of which every answer is found.
+/// Templates that behave like those of the published families.
 private let templates = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .appending(path: "GraftTokenizersTests/ChatTemplates/Fixtures/templates")
 
 @Suite struct FamilyTemplateTests {
-  private static let names = (try? FileManager.default.contentsOfDirectory(atPath: templates.path))?.filter { $0.hasSuffix(".jinja") }.sorted() ?? []
+  private static let names = (try? FileManager.default.contentsOfDirectory(atPath: templates.path))?
+    // One that tries the language and writes no conversation.
+    .filter { $0.hasSuffix(".jinja") && $0 != "language.jinja" }.sorted() ?? []
+
+  /// What stands in front of answers and is learned with them: what the families' prompts do not ask with.
+  private static let openings = [
+    "gpt-oss.jinja": ["<|channel|>final<|message|>", "<|channel|>final<|message|>"], "qwen3.jinja": ["", "<think>\n\n</think>\n\n"],
+    "smollm3.jinja": ["<|im_start|>assistant\n", "<|im_start|>assistant\n"], "command-r-tools.jinja": ["ASSISTANT|>", "ASSISTANT|>"],
+  ]
 
   private let conversation: JSON = [
     ["role": "user", "content": "QUESTION one?"], ["role": "assistant", "content": "Pear."], ["role": "user", "content": "QUESTION two?"],
     ["role": "assistant", "content": "Plum."],
   ]
 
+  @Test func thereAreTemplates() { #expect(Self.names.count > 20) }
+
   @Test(arguments: names)
-  func everyAnswerAndNothingOfTheUsersCarriesLoss(name: String) throws {
+  func everyAnswerCarriesLossAndNothingElse(name: String) throws {
     let encoder = try chatEncoder(String(contentsOf: templates.appending(path: name), encoding: .utf8))
     let scored = try encoder.encode(DataRecord(["messages": conversation], file: "d.jsonl", line: 1)).scoredText
-    print(name, scored.debugDescription)
-    let parts = scored.split(separator: "|", omittingEmptySubsequences: false)
-    #expect(parts.count == 2, "\(scored)")
-    #expect(parts.first?.contains("Pear.") == true && parts.last?.contains("Plum.") == true, "\(scored)")
-    #expect(!scored.contains("QUESTION") && !scored.contains("user") && !scored.contains("assistant"), "\(scored)")
+    // Stretches are parted by a bar, which ends of turns have as well.
+    let first = try #require(scored.firstRange(of: "Pear.")), last = try #require(scored.firstRange(of: "Plum."))
+    let openings = Self.openings[name] ?? ["", ""]
+    #expect(scored[..<first.lowerBound].trimmingCharacters(in: .whitespacesAndNewlines) == openings[0].trimmingCharacters(in: .whitespacesAndNewlines))
+    let between = scored[first.upperBound..<last.lowerBound]
+    #expect(between.trimmingCharacters(in: .whitespaces).hasSuffix("|" + openings[1].trimmingCharacters(in: .whitespaces)) || openings[1].isEmpty)
+    #expect(!scored.contains("QUESTION") && !scored.contains("user"), "\(scored)")
   }
 }

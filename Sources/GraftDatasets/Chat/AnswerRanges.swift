@@ -35,7 +35,7 @@ struct AnswerFinder {
       if whole.messageSpans.last?.message == message { ranges[ranges.count - 1] = ranges[ranges.count - 1].lowerBound..<text.count }
       let block = text[first.lowerBound..<ranges[0].upperBound]
       let own = standIn?.ranges(of: message).first.map { Array(standIn?.text.utf8 ?? "".utf8)[$0] }
-      let header = prompts.headerLength(of: block, standIn: own, message: message)
+      let header = prompts.headerLength(of: block, after: text[..<first.lowerBound], standIn: own, message: message)
       ranges[0] = first.lowerBound + header..<ranges[0].upperBound
       answers += ranges.filter { !$0.isEmpty }.map { Answer(message: message, range: $0) }
     }
@@ -92,13 +92,15 @@ private struct Prompts {
   init(finder: AnswerFinder, first: Int) { (self.finder, self.first) = (finder, first) }
 
   /// How many bytes at the start of an answer's block only ask for it.
-  /// - Parameter standIn: the block of the same message with another content.
-  mutating func headerLength(of block: ArraySlice<UInt8>, standIn: ArraySlice<UInt8>?, message: Int) -> Int {
+  /// - Parameters:
+  ///   - text: what stands before the block, where the prompt may begin.
+  ///   - standIn: the block of the same message with another content.
+  mutating func headerLength(of block: ArraySlice<UInt8>, after text: ArraySlice<UInt8>, standIn: ArraySlice<UInt8>?, message: Int) -> Int {
     let template = standIn.map { block.prefix(block.commonPrefixCount($0)) } ?? block
     for candidate in [first, message] {
       let prompts = prompts(before: candidate)
       // What comes before the first message of all may stand in its block, too.
-      let ends = prompts.compactMap { message == 0 ? template.end(of: $0) : template.starts(with: $0) ? $0.count : nil }
+      let ends = prompts.compactMap { message == 0 ? template.end(of: $0) : template.end(ofPrompt: $0, after: text) }
       if let end = ends.max() { return end }
     }
     let partial = prompts(before: message).map { template.commonPrefixCount($0[...]) }.max() ?? 0
@@ -138,6 +140,11 @@ extension RenderedChat {
 extension ArraySlice<UInt8> {
   fileprivate func commonPrefixCount(_ other: ArraySlice<UInt8>) -> Int {
     zip(self, other).prefix { $0 == $1 }.reduce(0) { count, _ in count + 1 }
+  }
+
+  /// How many elements a prompt has here that begins at the start or in the text before it; nil where it does not stand there whole.
+  fileprivate func end(ofPrompt prompt: [UInt8], after text: ArraySlice<UInt8>) -> Int? {
+    (0..<prompt.count).first { text.suffix($0).elementsEqual(prompt.prefix($0)) && starts(with: prompt[$0...]) }.map { prompt.count - $0 }
   }
 
   /// How many elements there are up to the end of the last occurrence of `part`; nil where there is none.
