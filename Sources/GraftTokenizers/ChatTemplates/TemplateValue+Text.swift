@@ -49,7 +49,8 @@ extension TemplateValue {
       }
       texts.append(text(item))
       size += texts[texts.count - 1].utf8.count
-      guard TemplateMeter.allows(1 + texts[texts.count - 1].utf8.count >> 6) else { break }
+      // Every character is looked at.
+      guard TemplateMeter.allows(1 + texts[texts.count - 1].utf8.count >> 2) else { break }
     }
     return texts
   }
