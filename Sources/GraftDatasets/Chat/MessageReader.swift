@@ -32,13 +32,17 @@ struct MessageReader {
     for (key, value) in members where !Self.readKeys.contains(key) && !value.isNull {
       result[key] = value
     }
-    conversation.noteUnreadKeys(of: result.keys.filter { !Self.knownKeys.contains($0) }, kind: "message keys")
+    // Templates are given reasoning under each of its names.
+    let readsReasoning = Self.reasoningKeys.contains(where: conversation.renderer.mentions)
+    let known = readsReasoning ? Self.knownKeys.union(Self.reasoningKeys) : Self.knownKeys
+    conversation.noteUnreadKeys(of: result.keys.filter { !known.contains($0) }, kind: "message keys")
     return .object(result)
   }
 
   /// Keys that are read here and are not the template's.
   private static let readKeys: Set<String> = ["role", "from", "content", "value", "tool_calls", "function_call", "weight", "train"]
   private static let knownKeys: Set<String> = ["role", "content", "tool_calls", "tool_call_id", "name"]
+  private static let reasoningKeys = ["reasoning_content", "reasoning", "thinking"]
 
   // MARK: Roles
 
@@ -74,7 +78,7 @@ struct MessageReader {
     switch members[key] {
     case nil, .null?:
       // Templates tell a missing content and one that is null apart.
-      if hasCalls || ["reasoning_content", "reasoning", "thinking"].contains(where: { members[$0]?.string != nil }) { return members[key] }
+      if hasCalls || Self.reasoningKeys.contains(where: { members[$0]?.string != nil }) { return members[key] }
       throw error(
         members[key] == nil ? "there is no \"\(key)\"" : "\"\(key)\" is null, and there are no \"tool_calls\"", "write a text, or leave the message out")
     case .string(let text)?: return .string(text)
