@@ -117,6 +117,14 @@ private let template =
     #expect(try encoder.encode(record).lossWeights?.filter { $0 == 2 }.count == "<s>user:Q</s>".count - 2 - 3)
   }
 
+  @Test func reasoningIsReadUnderEveryName() throws {
+    let reading = template.replacing("{{ m.content", with: "{{ m.reasoning_content or '' }}{{ m.content"), message: JSON = ["role": "assistant", "content": "A", "thinking": "T"]
+    let notes = DataNotes(), fields: JSONObject = ["messages": [["role": "user", "content": "Q"], message]]
+    #expect(try text(fields, reading, notes: notes).hasSuffix("assistant:TA</s>") && notes.all.isEmpty)
+    #expect(try text(fields, notes: notes).hasSuffix("assistant:A</s>"))
+    #expect(notes.all == ["d.jsonl: nothing reads the message keys \"thinking\""])
+  }
+
   @Test func keysThatNothingReadsAreNamedOnce() throws {
     let notes = DataNotes(), encoder = try chatEncoder(template, notes: notes)
     let message: JSON = ["role": "assistant", "content": "A", "rating": 5, "tool_calls": .null, "name": "x"]
