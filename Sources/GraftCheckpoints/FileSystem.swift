@@ -33,9 +33,13 @@ package struct FileIdentity: Equatable {
 
 /// Creates a directory and its missing parents.
 package func createDirectory(_ path: String) throws(CheckpointError) {
-  if FileKind(of: path) == .directory { return }
-  if path.parentDirectory != path { try createDirectory(path.parentDirectory) }
-  guard mkdir(path, 0o777) == 0 || errno == EEXIST && FileKind(of: path) == .directory else { throw .writing(path) }
+  guard makeDirectory(path) else { throw .writing(path) }
+}
+
+private func makeDirectory(_ path: String) -> Bool {
+  if FileKind(of: path) == .directory { return true }
+  guard path.parentDirectory == path || makeDirectory(path.parentDirectory) else { return false }
+  return mkdir(path, 0o777) == 0 || errno == EEXIST && FileKind(of: path) == .directory
 }
 
 /// The names in a directory, sorted.

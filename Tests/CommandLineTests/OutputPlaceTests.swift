@@ -132,7 +132,7 @@ import Testing
     try Data(data.utf8).write(to: URL(fileURLWithPath: folder + "/data.jsonl"))
     let recipe = """
       model:
-        tokenizer: Data/models/seedling
+        tokenizer: Data/tokenizers/wordpiece
         config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}
       task: masked_lm
       method: {peft_type: FULL}
