@@ -147,14 +147,14 @@ def run(copy, number, tests, limit):
         done = subprocess.run(
             command, cwd=copy, env=environment, capture_output=True, text=True, errors="replace", timeout=limit, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        return ["(no end)"]
+        return ["(the tests do not end)"]
     if done.returncode == 0:
         if not re.search(r"Test run with [1-9]\d* test", done.stdout + done.stderr):
             raise LookupError(f"no test is called {' or '.join(tests)}")
         return []
     output = done.stdout + done.stderr
-    failed = re.findall(r"Test (?!run|case)(.+?) failed after", output)
-    return sorted(set(failed), key=failed.index) or [f"(ends with {done.returncode})"]
+    failed = re.findall(r"Test (?!run|case)(.+?)(?: with \d+ test cases?)? failed after", output)
+    return sorted(set(failed)) or ["(the tests stop)"]
 
 
 def fail_again(copy, number, failed, limit):
@@ -178,7 +178,7 @@ def outcome(mutation, copy, limit):
 
 def plain(test):
     """The name of a test without its parameters and quotes."""
-    return re.sub(r"\([^()]*\)$", "", test).strip('"')
+    return test if test.startswith("(") else re.sub(r"\([^()]*\)$", "", test).strip('"')
 
 
 def shown(tests):
