@@ -28,9 +28,8 @@ public struct BaseFingerprint: Equatable, Sendable {
     self.init(configuration: try checkpoint.configuration())
     (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
-    if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
-      tokenizerSHA256 = SHA256.hash(tokenizer.bytes)
-    }
+    let tokenizer = "\(checkpoint.directory)/tokenizer.json"
+    if FileKind(of: tokenizer) != .nothing { tokenizerSHA256 = SHA256.hash(try MappedFile(tokenizer).bytes) }
   }
 
   /// Where others find a model: a repository with its revision for a directory in a hub's cache

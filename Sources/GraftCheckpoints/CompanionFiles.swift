@@ -63,7 +63,7 @@ struct CompanionFiles {
   /// The folders that `modules.json` of sentence-transformers names.
   private static func moduleFolders(_ directory: String) throws(CheckpointError) -> Set<String> {
     guard FileKind(of: "\(directory)/modules.json") == .file else { return [] }
-    let modules = (try? JSON(parsing: MappedFile("\(directory)/modules.json").bytes))?.array ?? []
+    let file = try MappedFile("\(directory)/modules.json"), modules = (try? JSON(parsing: file.bytes))?.array ?? []
     return Set(modules.compactMap { $0["path"]?.string?.split(separator: "/").first.map(String.init) })
   }
 
