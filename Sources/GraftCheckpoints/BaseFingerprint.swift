@@ -28,9 +28,8 @@ public struct BaseFingerprint: Equatable, Sendable {
     self.init(configuration: try checkpoint.configuration())
     (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
-    if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
-      tokenizerSHA256 = tokenizer.withBytes { SHA256.hash($0) }
-    }
+    let tokenizer = "\(checkpoint.directory)/tokenizer.json"
+    if FileKind(of: tokenizer) != .nothing { tokenizerSHA256 = try MappedFile(tokenizer).withBytes { SHA256.hash($0) } }
   }
 
   /// Where others find a model: a repository with its revision for a directory in a hub's cache

@@ -63,7 +63,8 @@ struct CompanionFiles {
   /// The folders that `modules.json` of sentence-transformers names.
   private static func moduleFolders(_ directory: String) throws(CheckpointError) -> Set<String> {
     guard FileKind(of: "\(directory)/modules.json") == .file else { return [] }
-    let modules = (try? MappedFile("\(directory)/modules.json").withBytes { bytes in try JSON(parsing: bytes) })?.array ?? []
+    let file = try MappedFile("\(directory)/modules.json")
+    let modules = (try? file.withBytes { bytes in try JSON(parsing: bytes) })?.array ?? []
     return Set(modules.compactMap { $0["path"]?.string?.split(separator: "/").first.map(String.init) })
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 
 extension TokenizerConfiguration {
   /// The Jinja template that turns messages into a prompt: the default one, where there are several.
@@ -12,20 +13,21 @@ extension TokenizerConfiguration {
   /// `chat_template.jinja` as `default`, and the templates of `additional_chat_templates/` by their names.
   static func templateFiles(in directory: URL) throws(TokenizerError) -> [String: String] {
     let folder = directory.appending(path: "additional_chat_templates")
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
+    let names = try entries(ifPresentIn: folder.path(percentEncoded: false))
     var files = [("default", directory.appending(path: "chat_template.jinja"))]
     files += names.sorted().filter { $0.hasSuffix(".jinja") }.map { (String($0.dropLast(6)), folder.appending(path: $0)) }
     var templates: [String: String] = [:]
     for (name, file) in files where FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) {
-      guard var bytes = try? Data(contentsOf: file) else {
-        throw TokenizerError(file.path(percentEncoded: false), "cannot be read", fix: "check the file's permissions")
-      }
-      if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw TokenizerError(file.path(percentEncoded: false), "is not UTF-8 text", fix: "save the template as UTF-8")
-      }
-      templates[name] = text
+      do { templates[name] = try TextFile.text(of: file.path(percentEncoded: false)) } catch { throw TokenizerError(error) }
     }
     return templates
+  }
+
+  /// The names in a directory; none where there is no such directory.
+  private static func entries(ifPresentIn path: String) throws(TokenizerError) -> [String] {
+    guard FileManager.default.fileExists(atPath: path) else { return [] }
+    do { return try FileManager.default.contentsOfDirectory(atPath: path) } catch {
+      throw TokenizerError(InputFileError(path, .unreadable(code: FileError(foundation: error)?.kind == .missing ? EACCES : EIO)))
+    }
   }
 }

@@ -100,6 +100,23 @@ struct FuzzTests {
     }
   }
 
+  /// Inputs that reach every part of the readers, as libFuzzer has found them.
+  @Test(arguments: ["safetensors", "gguf", "torch", "hdf5"])
+  func corpus(reader: String) throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/fuzz/corpus/\(reader)").standardized.path
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    #expect(names.count > 3)
+    for name in names {
+      let path = "\(folder)/\(name)"
+      switch reader {
+      case "safetensors": _ = try? SafetensorsFile(path)
+      case "gguf": _ = try? GGUFFile(path)
+      case "torch": _ = try? TorchArchive.read(path)
+      default: _ = try? AdapterArchive.read(path)
+      }
+    }
+  }
+
   /// A checksum or a hash protects every bit but those that nobody reads.
   @Test("every bit of a small adapter file flipped is an error, or harmless")
   func everyBit() throws {
