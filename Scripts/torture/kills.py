@@ -76,7 +76,7 @@ def events(folder):
 class Scenario:
     """A command, what it works on, and what must come of it."""
 
-    name, restarts = "", True
+    name = ""
 
     def __init__(self, folder, inputs):
         self.folder, self.inputs, self.output = folder, inputs, folder / "out"
@@ -168,7 +168,7 @@ class Compare(Training):
 class Conversion(Scenario):
     """A command that replaces what an earlier one wrote as a whole."""
 
-    arguments, output_name, restarts = (), "out", False
+    arguments, output_name, options = (), "out", ("--overwrite", "--quiet")
 
     def prepare(self):
         super().prepare()
@@ -179,7 +179,7 @@ class Conversion(Scenario):
         return [str(part).format(inputs=self.inputs, which=which) for part in self.arguments]
 
     def command(self):
-        return [*self.arguments_for("first"), "--output", self.output, "--overwrite", "--quiet"]
+        return [*self.arguments_for("first"), "--output", self.output, *self.options]
 
     def check_between(self):
         result = self.result() if self.output.exists() else None
@@ -197,6 +197,7 @@ class ExportHDF5(Conversion):
 
 class Import(Conversion):
     name, arguments, output_name = "import", ("import", "{inputs}/{which}-peft"), "out.h5"
+    options = ("--quiet",)
 
 
 class Merge(Conversion):

@@ -65,7 +65,7 @@ struct WrittenFiles: Sendable {
 
   /// Removes a directory that a kill must not leave half removed under its name.
   static func removeDirectory(_ name: String, in folder: String) throws(CheckpointError) {
-    let hidden = "\(folder)/.\(name).partial-removed"
+    let hidden = "\(folder)/.\(name).partial-remove"
     try? remove(hidden)
     guard rename("\(folder)/\(name)", hidden) == 0 else { return try remove("\(folder)/\(name)") }
     try remove(hidden)
