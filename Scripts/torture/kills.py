@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -69,7 +70,7 @@ def events(folder):
                     if byte < 128:
                         break
             if event[9] != 26:
-                found += [(step, tag) for tag in sorted(set(part.split(b"\x15")[0] for part in event.split(b"\n")[1:] if b"/" in part))]
+                found += [(step, tag) for tag in sorted(set(re.findall(rb"(?:train|eval)/[a-z_]+", event)))]
     return sorted(found)
 
 

@@ -27,16 +27,22 @@ extension TargetedMethod {
   public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self {
     guard targetModules?.isAllLinear == true else { return self }
     var method = self
-    if let stored {
-      let ends = [".weight", ".bias", ".base_layer.weight", ".base_layer.bias"]
-      let holders = Set(sites.linears.map(\.path).filter { path in
-        let key = "base_model.model.\(path)"
-        return stored.contains { name in name.hasPrefix(key + ".") && !ends.contains { name == key + $0 } }
-      })
-      method.targetModules = .names(sites.linears.map(\.path).filter(holders.contains))
-    } else {
+    guard let stored else {
       method.targetModules = .names(try targets.allLinear(in: sites))
+      return method
     }
+    let ends = [".weight", ".bias", ".base_layer.weight", ".base_layer.bias"]
+    let holders = Set(sites.linears.map(\.path).filter { path in
+      let key = "base_model.model.\(path)"
+      return stored.contains { name in name.hasPrefix(key + ".") && !ends.contains { name == key + $0 } }
+    })
+    // Named as where nothing is stored, so that a training that goes on is written as one that never stopped.
+    if let names = try? targets.allLinear(in: sites) {
+      method.targetModules = .names(names)
+      let survey = Attachment(source: nil, seed: 0, services: AttachmentServices())
+      if let chosen = try? method.targets.linears(in: sites, for: survey), Set(chosen.map(\.path)) == holders { return method }
+    }
+    method.targetModules = .names(sites.linears.map(\.path).filter(holders.contains))
     return method
   }
 }
