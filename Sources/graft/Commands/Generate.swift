@@ -38,6 +38,7 @@ struct Generate: ParsableCommand {
     if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
     layout.apply(to: session)
+    shared.say(session.notes)
     var settings = sampling.settings(maxNewTokens: maxNewTokens)
     settings.beams = beams.settings
     let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
