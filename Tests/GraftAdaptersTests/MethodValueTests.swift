@@ -187,12 +187,23 @@ import Testing
     #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - expected) < 1e-4)
   }
 
-  @Test func `a head that shares its table is not merged by itself`() throws {
-    let model = try makeTinyModel(tiesHead: true)
+  @Test func `a head that shares its table is merged apart from it, where the method takes them apart`() throws {
+    let model = try makeTinyModel(tiesHead: true), table = try #require(model.catalog.parameter("model.embed_tokens.weight")), values = table.value.values
     var method = LoRA()
     method.targetModules = .names(["lm_head"])
     let delta = try Delta(method, on: model.catalog)
-    let error = try #require(throws: TuningError.self) { try delta.merge() }
+    let factors = try #require(delta.parameters.first { $0.key.hasSuffix("lm_head.lora_B.weight") }).parameter
+    factors.assign(RandomStream(seed: 4).normal(factors.shape))
+    let plain = model.loss(tinyBatch(), .inference, scale: 1).scalar
+    delta.detach()
+    #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - plain) > 1e-2)
+    try delta.merge()
+    #expect(abs(model.loss(tinyBatch(), .inference, scale: 1).scalar - plain) < 1e-4)
+    #expect(table.value.values == values)
+    delta.unmerge()
+
+    let scales = try Delta(try MethodCatalog.decode(stored: ["peft_type": "IA3", "target_modules": ["lm_head"]], from: "test"), on: model.catalog)
+    let error = try #require(throws: TuningError.self) { try scales.merge() }
     #expect(error.description.contains("lm_head"))
   }
 }
