@@ -48,6 +48,16 @@ private struct SentinelTokenizer: TextTokenizer {
     }
   }
 
+  /// A share that is no whole number of tokens is rounded to the nearest, whatever the length of the text.
+  @Test func sharesAreRoundedToTheNearest() {
+    var random = CounterRandom(seed: 5)
+    for count in 2...300 {
+      let spans = TextCorruption(rate: 0.15).spans(of: count, limit: .max, &random)
+      let taken = spans.reduce(0) { $0 + $1.count }
+      #expect(abs(100 * taken - 15 * count) <= 50 || taken == 1, "\(taken) of \(count)")
+    }
+  }
+
   @Test func asMuchIsTakenOutAsAskedFor() throws {
     for (rate, mean, taken, spans) in [(0.15, 3.0, 60, 20), (0.5, 10, 200, 20), (0.15, 1, 60, 60), (0.9, 5, 360, 41)] {
       var encoder = encoder
