@@ -126,6 +126,17 @@ import Testing
 
 /// Classifiers in PEFT's format.
 @Suite struct ClassifierExportTests {
+  /// Leaves a checkpoint as a bare encoder is published: without pooler, head and labels.
+  private func strip(_ model: String) throws {
+    let weights = try Checkpoint(directory: model), configuration = URL(fileURLWithPath: model + "/config.json")
+    let kept = weights.tensorNames.filter { !$0.contains("pooler") && !$0.contains("classifier") }
+    try SafetensorsWriter.write(try kept.map { (name: $0, tensor: try weights.tensor($0)) }, to: model + "/model.safetensors")
+    var json = try JSON(parsing: Data(contentsOf: configuration))
+    for key in ["id2label", "label2id", "problem_type", "num_labels"] { json[key] = nil }
+    json["architectures"] = ["BertModel"]
+    try Data(json.serialized().utf8).write(to: configuration)
+  }
+
   @Test func aDirectoryOfPEFTsCarriesNumberAndNamesOfLabels() throws {
     let folder = try Graft.scratch().path, base = folder + "/base"
     let data = ["left", "right", "up"].map { #"{"text": "one two", "label": "\#($0)"}"# }.joined(separator: "\n") + "\n"
@@ -134,15 +145,15 @@ import Testing
       model:
         tokenizer: Data/tokenizers/wordpiece
         config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}
-      task: masked_lm
+      task: sequence_classification
       method: {peft_type: FULL}
-      data: {train: \(folder)/text.jsonl}
+      data: {train: \(folder)/data.jsonl}
       training: {max_steps: 1, batch_size: 1}
       """
-    try Data("{\"text\": \"one two three\"}\n".utf8).write(to: URL(fileURLWithPath: folder + "/text.jsonl"))
     try Data(recipe.utf8).write(to: URL(fileURLWithPath: folder + "/base.yaml"))
     let made = try Graft.run("train", folder + "/base.yaml", "--output", base, "--quiet")
     try #require(made.code == 0, "\(made.errors)")
+    try strip(base + "/model")
     let classifier = """
       model: {path: \(base)/model}
       task: sequence_classification
@@ -175,6 +186,7 @@ import Testing
     #expect(try scores(imported) == expected)
     // Without the names their number is still in the tensors.
     try FileManager.default.removeItem(atPath: exported + "/label_names.json")
+    try Data((0..<3).map { #"{"text": "one two", "label": "LABEL_\#($0)"}"# + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: folder + "/data.jsonl"))
     let unnamed = try scores(exported).split(separator: "\n").map { try JSON(parsing: String($0)) }
     #expect(unnamed.allSatisfy { $0["logits"]?.array?.count == 3 && $0["label"]?.string?.hasPrefix("LABEL_") == true })
   }

@@ -50,13 +50,16 @@ public enum TokenSelection: Codable, Sendable, Hashable {
     switch self {
     case .embedding(let tokens): try rows.attach([.tokenEmbedding: tokens], to: sites, in: attachment)
     case .tables(let tables):
+      var chosen: [(table: Table, site: Site)] = []
       for table in tables {
-        let targets = Targets(modules: .names([table.name]))
-        let matched = try targets.matches(in: sites, kind: "embedding or head", for: attachment) {
+        let matched = try Targets(modules: .names([table.name])).matches(in: sites, kind: "embedding or head", for: attachment) {
           $0.embedding != nil || $0.role == .languageModelHead
         }
-        for site in matched where !isTied(site, with: table, in: sites) { try rows.attach(table.tokens, to: site, of: sites, in: attachment) }
+        chosen += matched.filter { !isTied($0, with: table, in: sites) }.map { (table, $0) }
       }
+      // A head with rows of its own has a matrix of its own.
+      for head in chosen.compactMap(\.site.linear) { attachment.untie(head, of: sites) }
+      for (table, site) in chosen { try rows.attach(table.tokens, to: site, of: sites, in: attachment) }
     }
   }
 
