@@ -29,7 +29,8 @@ public final class Bart: SequenceToSequenceModel {
     let width = try config.count("d_model"), vocabulary = try config.count("vocab_size")
     let positions = try config.count("max_position_embeddings", default: 1024)
     (vocabularySize, hiddenSize, maximumLength) = (vocabulary, width, positions)
-    decoderStartID = Int32(try config.int("decoder_start_token_id", default: try config.int("eos_token_id", default: 2)))
+    decoderStartID = try config.tokenID(
+      "decoder_start_token_id", default: try config.tokenIDs("eos_token_id").first.map(Int.init) ?? 2, vocabulary: vocabulary)
     embeddingScale = try config.bool("scale_embedding", default: false) ? Float(width).squareRoot() : 1
     let initializer = Initializer.normal(standardDeviation: try config.float("init_std", default: 0.02))
     let dropout = try config.float("dropout", default: 0.1)

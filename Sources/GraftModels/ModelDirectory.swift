@@ -11,6 +11,10 @@ public struct ModelDirectory {
   /// The checkpoint's tensors, with the rows of new tokens where there are some.
   public let weights: any WeightSource
   public let configuration: JSON
+  /// What the checkpoint says about generation.
+  public let generation: GenerationFile
+  /// The ids that end a text: those that `generation` names, else the configuration's.
+  public let endOfSequenceIDs: Set<Int32>
 
   /// - Parameters:
   ///   - path: the directory.
@@ -36,7 +40,10 @@ public struct ModelDirectory {
       weights = checkpoint
     }
     self.configuration = configuration
-    let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
+    let file = "\(path)/config.json"
+    generation = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: file))
+    let config = ArchitectureConfiguration(generation.completing(configuration), source: file)
+    endOfSequenceIDs = generation.endOfSequenceIDs.isEmpty ? Set(try config.tokenIDs("eos_token_id")) : generation.endOfSequenceIDs
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
@@ -44,15 +51,5 @@ public struct ModelDirectory {
       source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
     model = try ModelRegistry.build(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
-  }
-
-  /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.
-  public var endOfSequenceIDs: Set<Int32> {
-    let generation = try? readJSON("\(checkpoint.directory)/generation_config.json")
-    for source in [generation, configuration] {
-      guard let value = source?["eos_token_id"], !value.isNull else { continue }
-      return Set((value.array ?? [value]).compactMap { $0.int.map(Int32.init) })
-    }
-    return []
   }
 }

@@ -25,7 +25,7 @@ public final class T5: SequenceToSequenceModel {
     public var epsilon: Float, dropout: Float, initializerFactor: Float
     public var activation: Activation, isGated: Bool
     public var tiesHead: Bool, scalesOutput: Bool?
-    public var decoderStartID: Int
+    public var decoderStartID: Int32
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
       vocabularySize = try config.count("vocab_size")
@@ -52,7 +52,8 @@ public final class T5: SequenceToSequenceModel {
       activation = known
       tiesHead = try config.bool("tie_word_embeddings", default: true)
       scalesOutput = config.contains("scale_decoder_outputs") ? try config.bool("scale_decoder_outputs", default: true) : nil
-      decoderStartID = try config.int("decoder_start_token_id", default: try config.int("pad_token_id", default: 0))
+      decoderStartID = try config.tokenID(
+        "decoder_start_token_id", default: try config.int("pad_token_id", default: 0), vocabulary: vocabularySize)
     }
 
     func initializer(_ fan: Int) -> Initializer { .normal(standardDeviation: initializerFactor / Float(fan).squareRoot()) }
@@ -63,7 +64,7 @@ public final class T5: SequenceToSequenceModel {
     let c = try Configuration(request.config)
     self.modelType = modelType
     catalog = scope.catalog
-    (vocabularySize, hiddenSize, decoderStartID) = (c.vocabularySize, c.width, Int32(c.decoderStartID))
+    (vocabularySize, hiddenSize, decoderStartID) = (c.vocabularySize, c.width, c.decoderStartID)
     embedding = try Embedding(
       scope / "shared", entries: c.vocabularySize, width: c.width, role: .tokenEmbedding,
       initializer: .normal(standardDeviation: c.initializerFactor))

@@ -23,7 +23,8 @@ public final class Transformer: SequenceToSequenceModel {
     vocabularySize = try config.count("vocab_size")
     hiddenSize = try config.count("d_model", default: 512)
     dropout = try config.float("dropout", default: 0.1)
-    decoderStartID = Int32(try config.int("decoder_start_token_id", default: try config.int("bos_token_id", default: 0)))
+    decoderStartID = try config.tokenID(
+      "decoder_start_token_id", default: try config.int("bos_token_id", default: 0), vocabulary: vocabularySize)
     let layer = Layer(
       width: hiddenSize, heads: try config.count("num_heads", default: 8),
       intermediateSize: try config.count("d_ff", default: 4 * hiddenSize), hasAttentionBias: false,

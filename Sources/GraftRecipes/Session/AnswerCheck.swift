@@ -20,8 +20,8 @@ struct AnswerCheck {
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
   ///
   /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short.
-  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>) {
-    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, startID: Int32? = nil) {
+    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs, startID: startID) else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     let pairs = records.compactMap { record -> (String, String)? in
       guard let prompt = record.fields[keys.0]?.string, let completion = record.fields[keys.1]?.string else { return nil }
@@ -40,7 +40,9 @@ struct AnswerCheck {
   func run() throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    let answers = try prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 16_384).flatMap { group in
+    // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
+    let logitsSize = model.vocabularySize / model.hiddenSize
+    let answers = try prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048).flatMap { group in
       zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }

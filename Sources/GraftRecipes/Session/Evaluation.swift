@@ -24,7 +24,10 @@ extension ModelSession {
     var values = Evaluator.figures(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
-    if let check = AnswerCheck(records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs) {
+    let check = AnswerCheck(
+      records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs,
+      startID: directory.generation.startID)
+    if let check {
       let outcome = try check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }

@@ -82,6 +82,9 @@ struct TrainableBase {
     return configured.isEmpty ? Set([tokenizer.endOfSequenceID].compactMap { $0 }) : configured
   }
 
+  /// What the decoder of an encoder-decoder reads first when it writes; the model's own where nil.
+  var startID: Int32? { directory?.generation.startID }
+
   /// Attaches the recipe's method: from a checkpoint of the run, from the adapter it continues, or afresh.
   func attach(_ recipe: Recipe, from checkpoint: (any WeightSource)?) throws -> Delta {
     var source = checkpoint

@@ -133,7 +133,7 @@ public final class TrainingRun {
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(
-      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
+      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer), startID: base.startID)
 
     let t = recipe.training
     plan = BatchPlanner(
@@ -260,8 +260,12 @@ public final class TrainingRun {
   @discardableResult
   private func evaluate(step: Int, epoch: Double, _ recorder: RunRecorder, answering: Bool, _ onEvent: (RunEvent) throws -> Void) throws -> Double? {
     guard let evaluation else { return nil }
+    // Training, evaluation and answers hold memory of different sizes, which would add up.
+    BufferPool.shared.trim()
+    defer { BufferPool.shared.trim() }
     var values = Evaluator.figures(of: model, batches: evaluation.evaluationBatches(objective)).map { (name: "eval_" + $0.name, value: $0.value) }
     if answering, let answers {
+      BufferPool.shared.trim()
       let outcome = try answers.run()
       values.append(("eval_exact_match", outcome.exactMatch))
       for answer in outcome.answers.prefix(3) { try onEvent(.answered(answer, isBefore: step == 0)) }

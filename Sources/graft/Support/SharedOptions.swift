@@ -18,9 +18,12 @@ struct SharedOptions: ParsableArguments {
   }
 
   /// Says on standard error what was noticed.
-  func say(_ notes: DataNotes) {
+  func say(_ notes: DataNotes) { say(notes.all) }
+
+  /// Says on standard error what is worth knowing, a sentence each.
+  func say(_ notes: [String]) {
     guard !quiet else { return }
-    for note in notes.all { Console.note("note: \(note)") }
+    for note in notes { Console.note("note: \(note)") }
   }
 
   /// Puts the settings into effect.
