@@ -44,6 +44,10 @@ public final class BufferPool: Sendable {
       return state.free.values.flatMap { $0 }
     }
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
+    #if canImport(Glibc)
+      // The C library keeps what it once mapped in its heap otherwise.
+      malloc_trim(0)
+    #endif
   }
 
   package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
