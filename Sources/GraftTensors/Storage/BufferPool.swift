@@ -44,10 +44,8 @@ public final class BufferPool: Sendable {
       return state.free.values.flatMap { $0 }
     }
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
-    #if canImport(Glibc)
-      // The C library keeps what it once mapped in its heap otherwise.
-      malloc_trim(0)
-    #endif
+    // The C library keeps what is large, but not the largest, in its heap otherwise.
+    graft_release_freed_memory()
   }
 
   package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
