@@ -39,6 +39,7 @@ public struct SentenceModules {
     steps = try folders.dropFirst().compactMap { try SentenceStep($0.type, folder: $0.path, $0.keys) }
     guard case .pooling = steps.first else { throw SessionError(.data, "\(list): the Transformer is not followed by a Pooling, which is not supported") }
     let encoder = try Self.encoderKeys(in: first.path)
+    try Self.requireTexts(encoder)
     maxLength = try encoder.whole("max_seq_length", from: 1)
     lowercases = try encoder.bool("do_lower_case", default: false)
     let file = "\(directory)/config_sentence_transformers.json"
@@ -59,6 +60,23 @@ public struct SentenceModules {
       throw SessionError(.usage, "--prompt-name: \(name) is not among the checkpoint's prompts; known are \(known.isEmpty ? "none" : known)")
     }
     return prompt
+  }
+
+  /// - Throws: `ArchitectureError` for a model that reads anything but texts as they are, or gives anything but hidden states.
+  private static func requireTexts(_ keys: ArchitectureConfiguration) throws(ArchitectureError) {
+    for (key, known) in [("transformer_task", "feature-extraction"), ("module_output_name", "token_embeddings")] {
+      let value = try keys.string(key, default: known)
+      guard value == known else { throw keys.fail(key, "unsupported \(value); \(known) is supported") }
+    }
+    let ways = keys.section("modality_config")
+    if let ways, ways.contains("message") {
+      throw ways.fail("message", "unsupported: texts are not put into a chat template; save the model with the modality text alone")
+    }
+    if let text = ways?.section("text") {
+      let output = try text.string("method_output_name", default: "last_hidden_state")
+      guard output == "last_hidden_state" else { throw text.fail("method_output_name", "unsupported \(output); last_hidden_state is supported") }
+    }
+    guard keys.json["processing_kwargs"].map({ $0.isNull || $0 == [:] }) ?? true else { throw keys.fail("processing_kwargs", "unsupported; take it out") }
   }
 
   /// The file beside the model that says how long texts may be; older ones are called after the family.

@@ -93,6 +93,10 @@ import Testing
     ("1_Pooling/config.json", #"{"pooling_mode": "median"}"#, "pooling_mode: unknown \"median\""),
     ("config_sentence_transformers.json", #"{"model_type": "SparseEncoder"}"#, "model_type: unsupported SparseEncoder"),
     ("sentence_bert_config.json", #"{"max_seq_length": 0}"#, "max_seq_length: is 0"),
+    ("sentence_bert_config.json", #"{"transformer_task": "fill-mask"}"#, "transformer_task: unsupported fill-mask"),
+    ("sentence_bert_config.json", #"{"modality_config": {"text": {}, "message": {"format": "flat"}}}"#, "modality_config: message: unsupported"),
+    ("sentence_bert_config.json", #"{"modality_config": {"text": {"method_output_name": "pooler_output"}}}"#, "unsupported pooler_output"),
+    ("sentence_bert_config.json", #"{"processing_kwargs": {"text": {"max_length": 4}}}"#, "processing_kwargs: unsupported"),
   ]) func whatIsNotSupportedIsRefused(_ name: String, _ content: String, _ message: String) throws {
     let place = try makeDirectory(try #require(goldens["cases"]?[0]))
     defer { try? FileManager.default.removeItem(at: place) }
