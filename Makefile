@@ -1,13 +1,14 @@
 # Sets up what is missing, builds, and runs. `make quickstart` is the first thing to try, `make test` runs every test.
-# `make torture` and `make sanitize` take longer: kills, faults and damaged files by the thousand; checkers of memory and threads.
+# `make torture`, `make sanitize` and `make mutate` take longer: kills, faults and damaged files by the thousand; checkers of memory and
+# threads; small faults of the code, each of which a test must notice.
 
 GRAFT := .build/release/graft
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: quickstart build test torture sanitize setup clean
+.PHONY: quickstart build test torture sanitize mutate setup clean
 
 quickstart: build
-	$(GRAFT) train Recipes/quickstart.yaml
+	$(GRAFT) train Recipes/quickstart.yaml --overwrite
 
 build: setup
 	swift build -c release --product graft
@@ -24,9 +25,12 @@ torture: build
 sanitize: setup
 	Scripts/sanitize/all
 
+mutate: setup
+	python3 Scripts/mutate.py
+
 setup:
 	@missing=""; \
-	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev; do \
+	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev zlib:zlib1g-dev; do \
 	  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $${header%%:*} || missing="$$missing $${header##*:}"; \
 	done; \
 	command -v pkg-config >/dev/null 2>&1 || missing="$$missing pkg-config"; \

@@ -15,11 +15,12 @@ let package = Package(
     .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.2"),
   ],
   targets: [
-    // L0: C kernels, system libraries, JSON
+    // L0: C kernels, system libraries, JSON, files
     .target(name: "CKernels"),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "GraftJSON"),
     .target(name: "GraftFiles"),
 
@@ -39,11 +40,13 @@ let package = Package(
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
     .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine
-    .target(name: "GraftAdapters", dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+    .target(
+      name: "GraftAdapters",
+      dependencies: ["GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
@@ -72,31 +75,43 @@ let package = Package(
       ]),
 
     // Tests
-    .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON"]),
+    .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
+    .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
+      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftModelsTests", dependencies: ["GraftModels", "GraftBatching", "GraftJSON", "GraftLayers", "GraftTensors"],
+      name: "GraftModelsTests",
+      dependencies: [
+        "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftTraining"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTrainingTests",
+      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftJSON"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes"], exclude: ["Fixtures"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
+    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
 )
+
+// Scripts/fuzz/all builds it under libFuzzer.
+if Context.environment["GRAFT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz", exclude: ["all", "corpus"]))
+}

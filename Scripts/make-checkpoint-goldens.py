@@ -9,6 +9,7 @@ import json
 import pathlib
 import shutil
 import struct
+import zlib
 
 import h5py
 import numpy as np
@@ -173,6 +174,11 @@ def adapters():
     def wrong_data(file, group):
         group["tensors/prompt_embeddings"][0] = 7
 
+    def wrong_shape(file, group):
+        data = group["tensors/prompt_embeddings"][()].reshape(2, 2)
+        del group["tensors/prompt_embeddings"]
+        group["tensors"].create_dataset("prompt_embeddings", data=data, chunks=data.shape, fletcher32=True)
+
     def big_endian(file, group):
         del group["tensors/prompt_embeddings"]
         group["tensors"].create_dataset("prompt_embeddings", data=np.arange(4, dtype=">i8"), chunks=(4,))
@@ -208,14 +214,46 @@ def adapters():
         del group["tensors"]
         group["tensors"] = np.arange(3)
 
+    def heads(*shapes, **arguments):
+        """Datasets of a head that are declared and never written, which takes no room in the file."""
+        def change(file, group):
+            for index, shape in enumerate(shapes):
+                group.create_dataset(f"head/{index}", shape, "<f4", **{"chunks": (1 << 20,), **arguments})
+        return change
+
+    def config_bomb(file, group):
+        del group["config"]
+        group.create_dataset("config", (50 << 20,), "u1", chunks=(1 << 20,), fillvalue=ord(" "))
+
+    def hard_link(file, group):
+        group["head/again"] = group["tensors/prompt_embeddings"]
+
+    def hard_linked_group(file, group):
+        file["adapters/second"] = group
+
+    def filter_twice(file, group):
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_chunk((4,))
+        properties.set_deflate(4)
+        properties.set_deflate(4)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(group.create_group("head").id, b"twice", h5py.h5t.IEEE_F32LE, space, properties)
+
+    def chunk_expands(file, group):
+        head = group.create_dataset("head/a", (1000,), "u1", chunks=(1000,), compression="gzip")
+        head.id.write_direct_chunk((0,), zlib.compress(bytes(1_000_000)))
+
     refused = {
         "contiguous": replaced(), "lzf": replaced(chunks=(4,), compression="lzf"), "soft-link": soft_link,
         "external-link": external_link, "external-storage": external_storage, "virtual": virtual,
-        "wrong-data": wrong_data, "big-endian": big_endian, "bomb": bomb, "variable-string": variable_string,
+        "wrong-data": wrong_data, "wrong-shape": wrong_shape, "big-endian": big_endian, "bomb": bomb, "variable-string": variable_string,
         "version-2": attribute("format_version", np.uint32(2)), "other-format": attribute("format", fixed("adapter-h5")),
         "wrong-count": attribute("num_tensors", np.uint32(2)), "missing-tensor": missing("tensors/prompt_embeddings"),
         "missing-manifest": missing("manifest"), "missing-config": missing("config"), "config-not-json": config_text(b"{'r': 2}"),
         "config-not-utf8": config_text(b'{"r": "\xff"}'), "dense": dense, "dataset-for-group": dataset_for_group,
+        "bomb-in-head": heads((1 << 25,)), "bomb-in-parts": heads((7 << 20,), (7 << 20,), (7 << 20,)), "bomb-in-config": config_bomb,
+        "bomb-of-chunks": heads((1 << 20,), chunks=(1,)), "bomb-in-chunk": chunk_expands, "filter-twice": filter_twice,
+        "hard-link": hard_link, "hard-linked-group": hard_linked_group,
     }
     for name, change in refused.items():
         adapter(f"refused-{name}.h5", change)

@@ -2,7 +2,7 @@
 """Writes Tests/GraftModelsTests/Fixtures/*.json: what Transformers computes with tiny models of every family.
 
 A fixture holds a configuration, the names and shapes of a checkpoint, and inputs with the outputs, the loss and the
-norm of every gradient. The checkpoint's values are not stored: `value` makes them from a tensor's name, and the tests
+norm of every gradient. `defaulted.json` lists what a configuration need not say. The checkpoint's values are not stored: `value` makes them from a tensor's name, and the tests
 do the same. Needs torch and transformers.
 
     python Scripts/make-model-goldens.py
@@ -11,30 +11,17 @@ do the same. Needs torch and transformers.
 import json
 import pathlib
 
-import numpy
 import torch
 import transformers
+from golden_values import value
 from torch.nn.functional import cross_entropy
+from transformers import Trainer
 
+# The keys of every case's configuration that are at Transformers' defaults.
+DEFAULTED = {}
+# What the activations' case multiplies the layer before its activation by, so that bounds are met, too.
+ACTIVATION_FACTORS = (1.0, 20.0)
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftModelsTests" / "Fixtures"
-
-
-def hashed(x):
-    """A mixed 32-bit integer (Ettinger's lowbias32)."""
-    x = x.astype(numpy.uint64) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        x = ((x ^ (x >> shift)) * factor) & 0xFFFFFFFF
-    return x ^ (x >> 16)
-
-
-def value(name, shape, centre):
-    """Pseudo-random values around `centre` that depend on the name alone."""
-    seed = 2166136261
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 16777619) & 0xFFFFFFFF
-    count = int(numpy.prod(shape))
-    mixed = hashed(numpy.arange(count, dtype=numpy.uint64) + seed)
-    return (centre + (mixed.astype(numpy.float64) / 2**32 - 0.5) * 0.8).astype(numpy.float32).reshape(shape)
 
 
 def checkpoint(model, renamed):
@@ -54,7 +41,38 @@ def checkpoint(model, renamed):
     return stored, names
 
 
-def golden(case, model_class, config, task, examples, renamed=lambda name: name, ungraded=(), **changes):
+def trained(model, examples):
+    """What Transformers' Trainer does in a few steps of two micro-batches: AdamW without decay of biases and norms, a warm-up, clipping."""
+    steps, warmup, clip = 5, 2, 1.5
+    decayed = [name for name in Trainer.get_decay_parameter_names(None, model)]
+    groups = [
+        {"params": [p for n, p in model.named_parameters() if (n in decayed) == wanted], "weight_decay": decay}
+        for wanted, decay in ((True, 0.1), (False, 0.0))
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.03)
+    schedule = transformers.get_cosine_schedule_with_warmup(optimizer, warmup, steps)
+    terms = sum(len(example["tokens"]) - 1 for example in examples)
+    lines = []
+    for _ in range(steps):
+        model.zero_grad()
+        total = 0.0
+        for part in (examples[:2], examples[2:]):
+            losses = [
+                cross_entropy(
+                    model(input_ids=torch.tensor([e["tokens"]])).logits[0, :-1], torch.tensor(e["tokens"][1:]), reduction="sum")
+                for e in part
+            ]
+            loss = sum(losses) / terms
+            loss.backward()
+            total += loss.item()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip).item()
+        lines.append({"loss": total, "norm": norm, "rate": optimizer.param_groups[0]["lr"]})
+        optimizer.step()
+        schedule.step()
+    return {"warmup": warmup, "clip": clip, "rate": 0.03, "decay": 0.1, "decayed": decayed, "lines": lines}
+
+
+def golden(case, model_class, config, task, examples, renamed=lambda name: name, ungraded=(), trains=False, **changes):
     torch.manual_seed(0)
     model = model_class(config).eval()
     stored, names = checkpoint(model, renamed)
@@ -108,10 +126,14 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
     written.update(changes)
     for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path"]:
         written.pop(key, None)
+    plain = type(config)().to_dict()
+    DEFAULTED[case] = sorted(key for key in written if key != "model_type" and key in plain and plain[key] == written[key])
     fixture = {
         "task": task, "config": written, "tensors": stored, "examples": examples, "outputs": outputs,
         "loss": loss.item(), "gradients": gradients,
     }
+    if trains:
+        fixture["training"] = trained(model, examples)
     (FOLDER / f"{case}.json").write_text(json.dumps(fixture, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
@@ -148,6 +170,50 @@ def labelled(examples, labels):
     return [dict(e, label=label) for e, label in zip(examples, labels)]
 
 
+def causal_families(t, tiny):
+    """The decoders that most checkpoints are of, each with what is its own, and a few steps of training."""
+    two = dict(tiny, num_hidden_layers=2)
+
+    def family(case, model_class, config):
+        golden(case, model_class, config, "causal_lm", TEXTS, trains=True)
+
+    family("llama", t.LlamaForCausalLM, t.LlamaConfig(**two, rms_norm_eps=1e-3))
+    stretched = dict(
+        rope_type="llama3", rope_theta=100.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=16)
+    family(
+        "llama-biases", t.LlamaForCausalLM,
+        t.LlamaConfig(**tiny, head_dim=6, attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rope_parameters=stretched))
+    family("mistral", t.MistralForCausalLM, t.MistralConfig(**two, sliding_window=3))
+    family("qwen2", t.Qwen2ForCausalLM, t.Qwen2Config(**tiny))
+    family(
+        "qwen2-window", t.Qwen2ForCausalLM, t.Qwen2Config(**two, use_sliding_window=True, sliding_window=3, max_window_layers=1))
+    family("qwen3", t.Qwen3ForCausalLM, t.Qwen3Config(**tiny, head_dim=6))
+
+
+def activations(t, gpt2):
+    """GPT-2 under every activation that has no weights of its own: `config`, `tensors` and `examples` as elsewhere, and a loss each."""
+    fixture = {"task": "causal_lm", "examples": TEXTS, "activations": {}}
+    for name in t.activations.ACT2FN:
+        if name in ("prelu", "xielu"):
+            continue
+        config = t.GPT2Config(**dict(gpt2, n_layer=1), activation_function=name)
+        fixture["config"] = {key: found for key, found in config.to_dict().items() if key in ("model_type", *gpt2)}
+        lines = fixture["activations"][name] = []
+        for factor in ACTIVATION_FACTORS:
+            model = t.GPT2LMHeadModel(config).eval()
+            fixture["tensors"], _ = checkpoint(model, lambda name: name)
+            model, raised = model.double(), model.transformer.h[0].mlp.c_fc
+            raised.weight.data *= factor
+            raised.bias.data *= factor
+            total = sum(
+                cross_entropy(model(input_ids=torch.tensor([e["tokens"]])).logits[0, :-1], torch.tensor(e["tokens"][1:]), reduction="sum")
+                for e in TEXTS)
+            total.backward()
+            lines.append({"factor": factor, "loss": total.item(), "norm": raised.weight.grad.norm().item()})
+    (FOLDER / "gpt2-activations.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     t = transformers
@@ -170,6 +236,9 @@ def main():
         "llama-padding-inside", t.LlamaForSequenceClassification, t.LlamaConfig(**llama, num_labels=3), "sequence_classification",
         labelled([{"tokens": tokens} for tokens in ([3, 7, 17, 17], [17, 17, 17], [5, 17, 8, 17], [17, 4])], [1, 0, 2, 1]),
         ungraded=["model.embed_tokens.weight"])
+
+    causal_families(t, llama)
+    activations(t, gpt2)
 
     bert = dict(
         vocab_size=19, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=10, max_position_embeddings=14,
@@ -216,6 +285,8 @@ def main():
             encoder_ffn_dim=10, decoder_ffn_dim=12, max_position_embeddings=12, dropout=0, scale_embedding=True, pad_token_id=18,
             decoder_start_token_id=2, forced_eos_token_id=None),
         "seq2seq_lm", SOURCES)
+    lines = ",\n".join(f"{json.dumps(case)}:{json.dumps(keys, separators=(',', ':'))}" for case, keys in DEFAULTED.items())
+    (FOLDER / "defaulted.json").write_text("{\n" + lines + "\n}\n")
 
 
 main()

@@ -199,6 +199,9 @@ def main():
                    split({"Regex": r"\s+"}, "Removed"), split({"Regex": r"[a-z]+(?=[A-Z])|(?<=_)\w+"}, "Isolated", True))
     write("byte-level-normalizer", trained("BPE", {"type": "ByteLevel"}, pre, 400, bytes=True), normalizer={"type": "ByteLevel"},
           pre_tokenizer=pre, decoder=byte_level(), extra=[bracket])
+    pre = sequence("pretokenizers", {"type": "UnicodeScripts"}, metaspace("first"))
+    write("unicode-scripts", trained("Unigram", {"type": "NFKC"}, pre, 200), normalizer={"type": "NFKC"}, pre_tokenizer=pre,
+          decoder=metaspace(), post_processor=template("<s> $A", "<s> $A $B:1"))
 
 
 if __name__ == "__main__":

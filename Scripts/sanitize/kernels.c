@@ -53,7 +53,7 @@ static void elementwise(long n) {
   graft_sum_of_squares(a, n);
   graft_dot(a, b, n);
   graft_first_nonfinite(a, n);
-  for (int kind = GRAFT_IDENTITY; kind <= GRAFT_SIGMOID; kind++) {
+  for (int kind = GRAFT_IDENTITY; kind <= GRAFT_NEGATIVE_EXPONENTIAL; kind++) {
     graft_activate(kind, out, a, n);
     graft_activate_gradient(kind, out, a, b, n);
     graft_gated(kind, out, a, b, 1, n, n, n);

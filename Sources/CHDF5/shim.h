@@ -44,6 +44,21 @@ static inline hid_t CHDF5_float16Bits(unsigned exponentBits) {
 static inline hid_t CHDF5_float16LE(void) { return CHDF5_float16Bits(5); }
 static inline hid_t CHDF5_bfloat16LE(void) { return CHDF5_float16Bits(8); }
 
+// Where the object begins in its file, which no other object shares; 0 on success.
+static inline int CHDF5_objectAddress(hid_t object, unsigned long long *address) {
+#if H5_VERSION_GE(1, 12, 0)
+  H5O_info2_t info;
+  haddr_t place;
+  if (H5Oget_info3(object, &info, H5O_INFO_BASIC) < 0 || H5VLnative_token_to_addr(object, info.token, &place) < 0) return -1;
+  *address = place;
+#else
+  H5O_info_t info;
+  if (H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0) return -1;
+  *address = info.addr;
+#endif
+  return 0;
+}
+
 // Keeps the library from printing; errors are reported by return values.
 static inline void CHDF5_silence(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

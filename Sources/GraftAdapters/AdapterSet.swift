@@ -110,7 +110,7 @@ extension Changes {
     var linears: [(layer: Linear, parts: [(any LinearAdapter, Float)])] = []
     var tables: [(embedding: Embedding, parts: [(any EmbeddingTableAdapter, Float)])] = []
     var adoptions: [(first: AdoptedParameter, values: Tensor)] = []
-    var others: [Seam] = []
+    var others: [Seam] = [], untied: [(head: Linear, sites: SiteCatalog)] = []
     for (delta, weight) in parts {
       for seam in delta.changes.seams {
         switch seam {
@@ -129,6 +129,7 @@ extension Changes {
           others.append(seam)
         }
       }
+      for entry in delta.changes.untied where !untied.contains(where: { $0.head === entry.head }) { untied.append(entry) }
       for adoption in delta.changes.adopted {
         let index = adoptions.firstIndex { $0.first.parameter === adoption.parameter } ?? adoptions.endIndex
         if index == adoptions.endIndex { adoptions.append((adoption, adoption.parameter.value.converted(to: .float32))) }
@@ -137,6 +138,6 @@ extension Changes {
     }
     hold(
       linears.map { .linear($0.layer, LinearAdapterSum($0.parts)) } + tables.map { .table($0.embedding, TableAdapterSum($0.parts)) } + others,
-      adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) })
+      adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) }, untied: untied)
   }
 }

@@ -32,7 +32,9 @@ public final class Attachment {
   let changes = Changes()
   /// What was made for each filled slot, in the order of `changes.seams`.
   private(set) var seamKeys: [[String]] = []
-  /// What is stored in place of the parameters it is computed from.
+  /// What somebody should know of a stored configuration that does not all apply.
+  private(set) var notes: [String] = []
+  /// What is stored in place of the parameters it is computed from, or under a second name.
   private(set) var computed: [(key: String, value: () -> Tensor)] = []
   private var reparameters: Set<String> = []
   private let source: (any WeightSource)?
@@ -49,6 +51,14 @@ public final class Attachment {
 
   /// The names that the source has; none where there is no source.
   public var sourceNames: [String] { source?.tensorNames ?? [] }
+
+  /// Objects to a part of the configuration that has no effect on this model: that is nobody's intention where a method is to be
+  /// trained. A stored adapter may be used for part of what it was made for; then it is a note.
+  /// - Throws: `TuningError` of the problem.
+  func object(_ problem: String) throws(TuningError) {
+    guard isLoading else { throw TuningError(problem) }
+    if !notes.contains(problem) { notes.append(problem) }
+  }
 
   /// Puts an adapter in a linear layer's slot.
   /// - Throws: `TuningError` where the slot is taken.
@@ -96,6 +106,23 @@ public final class Attachment {
     changes.add(AdoptedParameter(key: key, parameter, values: values.converted(to: .float32), isTrained: true))
   }
 
+  /// Gives a head that shares a table a matrix of its own, equal at first; without effect on one that has its own.
+  func untie(_ head: Linear, of sites: SiteCatalog) { changes.untie(head, of: sites) }
+
+  /// The present values of a parameter that is part of the delta.
+  func current(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.current ?? parameter.value }
+
+  /// The base's own values of a parameter.
+  func original(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.base ?? parameter.value }
+
+  /// The source's tensors that nothing has asked for yet.
+  var unusedNames: [String] { source?.tensorNames.filter { !consumed.contains($0) && !root.consumedNames.contains($0) } ?? [] }
+
+  /// Stores values under one more name.
+  func store(_ key: String, _ value: @escaping () -> Tensor) {
+    if !computed.contains(where: { $0.key == key }) { computed.append((key, value)) }
+  }
+
   /// Whether a file may be asked for a tensor: always where there is none.
   func offers(_ key: String) -> Bool { source?.contains(key) ?? true }
 
@@ -140,7 +167,7 @@ public final class Attachment {
   /// - Throws: `TuningError` that lists the source's tensors which nothing asked for.
   func requireEverythingConsumed() throws(TuningError) {
     guard let source else { return }
-    let unused = source.tensorNames.filter { !consumed.contains($0) && !root.consumedNames.contains($0) }
+    let unused = unusedNames
     guard !unused.isEmpty else { return }
     let wanted = parameters.prefix(3).map(\.key).joined(separator: ", ")
     throw TuningError(

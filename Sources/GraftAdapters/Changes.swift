@@ -18,6 +18,9 @@ final class AdoptedParameter {
   /// The delta's values, in place or not.
   var current: Tensor { original == nil ? values : parameter.value }
 
+  /// The base's own values, whichever are in place.
+  var base: Tensor { original?.value ?? parameter.value }
+
   /// What the delta adds to the base's own values, which are in place.
   var change: Tensor { values.converted(to: .float32) - parameter.value.converted(to: .float32) }
 
@@ -48,6 +51,8 @@ final class AdoptedParameter {
 final class Changes {
   private(set) var seams: [Seam] = []
   private(set) var adopted: [AdoptedParameter] = []
+  /// Heads that have a matrix of their own while the changes are in place.
+  private(set) var untied: [(head: Linear, sites: SiteCatalog)] = []
   private(set) var isInPlace = false
   /// The base's weights before the changes were folded into them.
   private var unmerged: [(parameter: Parameter, value: Tensor)]?
@@ -63,6 +68,14 @@ final class Changes {
     isInPlace = true
   }
 
+  /// Gives a head a matrix of its own, at once.
+  func untie(_ head: Linear, of sites: SiteCatalog) {
+    guard !head.ownsWeight else { return }
+    untied.append((head, sites))
+    sites.untie(head)
+    isInPlace = true
+  }
+
   func add(_ adoption: AdoptedParameter) {
     adopted.append(adoption)
     adoption.put()
@@ -70,9 +83,10 @@ final class Changes {
   }
 
   /// Takes changes that `attach` will make.
-  func hold(_ seams: [Seam], _ adopted: [AdoptedParameter]) {
+  func hold(_ seams: [Seam], _ adopted: [AdoptedParameter], untied: [(head: Linear, sites: SiteCatalog)] = []) {
     self.seams += seams
     self.adopted += adopted
+    self.untied += untied
   }
 
   private static func taken(_ seam: Seam) -> TuningError { TuningError("\(seam.path): already has an adapter; detach it first") }
@@ -89,6 +103,7 @@ final class Changes {
       }
       seam.fill()
     }
+    for (head, sites) in untied { sites.untie(head) }
     for adoption in adopted { adoption.put() }
     isInPlace = true
   }
@@ -98,6 +113,7 @@ final class Changes {
     guard isInPlace else { return }
     for adoption in adopted.reversed() { adoption.takeBack() }
     for seam in seams.reversed() { seam.empty() }
+    for (head, sites) in untied { sites.tie(head) }
     isInPlace = false
   }
 
@@ -109,6 +125,7 @@ final class Changes {
     guard !isMerged else { return }
     try attach()
     detach()
+    for (head, sites) in untied { sites.untie(head) }
     let before = base.parameters.map { ($0, $0.value) }
     do {
       // First, since adapters in slots may compute from them.
@@ -116,6 +133,7 @@ final class Changes {
       for seam in seams { try seam.merge() }
     } catch {
       for (parameter, value) in before { parameter.assign(value) }
+      for (head, sites) in untied { sites.tie(head) }
       try attach()
       throw error
     }
@@ -124,7 +142,9 @@ final class Changes {
 
   /// Takes the changes out of the base's weights, which are as they were, to the bit; nothing is in place then.
   func unmerge() {
-    for (parameter, value) in unmerged ?? [] { parameter.assign(value) }
-    unmerged = nil
+    guard let unmerged else { return }
+    for (parameter, value) in unmerged { parameter.assign(value) }
+    for (head, sites) in untied { sites.tie(head) }
+    self.unmerged = nil
   }
 }

@@ -23,11 +23,13 @@ public final class Delta {
     _ method: some TuningMethod, on base: SiteCatalog, from source: (any WeightSource)? = nil, seed: UInt64 = 0,
     services: AttachmentServices = AttachmentServices()
   ) throws {
-    (self.method, self.base) = (method.completed(for: base), base)
+    let method = try method.completed(for: base, holding: source?.tensorNames)
+    (self.method, self.base) = (method, base)
     attachment = Attachment(source: source, seed: seed, services: services)
     do {
       try method.attach(to: base, in: attachment)
-      try attachment.adoptClassifier(of: base)
+      try attachment.adoptUnasked(of: base)
+      try attachment.adoptLeftovers(of: base)
       try attachment.requireEverythingConsumed()
     } catch {
       detach()
@@ -39,6 +41,9 @@ public final class Delta {
   public var parameters: [(key: String, parameter: Parameter)] { attachment.parameters }
 
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.shape.elementCount } }
+
+  /// Parts of a stored configuration that have no effect on this model.
+  public var notes: [String] { attachment.notes }
 
   /// What it does to the base.
   var changes: Changes { attachment.changes }
@@ -80,9 +85,14 @@ public final class Delta {
   public func stored(taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
     let name = type(of: method).name
     // A key without a value is left out: other programs need not know it then.
-    let given = try ConfigTree(encoding: AnyMethod(method)).json.object?.filter { !$0.value.isNull } ?? []
+    let encoded = try ConfigTree(encoding: AnyMethod(method)).json
     var configuration = JSON.object(JSONObject())
-    for entry in given { configuration[entry.key] = entry.value }
+    for entry in encoded.object?.filter({ !$0.value.isNull }) ?? [] { configuration[entry.key] = entry.value }
+    let unasked = attachment.unaskedModules(of: base)
+    if let saved = encoded["modules_to_save"], !unasked.isEmpty {
+      let given = saved.array?.compactMap(\.string) ?? saved.string.map { [$0] } ?? []
+      configuration["modules_to_save"] = .array((given + unasked.filter { !given.contains($0) }).map(JSON.string))
+    }
     configuration["peft_type"] = .string(name)
     var stored = StoredAdapter(
       method: name.lowercased(), peftType: name, taskType: taskType, configuration: configuration,

@@ -32,16 +32,20 @@ public enum MethodCatalog {
   /// The method of a recipe's `method:` section, read over the recipe's defaults.
   /// - Throws: `ConfigError` for an unknown method, key, type or value.
   public static func decode(recipe tree: ConfigTree) throws -> any TuningMethod {
-    try decode(tree, ignoring: ["peft_type", "init_from", "task_type"]) { $0.recipeDefaults }
+    try decode(tree, ignoring: ["peft_type", "init_from", "task_type"], isNeutral: isNeutral) { $0.recipeDefaults }
   }
 
   /// The method of an adapter's stored configuration, read over PEFT's defaults.
   public static func decode(stored configuration: JSON, from location: String) throws -> any TuningMethod {
-    try decode(ConfigTree(configuration, file: location), ignoring: ["peft_type", "task_type", "new_tokens"]) { $0.init() }
+    try decode(
+      ConfigTree(configuration, file: location), ignoring: ["peft_type", "task_type", "new_tokens"],
+      isNeutral: { isNeutral($0, $1) || isWithoutEffect($1) || initialKeys.contains($0) }
+    ) { $0.init() }
   }
 
   private static func decode(
-    _ tree: ConfigTree, ignoring keys: Set<String>, defaults: (any TuningMethod.Type) -> any TuningMethod
+    _ tree: ConfigTree, ignoring keys: Set<String>, isNeutral: (_ key: String, _ value: ConfigTree) -> Bool,
+    defaults: (any TuningMethod.Type) -> any TuningMethod
   ) throws -> any TuningMethod {
     let name = tree["peft_type"]?.string ?? "LORA"
     guard let type = type(named: name) else {
@@ -64,9 +68,17 @@ public enum MethodCatalog {
   /// Whether a key that PEFT writes for every adapter, but that we do not act on, has a value under which PEFT does not either.
   private static func isNeutral(_ key: String, _ value: ConfigTree) -> Bool {
     if ["megatron_core", "qalora_group_size", "fan_in_fan_out"].contains(key) { return true }
-    guard peftKeys.contains(key) else { return false }
-    return value.isNull || value.bool == false || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
+    return peftKeys.contains(key) && isWithoutEffect(value)
   }
+
+  /// Whether a value switches nothing on. A file from another program, or another version, may hold keys with such values that we do
+  /// not know.
+  private static func isWithoutEffect(_ value: ConfigTree) -> Bool {
+    value.isNull || value.bool == false || value.string == "" || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
+  }
+
+  /// What only says how an adapter was to start.
+  private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config"]
 
   private static let peftKeys: Set<String> = [
     "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",

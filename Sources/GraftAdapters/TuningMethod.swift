@@ -22,14 +22,16 @@ public protocol TuningMethod: Codable, Sendable {
   /// Whether the delta can be folded into the base's weights.
   var isMergeable: Bool { get }
   /// The configuration as files keep it: with what other programs would guess of the model.
-  func completed(for sites: SiteCatalog) -> Self
+  /// - Parameter stored: the names of a stored adapter's tensors; nil for one that starts afresh.
+  /// - Throws: `TuningError` where it fits nothing of the model.
+  func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self
 }
 
 extension TuningMethod {
   public static var recipeDefaults: Self { Self() }
   public static var defaultLearningRate: Double { 2e-4 }
   public var isMergeable: Bool { true }
-  public func completed(for sites: SiteCatalog) -> Self { self }
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self { self }
 }
 
 /// A method that can train rows of token tables beside what it does anyway.

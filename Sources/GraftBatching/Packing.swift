@@ -7,6 +7,8 @@ enum Packing {
   /// Complexity: O(n log n + n · distinct free lengths / 64).
   static func bestFitDecreasing(_ lengths: [Int], capacity: Int) -> [[Int]] {
     precondition(capacity > 0, "capacity: positive")
+    // A row never holds more than everything, whatever it might; the table below is as long as a row.
+    let capacity = min(capacity, max(1, lengths.reduce(0, +)))
     let longestFirst = lengths.indices.sorted { (lengths[$0], $1) > (lengths[$1], $0) }
     var rows: [[Int]] = []
     var rowsByRoom: [[Int]] = Array(repeating: [], count: capacity + 1)

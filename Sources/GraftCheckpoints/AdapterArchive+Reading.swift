@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftJSON
 import GraftTensors
 
@@ -8,6 +9,15 @@ extension AdapterArchive {
   ///
   /// - Throws: `CheckpointError` of kind `missing`, `malformed`, or `unsupported` for a newer version of the format.
   public static func read(_ path: String) throws(CheckpointError) -> AdapterFile {
+    do { return try readAll(path) } catch {
+      guard error.kind == .malformed else { throw error }
+      // The library does not tell what the disk would not give from what makes no sense.
+      do { _ = try InputFile.bytes(of: path) } catch { throw CheckpointError(error) }
+      throw error
+    }
+  }
+
+  private static func readAll(_ path: String) throws(CheckpointError) -> AdapterFile {
     let root = try HDF5File.open(path).root()
     guard try root.stringAttribute("format") == format else {
       throw .malformed(
@@ -178,7 +188,7 @@ extension AdapterArchive {
     guard dataset.elementType == .uint8, dataset.shape.count == 1, dataset.byteCount <= maximumTextBytes else {
       throw .malformed(dataset.location, "is no text")
     }
-    let content = try dataset.read()
+    let content = try dataset.read(isText: true)
     guard let text = String(validating: content.bytes[..<dataset.byteCount], as: UTF8.self) else {
       throw .malformed(dataset.location, "is not UTF-8")
     }

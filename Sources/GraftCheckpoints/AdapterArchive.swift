@@ -22,6 +22,9 @@ public enum AdapterArchive {
   static let maximumNameBytes = 1024
   static let maximumTextBytes = 256 << 20
 
+  /// Whether the file at a path is one of these, by what it says of itself.
+  public static func owns(_ path: String) -> Bool { (try? HDF5File.open(path).root().stringAttribute("format")) == format }
+
   /// Where a tensor lies below `tensors/`: the groups, and the name of the dataset, which is the last component with
   /// the one before it when the last is "weight" or "bias" and the one before no number.
   static func place(of name: String) -> (groups: [String], dataset: String) {

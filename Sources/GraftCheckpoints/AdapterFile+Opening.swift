@@ -7,6 +7,7 @@ extension AdapterFile {
     let path = path.trimmingTrailingSlashes
     switch FileKind(of: path) {
     case .nothing: throw CheckpointError(.missing, path, "no such file or directory")
+    case .special: throw CheckpointError(.missing, path, "is a device or a pipe", remedy: "name a file or a directory")
     case .file:
       if path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
         throw CheckpointError(.missing, path, "is one file of an adapter", remedy: "name the directory that holds it")

@@ -100,9 +100,11 @@ public enum AdapterHubDirectory {
   ///   - method: the method's own keys, all of them.
   ///   - base: what the adapter belongs to.
   ///   - name: what the adapter is called.
+  ///   - replacement: which existing directory makes way.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` for tensors without a place.
   public static func write(
-    _ adapter: StoredAdapter, method: JSON, base: BaseFingerprint?, name: String = "default", to directory: String
+    _ adapter: StoredAdapter, method: JSON, base: BaseFingerprint?, name: String = "default", to directory: String,
+    replacing replacement: AtomicDirectory.Replacement = .none
   ) throws {
     var own: [(name: String, tensor: Tensor)] = [], head: [(name: String, tensor: Tensor)] = []
     for stored in adapter.tensors + adapter.head {
@@ -121,7 +123,7 @@ public enum AdapterHubDirectory {
       "model_class": text(base?.architecture.map { modelClass($0, hasClassifier: !head.isEmpty && adapter.taskType == "SEQ_CLS") }),
       "model_name": text(base?.name), "model_type": text(base?.modelType), "name": .string(name), "version": .string(version),
     ]
-    let output = try AtomicDirectory(at: directory)
+    let output = try AtomicDirectory(at: directory, replacing: replacement)
     do {
       var configuration = common
       configuration["config"] = AdapterHubConfiguration.complete(method)
@@ -137,6 +139,11 @@ public enum AdapterHubDirectory {
     } catch let error as CheckpointError where error.location.hasPrefix(output.temporaryPath) {
       throw error.moved(from: output.temporaryPath, to: output.path)
     }
+  }
+
+  /// What `--overwrite` lets an export replace: a directory that holds nothing but an adapter of AdapterHub's.
+  public static let replaceable = AtomicDirectory.Replacement.holding {
+    [configurationName, weightsName, picklesName, headConfigurationName, headWeightsName, headPicklesName].contains($0)
   }
 
   private static func write(

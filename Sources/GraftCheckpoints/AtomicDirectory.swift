@@ -2,93 +2,138 @@ import Foundation
 
 /// A directory of files that appears complete or not at all.
 ///
-/// Files are collected in a temporary directory beside the place. `commit()` renames it there; where a directory
-/// with other files already exists, each new file instead replaces its namesake, one rename at a time.
+/// Files are collected in a temporary directory beside the place, which then takes its name in one step; a directory that was
+/// there is exchanged for it in the same step, and removed. A kill at any moment leaves the old one or the new one, whole; what it
+/// leaves beside them is removed when the same place is next written.
+///
+/// Where the place is a mount point or the working directory, or its parent may not be written, nothing can be renamed over it:
+/// files are then collected inside, and moved one by one.
 public final class AtomicDirectory {
-  /// Where the directory will be.
+  /// Which directories may make way for the new one.
+  public enum Replacement: Sendable {
+    /// None but an empty one.
+    case none
+    /// Any: it is known to be ours.
+    case any
+    /// One whose entries, hidden ones included, all pass the test.
+    case holding(only: @Sendable (_ name: String) -> Bool)
+  }
+
+  /// Where the directory will be, symbolic links followed.
   public let path: String
   /// Where the files are collected; write them here.
   public let temporaryPath: String
-  private var isOpen = true
+  private let isInside: Bool
+  private var claim: PartialOutput?
 
   /// Creates the temporary directory and, where they lack, the parents of `path`.
   ///
-  /// - Throws: `CheckpointError` of kind `cannotCreate`.
-  public init(at path: String) throws(CheckpointError) {
-    let path = path.trimmingTrailingSlashes
-    if FileKind(of: path) == .file {
-      throw CheckpointError(
-        .cannotCreate, path, "a file of that name is in the way", remedy: "choose another directory")
-    }
+  /// - Parameter replacement: which existing directory is replaced.
+  /// - Throws: `CheckpointError` of kind `cannotCreate`, also for a directory that may not be replaced, or `inputOutput`.
+  public init(at path: String, replacing replacement: Replacement) throws(CheckpointError) {
+    try Self.requireFree(path, replacing: replacement)
+    let path = resolvingLinks(path.trimmingTrailingSlashes)
     try createDirectory(path.parentDirectory)
-    var template = Array("\(path.parentDirectory)/.\(path.lastComponent).partial-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw .writing(path) }
-    self.path = path
-    temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let mask = umask(0)
-    umask(mask)
-    chmod(temporaryPath, 0o777 & ~mask)
+    isInside = Self.mustBeFilled(path)
+    let claim = try PartialOutput.directory(for: isInside ? "\(path)/contents" : path)
+    (self.path, self.claim, temporaryPath) = (path, claim, claim.path)
   }
 
   deinit { discard() }
 
+  /// Checks early what `init` checks, before the work whose result goes there.
+  ///
+  /// - Throws: `CheckpointError` of kind `cannotCreate` where a file, or a directory that may not be replaced, is in the way.
+  public static func requireFree(_ path: String, replacing replacement: Replacement) throws(CheckpointError) {
+    let path = path.trimmingTrailingSlashes
+    PartialOutput.removeAbandoned(for: resolvingLinks(path))
+    switch FileKind(of: path) {
+    case .nothing: return
+    case .file, .special: throw CheckpointError(.cannotCreate, path, "a file of that name is in the way", remedy: "choose another directory")
+    case .directory: break
+    }
+    let names = try directoryEntries(path).filter { !PartialOutput.isPartial($0) }
+    switch replacement {
+    case .any: return
+    case .none:
+      guard names.isEmpty else {
+        throw CheckpointError(.cannotCreate, path, "the directory is not empty", remedy: "choose another, or pass --overwrite to replace what graft wrote there")
+      }
+    case .holding(let isKnown):
+      guard let foreign = names.first(where: { !isKnown($0) }) else { return }
+      throw CheckpointError(
+        .cannotCreate, path, "holds '\(foreign)', which is no part of what would be replaced", remedy: "choose another directory, or move it away")
+    }
+  }
+
   /// Gives the directory its name. Files written through `AtomicFile` are already on the disk.
   ///
-  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`; the old directory is then still there.
   public func commit() throws(CheckpointError) {
-    guard isOpen else { return }
-    synchronizeDirectory(temporaryPath)
-    if rename(temporaryPath, path) != 0 {
+    guard let claim else { return }
+    synchronizeTree(temporaryPath)
+    if isInside {
+      try moveEntries()
+      claim.remove()
+    } else if rename(temporaryPath, path) == 0 {
+      claim.release()
+    } else {
       guard errno == ENOTEMPTY || errno == EEXIST else { throw .writing(path) }
-      for name in try directoryEntries(temporaryPath) {
-        guard rename("\(temporaryPath)/\(name)", "\(path)/\(name)") == 0 else { throw .writing("\(path)/\(name)") }
-      }
-      rmdir(temporaryPath)
-      synchronizeDirectory(path)
+      try exchange(temporaryPath, path)
+      // The temporary name is now the old directory's.
+      claim.remove()
     }
-    isOpen = false
-    synchronizeDirectory(path.parentDirectory)
+    self.claim = nil
+    synchronizeDirectory(isInside ? path : path.parentDirectory)
   }
 
   /// Gives up and removes what was collected; without effect after `commit()`.
   public func discard() {
-    guard isOpen else { return }
-    isOpen = false
-    try? FileManager.default.removeItem(atPath: temporaryPath)
+    claim?.remove()
+    claim = nil
   }
-}
 
-/// What a path leads to, symbolic links followed.
-enum FileKind {
-  case file, directory, nothing
-
-  init(of path: String) {
-    var status = stat()
-    if stat(path, &status) != 0 {
-      self = .nothing
-    } else {
-      self = status.st_mode & S_IFMT == S_IFDIR ? .directory : .file
+  /// Moves what was collected to its place, entry by entry, and removes what else is there.
+  private func moveEntries() throws(CheckpointError) {
+    let names = try directoryEntries(temporaryPath)
+    for name in try directoryEntries(path) where !names.contains(name) && "\(path)/\(name)" != temporaryPath { removeTree("\(path)/\(name)") }
+    for name in names {
+      let place = "\(path)/\(name)"
+      if FileKind(of: place) == .directory { removeTree(place) }
+      guard rename("\(temporaryPath)/\(name)", place) == 0 else { throw .writing(place) }
     }
   }
-}
 
-/// Creates a directory and its missing parents.
-func createDirectory(_ path: String) throws(CheckpointError) {
-  if FileKind(of: path) == .directory { return }
-  if path.parentDirectory != path { try createDirectory(path.parentDirectory) }
-  guard mkdir(path, 0o777) == 0 || errno == EEXIST && FileKind(of: path) == .directory else { throw .writing(path) }
-}
-
-/// The names in a directory, sorted.
-func directoryEntries(_ path: String) throws(CheckpointError) -> [String] {
-  guard let stream = opendir(path) else { throw .reading(path) }
-  defer { closedir(stream) }
-  var names: [String] = []
-  while let entry = readdir(stream) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) {
-      $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) { String(cString: $0) }
-    }
-    if name != ".", name != ".." { names.append(name) }
+  /// Whether a directory keeps its identity: it is another file system's root, or the working directory, or its parent is not ours.
+  private static func mustBeFilled(_ path: String) -> Bool {
+    guard let own = FileIdentity(path), let parent = FileIdentity(path.parentDirectory) else { return false }
+    return own.device != parent.device || own == FileIdentity(".") || access(path.parentDirectory, W_OK) != 0
   }
-  return names.sorted()
+}
+
+/// Exchanges the names of two directories in one step, where the file system can; else one after the other, the old one kept under
+/// a name from which the next run would bring it back.
+private func exchange(_ new: String, _ old: String) throws(CheckpointError) {
+  #if canImport(Darwin)
+    if renamex_np(new, old, UInt32(RENAME_SWAP)) == 0 { return }
+  #else
+    // Not among the declarations that Swift imports.
+    typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    let exchangeFlag: UInt32 = 2
+    if let symbol = dlsym(nil, "renameat2"), unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, new, AT_FDCWD, old, exchangeFlag) == 0 { return }
+  #endif
+  let aside = PartialOutput.replacedName(for: old)
+  guard rename(old, aside) == 0 else { throw .writing(old) }
+  guard rename(new, old) == 0 else {
+    let error = CheckpointError.writing(old)
+    rename(aside, old)
+    throw error
+  }
+  guard rename(aside, new) == 0 else { return removeTree(aside) }
+}
+
+/// Makes the entries of a directory, and of those in it, survive a power failure.
+private func synchronizeTree(_ path: String) {
+  for name in (try? directoryEntries(path)) ?? [] where FileKind(of: "\(path)/\(name)") == .directory { synchronizeTree("\(path)/\(name)") }
+  synchronizeDirectory(path)
 }

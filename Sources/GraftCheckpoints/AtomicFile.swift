@@ -9,22 +9,34 @@ public final class AtomicFile {
   public let temporaryPath: String
   private var descriptor: Int32
 
-  /// Creates the temporary file beside `path`.
+  /// Creates the temporary file beside `path`, or beside what it links to.
   ///
-  /// - Throws: `CheckpointError` of kind `cannotCreate` (or `inputOutput` when the disk is full).
+  /// - Throws: `CheckpointError` of kind `cannotCreate` (or `inputOutput` when the disk is full), also where `path` is a device, a
+  ///   pipe or a directory, which no file replaces.
   public init(at path: String) throws(CheckpointError) {
-    let directory = path.parentDirectory
-    var template = Array("\(directory)/.\(path.lastComponent).partial-XXXXXX".utf8CString)
-    descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw .writing(path) }
-    self.path = path
-    temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let mask = umask(0)
-    umask(mask)
-    fchmod(descriptor, 0o666 & ~mask)
+    let path = resolvingLinks(path)
+    try Self.requireReplaceable(path, isOwn: true)
+    let partial = try PartialOutput.file(for: path)
+    (self.path, temporaryPath, descriptor) = (path, partial.path, partial.descriptor)
   }
 
   deinit { discard() }
+
+  /// Checks early, before the work whose result goes there.
+  ///
+  /// - Parameter isOwn: whether a file that is there is ours to replace.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` where it is not, or where something else than a file is there.
+  public static func requireReplaceable(_ path: String, isOwn: @autoclosure () -> Bool) throws(CheckpointError) {
+    switch FileKind(of: path) {
+    case .nothing: break
+    case .file:
+      guard isOwn() else {
+        throw CheckpointError(.cannotCreate, path, "is a file that graft did not write", remedy: "choose another name, or move it away")
+      }
+    case .directory: throw CheckpointError(.cannotCreate, path, "is a directory", remedy: "name a file")
+    case .special: throw CheckpointError(.cannotCreate, path, "is a device or a pipe, which no file replaces", remedy: "name a file")
+    }
+  }
 
   /// Appends bytes.
   ///
@@ -89,34 +101,5 @@ public final class AtomicFile {
   private func failure(_ code: Int32) -> CheckpointError {
     let error = CheckpointError.writing(path, code)
     return CheckpointError(.inputOutput, error.location, error.problem, remedy: error.remedy)
-  }
-}
-
-/// Makes a rename in the directory survive a power failure; file systems that cannot are left alone.
-func synchronizeDirectory(_ path: String) {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { return }
-  fsync(descriptor)
-  close(descriptor)
-}
-
-extension String {
-  /// The path without its last component, "." for a bare name.
-  var parentDirectory: String {
-    let trimmed = trimmingTrailingSlashes
-    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
-  }
-
-  /// The last component of the path.
-  var lastComponent: String {
-    let trimmed = trimmingTrailingSlashes
-    return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) } ?? trimmed
-  }
-
-  var trimmingTrailingSlashes: String {
-    var path = self
-    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    return path
   }
 }

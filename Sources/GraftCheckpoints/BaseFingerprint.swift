@@ -4,7 +4,7 @@ import Synchronization
 
 /// What tells a base model from another, so that an adapter is not put on the wrong one.
 public struct BaseFingerprint: Equatable, Sendable {
-  /// The model's name or directory; descriptive only.
+  /// The model's repository, or its directory's full path; descriptive only.
   public var name: String?
   /// The revision of the model where it has one; descriptive only.
   public var revision: String?
@@ -26,11 +26,20 @@ public struct BaseFingerprint: Equatable, Sendable {
   /// - Throws: `CheckpointError` of kind `missing` or `malformed` about `config.json`.
   public init(of checkpoint: Checkpoint) throws(CheckpointError) {
     self.init(configuration: try checkpoint.configuration())
-    name = checkpoint.directory.lastComponent
+    (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
     if let tokenizer = try? MappedFile("\(checkpoint.directory)/tokenizer.json") {
       tokenizerSHA256 = SHA256.hash(tokenizer.bytes)
     }
+  }
+
+  /// Where others find a model: a repository with its revision for a directory in a hub's cache
+  /// (`models--OWNER--NAME/snapshots/REVISION`), else the directory's full path.
+  static func origin(of directory: String) -> (name: String, revision: String?) {
+    let path = fullPath(directory), snapshots = path.parentDirectory, prefix = "models--"
+    let repository = snapshots.parentDirectory.lastComponent
+    guard snapshots.lastComponent == "snapshots", repository.hasPrefix(prefix) else { return (path, nil) }
+    return (String(repository.dropFirst(prefix.count)).replacing("--", with: "/"), path.lastComponent)
   }
 
   /// The part of a fingerprint that a `config.json` tells.

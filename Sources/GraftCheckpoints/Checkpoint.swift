@@ -28,7 +28,7 @@ public final class Checkpoint: WeightSource {
     self.directory = directory
     switch FileKind(of: directory) {
     case .nothing: throw CheckpointError(.missing, directory, "no such directory", remedy: "name a model directory")
-    case .file: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
+    case .file, .special: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
     case .directory: break
     }
     if FileKind(of: "\(directory)/\(Self.weightsName)") == .file {

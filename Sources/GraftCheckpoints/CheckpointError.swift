@@ -17,6 +17,8 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     case cannotCreate
     /// Reading or writing failed half-way, as on a full disk (74).
     case inputOutput
+    /// What is asked for does not fit into the memory that the process may have (71).
+    case outOfMemory
   }
 
   public let kind: Kind
@@ -53,31 +55,26 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
   }
 
   /// The failure of a system call that opens or reads `path`, told from `errno`.
-  static func reading(_ path: String, _ code: Int32 = errno) -> CheckpointError {
-    switch code {
-    case ENOENT, ENOTDIR: CheckpointError(.missing, path, "no such file or directory")
-    case EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG: CheckpointError(.missing, path, systemMessage(code))
-    default: CheckpointError(.inputOutput, path, systemMessage(code))
-    }
-  }
+  static func reading(_ path: String, _ code: Int32 = errno) -> CheckpointError { CheckpointError(FileError.reading(path, code)) }
 
   /// The failure of a system call that creates or writes `path`, told from `errno`.
-  static func writing(_ path: String, _ code: Int32 = errno) -> CheckpointError {
-    switch code {
-    case ENOSPC, EDQUOT:
-      CheckpointError(.inputOutput, path, systemMessage(code), remedy: "free some space or choose another place")
-    case EIO, EFBIG, EBADF, EINVAL: CheckpointError(.inputOutput, path, systemMessage(code))
-    default: CheckpointError(.cannotCreate, path, "cannot create: " + systemMessage(code))
-    }
-  }
+  static func writing(_ path: String, _ code: Int32 = errno) -> CheckpointError { CheckpointError(FileError.writing(path, code)) }
 
   /// The same error about the place where a temporary file was to end up.
-  func moved(from temporary: String, to path: String) -> CheckpointError {
+  package func moved(from temporary: String, to path: String) -> CheckpointError {
     CheckpointError(kind, path + location.dropFirst(temporary.count), problem, remedy: remedy)
   }
+}
 
-  private static func systemMessage(_ code: Int32) -> String {
-    let text = String(cString: strerror(code))
-    return text.prefix(1).lowercased() + text.dropFirst()
+extension CheckpointError {
+  init(_ error: FileError) {
+    let kind: Kind =
+      switch error.kind {
+      case .missing: .missing
+      case .cannotCreate: .cannotCreate
+      case .inputOutput: .inputOutput
+      case .outOfMemory: .outOfMemory
+      }
+    self.init(kind, error.path, error.problem, remedy: error.remedy)
   }
 }

@@ -57,6 +57,12 @@ public final class GGUFFile {
     self.mapping = mapping
   }
 
+  /// The key of a file's metadata by which what graft wrote is known again; llama.cpp passes it over.
+  public static let generatorKey = "graft.generator"
+
+  /// Whether graft wrote the file at a path.
+  public static func isOwn(_ path: String) -> Bool { (try? GGUFFile(path))?[generatorKey] != nil }
+
   /// The value under a key.
   public subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
 
@@ -73,7 +79,7 @@ public final class GGUFFile {
     let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange])
     let shape = Shape(entry.shape)
     guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.byteWidth == 0 else {
-      let copy = AlignedBytes(count: bytes.count)
+      let copy = try AlignedBytes(count: bytes.count, for: "\(path): tensor '\(name)'")
       copy.bytes.copyMemory(from: bytes)
       return Tensor(borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype)
     }

@@ -7,19 +7,22 @@ struct HDF5Dataset {
   /// The element type; booleans appear as bytes.
   let elementType: ElementType
   let shape: [Int]
+  /// What reading it costs; nil for a dataset of a file that is being made.
+  private let budget: HDF5Budget?
+  /// How the elements are stored; nil where that is in one piece.
+  private let chunks: HDF5Chunks?
 
   private static let maximumRank = 8
   private static let allowedFilters: Set<H5Z_filter_t> = [1, 2, 3]  // deflate, shuffle, fletcher32
-  private static let alwaysAllowedBytes = 4 << 30
-  private static let maximumExpansion = 1000
 
   /// Checks type, extent, storage and filters of an open dataset.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` or `unsupported`.
-  init(_ identifier: HDF5Identifier, location: String) throws(CheckpointError) {
+  init(_ identifier: HDF5Identifier, location: String, budget: HDF5Budget? = nil) throws(CheckpointError) {
     let damaged = CheckpointError.malformed(location, "is damaged")
     self.identifier = identifier
     self.location = location
+    self.budget = budget
     guard let type = HDF5Identifier(H5Dget_type(identifier.id), closedBy: H5Tclose),
       let space = HDF5Identifier(H5Dget_space(identifier.id), closedBy: H5Sclose),
       let creation = HDF5Identifier(H5Dget_create_plist(identifier.id), closedBy: H5Pclose)
@@ -49,17 +52,15 @@ struct HDF5Dataset {
         remedy: "write it with chunks, shuffle and fletcher32")
     }
     guard H5Pget_external_count(creation.id) == 0 else { throw .malformed(location, "keeps its data in another file") }
-    try Self.checkFilters(creation.id, location)
-    let stored = Int(clamping: H5Dget_storage_size(identifier.id))
-    let (expanded, overflow) = stored.multipliedReportingOverflow(by: Self.maximumExpansion)
-    guard overflow || byteCount <= max(Self.alwaysAllowedBytes, expanded) else {
-      throw .malformed(location, "declares \(byteCount) bytes, out of proportion to the \(stored) stored")
-    }
+    let filters = try Self.filters(creation.id, location)
+    chunks = layout == H5D_CHUNKED && rank > 0 ? try HDF5Chunks(creation.id, extent: shape, elementType, filters: filters, location) : nil
   }
 
-  private static func checkFilters(_ creation: hid_t, _ location: String) throws(CheckpointError) {
+  /// The filters that the elements went through, in that order.
+  private static func filters(_ creation: hid_t, _ location: String) throws(CheckpointError) -> [H5Z_filter_t] {
     let count = H5Pget_nfilters(creation)
     guard count >= 0 else { throw .malformed(location, "is damaged") }
+    var filters: [H5Z_filter_t] = []
     for index in 0..<UInt32(count) {
       var (flags, configuration): (UInt32, UInt32) = (0, 0)
       var valueCount = 0
@@ -68,7 +69,10 @@ struct HDF5Dataset {
         throw CheckpointError(
           .unsupported, location, "uses the filter \(filter); only shuffle, deflate and fletcher32 are read")
       }
+      guard !filters.contains(filter) else { throw .malformed(location, "uses the filter \(filter) twice", remedy: "do not trust this file") }
+      filters.append(filter)
     }
+    return filters
   }
 
   /// The size of all elements in bytes.
@@ -76,10 +80,12 @@ struct HDF5Dataset {
 
   /// Reads all elements; the library verifies their checksum.
   ///
-  /// - Throws: `CheckpointError` of kind `malformed`.
-  func read() throws(CheckpointError) -> AlignedBytes {
+  /// - Parameter isText: whether they will be parsed.
+  /// - Throws: `CheckpointError` of kind `malformed`, also where they are out of proportion to the file, or `outOfMemory`.
+  func read(isText: Bool = false) throws(CheckpointError) -> AlignedBytes {
     try HDF5Library.serialized { () throws(CheckpointError) in
-      let content = AlignedBytes(count: byteCount)
+      try pay(isText: isText)
+      let content = try AlignedBytes(count: byteCount, for: location)
       guard byteCount > 0 else { return content }
       let whole = CHDF5_wholeSpace()
       guard let type = elementType.makeHDF5Type(),
@@ -87,5 +93,13 @@ struct HDF5Dataset {
       else { throw .malformed(location, "its data is damaged", remedy: "restore the file from a copy") }
       return content
     }
+  }
+
+  private func pay(isText: Bool) throws(CheckpointError) {
+    guard let budget else { return }
+    let stored = Int(clamping: H5Dget_storage_size(identifier.id))
+    guard let total = chunks == nil ? (chunks: 1, bytes: byteCount) : chunks?.total else { throw .malformed(location, "has impossible chunks") }
+    try budget.charge(max(total.bytes, byteCount), stored: stored, chunks: total.chunks, isText: isText, location)
+    try chunks?.verifyExpansion(of: identifier.id, location)
   }
 }

@@ -1,27 +1,33 @@
 import CHDF5
+import GraftFiles
 
 /// An HDF5 file, open for reading from disk or being built in memory.
 ///
 /// What is built uses the version 1.10 format, whose object headers carry checksums.
 final class HDF5File {
   let path: String
+  /// What reading it may cost; nil for a file that is being built.
+  let budget: HDF5Budget?
   private let file: HDF5Identifier
 
-  private init(_ file: HDF5Identifier, path: String) {
+  private init(_ file: HDF5Identifier, path: String, budget: HDF5Budget? = nil) {
     self.file = file
     self.path = path
+    self.budget = budget
   }
 
   /// Opens a file for reading.
   ///
   /// - Throws: `CheckpointError` of kind `missing` or `malformed`.
   static func open(_ path: String) throws(CheckpointError) -> HDF5File {
-    _ = try MappedFile(path)  // a missing or unreadable file is told apart from a damaged one
+    let size: Int
+    // A missing or unreadable file is told apart from a damaged one.
+    do { size = try InputFile.size(of: path) } catch { throw CheckpointError(error) }
     return try HDF5Library.serialized { () throws(CheckpointError) in
       guard let access = makeAccess(),
         let file = HDF5Identifier(H5Fopen(path, CHDF5_readOnly(), access.id), closedBy: H5Fclose)
       else { throw .malformed(path, "is damaged or no HDF5 file", remedy: "restore it from a copy") }
-      return HDF5File(file, path: path)
+      return HDF5File(file, path: path, budget: HDF5Budget(fileSize: size))
     }
   }
 
@@ -57,6 +63,7 @@ final class HDF5File {
       guard let group = HDF5Identifier(H5Gopen2(file.id, "/", CHDF5_defaultProperties()), closedBy: H5Gclose) else {
         throw .malformed(path, "its root group is damaged")
       }
+      try budget?.claim(group.id, as: "", path)
       return HDF5Group(group, in: self, path: "")
     }
   }

@@ -78,7 +78,7 @@ struct HDF5Group {
     try HDF5Library.serialized { () throws(CheckpointError) in
       guard let object = try object(name) else { return nil }
       guard H5Iget_type(object.id) == H5I_DATASET else { throw .malformed(location(of: name), "is no dataset") }
-      return try HDF5Dataset(object, location: location(of: name))
+      return try HDF5Dataset(object, location: location(of: name), budget: file.budget)
     }
   }
 
@@ -90,6 +90,7 @@ struct HDF5Group {
       else {
         throw .malformed(location(of: name), "is damaged")
       }
+      try file.budget?.claim(object.id, as: memberPath(name), location(of: name))
       return object
     default:
       throw .malformed(location(of: name), "is damaged, or a link to elsewhere, which adapter files must not have")

@@ -2,11 +2,15 @@ import Foundation
 import GraftFiles
 
 /// A file's bytes, mapped read-only for as long as the object lives.
+///
+/// Pages are read when they are first used. A page that is then no longer there, since the file has become shorter or the
+/// disk cannot be read, ends the process with one error line: see `MappingFaults`.
 final class MappedFile: @unchecked Sendable {
   let path: String
   let bytes: UnsafeRawBufferPointer
+  private let registration: Int?
 
-  /// - Throws: `CheckpointError` of kind `missing` or `inputOutput`.
+  /// - Throws: `CheckpointError` of kind `missing`, `inputOutput` or `outOfMemory`.
   init(_ path: String) throws(CheckpointError) {
     self.path = path
     let descriptor: Int32
@@ -15,19 +19,18 @@ final class MappedFile: @unchecked Sendable {
     let size = try Self.size(descriptor, path)
     guard size > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      registration = nil
       return
     }
     guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
       throw .reading(path)
     }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
-    guard try Self.size(descriptor, path) >= size else {
-      throw CheckpointError(
-        .inputOutput, path, "shrank while it was being opened", remedy: "wait for its writer to finish")
-    }
+    registration = MappingFaults.register(bytes, of: path)
   }
 
   deinit {
+    MappingFaults.unregister(registration)
     if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
   }
 
@@ -42,9 +45,15 @@ final class MappedFile: @unchecked Sendable {
 final class AlignedBytes {
   let bytes: UnsafeMutableRawBufferPointer
 
-  init(count: Int) {
-    bytes = .allocate(byteCount: max(count, 1), alignment: 64)
+  /// - Parameter location: what they are for, for the message.
+  /// - Throws: `CheckpointError` of kind `outOfMemory`.
+  init(count: Int, for location: String) throws(CheckpointError) {
+    var pointer: UnsafeMutableRawPointer?
+    guard posix_memalign(&pointer, 64, max(count, 1)) == 0, let pointer else {
+      throw CheckpointError(.outOfMemory, location, "its \(count) bytes do not fit into memory", remedy: "free some, or raise the limit that `ulimit -v` shows")
+    }
+    bytes = UnsafeMutableRawBufferPointer(start: pointer, count: max(count, 1))
   }
 
-  deinit { bytes.deallocate() }
+  deinit { free(bytes.baseAddress) }
 }

@@ -4,50 +4,66 @@ import GraftTensors
 
 /// Writes a model directory: configuration and tokenizer files beside weights, in one file or in shards.
 public struct ModelDirectoryWriter {
-  /// What a model directory may hold besides weights and `config.json`.
-  public static let companionNames = [
-    "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
-    "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
-  ]
-
   /// The model directory to be.
   public let directory: String
   /// The bytes of tensors that one file may hold; `nil` for one file whatever its size.
   public let maximumShardBytes: Int?
+  private let replacement: AtomicDirectory.Replacement
 
   /// - Parameters:
-  ///   - directory: created where it lacks; files of other names in it are left alone.
+  ///   - directory: created where it lacks.
   ///   - maximumShardBytes: the bytes of tensors per file; a larger tensor gets a file of its own.
-  public init(directory: String, maximumShardBytes: Int? = nil) {
+  ///   - replacement: which existing directory makes way.
+  public init(directory: String, maximumShardBytes: Int? = nil, replacing replacement: AtomicDirectory.Replacement = .none) {
     self.directory = directory
     self.maximumShardBytes = maximumShardBytes
+    self.replacement = replacement
   }
+
+  /// What `--overwrite` lets a new model replace: a directory of nothing but weights, what usually lies beside them, and what the
+  /// base has beside its own.
+  ///
+  /// - Parameter base: the model directory whose files are copied.
+  /// - Throws: `CheckpointError` where it cannot be listed.
+  public static func replaceable(copyingFilesFrom base: String?) throws(CheckpointError) -> AtomicDirectory.Replacement {
+    var names = usualNames
+    if let base { for path in try CompanionFiles(of: base).paths { names.insert(path.split(separator: "/").first.map(String.init) ?? path) } }
+    return .holding { [names] name in names.contains(name) || name.hasPrefix("model") && CompanionFiles.isWeights(name) }
+  }
+
+  private static let usualNames: Set<String> = [
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja",
+    "chat_template.json", "additional_chat_templates", "README.md",
+  ]
 
   /// Writes the model, complete or not at all.
   ///
   /// - Parameters:
   ///   - descriptions: every tensor of the model, in any order.
   ///   - configuration: the content of `config.json`; without it the base's is copied.
-  ///   - base: the model directory whose configuration and tokenizer files are copied.
+  ///   - base: the model directory whose other files are copied: all but weights.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
+  ///   - tokenizerDirectory: where the tokenizer's files and templates are, where they are not the base's.
+  ///   - verify: looks at the directory, complete but under another name, before it appears.
   ///   - provider: answers the tensor of a description; called once for each.
-  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `provider` throws.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `verify` and `provider` throw.
   public func write(
     _ descriptions: [TensorDescription], configuration: JSON? = nil, copyingFilesFrom base: String? = nil,
-    tokenizer: JSON? = nil, from provider: (TensorDescription) throws -> Tensor
+    tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil, from provider: (TensorDescription) throws -> Tensor
   ) throws {
-    let output = try AtomicDirectory(at: directory)
+    let output = try AtomicDirectory(at: directory, replacing: replacement)
     let temporary = output.temporaryPath
     do {
-      let weightNames = try writeWeights(descriptions, to: temporary, from: provider)
-      if let base { try copyFiles(from: base, to: temporary, includingConfiguration: configuration == nil) }
+      try writeWeights(descriptions, to: temporary, from: provider)
       if let configuration {
         try AtomicFile.write(configuration.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/config.json")
       }
       if let tokenizer { try AtomicFile.write(tokenizer.serialized(pretty: true).utf8, to: "\(temporary)/tokenizer.json") }
+      if let tokenizerDirectory { try CompanionFiles(of: tokenizerDirectory).copy(to: temporary, isTokenizer: true) }
+      if let base { try CompanionFiles(of: base).copy(to: temporary) }
+      try verify?(temporary)
       try output.commit()
-      removeStaleWeights(except: weightNames)
     } catch let error as CheckpointError where error.location.hasPrefix(temporary) {
       throw error.moved(from: temporary, to: output.path)
     }
@@ -55,18 +71,15 @@ public struct ModelDirectoryWriter {
 
   private func writeWeights(
     _ descriptions: [TensorDescription], to folder: String, from provider: (TensorDescription) throws -> Tensor
-  ) throws -> Set<String> {
+  ) throws {
     let shards = Self.shards(SafetensorsWriter.canonicalOrder(descriptions), maximumBytes: maximumShardBytes)
     guard shards.count > 1 else {
-      try SafetensorsWriter.write(descriptions, to: "\(folder)/\(Checkpoint.weightsName)", from: provider)
-      return [Checkpoint.weightsName]
+      return try SafetensorsWriter.write(descriptions, to: "\(folder)/\(Checkpoint.weightsName)", from: provider)
     }
     var map: [(String, JSON)] = []
-    var names: Set = [Checkpoint.indexName]
     for (number, shard) in shards.enumerated() {
       let name = "model-\(Self.fiveDigits(number + 1))-of-\(Self.fiveDigits(shards.count)).safetensors"
       try SafetensorsWriter.write(shard, to: "\(folder)/\(name)", from: provider)
-      names.insert(name)
       map += shard.map { ($0.name, .string(name)) }
     }
     let index: JSON = [
@@ -77,7 +90,6 @@ public struct ModelDirectoryWriter {
       "weight_map": .object(JSONObject(map.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) })),
     ]
     try AtomicFile.write(index.serialized(pretty: true).utf8 + [0x0A], to: "\(folder)/\(Checkpoint.indexName)")
-    return names
   }
 
   /// Fills files in order up to `maximumBytes`.
@@ -94,25 +106,6 @@ public struct ModelDirectoryWriter {
       size += description.byteCount
     }
     return shards
-  }
-
-  private func copyFiles(from base: String, to folder: String, includingConfiguration: Bool) throws(CheckpointError) {
-    for name in (includingConfiguration ? ["config.json"] : []) + Self.companionNames {
-      let source = "\(base.trimmingTrailingSlashes)/\(name)"
-      guard FileKind(of: source) == .file else { continue }
-      let file = try MappedFile(source)
-      let copy = try AtomicFile(at: "\(folder)/\(name)")
-      try copy.write(file.bytes)
-      try copy.commit()
-    }
-  }
-
-  /// Weights of an earlier model in the same directory would be read instead of, or beside, the new ones.
-  private func removeStaleWeights(except written: Set<String>) {
-    for name in (try? directoryEntries(directory)) ?? [] where !written.contains(name) {
-      let isShard = name.hasPrefix("model-") && name.contains("-of-") && name.hasSuffix(".safetensors")
-      if isShard || name == Checkpoint.weightsName || name == Checkpoint.indexName { unlink("\(directory)/\(name)") }
-    }
   }
 
   private static func fiveDigits(_ number: Int) -> String {

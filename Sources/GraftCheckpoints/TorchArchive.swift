@@ -62,7 +62,7 @@ package enum TorchArchive {
       let address = base + view.offset * width
       if Int(bitPattern: address) % width == 0 { return (Tensor(borrowing: address, owner: file, shape: shape, dtype: dtype), false) }
     }
-    let copy = AlignedBytes(count: byteCount)
+    let copy = try AlignedBytes(count: byteCount, for: "\(path): '\(view.name)'")
     if byteCount > 0 { gather(view, storage, width, into: copy.bytes) }
     return (Tensor(borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype), true)
   }

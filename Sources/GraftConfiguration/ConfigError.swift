@@ -4,6 +4,8 @@ public struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The file says something it must not.
     case invalid
     case noSuchFile
+    /// The file is there, and reading it failed.
+    case unreadable
   }
 
   public var kind: Kind

@@ -7,6 +7,8 @@ public struct ConfigMapping: Sendable {
   }
 
   public private(set) var entries: [Entry] = []
+  /// Where every key is: files may have many thousands.
+  private var positions: [String: Int] = [:]
 
   public init() {}
 
@@ -17,7 +19,7 @@ public struct ConfigMapping: Sendable {
   public var keys: [String] { entries.map(\.key) }
   public var isEmpty: Bool { entries.isEmpty }
 
-  public func entry(_ key: String) -> Entry? { entries.first { $0.key == key } }
+  public func entry(_ key: String) -> Entry? { positions[key].map { entries[$0] } }
 
   /// The value of `key`. Assigning a new key appends it, assigning nil removes it.
   public subscript(key: String) -> ConfigTree? {
@@ -27,12 +29,15 @@ public struct ConfigMapping: Sendable {
 
   /// Assigns `value` to `key`, remembering where the key was written.
   public mutating func set(_ key: String, to value: ConfigTree?, keyLocation: ConfigLocation?) {
-    let position = entries.firstIndex { $0.key == key }
-    switch (position, value) {
+    switch (positions[key], value) {
     case (let position?, let value?):
       entries[position] = Entry(key: key, keyLocation: keyLocation, value: value)
-    case (nil, let value?): entries.append(Entry(key: key, keyLocation: keyLocation, value: value))
-    case (let position?, nil): entries.remove(at: position)
+    case (nil, let value?):
+      positions[key] = entries.count
+      entries.append(Entry(key: key, keyLocation: keyLocation, value: value))
+    case (let position?, nil):
+      entries.remove(at: position)
+      positions = Dictionary(zip(entries.map(\.key), 0...)) { first, _ in first }
     case (nil, nil): break
     }
   }

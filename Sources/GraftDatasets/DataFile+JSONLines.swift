@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftJSON
 
 extension DataFile {
@@ -27,6 +28,20 @@ extension DataFile {
     return records
   }
 
+  /// The records of a file that is one object over any number of lines: the object itself, or those of the list that is all it
+  /// holds; nil where the file is no such object.
+  static func wholeRecords(in bytes: ArraySlice<UInt8>, file: String) -> [DataRecord]? {
+    guard let start = bytes.firstIndex(where: { !isSpace($0) }), bytes[start] == UInt8(ascii: "{"),
+      let whole = (try? JSON(parsing: bytes))?.object
+    else { return nil }
+    guard whole.count == 1, !DataFormat.isColumn(whole[0].key), let elements = whole[0].value.array, elements.allSatisfy({ $0.object != nil })
+    else { return [DataRecord(whole, file: file, line: TextFile.lineNumber(of: start, in: bytes))] }
+    let lines = objectLines(in: bytes, depth: 2)
+    return elements.enumerated().map { index, element in
+      DataRecord(element.object ?? [:], file: file, line: index < lines.count ? lines[index] : 1)
+    }
+  }
+
   private static func arrayRecords(in bytes: ArraySlice<UInt8>, file: String) throws(DatasetError) -> [DataRecord] {
     let json: JSON
     do { json = try JSON(parsing: bytes) } catch {
@@ -48,8 +63,8 @@ extension DataFile {
     return records
   }
 
-  /// The lines on which the objects of a well-formed array begin.
-  private static func objectLines(in bytes: ArraySlice<UInt8>) -> [Int] {
+  /// The lines on which the objects at a depth of well-formed JSON begin: 1 in an array, 2 in an array in an object.
+  private static func objectLines(in bytes: ArraySlice<UInt8>, depth wanted: Int = 1) -> [Int] {
     var (lines, line, depth, isInString, isEscaped) = ([Int](), 1, 0, false, false)
     for byte in bytes {
       if byte == UInt8(ascii: "\n") { line += 1 }
@@ -62,7 +77,7 @@ extension DataFile {
       case UInt8(ascii: "\""): isInString = true
       case UInt8(ascii: "["): depth += 1
       case UInt8(ascii: "{"):
-        if depth == 1 { lines.append(line) }
+        if depth == wanted { lines.append(line) }
         depth += 1
       case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
       default: break

@@ -4,17 +4,17 @@ import GraftJSON
 
 /// Reads data files into records.
 public enum DataFile {
-  /// Reads one file as its extension says: `.jsonl`, `.ndjson` and `.json` (records as lines, or one array of them),
-  /// `.csv` and `.tsv` (tables), `.txt` (one document).
+  /// Reads one file as its extension says: `.jsonl`, `.ndjson` and `.json` (records as lines, or one array of them, which in
+  /// `.json` may stand in an object such as `{"data": [...]}`), `.csv` and `.tsv` (tables), `.txt` (one document).
   ///
   /// - Parameter layout: how tables are written, where it is not as their extension says.
   /// - Throws: `DatasetError` naming the line, for a missing or empty file too.
   public static func records(of path: String, layout: TableLayout = TableLayout()) throws(DatasetError) -> [DataRecord] {
     let bytes: ArraySlice<UInt8>
     do { bytes = try TextFile.bytes(of: path) } catch {
-      throw DatasetError(
-        file: path, line: error.line, problem: error.message,
-        advice: error.isMalformed ? error.remedy : "name a .jsonl, .csv, .tsv or .txt file", kind: error.isMalformed ? .malformed : .noSuchFile)
+      let kind: DatasetError.Kind = error.isMalformed ? .malformed : error.isFailedReading ? .unreadable : .noSuchFile
+      let advice = kind == .noSuchFile ? "name a .jsonl, .csv, .tsv or .txt file" : error.remedy
+      throw DatasetError(file: path, line: error.line, problem: error.message, advice: advice, kind: kind)
     }
     return try records(in: bytes, named: path, layout: layout)
   }
@@ -23,7 +23,9 @@ public enum DataFile {
   private static func records(in bytes: ArraySlice<UInt8>, named path: String, layout: TableLayout) throws(DatasetError) -> [DataRecord] {
     let records: [DataRecord] =
       switch URL(fileURLWithPath: path).pathExtension.lowercased() {
-      case "jsonl", "ndjson", "json": try jsonRecords(in: bytes, file: path)
+      case "json":
+        if let records = wholeRecords(in: bytes, file: path) { records } else { try jsonRecords(in: bytes, file: path) }
+      case "jsonl", "ndjson": try jsonRecords(in: bytes, file: path)
       case "csv": try tableRecords(in: bytes, layout: layout.filled(from: .commas), file: path)
       case "tsv": try tableRecords(in: bytes, layout: layout.filled(from: .tabs), file: path)
       case "txt": document(in: bytes, file: path)

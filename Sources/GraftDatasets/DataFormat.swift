@@ -38,9 +38,9 @@ extension DataFormat {
     case .auto: ([], [])
     case .text: (["text"], [])
     case .promptCompletion: (["prompt", "completion"], [])
-    case .messages: (["messages"], ["tools"])
+    case .messages: (["messages"], ["tools", "system", "documents", "chat_template_kwargs"])
     case .alpaca: (["instruction", "output"], ["input"])
-    case .classification: (["text", "label"], ["text_pair"])
+    case .classification: (["text", "label"], ["text_pair", "labels"])
     case .seq2seq: (["source", "target"], [])
     case .masked: (["text", "labels"], [])
     case .tokenClassification: (["tokens", "labels"], [])
@@ -49,8 +49,23 @@ extension DataFormat {
     }
   }
 
+  /// The columns of all formats.
+  public static var allColumns: [String] {
+    allCases.flatMap { $0.columns.required + $0.columns.optional }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  /// Whether a format has a column of this name, or layouts that are told have one.
+  static func isColumn(_ name: String) -> Bool {
+    ["conversations", "conversation"].contains(name) || allColumns.contains(name)
+  }
+
+  /// Whether a column of this name is one that a record may go without.
+  static func isOptional(_ column: String) -> Bool {
+    allCases.contains { $0.columns.optional.contains(column) } && !allCases.contains { $0.columns.required.contains(column) }
+  }
+
   /// The format whose columns a record has, the most demanding first; nil when there is none.
-  static func detected(in fields: JSONObject, for task: LearningTask) -> DataFormat? {
+  static func detected(in fields: JSONObject, for task: LearningTask? = nil) -> DataFormat? {
     // A text's labels are its classes for one task, and the words behind its masks for another; to be scored it needs none.
     if task == .sequenceClassification, fields.contains("text") { return .classification }
     let candidates: [DataFormat] = [

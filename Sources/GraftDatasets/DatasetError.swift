@@ -4,6 +4,8 @@ public struct DatasetError: Error, Sendable, Equatable, CustomStringConvertible 
     /// The file's content is not what it should be.
     case malformed
     case noSuchFile
+    /// The file is there, and reading it failed.
+    case unreadable
   }
 
   public var kind: Kind

@@ -29,11 +29,19 @@ public struct EncodingReport: Sendable, Equatable {
 /// Examples ready for batches.
 public struct EncodedDataset: Sendable {
   public var examples: [EncodedExample]
+  /// The number of the record that each example comes of; one of a pair is that of its first segment.
+  public var records: [Int]
   public var report: EncodingReport
 
-  public init(examples: [EncodedExample], report: EncodingReport) {
+  public init(examples: [EncodedExample], records: [Int]? = nil, report: EncodingReport) {
     self.examples = examples
+    self.records = records ?? Array(examples.indices)
     self.report = report
+  }
+
+  /// Some of the examples, in the order of `indices`, which may name one several times.
+  public func choosing(_ indices: [Int]) -> EncodedDataset {
+    EncodedDataset(examples: indices.map { examples[$0] }, records: indices.map { records[$0] }, report: report)
   }
 }
 
@@ -52,14 +60,14 @@ extension ExampleEncoder {
     guard encoder.format != .prompt else {
       throw first.error("a prompt alone has nothing to learn", "add \"completion\", or use {\"text\"}")
     }
-    var examples: [EncodedExample] = []
+    var examples: [EncodedExample] = [], origins: [Int] = []
     var report = EncodingReport()
-    for (isDocument, windows) in try encoder.encodeRecords(records) {
+    for (record, windows) in try encoder.encodeRecords(records) {
       if windows.count > 1 { report.cutTextCount += 1 }
       for whole in windows {
         report.lengths.append(whole.wholeLength)
         report.lostMaskCount += whole.lostMaskCount
-        for example in encoder.cut(whole, isDocument: isDocument, report: &report) {
+        for example in encoder.cut(whole, isDocument: records[record].isDocument, report: &report) {
           guard example.carriesLoss else {
             report.droppedCount += 1
             continue
@@ -67,6 +75,7 @@ extension ExampleEncoder {
           report.tokenCount += example.tokens.count + (example.source?.count ?? 0)
           report.scoredTokenCount += example.scoredTokenCount
           examples.append(example)
+          origins.append(record)
         }
       }
     }
@@ -77,17 +86,17 @@ extension ExampleEncoder {
         file: first.file,
         problem:
           "none of \(records.count) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
-        advice:
-          "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)"
-      )
+        advice: encoder.format == .messages && report.truncatedCount == 0
+          ? "name the assistant's role in data.roles, or give its messages a weight"
+          : "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)")
     }
-    return EncodedDataset(examples: examples, report: report)
+    return EncodedDataset(examples: examples, records: origins, report: report)
   }
 
   /// The examples that come of each record, or of all together where they are paired.
-  private func encodeRecords(_ records: [DataRecord]) throws -> [(isDocument: Bool, examples: [CutExample])] {
-    if pairsSentences, task == .maskedLM, format == .text { return try sentencePairs(records).map { (false, [$0]) } }
-    return zip(records, try encodeAll(records)).map { ($0.isDocument, $1) }
+  private func encodeRecords(_ records: [DataRecord]) throws -> [(record: Int, examples: [CutExample])] {
+    if pairsSentences, task == .maskedLM, format == .text { return try sentencePairs(records).map { ($0.document, [$0.pair]) } }
+    return try encodeAll(records).enumerated().map { ($0, $1) }
   }
 
   private func cut(_ whole: CutExample, isDocument: Bool, report: inout EncodingReport) -> [EncodedExample] {

@@ -5,7 +5,7 @@ import GraftJSON
 extension ExampleEncoder {
   /// A text with masks, and the words behind them, each of one token.
   func masked(_ record: DataRecord, cutTo length: Int?) throws -> CutExample {
-    let whole = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
+    let whole = tokenized(try record.text("text"))
     let words = try record.texts("labels")
     let maskCount = whole.ids.count { $0 == tokenizer.maskID }
     guard maskCount == words.count else {
@@ -65,8 +65,7 @@ extension ExampleEncoder {
   }
 
   func classified(_ record: DataRecord, cutTo length: Int?) throws -> CutExample {
-    let whole = tokenizer.tokenize(
-      try record.text("text"), pair: try record.optionalText("text_pair"), addingSpecialTokens: true)
+    let whole = tokenized(try record.text("text"), pair: try record.optionalText("text_pair"))
     var example = encoderInput(tokenizer.cut(whole, to: length), tokenLabels: nil)
     if requiresLabels { example.label = try labels.orIndices.label(of: try record.labelField(), in: record) }
     return CutExample(example, wholeLength: whole.ids.count)

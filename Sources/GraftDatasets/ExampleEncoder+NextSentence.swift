@@ -8,7 +8,7 @@ extension ExampleEncoder {
   /// A document's sentences are collected until they fill `maxLength`, or it ends; a random cut makes two segments of them.
   /// The label is 0 where the second follows and 1 where it does not, as the checkpoints' heads have it.
   /// - Throws: `DatasetError` for fewer than two documents.
-  func sentencePairs(_ records: [DataRecord]) throws -> [CutExample] {
+  func sentencePairs(_ records: [DataRecord]) throws -> [(document: Int, pair: CutExample)] {
     let documents = try records.map { Self.sentences(of: try $0.text("text")) }
     guard documents.count(where: { !$0.isEmpty }) > 1, let first = records.first else {
       throw DatasetError(
@@ -20,7 +20,7 @@ extension ExampleEncoder {
     }
     let lengths = documents.map { $0.map { tokenizer.ids(" " + $0, special: false).count } }
     let room = (maxLength ?? 512) - 3
-    var examples: [CutExample] = []
+    var examples: [(document: Int, pair: CutExample)] = []
     for index in documents.indices {
       var random = CounterRandom(seed: maskingSeed, stream: 0x6E65_7874, UInt64(index))
       var start = 0
@@ -41,7 +41,7 @@ extension ExampleEncoder {
           documents[index][start..<cut].joined(separator: " "), pair: second.joined(separator: " "), addingSpecialTokens: true)
         var example = try randomlyMasked(tokenizer.cut(pair, to: maxLength), record: records[index], index: examples.count)
         example.label = .class(isRandom ? 1 : 0)
-        examples.append(CutExample(example, wholeLength: pair.ids.count))
+        examples.append((index, CutExample(example, wholeLength: pair.ids.count)))
         // What was not used as a second segment begins the next pair.
         start = isRandom ? cut : end
       }

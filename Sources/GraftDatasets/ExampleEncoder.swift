@@ -8,10 +8,6 @@ import GraftJSON
 /// from those of the prompt alone. A conversation is rendered by its chat template, which writes every special token
 /// itself.
 public struct ExampleEncoder: Sendable {
-  /// Renders messages (and tools), the assistant's next turn begun where the flag says so.
-  public typealias ChatRenderer =
-    @Sendable (_ messages: [JSON], _ tools: JSON?, _ addsGenerationPrompt: Bool) throws -> RenderedChat
-
   public var tokenizer: any TextTokenizer
   public var task: LearningTask
   public var format: DataFormat
@@ -35,12 +31,17 @@ public struct ExampleEncoder: Sendable {
   /// Whether masked texts are paired, to be told apart by whether the second follows the first.
   public var pairsSentences: Bool
   public var renderChat: ChatRenderer?
+  /// What the data's roles are called in the chat template, beside those that are known anyway.
+  public var roles: [String: String]
+  /// What is to be said of the data.
+  public let notes: DataNotes
 
   public init(
     tokenizer: any TextTokenizer, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
     completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
     usesTypeIDs: Bool = false, marksPrompts: Bool = false, maskingSeed: UInt64 = 0,
-    corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false, renderChat: ChatRenderer? = nil
+    corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false, renderChat: ChatRenderer? = nil,
+    roles: [String: String] = [:], notes: DataNotes = DataNotes()
   ) {
     self.tokenizer = tokenizer
     self.task = task
@@ -55,6 +56,8 @@ public struct ExampleEncoder: Sendable {
     self.corruption = corruption
     self.pairsSentences = pairsSentences
     self.renderChat = renderChat
+    self.roles = roles
+    self.notes = notes
   }
 
   /// The format of a record: the one given, or what its keys say.
@@ -94,7 +97,9 @@ public struct ExampleEncoder: Sendable {
   /// The example of one record, cut to a length where its task has it cut before anything else is done with it: all but
   /// causal language modelling.
   func encode(_ record: DataRecord, index: Int, cutTo length: Int?) throws -> CutExample {
-    switch (task, try format(of: record)) {
+    let format = try format(of: record)
+    if format != .messages { noteUnreadKeys(of: record, format) }
+    switch (task, format) {
     case (.causalLM, .text): return CutExample(text(try record.text("text")))
     case (.causalLM, .prompt): return CutExample(prompt(try record.text("prompt")))
     case (.causalLM, .ids): return CutExample(EncodedExample(tokens: try record.ids("ids"), isScored: nil).withoutLossOnFirst())
@@ -107,16 +112,24 @@ public struct ExampleEncoder: Sendable {
       return CutExample(example)
     case (.seq2seqLM, let format):
       let (source, target) = try record.promptAndCompletion(format)
-      let texts = [source, target].map { tokenizer.tokenize($0, pair: nil, addingSpecialTokens: true) }
+      let texts = [source, target].map { tokenized($0) }
       let example = EncodedExample(tokens: tokenizer.cut(texts[1], to: length).ids, source: tokenizer.cut(texts[0], to: length).ids)
       return CutExample(example, wholeLength: texts.map(\.ids.count).max())
     case (.maskedLM, .masked): return try masked(record, cutTo: length)
     case (.maskedLM, _):
-      let text = tokenizer.tokenize(try record.text("text"), pair: nil, addingSpecialTokens: true)
+      let text = tokenized(try record.text("text"))
       return CutExample(try randomlyMasked(tokenizer.cut(text, to: length), record: record, index: index), wholeLength: text.ids.count)
     case (.sequenceClassification, _): return try classified(record, cutTo: length)
     case (.tokenClassification, _): return try wordsClassified(record, cutTo: length)
     }
+  }
+}
+
+extension ExampleEncoder {
+  /// Says which columns of a record the format has no use for.
+  private func noteUnreadKeys(of record: DataRecord, _ format: DataFormat) {
+    let columns = format.columns.required + format.columns.optional
+    notes.sayUnread(record.fields.keys.filter { !columns.contains($0) }, "keys", of: record.file)
   }
 }
 

@@ -51,12 +51,16 @@ public protocol TextTokenizer: Sendable {
   func tokenize(_ text: String, pair: String?, addingSpecialTokens: Bool) -> TokenizedText
   /// The text of the token that ends a sequence, written behind every text to learn; nil where there is none.
   var endOfSequenceText: String? { get }
+  /// The text of the token that starts a sequence; nil where there is none.
+  var beginningOfSequenceText: String? { get }
   var maskID: Int32? { get }
   /// Whether a text that is too long loses its beginning instead of its end.
   var truncatesLeft: Bool { get }
   func isSpecial(_ id: Int32) -> Bool
   /// The id of a token as the vocabulary writes it; nil where there is none.
   func id(for token: String) -> Int32?
+  /// A token as the vocabulary writes it; nil where there is none of this id.
+  func text(of id: Int32) -> String?
   /// Ids are below this.
   var vocabularySize: Int { get }
 }
@@ -69,17 +73,5 @@ extension TextTokenizer {
 
   func ids(_ text: String, special: Bool = true) -> [Int32] {
     tokenize(text, pair: nil, addingSpecialTokens: special).ids
-  }
-}
-
-/// A conversation as the text that a chat template makes of it.
-public struct RenderedChat: Sendable, Equatable {
-  public var text: String
-  /// The assistant's own words as ranges of UTF-8 bytes of `text`, where the template marks them.
-  public var assistantRanges: [Range<Int>]?
-
-  public init(text: String, assistantRanges: [Range<Int>]? = nil) {
-    self.text = text
-    self.assistantRanges = assistantRanges
   }
 }

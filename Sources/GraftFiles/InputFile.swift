@@ -17,10 +17,45 @@ public enum InputFile {
 
   /// All bytes of a regular file.
   ///
-  /// - Throws: `InputFileError`.
-  public static func bytes(of path: String) throws(InputFileError) -> Data {
-    let handle = FileHandle(fileDescriptor: try open(path), closeOnDealloc: true)
-    do { return try handle.readToEnd() ?? Data() } catch { throw InputFileError(path, .unreadable(code: EIO)) }
+  /// - Throws: `InputFileError`, also where a reading fails or the file becomes shorter meanwhile.
+  public static func bytes(of path: String) throws(InputFileError) -> [UInt8] {
+    let descriptor = try open(path)
+    defer { close(descriptor) }
+    let size = Self.size(of: descriptor)
+    var failure: Int32?
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      while count < size, failure == nil {
+        let taken = read(descriptor, buffer.baseAddress.unsafelyUnwrapped + count, min(size - count, 1 << 30))
+        if taken < 0, errno == EINTR { continue }
+        if taken > 0 { count += taken } else { failure = taken < 0 ? errno : EIO }
+      }
+    }
+    if let failure { throw InputFileError(path, .unreadable(code: failure)) }
+    return bytes
+  }
+
+  /// All bytes of a regular file; `nil` where there is none of that name.
+  ///
+  /// - Throws: `InputFileError` for what is there and cannot be read.
+  public static func bytesIfPresent(of path: String) throws(InputFileError) -> [UInt8]? {
+    do { return try bytes(of: path) } catch {
+      guard error.problem == .missing else { throw error }
+      return nil
+    }
+  }
+
+  /// The bytes that a regular file has.
+  ///
+  /// - Throws: `InputFileError` where there is none, or it may not be read.
+  public static func size(of path: String) throws(InputFileError) -> Int {
+    let descriptor = try open(path)
+    defer { close(descriptor) }
+    return size(of: descriptor)
+  }
+
+  private static func size(of descriptor: Int32) -> Int {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
   }
 
   private static func kindProblem(_ mode: mode_t) -> InputFileError.Problem? {
@@ -61,6 +96,11 @@ public struct InputFileError: Error, Sendable, Equatable, CustomStringConvertibl
     problem = code == ENOENT || code == ENOTDIR ? .missing : .unreadable(code: code)
   }
 
+  /// Whether the file is there and may be read, and the system could not.
+  public var isFailedReading: Bool {
+    if case .unreadable(let code) = problem { FileError.reading(path, code).kind == .inputOutput } else { false }
+  }
+
   /// Whether the file's content is at fault, not the path.
   public var isMalformed: Bool { line != nil }
 
@@ -86,7 +126,7 @@ public struct InputFileError: Error, Sendable, Equatable, CustomStringConvertibl
     case .missing: "check the path"
     case .directory: "name a file"
     case .special: "write its content to a file first"
-    case .unreadable: "check its permissions"
+    case .unreadable: isFailedReading ? "check the disk, or restore the file from a copy" : "check its permissions"
     case .notUTF8: "save the file as UTF-8"
     }
   }

@@ -15,10 +15,14 @@ public enum TextFile {
   public static func bytes(of path: String) throws(InputFileError) -> ArraySlice<UInt8> {
     let bytes = withoutMark([UInt8](try InputFile.bytes(of: path))[...])
     if let bad = firstInvalidByte(of: bytes) {
-      let line = bytes[..<bad].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
-      throw InputFileError(path, .notUTF8(byte: bytes[bad], line: line))
+      throw InputFileError(path, .notUTF8(byte: bytes[bad], line: lineNumber(of: bad, in: bytes)))
     }
     return bytes
+  }
+
+  /// The line on which a byte stands, counted from 1.
+  public static func lineNumber(of position: Int, in bytes: ArraySlice<UInt8>) -> Int {
+    bytes[..<position].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
   }
 
   /// The same bytes without the byte order mark that some editors put in front of a text.

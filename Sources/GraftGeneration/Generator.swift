@@ -20,7 +20,7 @@ public struct Generator {
     }
     self.model = model
     self.endIDs = endIDs
-    self.startID = (model as? any SequenceToSequenceModel).map { startID ?? $0.decoderStartID }
+    self.startID = (model as? any SequenceToSequenceModel).map { startID ?? $0.generationStartID }
     if let start = self.startID, start < 0 || start >= model.vocabularySize {
       throw GenerationError(
         .unsupported,

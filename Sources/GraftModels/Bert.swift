@@ -14,42 +14,44 @@ public final class Bert: EncodingModel {
   private let norm: Norm
   private let blocks: TransformerStack
   private let firstPosition: Int32
+  /// The token that RoBERTa does not count in its positions, and the place that it has.
+  private let padding: Int32?
   private let dropout: Float
 
   public struct Configuration {
     public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int
     public var positions: Int, segments: Int
-    /// RoBERTa's positions start behind its padding's id.
+    /// RoBERTa's positions start behind its padding's id, which is that of the padding.
     public var firstPosition: Int
+    /// The token whose vector is not trained.
+    public var padding: Int?
     public var epsilon: Float, initializerRange: Float
-    public var activation: Activation
+    public var activation: NonlinearityName
     public var tiesHead: Bool
     public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ request: ModelRequest, modelType: String) throws(ArchitectureError) {
-      let config = request.config
+      let config = try request.config.resolved(as: modelType)
       vocabularySize = try config.count("vocab_size")
       hiddenSize = try config.count("hidden_size")
       intermediateSize = try config.count("intermediate_size")
-      layers = try config.count("num_hidden_layers")
+      layers = try config.listCount("num_hidden_layers")
       heads = try config.count("num_attention_heads")
       headSize = try config.headSize(of: hiddenSize, heads: heads, "num_attention_heads")
-      positions = try config.count("max_position_embeddings", default: 512)
-      segments = try config.count("type_vocab_size", default: 2)
-      firstPosition = modelType == "roberta" ? try config.int("pad_token_id", default: 1) + 1 : 0
-      epsilon = try config.float("layer_norm_eps", default: 1e-12)
-      initializerRange = try config.float("initializer_range", default: 0.02)
-      activation = try config.activation("hidden_act", default: "gelu")
-      tiesHead = try config.bool("tie_word_embeddings", default: true)
-      dropout = try config.float("hidden_dropout_prob", default: 0.1)
-      scoreDropout = try config.float("attention_probs_dropout_prob", default: 0.1)
-      classifierDropout = try config.float("classifier_dropout", default: dropout)
-      try request.require("is_decoder", is: false)
-      try request.require("add_cross_attention", is: false)
-      let kind = try config.string("position_embedding_type", default: "absolute")
-      guard kind == "absolute" else {
-        throw config.fail("position_embedding_type", "unsupported value \"\(kind)\"; it must be absolute")
+      positions = try config.count("max_position_embeddings")
+      segments = try config.count("type_vocab_size")
+      padding = try config.optionalInt("pad_token_id")
+      firstPosition = modelType == "roberta" ? try config.int("pad_token_id") + 1 : 0
+      guard 0..<positions ~= firstPosition else {
+        throw config.fail("pad_token_id", "leaves no position of \(positions); positions start behind it")
       }
+      epsilon = try config.float("layer_norm_eps")
+      initializerRange = try config.deviation("initializer_range")
+      activation = try config.activation("hidden_act")
+      tiesHead = try config.bool("tie_word_embeddings")
+      dropout = try config.probability("hidden_dropout_prob")
+      scoreDropout = try config.probability("attention_probs_dropout_prob")
+      classifierDropout = config.contains("classifier_dropout") ? try config.probability("classifier_dropout") : dropout
     }
 
     var initializer: Initializer { .normal(standardDeviation: initializerRange) }
@@ -64,11 +66,12 @@ public final class Bert: EncodingModel {
     firstPosition = Int32(c.firstPosition)
     maximumLength = c.positions - c.firstPosition
     let model = scope / modelType, embeddings = model / "embeddings"
-    func table(_ name: String, _ entries: Int, _ role: Role?) throws -> Embedding {
-      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, initializer: c.initializer)
+    func table(_ name: String, _ entries: Int, _ role: Role?, padding: Int? = nil) throws -> Embedding {
+      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, padding: padding, initializer: c.initializer)
     }
-    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding)
-    positions = try table("position_embeddings", c.positions, .positionEmbedding)
+    padding = modelType == "roberta" ? c.padding.map(Int32.init) : nil
+    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding, padding: c.padding)
+    positions = try table("position_embeddings", c.positions, .positionEmbedding, padding: padding.map(Int.init))
     segments = try table("token_type_embeddings", c.segments, nil)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
@@ -78,9 +81,24 @@ public final class Bert: EncodingModel {
     let pass = pass.withoutCache, embedded = tokens.embedded(input, pass), input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
-      embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(input.positions.map { $0 + firstPosition }), pass)
+      embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(places(input)), pass)
     let layout = input.layout(.bidirectional, rotary: nil)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
+  }
+
+  /// The rows of the table of positions.
+  private func places(_ input: SequenceInput) -> [Int32] {
+    var places = input.positions.map { $0 + firstPosition }
+    // Virtual tokens are no padding, and with them nothing is.
+    guard let padding, tokens.prompt == nil, input.tokens.contains(padding) else { return places }
+    for span in input.spans {
+      var count: Int32 = 0
+      for row in span.range {
+        count += input.tokens[row] == padding ? 0 : 1
+        places[row] = input.tokens[row] == padding ? padding : padding + count
+      }
+    }
+    return places
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
@@ -102,7 +120,8 @@ public final class Bert: EncodingModel {
       norm: try norm(attention / "output"),
       feedForward: FeedForward(
         gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
-        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down), activation: c.activation, dropout: c.dropout),
+        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
+        activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout),
       norm: try norm(scope / "output"))
   }
 }
@@ -111,6 +130,7 @@ extension Bert {
   /// BERT for a task.
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Configuration(request, modelType: "bert")
+    let tying = Tying(of: scope / "cls" / "predictions" / "decoder", to: scope / "bert" / "embeddings" / "word_embeddings", isOn: c.tiesHead)
     let bert = try Bert(c, modelType: "bert", in: scope)
     if request.isHeadless { return bert }
     func linear(_ scope: Scope, out outputs: Int, _ role: Role) throws -> Linear {
@@ -119,7 +139,7 @@ extension Bert {
     func pooler() throws -> Linear { try linear(scope / "bert" / "pooler" / "dense", out: c.hiddenSize, .pooler) }
     switch request.task {
     case .maskedLM:
-      let head = try bert.predictionHead(c, in: scope / "cls" / "predictions")
+      let head = try bert.predictionHead(c, tying, in: scope / "cls" / "predictions")
       guard request.pairsSentences else { return MaskedPredictor(bert, head: head) }
       let pairs = try linear(scope / "cls" / "seq_relationship", out: 2, .classifier)
       return PairPredictor(bert, head: head, pairHead: ClassificationHead(dense: try pooler(), activation: .tanh, output: pairs))
@@ -140,11 +160,12 @@ extension Bert {
     }
   }
 
-  private func predictionHead(_ c: Configuration, in scope: Scope) throws -> MaskedLanguageModelHead {
+  private func predictionHead(_ c: Configuration, _ tying: Tying, in scope: Scope) throws -> MaskedLanguageModelHead {
     let transform = scope / "transform"
     let dense = try Linear(transform / "dense", in: hiddenSize, out: hiddenSize, bias: true, initializer: c.initializer)
     let norm = try Norm(transform / "LayerNorm", width: hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    let decoder = try MaskedPredictor.decoder(in: scope, over: tokens, isTied: c.tiesHead, c.initializer)
-    return MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
+    let decoder = try MaskedPredictor.decoder(in: scope, over: tokens, tying, c.initializer)
+    let activation = try Nonlinearity(c.activation, in: transform / "transform_act_fn")
+    return MaskedLanguageModelHead(dense: dense, activation: activation, norm: norm, decoder: decoder)
   }
 }

@@ -16,25 +16,31 @@ public final class DistilBert: EncodingModel {
 
   public struct Configuration {
     public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int, positions: Int
-    public var initializer: Initializer
-    public var activation: Activation
+    public var initializer: Initializer, positionInitializer: Initializer
+    /// The token whose vector is not trained.
+    public var padding: Int?
+    public var activation: NonlinearityName
     public var tiesHead: Bool
     public var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      let config = try config.resolved(as: "distilbert")
       vocabularySize = try config.count("vocab_size")
       hiddenSize = try config.count("dim")
       intermediateSize = try config.count("hidden_dim")
-      layers = try config.count("n_layers")
+      layers = try config.listCount("n_layers")
       heads = try config.count("n_heads")
       headSize = try config.headSize(of: hiddenSize, heads: heads, "n_heads")
-      positions = try config.count("max_position_embeddings", default: 512)
-      initializer = .normal(standardDeviation: try config.float("initializer_range", default: 0.02))
-      activation = try config.activation("activation", default: "gelu")
-      tiesHead = try config.bool("tie_word_embeddings", default: true)
-      dropout = try config.float("dropout", default: 0.1)
-      scoreDropout = try config.float("attention_dropout", default: 0.1)
-      classifierDropout = try config.float("seq_classif_dropout", default: 0.2)
+      positions = try config.count("max_position_embeddings")
+      initializer = .normal(standardDeviation: try config.deviation("initializer_range"))
+      // Sinusoids are stored like learned positions, and trained like them.
+      positionInitializer = try config.bool("sinusoidal_pos_embds") ? .sinusoids : initializer
+      padding = try config.optionalInt("pad_token_id")
+      activation = try config.activation("activation")
+      tiesHead = try config.bool("tie_word_embeddings")
+      dropout = try config.probability("dropout")
+      scoreDropout = try config.probability("attention_dropout")
+      classifierDropout = try config.probability("seq_classif_dropout")
     }
   }
 
@@ -42,12 +48,12 @@ public final class DistilBert: EncodingModel {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, dropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.dropout)
     let model = scope / "distilbert", embeddings = model / "embeddings"
-    func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
-      try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, initializer: c.initializer)
-    }
-    tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding)
-    // Positions that are sinusoids at first (`sinusoidal_pos_embds`) are stored like learned ones.
-    positions = try table("position_embeddings", c.positions, .positionEmbedding)
+    tokens = try Embedding(
+      embeddings / "word_embeddings", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding,
+      initializer: c.initializer)
+    positions = try Embedding(
+      embeddings / "position_embeddings", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding,
+      initializer: c.positionInitializer)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: Self.epsilon, kind: .layer, bias: true)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
   }
@@ -75,13 +81,15 @@ public final class DistilBert: EncodingModel {
       norm: try norm("sa_layer_norm"),
       feedForward: FeedForward(
         gate: nil, up: try linear(ffn / "lin1", width, c.intermediateSize, .up),
-        down: try linear(ffn / "lin2", c.intermediateSize, width, .down), activation: c.activation, dropout: c.dropout),
+        down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
+        activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout),
       norm: try norm("output_layer_norm"))
   }
 
   /// DistilBERT for a task.
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Configuration(request.config)
+    let tying = Tying(of: scope / "vocab_projector", to: scope / "distilbert" / "embeddings" / "word_embeddings", isOn: c.tiesHead)
     let encoder = try DistilBert(c, in: scope)
     if request.isHeadless { return encoder }
     let width = c.hiddenSize
@@ -93,13 +101,15 @@ public final class DistilBert: EncodingModel {
       let dense = try Linear(scope / "vocab_transform", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(scope / "vocab_layer_norm", width: width, epsilon: epsilon, kind: .layer, bias: true)
       let projector = scope / "vocab_projector"
-      let bias = try projector.parameter("bias", [c.vocabularySize], .zeros)
+      let bias = try projector.parameter("bias", [c.vocabularySize], .zeros), isShared = try tying.isShared()
       let matrix =
-        c.tiesHead
+        isShared
         ? encoder.tokens.weight
         : try projector.parameter("weight", [c.vocabularySize, width], c.initializer, keepsType: true)
+      if isShared { tying.share(matrix) }
       let decoder = Linear(projector, sharing: matrix, bias: bias, role: .languageModelHead)
-      let head = MaskedLanguageModelHead(dense: dense, activation: c.activation, norm: norm, decoder: decoder)
+      let activation = try Nonlinearity(c.activation, in: scope / "activation")
+      let head = MaskedLanguageModelHead(dense: dense, activation: activation, norm: norm, decoder: decoder)
       return MaskedPredictor(encoder, head: head)
     case .sequenceClassification:
       let head = ClassificationHead(

@@ -20,42 +20,41 @@ public final class GPT2: CausalLanguageModel {
   public struct Configuration {
     public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int, positions: Int
     public var epsilon: Float, initializerRange: Float
-    public var activation: Activation
+    public var activation: NonlinearityName
     public var scalesScores: Bool, scalesScoresByLayer: Bool
     public var tiesHead: Bool
     public var embeddingDropout: Float, residualDropout: Float, scoreDropout: Float
 
     public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      let config = try config.resolved(as: "gpt2")
       vocabularySize = try config.count("vocab_size")
       hiddenSize = try config.count("n_embd")
-      layers = try config.count("n_layer")
+      layers = try config.listCount("n_layer")
       heads = try config.count("n_head")
       headSize = try config.headSize(of: hiddenSize, heads: heads, "n_head")
       intermediateSize = try config.count("n_inner", default: 4 * hiddenSize)
-      positions = try config.count("n_positions", default: 1024)
-      epsilon = try config.float("layer_norm_epsilon", default: 1e-5)
-      initializerRange = try config.float("initializer_range", default: 0.02)
-      activation = try config.activation("activation_function", default: "gelu_new")
-      scalesScores = try config.bool("scale_attn_weights", default: true)
-      scalesScoresByLayer = try config.bool("scale_attn_by_inverse_layer_idx", default: false)
-      tiesHead = try config.bool("tie_word_embeddings", default: true)
-      embeddingDropout = try config.float("embd_pdrop", default: 0.1)
-      residualDropout = try config.float("resid_pdrop", default: 0.1)
-      scoreDropout = try config.float("attn_pdrop", default: 0.1)
-      if try config.bool("add_cross_attention", default: false) {
-        throw config.fail("add_cross_attention", "unsupported value true")
-      }
+      positions = try config.count("n_positions")
+      epsilon = try config.float("layer_norm_epsilon")
+      initializerRange = try config.deviation("initializer_range")
+      activation = try config.activation("activation_function")
+      scalesScores = try config.bool("scale_attn_weights")
+      scalesScoresByLayer = try config.bool("scale_attn_by_inverse_layer_idx")
+      tiesHead = try config.bool("tie_word_embeddings")
+      embeddingDropout = try config.probability("embd_pdrop")
+      residualDropout = try config.probability("resid_pdrop")
+      scoreDropout = try config.probability("attn_pdrop")
     }
   }
 
+  /// - Parameter isHeadless: whether hidden states are all that is wanted: no head is asked for.
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ config: ArchitectureConfiguration, style: AttentionStyle = .causal, in scope: Scope) throws {
+  public init(_ config: ArchitectureConfiguration, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope) throws {
     let c = try Configuration(config)
     self.style = style
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
-    let model = scope / "transformer"
+    let model = scope / "transformer", tying = Tying(of: scope / "lm_head", to: model / "wte", isOn: c.tiesHead)
     func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
       try Embedding(model / name, entries: entries, width: c.hiddenSize, role: role, initializer: initializer)
     }
@@ -63,10 +62,7 @@ public final class GPT2: CausalLanguageModel {
     positions = try table("wpe", c.positions, .positionEmbedding)
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "h" / $0, layer: $0, c) })
     norm = try Norm(model / "ln_f", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    head =
-      c.tiesHead
-      ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
-      : try Linear(scope / "lm_head", in: c.hiddenSize, out: c.vocabularySize, role: .languageModelHead, initializer: initializer)
+    head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
@@ -96,7 +92,7 @@ public final class GPT2: CausalLanguageModel {
     let feedForward = FeedForward(
       gate: nil, up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation),
       down: try linear(mlp / "c_proj", c.intermediateSize, width, .down, deviation: residualDeviation),
-      activation: c.activation, dropout: c.residualDropout)
+      activation: try Nonlinearity(c.activation, in: mlp / "act"), dropout: c.residualDropout)
     return TransformerBlock(.before, attention: attention, norm: attentionNorm, feedForward: feedForward, norm: feedForwardNorm)
   }
 }

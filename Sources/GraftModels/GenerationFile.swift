@@ -44,9 +44,9 @@ public struct GenerationFile {
     startID = starts.first ?? begins.first
   }
 
-  /// A `config.json` with the start token that it leaves to the file; the class of BART has one of its own.
+  /// A `config.json` with the start token that it leaves to the file.
   func completing(_ configuration: JSON) -> JSON {
-    guard configuration[Self.startKey]?.isNull ?? true, let ownStartID, configuration["model_type"]?.string != "bart" else { return configuration }
+    guard configuration[Self.startKey]?.isNull ?? true, let ownStartID else { return configuration }
     var completed = configuration
     completed[Self.startKey] = .integer(Int(ownStartID))
     return completed
@@ -60,22 +60,11 @@ extension ArchitectureConfiguration {
     guard let value = json[key], !value.isNull else { return [] }
     var ids: [Int32] = []
     for element in value.array ?? [value] {
-      guard let number = element.int else {
-        throw fail(key, "holds \(element.kindDescription); it must be a token id or a list of them")
+      guard let number = element.int, let id = Int32(exactly: number) else {
+        throw fail(key, "holds \(element.serialized()); it must be a token's id, or a list of them")
       }
-      guard let id = Int32(exactly: number) else { throw fail(key, "\(number) is beyond every vocabulary; correct it") }
       ids.append(id)
     }
     return ids
-  }
-
-  /// The one token id under a key.
-  /// - Throws: `ArchitectureError` for an id outside the vocabulary.
-  func tokenID(_ key: String, default value: Int, vocabulary: Int) throws(ArchitectureError) -> Int32 {
-    let id = try int(key, default: value)
-    guard (0..<vocabulary).contains(id), let id = Int32(exactly: id) else {
-      throw fail(key, "is \(id); it must be a token of the vocabulary of \(vocabulary)")
-    }
-    return id
   }
 }

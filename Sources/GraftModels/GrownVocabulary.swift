@@ -39,12 +39,19 @@ public final class GrownVocabulary: WeightSource {
     "vocab_projector.weight", "vocab_projector.bias",
   ]
 
+  /// The first of the tensors that hold what `name` does: those that are tied must grow alike.
+  private func twin(of name: String) -> String {
+    let candidates = ["shared.weight"] + Self.ends, own = try? base.tensor(name)
+    let names = candidates.flatMap { end in base.tensorNames.filter { $0 == end || $0.hasSuffix("." + end) } }
+    return names.first { other in other == name || own.map { own in (try? base.tensor(other))?.hasSameValues(as: own) ?? false } ?? false } ?? name
+  }
+
   private func grown(_ table: Tensor, _ name: String) -> Tensor {
     let rows = table.converted(to: .float32), count = newSize - oldSize, width = rows.shape[1]
     let sum = matrixProduct(Tensor(repeating: 1, shape: [1, oldSize]), rows)
     let mean = (1 / Float(oldSize)) * sum
     let deviation = Self.noise * Float((rows.sumOfSquares / Double(rows.elementCount)).squareRoot())
-    let noise = RandomStream(seed: 0).split("new tokens").split(name).normal([count, width], standardDeviation: deviation)
+    let noise = RandomStream(seed: 0).split("new tokens").split(twin(of: name)).normal([count, width], standardDeviation: deviation)
     return concatenateRows([rows, addRow(noise, mean.reshaped(to: [width]))]).converted(to: table.dtype)
   }
 }

@@ -22,7 +22,7 @@ public final class Llama: CausalLanguageModel {
     public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int
     public var heads: Int, keyValueHeads: Int, headSize: Int
     public var epsilon: Float, initializerRange: Float
-    public var activation: Activation
+    public var activation: NonlinearityName
     public var rotary: RotaryFrequencies
     public var tiesHead: Bool
     public var scoreDropout: Float
@@ -31,63 +31,74 @@ public final class Llama: CausalLanguageModel {
     public var hasHeadNorms: Bool
     /// The window of each layer, nil where it sees everything.
     public var windows: [Int?]
+    /// The token whose vector is not trained.
+    public var padding: Int?
 
     public init(_ config: ArchitectureConfiguration, modelType: String) throws(ArchitectureError) {
+      let config = try config.resolved(as: modelType)
       vocabularySize = try config.count("vocab_size")
       hiddenSize = try config.count("hidden_size")
       intermediateSize = try config.count("intermediate_size")
-      layers = try config.count("num_hidden_layers")
+      layers = try config.listCount("num_hidden_layers")
       heads = try config.count("num_attention_heads")
-      keyValueHeads = try config.count("num_key_value_heads", default: modelType == "mistral" ? 8 : heads)
+      keyValueHeads = try config.count("num_key_value_heads", default: heads)
       guard heads % keyValueHeads == 0 else {
         throw config.fail("num_key_value_heads", "\(keyValueHeads) does not divide num_attention_heads \(heads)")
       }
-      headSize = try config.count("head_dim", default: modelType == "qwen3" ? 128 : hiddenSize / heads)
-      epsilon = try config.float("rms_norm_eps", default: 1e-6)
-      initializerRange = try config.float("initializer_range", default: 0.02)
-      let name = try config.string("hidden_act", default: "silu")
-      guard let known = Activation(named: name) else { throw config.fail("hidden_act", "unknown activation \"\(name)\"") }
-      activation = known
+      headSize = try config.count("head_dim", default: hiddenSize / heads)
+      epsilon = try config.float("rms_norm_eps")
+      initializerRange = try config.deviation("initializer_range")
+      activation = try config.activation("hidden_act")
       rotary = try config.rotaryFrequencies(headSize: headSize)
-      tiesHead = try config.bool("tie_word_embeddings", default: false)
+      tiesHead = try config.bool("tie_word_embeddings")
+      padding = try config.optionalInt("pad_token_id")
       let hasBias = try config.bool("attention_bias", default: false)
       hasInputBias = modelType == "qwen2" || hasBias
       hasOutputBias = modelType != "qwen2" && hasBias
-      scoreDropout = try config.float("attention_dropout", default: 0)
+      scoreDropout = try config.probability("attention_dropout")
       hasFeedForwardBias = try config.bool("mlp_bias", default: false)
       hasHeadNorms = modelType == "qwen3"
       windows = try Self.windows(config, modelType: modelType, layers: layers)
     }
 
     private static func windows(_ config: ArchitectureConfiguration, modelType: String, layers: Int) throws(ArchitectureError) -> [Int?] {
-      let isOn = modelType == "mistral" ? true : try config.bool("use_sliding_window", default: false)
-      guard isOn, let window = try config.optionalInt("sliding_window") else { return Array(repeating: nil, count: layers) }
-      if let types = config.json["layer_types"]?.array {
-        guard types.count == layers else { throw config.fail("layer_types", "lists \(types.count) layers of \(layers)") }
-        return types.map { $0.string == "sliding_attention" ? window : nil }
+      let isOn = try config.bool("use_sliding_window", default: modelType == "mistral")
+      let window = isOn ? try config.optionalCount("sliding_window") : nil
+      guard config.contains("layer_types") else {
+        let first = try config.int("max_window_layers", default: 0)
+        return (0..<layers).map { $0 >= first ? window : nil }
       }
-      let first = modelType == "mistral" ? 0 : try config.int("max_window_layers", default: 28)
-      return (0..<layers).map { $0 >= first ? window : nil }
+      let types = config.json["layer_types"]?.array ?? []
+      guard types.count == layers else { throw config.fail("layer_types", "lists \(types.count) layers of \(layers)") }
+      var windows: [Int?] = []
+      for type in types {
+        switch type.string {
+        case "full_attention", "attention": windows.append(nil)
+        case "sliding_attention" where window != nil: windows.append(window)
+        default: throw config.fail("layer_types", "unsupported \(type.serialized()) here; a layer has full_attention, or sliding_attention where there is a window")
+        }
+      }
+      return windows
     }
   }
 
+  /// - Parameter isHeadless: whether hidden states are all that is wanted: no head is asked for.
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ config: ArchitectureConfiguration, modelType: String, style: AttentionStyle = .causal, in scope: Scope) throws {
+  public init(
+    _ config: ArchitectureConfiguration, modelType: String, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope
+  ) throws {
     let c = try Configuration(config, modelType: modelType)
     self.modelType = modelType
     self.style = style
     catalog = scope.catalog
     (vocabularySize, hiddenSize, rotary) = (c.vocabularySize, c.hiddenSize, c.rotary)
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
-    let model = scope / "model"
+    let model = scope / "model", tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
     embedding = try Embedding(
-      model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, initializer: initializer)
+      model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding, initializer: initializer)
     blocks = try (0..<c.layers).map { try Block(model / "layers" / $0, layer: $0, c, initializer) }
     norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon)
-    head =
-      c.tiesHead
-      ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
-      : try Linear(scope / "lm_head", in: c.hiddenSize, out: c.vocabularySize, role: .languageModelHead, initializer: initializer)
+    head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
@@ -128,7 +139,7 @@ public final class Llama: CausalLanguageModel {
         gate: try linear(mlp / "gate_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .gate),
         up: try linear(mlp / "up_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .up),
         down: try linear(mlp / "down_proj", c.intermediateSize, width, bias: c.hasFeedForwardBias, .down),
-        activation: c.activation)
+        activation: try Nonlinearity(c.activation, in: mlp / "act_fn"))
     }
 
     func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {

@@ -51,5 +51,11 @@ public struct ModelDirectory {
       source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
     model = try ModelRegistry.build(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
+    if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
+      guard (0..<model.vocabularySize).contains(Int(start)) else {
+        throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")
+      }
+      model.generationStartID = start
+    }
   }
 }

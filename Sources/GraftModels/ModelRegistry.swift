@@ -5,18 +5,19 @@ import GraftTensors
 
 /// The families we build, by the `model_type` of their configurations.
 public enum ModelRegistry {
-  /// How a decoder is built from its configuration in a scope; classifiers are made of its hidden states.
-  public typealias DecoderBuilder = @Sendable (ArchitectureConfiguration, AttentionStyle, Scope) throws -> any CausalLanguageModel
+  /// How a decoder is built from its configuration in a scope, with its head or without; classifiers are made of its
+  /// hidden states.
+  public typealias DecoderBuilder = @Sendable (ArchitectureConfiguration, AttentionStyle, _ isHeadless: Bool, Scope) throws -> any CausalLanguageModel
   /// How any other family is built for a task.
   public typealias Builder = @Sendable (ModelRequest, Scope) throws -> any Model
 
   /// One line a family.
   static let decoders: [String: DecoderBuilder] = [
-    "gpt2": { try GPT2($0, style: $1, in: $2) },
-    "llama": { try Llama($0, modelType: "llama", style: $1, in: $2) },
-    "mistral": { try Llama($0, modelType: "mistral", style: $1, in: $2) },
-    "qwen2": { try Llama($0, modelType: "qwen2", style: $1, in: $2) },
-    "qwen3": { try Llama($0, modelType: "qwen3", style: $1, in: $2) },
+    "gpt2": { try GPT2($0, style: $1, isHeadless: $2, in: $3) },
+    "llama": { try Llama($0, modelType: "llama", style: $1, isHeadless: $2, in: $3) },
+    "mistral": { try Llama($0, modelType: "mistral", style: $1, isHeadless: $2, in: $3) },
+    "qwen2": { try Llama($0, modelType: "qwen2", style: $1, isHeadless: $2, in: $3) },
+    "qwen3": { try Llama($0, modelType: "qwen3", style: $1, isHeadless: $2, in: $3) },
   ]
 
   /// One line a family.
@@ -49,7 +50,7 @@ public enum ModelRegistry {
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
     style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, in scope: Scope
   ) throws -> any Model {
-    let type = try config.string("model_type")
+    let type = try config.string("model_type"), config = try config.resolved(as: type)
     scope.catalog.modelType = type
     let request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
@@ -71,22 +72,22 @@ public enum ModelRegistry {
     _ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder
   ) throws -> any Model {
     let config = request.config, style = try request.decoderStyle()
-    let initializer = Initializer.normal(standardDeviation: try config.float("initializer_range", default: 0.02))
+    let initializer = Initializer.normal(standardDeviation: try config.deviation("initializer_range"))
     func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
       try Linear(
         scope / name, in: model.hiddenSize, out: try request.labelCount(), bias: bias, role: .classifier, initializer: initializer,
         fallsBack: true)
     }
-    if request.isHeadless { return try build(request.headless, style, scope) }
+    if request.isHeadless { return try build(config, style, true, scope) }
     switch request.task {
-    case .causalLM: return try build(config, style, scope)
+    case .causalLM: return try build(config, style, false, scope)
     case .sequenceClassification:
-      let model = try build(request.headless, style, scope)
+      let model = try build(config, style, true, scope)
       let head = ClassificationHead(output: try output("score", model, bias: false))
       return TextClassifier(decoder: model, head: head, problem: try request.problem(), paddingID: try config.optionalInt("pad_token_id"))
     case .tokenClassification:
-      let model = try build(request.headless, style, scope)
-      let dropout = try config.float("classifier_dropout", default: try config.float("hidden_dropout", default: 0.1))
+      let model = try build(config, style, true, scope)
+      let key = ["classifier_dropout", "hidden_dropout"].first(where: config.contains), dropout = try key.map(config.probability) ?? 0.1
       let head = ClassificationHead(output: try output(type == "gpt2" ? "classifier" : "score", model, bias: true), dropout: dropout)
       return TokenLabeler(model, head: head)
     case .maskedLM, .seq2seqLM:

@@ -29,7 +29,10 @@ public struct ModelRequest {
   /// The labels asked for, or those of `num_labels` or `id2label`; two where nothing says.
   public func labelCount() throws(ArchitectureError) -> Int {
     if let labels { return labels }
-    return try config.count("num_labels", default: config.json["id2label"]?.object?.count ?? 2)
+    if config.contains("num_labels") { return try config.listCount("num_labels") }
+    guard config.contains("id2label") else { return 2 }
+    guard let count = config.json["id2label"]?.object?.count, count > 0 else { throw config.fail("id2label", "it must be an object of labels") }
+    return count
   }
 
   /// The problem asked for, `problem_type`, or what the number of labels implies.
@@ -61,23 +64,11 @@ public struct ModelRequest {
     throw config.fail("attention", "\(style.rawValue) is not for \(modelType), whose architecture says which tokens see which; leave it out")
   }
 
-  /// The configuration of a decoder whose language-model head is not wanted: a tied head asks for no tensor.
-  var headless: ArchitectureConfiguration {
-    var members = (config.json.object?.map { ($0.key, $0.value) } ?? []).filter { $0.0 != "tie_word_embeddings" }
-    members.append(("tie_word_embeddings", true))
-    return ArchitectureConfiguration(.object(JSONObject(members)), source: config.source)
-  }
-
   /// What to throw for a task that the family has no model for.
   func unsupportedTask(_ modelType: String, supported: [LearningTask]) -> ArchitectureError {
     config.fail(
       "model_type",
       "unsupported task \(task.rawValue) for \(modelType); it can do \(supported.map(\.rawValue).joined(separator: ", "))")
-  }
-
-  /// - Throws: `ArchitectureError` where a switch of the configuration has a value that no model here has.
-  func require(_ key: String, is expected: Bool) throws(ArchitectureError) {
-    guard try config.bool(key, default: expected) == expected else { throw config.fail(key, "unsupported value \(!expected)") }
   }
 }
 
@@ -85,9 +76,13 @@ extension ArchitectureConfiguration {
   /// Our own key for decoders that were trained with another attention than the causal one.
   public static let attentionStyleKey = "attention_style"
 
-  /// Which tokens of a decoder see which.
+  /// Which tokens of a decoder see which: Transformers says so with `is_causal`.
   public func attentionStyle() throws(ArchitectureError) -> AttentionStyle {
-    let name = try string(Self.attentionStyleKey, default: AttentionStyle.causal.rawValue)
+    let isCausal = try bool("is_causal", default: true)
+    if !isCausal, contains("sliding_window"), try bool("use_sliding_window", default: true) {
+      throw fail("is_causal", "unsupported value false with a sliding_window; it must be true")
+    }
+    let name = try string(Self.attentionStyleKey, default: (isCausal ? AttentionStyle.causal : .bidirectional).rawValue)
     guard let style = AttentionStyle(rawValue: name) else {
       let known = AttentionStyle.allCases.map(\.rawValue).joined(separator: ", ")
       throw fail(Self.attentionStyleKey, "unknown style \"\(name)\"; known are \(known)")
@@ -96,9 +91,11 @@ extension ArchitectureConfiguration {
   }
 
   /// The activation that a key names.
-  public func activation(_ key: String, default name: String) throws(ArchitectureError) -> Activation {
-    let name = try string(key, default: name)
-    guard let known = Activation(named: name) else { throw fail(key, "unsupported activation \"\(name)\"") }
+  public func activation(_ key: String) throws(ArchitectureError) -> NonlinearityName { try activation(key, named: try string(key)) }
+
+  /// The activation that is called `name` in the value of a key.
+  func activation(_ key: String, named name: String) throws(ArchitectureError) -> NonlinearityName {
+    guard let known = NonlinearityName(name) else { throw fail(key, "unsupported activation \"\(name)\"") }
     return known
   }
 

@@ -7,6 +7,7 @@ enum Roberta {
   /// RoBERTa for a task.
   static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Bert.Configuration(request, modelType: "roberta")
+    let tying = Tying(of: scope / "lm_head" / "decoder", to: scope / "roberta" / "embeddings" / "word_embeddings", isOn: c.tiesHead)
     let encoder = try Bert(c, modelType: "roberta", in: scope)
     if request.isHeadless { return encoder }
     let width = c.hiddenSize
@@ -18,8 +19,8 @@ enum Roberta {
       let head = scope / "lm_head"
       let dense = try Linear(head / "dense", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(head / "layer_norm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
-      let decoder = try MaskedPredictor.decoder(in: head, over: encoder.tokens, isTied: c.tiesHead, c.initializer)
-      let predictionHead = MaskedLanguageModelHead(dense: dense, activation: .gelu, norm: norm, decoder: decoder)
+      let decoder = try MaskedPredictor.decoder(in: head, over: encoder.tokens, tying, c.initializer)
+      let predictionHead = MaskedLanguageModelHead(dense: dense, activation: Nonlinearity(.gelu), norm: norm, decoder: decoder)
       return MaskedPredictor(encoder, head: predictionHead)
     case .sequenceClassification:
       let classifier = scope / "classifier"

@@ -13,9 +13,9 @@ public final class T5: SequenceToSequenceModel {
   public let maximumLength: Int? = nil
   public let head: Linear
   public let decoderStartID: Int32
-  private let embedding: Embedding
+  public var generationStartID: Int32
+  private let embeddings: (encoder: Embedding, decoder: Embedding)
   private let encoder: Half, decoder: Half
-  /// Version 1.0 divides what its tied head reads by the root of the width.
   private let outputScale: Float
 
   public struct Configuration {
@@ -23,37 +23,39 @@ public final class T5: SequenceToSequenceModel {
     public var encoderLayers: Int, decoderLayers: Int
     public var buckets: Int, maximumDistance: Int
     public var epsilon: Float, dropout: Float, initializerFactor: Float
-    public var activation: Activation, isGated: Bool
-    public var tiesHead: Bool, scalesOutput: Bool?
-    public var decoderStartID: Int32
+    public var activation: NonlinearityName, isGated: Bool
+    /// Version 1.0 divides what its head reads by the root of the width.
+    public var scalesOutput: Bool
+    public var decoderStartID: Int
 
-    public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+    public init(_ config: ArchitectureConfiguration, modelType: String) throws(ArchitectureError) {
+      let config = try config.resolved(as: modelType)
       vocabularySize = try config.count("vocab_size")
       width = try config.count("d_model")
       headSize = try config.count("d_kv")
       heads = try config.count("num_heads")
       intermediateSize = try config.count("d_ff")
-      encoderLayers = try config.count("num_layers")
-      decoderLayers = try config.count("num_decoder_layers", default: encoderLayers)
-      buckets = try config.count("relative_attention_num_buckets", default: 32)
-      maximumDistance = try config.count("relative_attention_max_distance", default: 128)
-      guard buckets % 2 == 0, buckets >= 4, maximumDistance > buckets / 2 else {
+      encoderLayers = try config.listCount("num_layers")
+      decoderLayers = config.contains("num_decoder_layers") ? try config.listCount("num_decoder_layers") : encoderLayers
+      buckets = try config.count("relative_attention_num_buckets")
+      maximumDistance = try config.count("relative_attention_max_distance")
+      guard buckets >= 4, maximumDistance > buckets / 2 else {
         throw config.fail(
           "relative_attention_num_buckets", "\(buckets) buckets up to distance \(maximumDistance) do not fit each other")
       }
-      epsilon = try config.float("layer_norm_epsilon", default: 1e-6)
-      dropout = try config.float("dropout_rate", default: 0.1)
-      initializerFactor = try config.float("initializer_factor", default: 1)
-      let name = try config.string("feed_forward_proj", default: "relu")
+      epsilon = try config.float("layer_norm_epsilon")
+      dropout = try config.probability("dropout_rate")
+      initializerFactor = try config.deviation("initializer_factor")
+      let name = try config.string("feed_forward_proj")
       isGated = name.hasPrefix("gated-")
       // Version 1.1 says "gelu" and means its approximation.
       let plain = name == "gated-gelu" ? "gelu_new" : isGated ? String(name.dropFirst("gated-".count)) : name
-      guard let known = Activation(named: plain) else { throw config.fail("feed_forward_proj", "unsupported activation \"\(name)\"") }
-      activation = known
-      tiesHead = try config.bool("tie_word_embeddings", default: true)
-      scalesOutput = config.contains("scale_decoder_outputs") ? try config.bool("scale_decoder_outputs", default: true) : nil
-      decoderStartID = try config.tokenID(
-        "decoder_start_token_id", default: try config.int("pad_token_id", default: 0), vocabulary: vocabularySize)
+      activation = try config.activation("feed_forward_proj", named: plain)
+      // Both versions are tied, unless their files hold two matrices; older files of version 1.1 call theirs untied.
+      let isCalledTied = try config.bool("tie_word_embeddings", default: true)
+      scalesOutput = modelType == "t5" ? try config.bool("scale_decoder_outputs", default: isCalledTied) : false
+      let start = ["decoder_start_token_id", "pad_token_id"].first(where: config.contains)
+      decoderStartID = if let start { try config.token(start, vocabulary: vocabularySize) } else { 0 }
     }
 
     func initializer(_ fan: Int) -> Initializer { .normal(standardDeviation: initializerFactor / Float(fan).squareRoot()) }
@@ -61,32 +63,30 @@ public final class T5: SequenceToSequenceModel {
 
   public init(_ request: ModelRequest, modelType: String, in scope: Scope) throws {
     guard request.task == .seq2seqLM else { throw request.unsupportedTask(modelType, supported: [.seq2seqLM]) }
-    let c = try Configuration(request.config)
+    let c = try Configuration(request.config, modelType: modelType)
     self.modelType = modelType
     catalog = scope.catalog
-    (vocabularySize, hiddenSize, decoderStartID) = (c.vocabularySize, c.width, c.decoderStartID)
-    embedding = try Embedding(
-      scope / "shared", entries: c.vocabularySize, width: c.width, role: .tokenEmbedding,
-      initializer: .normal(standardDeviation: c.initializerFactor))
+    (vocabularySize, hiddenSize, decoderStartID) = (c.vocabularySize, c.width, Int32(c.decoderStartID))
+    generationStartID = decoderStartID
+    let names = ["encoder", "decoder"].map { scope / $0 / "embed_tokens" }, tables = names.map { Tying(of: $0, to: scope / "shared", isOn: true) }
+    let tying = Tying(of: scope / "lm_head", to: scope / "shared", isOn: true)
+    let initializer = Initializer.normal(standardDeviation: c.initializerFactor)
+    let embedding = try Embedding(
+      scope / "shared", entries: c.vocabularySize, width: c.width, role: .tokenEmbedding, initializer: initializer)
+    embeddings = (try tables[0].half(of: embedding, initializer), try tables[1].half(of: embedding, initializer))
     encoder = try Half(scope / "encoder", c, layers: c.encoderLayers, isDecoder: false)
     decoder = try Half(scope / "decoder", c, layers: c.decoderLayers, isDecoder: true)
-    // Newer files call every model tied and tell version 1.1 by the scale and the tensor.
-    let isTied = c.tiesHead && !(c.scalesOutput == false && scope.isInSource("lm_head.weight"))
-    head =
-      isTied
-      ? Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
-      : try Linear(
-        scope / "lm_head", in: c.width, out: c.vocabularySize, role: .languageModelHead, initializer: c.initializer(c.width))
-    outputScale = c.scalesOutput ?? isTied ? 1 / Float(c.width).squareRoot() : 1
+    head = try tying.head(over: embedding, c.initializer(c.width))
+    outputScale = c.scalesOutput ? 1 / Float(c.width).squareRoot() : 1
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embedding.embedded(input, pass.withoutCache)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutCache)
     return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = decoder(embedding(Tensor(input.tokens), pass), decoder.blocks.afterPrefix(input, pass), over: source, pass)
+    let x = decoder(embeddings.decoder(Tensor(input.tokens), pass), decoder.blocks.afterPrefix(input, pass), over: source, pass)
     return outputScale == 1 ? x : outputScale * x
   }
 
@@ -140,7 +140,7 @@ public final class T5: SequenceToSequenceModel {
       feedForward: FeedForward(
         gate: c.isGated ? try linear(dense / "wi_0", c.width, c.intermediateSize, .gate) : nil,
         up: try linear(dense / (c.isGated ? "wi_1" : "wi"), c.width, c.intermediateSize, .up),
-        down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: c.activation, middleDropout: c.dropout,
+        down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: try Nonlinearity(c.activation, in: dense / "act"), middleDropout: c.dropout,
         dropout: c.dropout),
       norm: try norm(isDecoder ? 2 : 1))
   }

@@ -29,12 +29,17 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
   public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
 
   /// The vocabulary's layer of BERT and its like: the embedding's matrix, or one of its own, with a bias beside it.
-  /// - Parameter head: the scope of the bias; the layer is called `decoder` in it.
-  static func decoder(in head: Scope, over table: Embedding, isTied: Bool, _ initializer: Initializer) throws -> Linear {
-    let scope = head / "decoder"
-    // An untied layer may keep its bias too.
-    let bias = try (!isTied && scope.isInSource("bias") ? scope : head).parameter("bias", [table.entries], .zeros)
-    let matrix = isTied ? table.weight : try scope.parameter("weight", table.weight.shape, initializer, keepsType: true)
+  /// - Parameters:
+  ///   - head: the scope of the bias; the layer is called `decoder` in it, and may hold a bias, too, which then counts.
+  ///   - tying: that of the layer to the embedding.
+  static func decoder(in head: Scope, over table: Embedding, _ tying: Tying, _ initializer: Initializer) throws -> Linear {
+    let scope = head / "decoder", path = "\(scope.path).bias", other = "\(head.path).bias"
+    let ownBias = try scope.isInSource("bias") && (!head.isInSource("bias") || scope.areDifferent(path, other))
+    let bias = try (ownBias ? scope : head).parameter("bias", [table.entries], .zeros)
+    let isShared = try tying.isShared()
+    let matrix = isShared ? table.weight : try scope.parameter("weight", table.weight.shape, initializer, keepsType: true)
+    if isShared { tying.share(matrix) }
+    scope.catalog.share(bias, as: ownBias ? other : path)
     return Linear(scope, sharing: matrix, bias: bias, role: .languageModelHead)
   }
 }

@@ -11,6 +11,7 @@ public final class Transformer: SequenceToSequenceModel {
   public let maximumLength: Int? = nil
   public let head: Linear
   public let decoderStartID: Int32
+  public var generationStartID: Int32
   private let embedding: Embedding
   private let encoder: TransformerStack, decoder: TransformerStack
   private let dropout: Float
@@ -18,20 +19,21 @@ public final class Transformer: SequenceToSequenceModel {
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
   public init(_ request: ModelRequest, in scope: Scope) throws {
     guard request.task == .seq2seqLM else { throw request.unsupportedTask("transformer", supported: [.seq2seqLM]) }
-    let config = request.config
+    let config = try request.config.resolved(as: "transformer")
     catalog = scope.catalog
     vocabularySize = try config.count("vocab_size")
-    hiddenSize = try config.count("d_model", default: 512)
-    dropout = try config.float("dropout", default: 0.1)
-    decoderStartID = try config.tokenID(
-      "decoder_start_token_id", default: try config.int("bos_token_id", default: 0), vocabulary: vocabularySize)
+    hiddenSize = try config.count("d_model")
+    dropout = try config.probability("dropout")
+    let start = ["decoder_start_token_id", "bos_token_id"].first(where: config.contains)
+    decoderStartID = if let start { Int32(try config.token(start, vocabulary: vocabularySize)) } else { 0 }
+    generationStartID = decoderStartID
     let layer = Layer(
-      width: hiddenSize, heads: try config.count("num_heads", default: 8),
+      width: hiddenSize, heads: try config.count("num_heads"),
       intermediateSize: try config.count("d_ff", default: 4 * hiddenSize), hasAttentionBias: false,
-      activation: try config.activation("activation_function", default: "relu"), initializer: nil, dropout: dropout)
+      activation: try config.activation("activation_function"), initializer: nil, dropout: dropout)
     try layer.validate(config, key: "num_heads")
-    let encoderLayers = try config.count("num_layers", default: 6)
-    let decoderLayers = try config.count("num_decoder_layers", default: encoderLayers)
+    let encoderLayers = try config.listCount("num_layers")
+    let decoderLayers = config.contains("num_decoder_layers") ? try config.listCount("num_decoder_layers") : encoderLayers
     embedding = try Embedding(
       scope / "shared", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding,
       initializer: .normal(standardDeviation: 1 / Float(hiddenSize).squareRoot()))
@@ -66,7 +68,7 @@ public final class Transformer: SequenceToSequenceModel {
   struct Layer {
     var width: Int, heads: Int, intermediateSize: Int
     var hasAttentionBias: Bool
-    var activation: Activation
+    var activation: NonlinearityName
     /// Glorot and Bengio's bounds where nil.
     var initializer: Initializer?
     var dropout: Float, middleDropout: Float = 0, scoreDropout: Float = 0
@@ -84,7 +86,7 @@ public final class Transformer: SequenceToSequenceModel {
           ? (try attention(scope / "encoder_attn", layer: layer, .source), try norm(scope / "encoder_attn_layer_norm")) : nil,
         feedForward: FeedForward(
           gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
-          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: activation,
+          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: try Nonlinearity(activation, in: scope / "activation_fn"),
           middleDropout: middleDropout, dropout: dropout),
         norm: try norm(scope / "final_layer_norm"))
     }

@@ -37,17 +37,15 @@ extension Tokenizer {
       specialTokensMask: all.isSpecial, sequences: all.sequences)
   }
 
-  /// The tokens' ids, segment ids, and which of the texts each is of; nil for one that the post-processor added.
-  package func sequences(of text: String, pair: String?, addingSpecialTokens: Bool) -> (ids: [Int32], typeIDs: [Int32], sequences: [Int?]) {
-    let all = run(of: text, pair: pair, addingSpecialTokens: addingSpecialTokens)
-    return (all.ids, all.typeIDs, all.sequences)
-  }
-
-  private func run(of text: String, pair: String?, addingSpecialTokens: Bool) -> TokenRun {
+  /// The tokens of a text or a pair of texts, with their types and which of the texts each is of.
+  package func run(of text: String, pair: String? = nil, addingSpecialTokens: Bool = true) -> TokenRun {
     var runs = [TokenRun(sequenceIDs(of: text), type: 0, sequence: 0)]
     if let pair { runs.append(TokenRun(sequenceIDs(of: pair), type: 1, sequence: 1)) }
     if let postProcessor { runs = postProcessor.process(runs, addingSpecialTokens: addingSpecialTokens) }
-    return runs.dropFirst().reduce(into: runs[0]) { $0.append($1) }
+    guard runs.count != 1 else { return runs[0] }
+    var all = TokenRun([], type: 0)
+    for run in runs { all.append(run) }
+    return all
   }
 
   /// The ids of one sequence, before post-processing.

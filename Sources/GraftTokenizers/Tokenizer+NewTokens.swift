@@ -17,7 +17,7 @@ public struct ExtendedTokenizer: Sendable {
   public init(directory: URL, adding tokens: [String]) throws(TokenizerError) {
     let file = directory.appending(path: "tokenizer.json"), path = file.path(percentEncoded: false)
     let known = try Tokenizer(directory: directory)
-    var entries = try JSON.ifPresent(at: file)?["added_tokens"]?.array ?? []
+    var entries = known.configuration.completing(try JSON.ifPresent(at: file)?["added_tokens"]?.array ?? [])
     var nextID = known.vocabularySize
     for (index, token) in tokens.enumerated() {
       guard !token.isEmpty else { throw TokenizerError("new_tokens", "one is empty", fix: "give it a text") }

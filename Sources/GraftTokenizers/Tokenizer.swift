@@ -22,14 +22,18 @@ public final class Tokenizer: Sendable {
   /// Reads the tokenizer of a model directory.
   ///
   /// - Throws: `TokenizerError` when `tokenizer.json` is missing, damaged, or uses a component that is not known.
-  public convenience init(directory: URL) throws(TokenizerError) {
+  ///
+  /// - Parameter chatTemplates: Templates by name in the place of the directory's own.
+  public convenience init(directory: URL, chatTemplates: [String: String]? = nil) throws(TokenizerError) {
     let file = directory.appending(path: "tokenizer.json")
     let path = file.path(percentEncoded: false)
     guard let json = try JSON.ifPresent(at: file) else {
       throw TokenizerError(
         path, "no such file", fix: "save the model's tokenizer in the format of the tokenizers library")
     }
-    try self.init(json: json, configuration: try TokenizerConfiguration(directory: directory), source: path)
+    var configuration = try TokenizerConfiguration(directory: directory)
+    if let chatTemplates { configuration.chatTemplates = chatTemplates }
+    try self.init(json: json, configuration: configuration, source: path)
   }
 
   /// Makes a tokenizer from the contents of `tokenizer.json`.
@@ -54,7 +58,8 @@ public final class Tokenizer: Sendable {
     decoder = try component("decoder", "decoder").map(makeDecoder)
     model = try makeModel(modelComponent, textIsUnsplit: preTokenizer?.keepsTextWhole ?? true)
     addedTokens = try AddedTokens(
-      json["added_tokens"], model: model.vocabulary, normalizer: normalizer, source: source)
+      .array(configuration.completing(json["added_tokens"]?.array ?? [])), model: model.vocabulary, normalizer: normalizer,
+      source: source)
   }
 
   /// How many different tokens there are, added tokens included.

@@ -13,8 +13,12 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   public var maskToken: String?
   /// Further tokens with a meaning of their own.
   public var additionalSpecialTokens: [String] = []
-  /// The Jinja template that turns messages into a prompt: the default one, where there are several.
-  public var chatTemplate: String?
+  /// Tokens with names that only this model has, such as `image_token`.
+  public var modelTokens: [String: String] = [:]
+  /// The tokens of `added_tokens_decoder`, in the form that `added_tokens` of `tokenizer.json` has.
+  var listedTokens: [JSON] = []
+  /// The special tokens in the same form.
+  var specialTokens: [JSON] = []
   /// All chat templates by name.
   public var chatTemplates: [String: String] = [:]
   /// Whether encoding starts with the beginning-of-sequence token, where the files say so.
@@ -35,10 +39,16 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   /// A configuration that says nothing.
   public init() {}
 
-  /// Reads a configuration from the contents of `tokenizer_config.json` and `special_tokens_map.json`;
-  /// the former wins.
+  /// Reads a configuration from the contents of `tokenizer_config.json` and `special_tokens_map.json`.
+  ///
+  /// As in Transformers the latter wins, unless the former lists all added tokens (`added_tokens_decoder`).
   public init(configuration: JSON?, specialTokensMap: JSON? = nil) {
-    func token(_ key: String) -> String? { Self.content(configuration?[key]) ?? Self.content(specialTokensMap?[key]) }
+    let listsAll = configuration?["added_tokens_decoder"]?.object != nil
+    let sources = listsAll ? [configuration, specialTokensMap] : [specialTokensMap, configuration]
+    func first<Value>(_ key: String, _ read: (JSON?) -> Value?) -> Value? {
+      sources.reduce(nil) { found, source in found ?? read(source?[key]) }
+    }
+    func token(_ key: String) -> String? { first(key, Self.content) }
     bosToken = token("bos_token")
     eosToken = token("eos_token")
     padToken = token("pad_token")
@@ -48,12 +58,17 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     maskToken = token("mask_token")
     additionalSpecialTokens =
       ["additional_special_tokens", "extra_special_tokens"]
-      .compactMap { configuration?[$0]?.array ?? specialTokensMap?[$0]?.array }
+      .compactMap { first($0) { $0?.array } }
       .joined().compactMap(Self.content)
+    let ownNames = (configuration?.object ?? [:]).keys.filter { $0.hasSuffix("_token") && !Self.commonNames.contains($0) }
+    for name in ownNames { modelTokens[name] = token(name) }
+    listedTokens = Self.listedTokens(configuration)
+    specialTokens = (Self.commonNames + ownNames).compactMap { name in first(name) { $0.flatMap(Self.specialEntry) } }
+    specialTokens += additionalSpecialTokens.compactMap { Self.specialEntry(of: .string($0)) }
     addsBeginningToken = configuration?["add_bos_token"]?.bool
     addsEndToken = configuration?["add_eos_token"]?.bool
     // Transformers writes about 1e30 where there is no limit.
-    maximumLength = configuration?["model_max_length"]?.int.flatMap { $0 < 1_000_000_000 ? $0 : nil }
+    maximumLength = configuration?["model_max_length"]?.int.flatMap { 1..<1_000_000_000 ~= $0 ? $0 : nil }
     padsLeft = (configuration?["padding_side"]?.string).map { $0 == "left" }
     truncatesLeft = configuration?["truncation_side"]?.string == "left"
     tokenizerClass = configuration?["tokenizer_class"]?.string
@@ -66,24 +81,18 @@ public struct TokenizerConfiguration: Sendable, Equatable {
       }
     default: break
     }
-    chatTemplate = chatTemplates["default"]
   }
 
   /// Reads the files of a model directory; those that are not there say nothing.
   ///
-  /// - Throws: `TokenizerError` when a file is not JSON.
+  /// Templates in files of their own take the place of all that `tokenizer_config.json` has.
+  /// - Throws: `TokenizerError` when a file is not JSON, or a template no text.
   public init(directory: URL) throws(TokenizerError) {
     self.init(
       configuration: try JSON.ifPresent(at: directory.appending(path: "tokenizer_config.json")),
       specialTokensMap: try JSON.ifPresent(at: directory.appending(path: "special_tokens_map.json")))
-    let folder = directory.appending(path: "additional_chat_templates")
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
-    for name in names where name.hasSuffix(".jinja") {
-      chatTemplates[String(name.dropLast(6))] = try Self.template(at: folder.appending(path: name))
-    }
-    let file = directory.appending(path: "chat_template.jinja")
-    if FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) { chatTemplates["default"] = try Self.template(at: file) }
-    chatTemplate = chatTemplates["default"]
+    let files = try Self.templateFiles(in: directory)
+    if !files.isEmpty { chatTemplates = files }
   }
 
   private static func template(at file: URL) throws(TokenizerError) -> String {
@@ -96,11 +105,13 @@ public struct TokenizerConfiguration: Sendable, Equatable {
       "bos_token": bosToken, "eos_token": eosToken, "pad_token": padToken, "unk_token": unkToken,
       "cls_token": clsToken, "sep_token": sepToken, "mask_token": maskToken,
     ]
-    return tokens.compactMapValues { $0 }
+    return tokens.compactMapValues { $0 }.merging(modelTokens) { known, _ in known }
   }
 
+  private static let commonNames = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+
   /// A token written as a string or as an object with its `content`.
-  private static func content(_ json: JSON?) -> String? { json?.string ?? json?["content"]?.string }
+  static func content(_ json: JSON?) -> String? { json?.string ?? json?["content"]?.string }
 }
 
 extension JSON {
@@ -108,15 +119,11 @@ extension JSON {
   static func ifPresent(at file: URL) throws(TokenizerError) -> JSON? {
     let path = file.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
-    do {
-      return try JSON(parsing: TextFile.withoutMark(try InputFile.bytes(of: path)))
-    } catch let error as JSONError {
-      throw TokenizerError(
-        "\(path):\(error.line)", "not JSON: \(error.message)", fix: "repair the file or download it again")
-    } catch let error as InputFileError {
-      throw TokenizerError(error)
-    } catch {
-      throw TokenizerError(path, "cannot be read: \(error)", fix: "check the file")
+    let bytes: [UInt8]
+    do { bytes = try InputFile.bytes(of: path) } catch { throw TokenizerError(error) }
+    guard bytes.count <= 1 << 30 else { throw TokenizerError(path, "is larger than 1 GiB", fix: "make sure that it is a tokenizer's") }
+    do { return try JSON(parsing: TextFile.withoutMark(bytes)) } catch {
+      throw TokenizerError("\(path):\(error.line)", "not JSON: \(error.message)", fix: "repair the file or download it again")
     }
   }
 }

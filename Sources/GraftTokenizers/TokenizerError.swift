@@ -5,6 +5,8 @@ import GraftJSON
 public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
+  /// The failure of reading the file, where it was that.
+  public let cause: InputFileError?
 
   /// - Parameters:
   ///   - place: the file, and the key in it where that helps.
@@ -12,9 +14,14 @@ public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertibl
   ///   - fix: what the user can do about it.
   public init(_ place: String, _ problem: String, fix: String) {
     description = "\(place): \(problem); \(fix)"
+    cause = nil
   }
 
-  init(_ error: InputFileError) { description = error.description }
+  /// The error for a file that is there and cannot be read.
+  init(_ error: InputFileError) {
+    description = error.description
+    cause = error
+  }
 }
 
 /// A part of `tokenizer.json` with the words for what is wrong in it.

@@ -44,16 +44,21 @@ public final class Trainer {
   private let hooks: Hooks
   private let loss: Loss
   private var clock: RunClock
-  private var sinceLastLine = (loss: 0.0, terms: 0.0)
+  private var sinceLastLine: (loss: Double, terms: Double)
 
-  public init(_ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), startingTokens: Int = 0, loss: @escaping Loss) {
+  /// - Parameter progress: where an interrupted run that goes on had come to.
+  public init(
+    _ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), progress: TrainingProgress = TrainingProgress(), loss: @escaping Loss
+  ) {
     (self.optimizer, self.settings, self.hooks, self.loss) = (optimizer, settings, hooks, loss)
-    clock = RunClock(tokens: startingTokens)
+    clock = RunClock(tokens: progress.tokens, seconds: progress.seconds)
+    sinceLastLine = (progress.unloggedLoss, progress.unloggedTerms)
   }
 
-  /// Tokens read so far.
-  public var tokens: Int { clock.tokens }
-  public var elapsedSeconds: Double { clock.elapsed }
+  /// Where training has come to, from the run's very beginning.
+  public var progress: TrainingProgress {
+    TrainingProgress(tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms)
+  }
 
   /// Does one planned step.
   ///
@@ -122,12 +127,9 @@ private struct RunClock {
   private(set) var tokens: Int
   private var start = ContinuousClock.now
   private var steps = 0
-  private let firstTokens: Int
+  private let earlierSeconds: Double
 
-  init(tokens: Int) {
-    self.tokens = tokens
-    firstTokens = tokens
-  }
+  init(tokens: Int, seconds: Double) { (self.tokens, earlierSeconds) = (tokens, seconds) }
 
   mutating func count(_ more: Int) {
     tokens += more
@@ -136,7 +138,8 @@ private struct RunClock {
 
   mutating func leaveOut(_ duration: Duration) { start += duration }
 
-  var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
-  var tokensPerSecond: Double { Double(tokens - firstTokens) / max(elapsed, 1e-9) }
-  var secondsPerStep: Double { elapsed / Double(max(1, steps)) }
+  private var sinceStart: Double { (ContinuousClock.now - start) / .seconds(1) }
+  var elapsed: Double { earlierSeconds + sinceStart }
+  var tokensPerSecond: Double { Double(tokens) / max(elapsed, 1e-9) }
+  var secondsPerStep: Double { sinceStart / Double(max(1, steps)) }
 }

@@ -15,6 +15,22 @@ public struct TrainingLine: Sendable, Equatable {
   public var elapsedSeconds: Double
 }
 
+/// Where training has come to: what a checkpoint keeps of the trainer, so that a run that goes on counts and logs as one that never stopped.
+public struct TrainingProgress: Sendable, Equatable {
+  /// Tokens read.
+  public var tokens: Int
+  /// Seconds spent training, evaluations left out.
+  public var seconds: Double
+  /// The summed loss of the steps since the last line of the log.
+  public var unloggedLoss: Double
+  /// The weight of the loss-carrying tokens (or examples) of those steps.
+  public var unloggedTerms: Double
+
+  public init(tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0) {
+    (self.tokens, self.seconds, self.unloggedLoss, self.unloggedTerms) = (tokens, seconds, unloggedLoss, unloggedTerms)
+  }
+}
+
 /// What the trainer tells while it works.
 public enum TrainingEvent: Sendable {
   /// A step is done: how many, of how many, with its own loss.

@@ -16,15 +16,39 @@ struct GraftCommand: ParsableCommand {
   /// Runs a command; a failure is one line and an exit code of sysexits.
   static func main() {
     Interruption.setUpFileSignals()
+    Console.setUp()
+    Interruption.endAtOnce()
+    Failure.reportExhaustedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()
+      Console.finish()
+      end(0)
     } catch {
-      guard Failure.isOurs(error) else { exit(withError: error) }
+      guard Failure.isOurs(error) else { end(withArgumentError: error) }
       let failure = Failure(error)
-      fflush(nil)
+      Console.flushOutput()
       Console.error("error: \(failure.message)")
-      Foundation.exit(failure.code)
+      end(failure.code)
     }
+  }
+
+  /// Prints help and versions, or says what is wrong with the arguments.
+  private static func end(withArgumentError error: any Error) -> Never {
+    let code = exitCode(for: error), text = fullMessage(for: error)
+    if code.isSuccess {
+      if !text.isEmpty { Console.output(text) }
+      Console.finish()
+    } else {
+      Console.flushOutput()
+      if !text.isEmpty { Console.error(text) }
+    }
+    end(code.rawValue)
+  }
+
+  /// Ends the process without what libraries do at its end: OpenBLAS waits for its threads, which wait for memory where there is none.
+  private static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
   }
 }

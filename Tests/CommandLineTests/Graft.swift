@@ -15,7 +15,7 @@ struct Graft {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// The products' folder: the tests' own.
-  private static var program: URL {
+  static var program: URL {
     get throws {
       let folders = CommandLine.arguments.prefix(1).map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
       let candidates = folders + [Bundle.main.bundleURL, root.appending(path: ".build/release"), root.appending(path: ".build/debug")]
@@ -48,10 +48,11 @@ struct Graft {
   }
 
   /// The program with its arguments, not yet running.
-  static func process(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Process {
+  /// - Parameter setUp: what a shell does before it, such as `ulimit -v 1000000`.
+  static func process(_ arguments: [String], fileSizeLimit: Int? = nil, setUp: String? = nil) throws -> Process {
     let process = Process(), program = try program.path
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let limit = fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
+    let limit = (fileSizeLimit.map { "ulimit -f \($0); " } ?? "") + (setUp.map { $0 + "; " } ?? "")
     process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", program] + arguments
     process.currentDirectoryURL = root
     return process
@@ -61,7 +62,7 @@ struct Graft {
   static func start(_ process: Process) throws {
     var interrupt = sigset_t(), former = sigset_t()
     sigemptyset(&interrupt)
-    sigaddset(&interrupt, SIGINT)
+    for number in [SIGINT, SIGTERM] { sigaddset(&interrupt, number) }
     pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)
     defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
     try process.run()
@@ -72,6 +73,16 @@ struct Graft {
     let folder = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     return folder
+  }
+}
+
+extension URL {
+  /// Writes a text file into the folder.
+  /// - Returns: its path.
+  func write(_ text: String, _ name: String) throws -> String {
+    let file = appending(path: name)
+    try Data(text.utf8).write(to: file)
+    return file.path
   }
 }
 

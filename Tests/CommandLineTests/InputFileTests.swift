@@ -8,12 +8,6 @@ import Testing
 
   init() throws { folder = try Graft.scratch() }
 
-  private func write(_ text: String, _ name: String) throws -> String {
-    let file = folder.appending(path: name)
-    try Data(text.utf8).write(to: file)
-    return file.path
-  }
-
   @Test func everyTextFileMayHaveAByteOrderMark() throws {
     let mark = "\u{FEFF}", model = folder.appending(path: "model")
     try FileManager.default.copyItem(atPath: try TinyModel.path, toPath: model.path)
@@ -22,8 +16,8 @@ import Testing
       try (Data(mark.utf8) + Data(contentsOf: file)).write(to: file)
     }
     try Data("\(mark){\"eos_token_id\": 2}".utf8).write(to: model.appending(path: "generation_config.json"))
-    let data = try write(mark + TinyModel.data, "data.jsonl")
-    let recipe = try write(mark + (try TinyModel.recipe(data: data)).replacingOccurrences(of: try TinyModel.path, with: model.path), "r.yaml")
+    let data = try folder.write(mark + TinyModel.data, "data.jsonl")
+    let recipe = try folder.write(mark + (try TinyModel.recipe(data: data)).replacingOccurrences(of: try TinyModel.path, with: model.path), "r.yaml")
     let trained = try Graft.run("train", recipe, "--output", folder.appending(path: "run").path, "--quiet")
     #expect(trained.code == 0, "\(trained.errors)")
     let marked = try Graft.run("score", "--model", model.path, "--data", data)
@@ -65,14 +59,14 @@ import Testing
   @Test func controlCharactersOfNamesAreSpelledOut() throws {
     let evil = "x\u{1B}]0;owned\u{7}\u{1B}[2J\u{9B}31m"
     func clean(_ text: String) -> Bool { !text.unicodeScalars.contains { $0 != "\n" && ($0.value < 0x20 || (0x7F..<0xA0).contains($0.value)) } }
-    let column = try Graft.run("score", "--model", try TinyModel.path, "--data", try write("\(evil),b\n1,2\n", "d.csv"))
+    let column = try Graft.run("score", "--model", try TinyModel.path, "--data", try folder.write("\(evil),b\n1,2\n", "d.csv"))
     #expect(column.code == 65 && clean(column.errors) && column.complaint.contains("x\\u{1b}]0;owned\\u{7}"), "\(column.errors)")
     let file = try Graft.run("score", "--model", try TinyModel.path, "--data", folder.path + "/\(evil).jsonl")
     #expect(file.code == 66 && clean(file.errors))
-    let key = try Graft.run("train", try write("\"\(evil.replacingOccurrences(of: "\u{1B}", with: "\\e").replacingOccurrences(of: "\u{7}", with: "\\a").replacingOccurrences(of: "\u{9B}", with: "\\x9b"))\": 1\n", "r.yaml"))
+    let key = try Graft.run("train", try folder.write("\"\(evil.replacingOccurrences(of: "\u{1B}", with: "\\e").replacingOccurrences(of: "\u{7}", with: "\\a").replacingOccurrences(of: "\u{9B}", with: "\\x9b"))\": 1\n", "r.yaml"))
     #expect(key.code == 64 && clean(key.errors), "\(key.errors)")
     // The labels' names stand in the note, the tensors' in the table.
-    let data = try write("text,label\none,\(evil)\ntwo,b\n", "labels.csv")
+    let data = try folder.write("text,label\none,\(evil)\ntwo,b\n", "labels.csv")
     let recipe = """
       model: {tokenizer: Data/models/seedling, config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24,
         num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}}
@@ -82,7 +76,7 @@ import Testing
       training: {max_steps: 1}
       """
     let output = folder.appending(path: "run").path
-    let trained = try Graft.run("train", try write(recipe, "labels.yaml"), "--output", output)
+    let trained = try Graft.run("train", try folder.write(recipe, "labels.yaml"), "--output", output)
     #expect(trained.code == 0 && trained.errors.contains("labels: 2 classes") && clean(trained.errors), "\(trained.errors)")
     #expect(clean(try Graft.run("inspect", output + "/model").output))
   }

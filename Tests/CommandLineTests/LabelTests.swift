@@ -8,12 +8,6 @@ import Testing
 
   init() throws { folder = try Graft.scratch() }
 
-  private func write(_ text: String, _ name: String) throws -> String {
-    let file = folder.appending(path: name)
-    try Data(text.utf8).write(to: file)
-    return file.path
-  }
-
   /// A tiny BERT from random weights, or an adapter on a checkpoint, trained for a few steps.
   private func train(_ data: String, model: String? = nil, method: String = "{peft_type: FULL}", _ overrides: String...) throws -> Graft.Result {
     let base =
@@ -22,7 +16,7 @@ import Testing
       {tokenizer: Data/models/seedling, config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24,
         num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}}
       """
-    let recipe = try write(
+    let recipe = try folder.write(
       """
       model: \(base)
       task: sequence_classification
@@ -48,7 +42,7 @@ import Testing
   }
 
   @Test func numbersOfATableAreRegressedInEveryCommand() throws {
-    let data = try write("text,text_pair,label\na b,c d,4.2\none,two,1.5\nred,green,0.5\nup,down,3\n", "d.csv")
+    let data = try folder.write("text,text_pair,label\na b,c d,4.2\none,two,1.5\nred,green,0.5\nup,down,3\n", "d.csv")
     let trained = try train(data)
     #expect(trained.errors.split(separator: "\n").count { $0.contains("labels: numbers from 0.5 to 4.2") } == 1, "\(trained.errors)")
     #expect(try summary(trained)["eval_pearson"]?.double != nil)
@@ -62,10 +56,10 @@ import Testing
 
   /// A base of two classes, adapted to numbers: the head is drawn anew, and the adapter carries it and its meaning.
   @Test func anAdapterKeepsItsLabelsBesideIt() throws {
-    #expect(try train(try write("text,label\none,a\ntwo,b\n", "classes.csv")).code == 0)
+    #expect(try train(try folder.write("text,label\none,a\ntwo,b\n", "classes.csv")).code == 0)
     let base = folder.appending(path: "base").path
     try FileManager.default.moveItem(atPath: run + "/model", toPath: base)
-    let data = try write("text,label\none,4.2\ntwo,1.5\nred,0.5\n", "d.csv")
+    let data = try folder.write("text,label\none,4.2\ntwo,1.5\nred,0.5\n", "d.csv")
     let adapted = try train(data, model: base, method: "{peft_type: LORA, r: 2, target_modules: [query]}", "--output", run + "-lora")
     #expect(adapted.code == 0, "\(adapted.errors)")
     let evaluated = try lines(Graft.run("eval", "--model", base, "--adapter", run + "-lora", "--data", data, "--json"))[0]
@@ -75,7 +69,7 @@ import Testing
   }
 
   @Test func listsOfLabelsAreAnyNumberOfClasses() throws {
-    let data = try write(
+    let data = try folder.write(
       #"{"text": "one two", "labels": ["b", "a"]}"# + "\n" + #"{"text": "red", "labels": []}"# + "\n" + #"{"text": "up down", "labels": ["c"]}"# + "\n",
       "d.jsonl")
     let trained = try train(data)
@@ -89,25 +83,25 @@ import Testing
     #expect(configuration["problem_type"] == "multi_label_classification")
     #expect(configuration["id2label"] == ["0": "a", "1": "b", "2": "c"])
     // What is to be scored needs no labels.
-    let unlabelled = try write(#"{"text": "one two"}"# + "\n", "u.jsonl")
+    let unlabelled = try folder.write(#"{"text": "one two"}"# + "\n", "u.jsonl")
     let line = try lines(Graft.run("score", "--model", run + "/model", "--data", unlabelled))[0]
     let positive = (line["logits"]?.array ?? []).enumerated().filter { ($1.double ?? 0) > 0 }.map { ["a", "b", "c"][$0.offset] }
     #expect(line["label"]?.array?.compactMap(\.string) == positive)
   }
 
   @Test func integersKeepTheCheckpointsNames() throws {
-    let names = try write("text,label\none,bad\ntwo,good\nthree,so-so\n", "names.csv")
+    let names = try folder.write("text,label\none,bad\ntwo,good\nthree,so-so\n", "names.csv")
     #expect(try train(names).code == 0)
     let model = folder.appending(path: "moods").path
     try FileManager.default.moveItem(atPath: run + "/model", toPath: model)
-    let numbers = try write("text,label\none,0\ntwo,1\n", "numbers.csv")
+    let numbers = try folder.write("text,label\none,0\ntwo,1\n", "numbers.csv")
     let result = try train(numbers, model: model, "--output", run + "-again")
     #expect(result.errors.contains("labels: the checkpoint's 3 classes (bad, good, so-so)"), "\(result.errors)")
     #expect(try Graft.run("eval", "--model", model, "--data", numbers, "--json").output.contains("accuracy"))
   }
 
   @Test func weightsAndSmoothingChangeTheLossAsTorchDoes() throws {
-    let data = try write("text,label\none,a\ntwo,b\nthree,a\nfour,a\n", "d.csv")
+    let data = try folder.write("text,label\none,a\ntwo,b\nthree,a\nfour,a\n", "d.csv")
     func firstLoss(_ overrides: String...) throws -> Double {
       let output = folder.appending(path: UUID().uuidString).path
       let result = try train(data, "training.max_steps=1", overrides.first ?? "training.seed=0", "--output", output)
@@ -142,7 +136,7 @@ import Testing
       "type": "TemplateProcessing", "single": [sequence("A", 0)], "pair": [sequence("A", 0), sequence("B", 1)], "special_tokens": [:],
     ]
     try Data(json.serialized().utf8).write(to: tokenizer.appending(path: "tokenizer.json"))
-    let data = try write("text,text_pair,label\none,two,a\nred,green,b\n", "pairs.csv")
+    let data = try folder.write("text,text_pair,label\none,two,a\nred,green,b\n", "pairs.csv")
     func logits(_ configuration: String?, segments: Int) throws -> String {
       let config = tokenizer.appending(path: "tokenizer_config.json"), output = folder.appending(path: UUID().uuidString).path
       try? FileManager.default.removeItem(at: config)
@@ -156,7 +150,7 @@ import Testing
         training: {max_steps: 1, learning_rate: 1.0e-9}
         report: {html: false, tensorboard: false}
         """
-      let trained = try Graft.run("train", try write(recipe, "pairs.yaml"), "--output", output, "--quiet")
+      let trained = try Graft.run("train", try folder.write(recipe, "pairs.yaml"), "--output", output, "--quiet")
       #expect(trained.code == 0, "\(trained.errors)")
       return try Graft.run("score", "--model", output + "/model", "--data", data).output
     }
@@ -168,5 +162,16 @@ import Testing
     #expect(try logits(#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, segments: 2) == plain)
     // A model of one segment has none to tell apart.
     #expect(try logits(nil, segments: 1).contains("logits"))
+  }
+
+  @Test func aTableWithoutAHeaderIsReadByItsColumnsNumbers() throws {
+    let data = try folder.write("1;good film\n0;bad film\n", "d.csv")
+    let layout = ["data.delimiter=;", "data.header=false", #"data.columns={text: "2", label: "1"}"#]
+    let trained = try train(data, layout[0], layout[1], layout[2])
+    #expect(trained.code == 0 && trained.errors.contains("labels: 2 classes (0, 1)"), "\(trained.errors)")
+    let options = ["--delimiter", ";", "--no-header", "--column", "text=2", "--column", "label=1"]
+    let evaluated = try Graft.run(["eval", "--model", run + "/model", "--data", data, "--json"] + options)
+    #expect(try lines(evaluated)[0]["examples"]?.double == 2)
+    #expect(try Graft.run(["score", "--model", run + "/model", "--data", data, "--delimiter", ";;"]).code == 64)
   }
 }

@@ -18,7 +18,7 @@ struct RankOne: TuningMethod {
   }
 
   func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    for layer in try Targets(modules: targetModules).linears(in: sites, isStrict: !attachment.isLoading) {
+    for layer in try Targets(modules: targetModules).linears(in: sites, for: attachment) {
       // Tensors are made from a scope: drawn at first, read from a file when the adapter is loaded.
       let scope = attachment.scope / layer.path
       let adapter = RankOneAdapter(

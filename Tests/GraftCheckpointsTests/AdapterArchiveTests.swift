@@ -139,8 +139,9 @@ struct AdapterArchiveTests {
     ("soft-link", .malformed, "link to elsewhere"),
     ("external-link", .malformed, "link to elsewhere"), ("external-storage", .unsupported, "not stored in chunks"),
     ("virtual", .unsupported, "not stored in chunks"), ("wrong-data", .malformed, "SHA-256"),
+    ("wrong-shape", .malformed, "its manifest says"),
     ("big-endian", .unsupported, "little-endian"),
-    ("bomb", .malformed, "out of proportion"), ("variable-string", .malformed, "no fixed-length string"),
+    ("bomb", .malformed, "its manifest says"), ("variable-string", .malformed, "no fixed-length string"),
     ("version-2", .unsupported, "format version 2"), ("other-format", .malformed, "no adapter written by graft"),
     ("wrong-count", .malformed, "counts"),
     ("missing-tensor", .malformed, "'prompt_embeddings', which is not in the file"),
@@ -149,6 +150,11 @@ struct AdapterArchiveTests {
     ("config-not-utf8", .malformed, "UTF-8"), ("dense", .unsupported, "unsafe to list"),
     ("dataset-for-group", .malformed, "is no group"),
     ("old-style", .unsupported, "unsafe to list"),
+    ("bomb-in-head", .malformed, "out of proportion"), ("bomb-in-parts", .malformed, "out of proportion"),
+    ("bomb-in-config", .malformed, "out of proportion"), ("bomb-of-chunks", .malformed, "1048576 chunks"),
+    ("bomb-in-chunk", .malformed, "a chunk expands to more than its 1000 bytes"), ("filter-twice", .malformed, "twice"),
+    ("hard-link", .malformed, "the same object as /adapters/default/tensors/prompt_embeddings"),
+    ("hard-linked-group", .malformed, "the same object as /adapters/default"),
   ]
 
   @Test("refuses what is unsafe or wrong", arguments: refused.map(\.0))

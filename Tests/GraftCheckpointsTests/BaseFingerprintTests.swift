@@ -9,7 +9,7 @@ struct BaseFingerprintTests {
   func weightsHash(folder: String) throws {
     let fingerprint = try BaseFingerprint(of: Checkpoint(directory: fixture(folder)))
     #expect(fingerprint.weightsSHA256 == (try CheckpointTests.golden()["weights_sha256"]?.string))
-    #expect(fingerprint.name == folder)
+    #expect(fingerprint.name == fixture(folder) && fingerprint.revision == nil)
     #expect(fingerprint.modelType == "llama")
     #expect(fingerprint.architecture == "LlamaForCausalLM")
     #expect((fingerprint.hiddenSize, fingerprint.layerCount, fingerprint.vocabularySize) == (8, 1, 11))
@@ -37,9 +37,19 @@ struct BaseFingerprintTests {
     other.weightsSHA256 = String(repeating: "0", count: 64)
     expectError(
       .mismatchedBase,
-      "a.h5: was trained on another base model ('single'): the model at hand has hidden size 16 instead of 8, weights' SHA-256 000000000000..."
+      "a.h5: was trained on another base model ('\(fixture("single"))'): the model at hand has hidden size 16 instead of 8, weights' SHA-256 000000000000..."
     ) {
       try base.verify(other, for: "a.h5")
     }
+  }
+
+  @Test("the name is where others find the model: a hub's repository, or the full path")
+  func origin() throws {
+    let folder = try TemporaryDirectory(), snapshot = "hub/models--someone--a-model/snapshots/0123abc"
+    for name in ["config.json", "model.safetensors"] { _ = try folder.write(bytes(of: fixture("single/\(name)")), to: "\(snapshot)/\(name)") }
+    let cached = try BaseFingerprint(of: Checkpoint(directory: folder.file(snapshot)))
+    #expect(cached.name == "someone/a-model" && cached.revision == "0123abc")
+    let relative = try BaseFingerprint(of: Checkpoint(directory: folder.file("hub/../\(snapshot)/../../../models--someone--a-model/snapshots/0123abc/")))
+    #expect(relative.name == "someone/a-model")
   }
 }

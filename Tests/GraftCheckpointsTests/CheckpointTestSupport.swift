@@ -21,7 +21,10 @@ final class TemporaryDirectory {
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
+  /// Writes a file, in folders that are made where they lack.
   func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
+    try FileManager.default.createDirectory(
+      at: URL(fileURLWithPath: file(name)).deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
     return file(name)
   }

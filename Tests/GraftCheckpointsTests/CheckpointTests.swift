@@ -124,7 +124,9 @@ struct CheckpointTests {
     let base = try Checkpoint(directory: fixture("single"))
     let output = folder.file("deep/model")
     for limit in [600, nil, maximumShardBytes] {
-      try ModelDirectoryWriter(directory: output, maximumShardBytes: limit).write(
+      try ModelDirectoryWriter(
+        directory: output, maximumShardBytes: limit, replacing: ModelDirectoryWriter.replaceable(copyingFilesFrom: base.directory)
+      ).write(
         base.descriptions, copyingFilesFrom: base.directory
       ) { try base.tensor($0.name) }
     }

@@ -1,42 +1,27 @@
 import Foundation
+import FuzzSupport
 import GraftCheckpoints
 import GraftJSON
 import GraftTensors
 import Testing
 
 /// Damaged files are refused, or read as what they are: no crash, no endless loop, no memory out of proportion.
-///
-/// `GRAFT_FUZZ_SECONDS` gives each format another time than three seconds, and other damage than the usual.
 @Suite("damaged files", .serialized)
 struct FuzzTests {
-  /// Opens damaged files until their number or the time is used up.
+  /// Opens damaged files.
   ///
   /// - Parameters:
-  ///   - open: answers the bytes of what was read; 0 where the file was refused.
+  ///   - open: answers the bytes of what was read.
   ///   - factor: how many times larger than the file that may be.
-  private func fuzz(
-    _ seeds: [[UInt8]], as name: String, count: Int = 20_000, factor: Int = 4, _ open: (String, [UInt8]) throws -> Int
-  ) throws {
-    let folder = try TemporaryDirectory(), given = ProcessInfo.processInfo.environment["GRAFT_FUZZ_SECONDS"].flatMap(Double.init)
-    let clock = ContinuousClock(), start = clock.now, memory = Self.residentPeak, seconds = given ?? 3
-    let seed = given == nil ? 20_260_821 : UInt64.random(in: 0...UInt64.max)
-    var mutator = Mutator(seed: seed, seeds: seeds), refused = 0, done = 0
-    while done < count || given != nil, clock.now - start < .seconds(seconds) {
-      let bytes = mutator.next(), path = try folder.write(bytes, to: name), began = clock.now
-      do {
-        let read = try open(path, bytes)
-        #expect(read <= factor * bytes.count + 4096, "\(read) bytes were read from \(bytes.count)")
-      } catch {
-        refused += 1
-        #expect(error is CheckpointError || error is JSONError, "\(error)")
-      }
-      #expect(clock.now - began < .seconds(2), "a file of \(bytes.count) bytes took too long")
-      done += 1
+  private func fuzz(_ seeds: [[UInt8]], as name: String, factor: Int = 4, _ open: (String, [UInt8]) throws -> Int) throws {
+    let folder = try TemporaryDirectory(), memory = Self.residentPeak
+    let report = Fuzzing.bytes(like: seeds, factor: factor, isRefusal: { $0 is CheckpointError || $0 is JSONError }) { bytes in
+      try open(try folder.write(bytes, to: name), bytes)
     }
-    #expect(done > 100 && refused > done / 4, "\(refused) of \(done) were refused (seed \(seed))")
-    if given != nil { print("\(name): \(refused) of \(done) were refused (seed \(seed))") }
+    #expect(report.problems.isEmpty, "\(report.problems.prefix(5)) (seed \(Fuzzing.seed))")
+    #expect(report.refused > report.count / 4, "\(report.refused) of \(report.count) were refused")
     let grown = Self.residentPeak - memory
-    #expect(grown < 256 << 20, "\(grown) bytes more were resident after \(done) files")
+    #expect(grown < 256 << 20, "\(grown) bytes more were resident after \(report.count) files")
     #expect(folder.entries == [name])
   }
 
@@ -97,7 +82,7 @@ struct FuzzTests {
     (adapter.reparam, adapter.head, adapter.training) = ([], [], nil)
     try AdapterArchive.write(AdapterFile(adapters: [adapter]), to: folder.file("own.h5"))
     let seeds = try [bytes(of: folder.file("own.h5"))] + fixtures("h5py.h5", "refused-bomb.h5", "refused-soft-link.h5")
-    try fuzz(seeds, as: "a.h5", count: 6000) { path, _ in
+    try fuzz(seeds, as: "a.h5") { path, _ in
       try AdapterArchive.read(path).adapters.reduce(0) { $0 + $1.tensors.reduce(0) { $0 + bits($1.tensor).count } }
     }
   }
@@ -113,5 +98,31 @@ struct FuzzTests {
       #expect(try JSON(parsing: text) == json)
       return text.count
     }
+  }
+
+  /// A checksum or a hash protects every bit but those that nobody reads.
+  @Test("every bit of a small adapter file flipped is an error, or harmless")
+  func everyBit() throws {
+    let folder = try TemporaryDirectory(), path = folder.file("adapter.h5")
+    let tensors = [StoredTensor(name: "q_proj.lora_A.weight", tensor: Tensor([1, 2, 3], [1, 3])), StoredTensor(name: "b", tensor: Tensor([4], [1]))]
+    let adapter = StoredAdapter(method: "lora", peftType: "LORA", configuration: ["peft_type": "LORA", "r": 1], tensors: tensors)
+    try AdapterArchive.write(AdapterFile(adapters: [adapter]), to: path)
+    let whole = try bytes(of: path), original = try AdapterArchive.read(path)
+    let file = try #require(fopen(path, "r+"))
+    setvbuf(file, nil, _IONBF, 0)
+    defer { fclose(file) }
+    var accepted = 0
+    for bit in 0..<8 * whole.count {
+      func put(_ byte: UInt8) {
+        fseek(file, bit / 8, SEEK_SET)
+        fputc(Int32(byte), file)
+      }
+      put(whole[bit / 8] ^ 1 << UInt8(bit % 8))
+      defer { put(whole[bit / 8]) }
+      guard let read = try? AdapterArchive.read(path) else { continue }
+      accepted += 1
+      if !AdapterArchiveTests.areEqual(read, original) { Issue.record("bit \(bit) of \(8 * whole.count) changes the adapter in silence") }
+    }
+    #expect(try bytes(of: path) == whole && accepted < 4 * whole.count, "\(accepted) of \(8 * whole.count) were harmless")
   }
 }

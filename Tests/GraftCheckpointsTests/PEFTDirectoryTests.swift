@@ -38,7 +38,7 @@ struct PEFTDirectoryTests {
       try bytes(of: folder.file("a/b/adapter_model.safetensors"))
         == bytes(of: fixture("peft/adapter_model.safetensors")))
     #expect(try bytes(of: folder.file("a/b/adapter_config.json")) == bytes(of: fixture("peft/adapter_config.json")))
-    try PEFTDirectory.write(stored, to: folder.file("a/b"))
+    try PEFTDirectory.write(stored, to: folder.file("a/b"), replacing: PEFTDirectory.replaceable)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("a")) == ["b"])
   }
 

@@ -37,6 +37,17 @@ import Testing
     #expect(array.map(\.line) == [1, 3, 5])
   }
 
+  @Test func aListMayStandInAnObject() throws {
+    let wrapped = try records("{\n \"data\": [\n{\"text\": \"a\"},\n{\"text\": \"b\"}]}", "d.json")
+    #expect(wrapped.map(\.fields) == [["text": "a"], ["text": "b"]])
+    #expect(wrapped.map(\.line) == [3, 4])
+    // One record over several lines, and one whose only column is a list.
+    #expect(try records("\n{\n\"text\": \"a\"\n}", "d.json").map(\.line) == [2])
+    #expect(try records("{\"messages\": [{\"role\": \"user\"}]}", "d.json").map(\.fields) == [["messages": [["role": "user"]]]])
+    #expect(try records("{\"text\": \"a\"}\n{\"text\": \"b\"}", "d.json").count == 2)
+    #expect(try records("{\"data\": [{\"text\": \"a\"}]}", "d.jsonl")[0].fields.contains("data"))
+  }
+
   @Test func brokenLinesAreNamed() {
     #expect(message("{\"text\": 1}\n{\"text\": \n").hasPrefix("d.jsonl:2: not JSON, at column"))
     #expect(message("{\"a\": 1}\n\n[1]\n").hasPrefix("d.jsonl:3: the line is an array, not an object"))

@@ -220,14 +220,3 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(example.tokenLabels == [-100, 1, -100, 0, -100, -100])
   }
 }
-
-@Suite struct SeededSplitTests {
-  @Test func splitsAreSeededDisjointAndComplete() throws {
-    let (train, held) = try SeededSplit.indices(count: 100, fraction: 0.05, seed: 1)
-    #expect(held.count == 5 && (train + held).sorted() == Array(0..<100))
-    #expect(try SeededSplit.indices(count: 100, fraction: 0.05, seed: 1).held == held)
-    #expect(try SeededSplit.indices(count: 100, fraction: 0.05, seed: 2).held != held)
-    #expect(try SeededSplit.indices(count: 2, fraction: 0.99, seed: 0).train.count == 1)
-    #expect(throws: DatasetError.self) { try SeededSplit.indices(count: 1, fraction: 0.5, seed: 0) }
-  }
-}

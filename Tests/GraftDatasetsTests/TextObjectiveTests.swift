@@ -8,6 +8,7 @@ private func record(_ text: String, line: Int = 1) -> DataRecord { DataRecord(["
 /// Sentinels without end, and one token a character.
 private struct SentinelTokenizer: TextTokenizer {
   var endOfSequenceText: String? { nil }
+  var beginningOfSequenceText: String? { nil }
   var maskID: Int32? { nil }
   var vocabularySize: Int { 100_000 }
   func isSpecial(_ id: Int32) -> Bool { id == 1 || id >= 50_000 }
@@ -15,6 +16,7 @@ private struct SentinelTokenizer: TextTokenizer {
     guard token.hasPrefix("<extra_id_"), let index = Int(token.dropFirst(10).dropLast()), index < 100 else { return nil }
     return Int32(50_099 - index)
   }
+  func text(of id: Int32) -> String? { nil }
   func tokenize(_ text: String, pair: String?, addingSpecialTokens: Bool) -> TokenizedText {
     TokenizedText(ids: CharacterTokenizer.ids(text) + (addingSpecialTokens ? [1] : []))
   }

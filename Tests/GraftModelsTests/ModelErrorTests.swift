@@ -29,6 +29,10 @@ struct ModelErrorTests {
     let misshapen = SyntheticSource(fixture)
     misshapen.reshape(tensor, to: [3, 4])
     #expect(message { _ = try fixture.model(from: misshapen) }.contains("\(tensor) has shape [3, 4]"))
+    // As many elements are not enough.
+    let whole = SyntheticSource(fixture), flat = Shape([try #require(whole.shapes[tensor]).shape.elementCount, 1])
+    whole.reshape(tensor, to: flat)
+    #expect(message { _ = try fixture.model(from: whole) }.contains("\(tensor) has shape \(flat)"))
   }
 
   /// A configuration of another size than the weights is told at the first tensor that shows it, with both shapes.
@@ -78,12 +82,12 @@ struct ModelErrorTests {
     ]
     #expect(message { try build(bert) }.contains("unsupported task causal_lm for bert"))
     #expect(message { try build(bert, task: .seq2seqLM) }.contains("it can do masked_lm, sequence_classification, token_"))
-    #expect(message { try build(["model_type": "t5"], task: .maskedLM) }.contains("unsupported task masked_lm for t5"))
+    #expect(message { try build(TinyModel.sequenceToSequence[0].configuration, task: .maskedLM) }.contains("unsupported task masked_lm for t5"))
     func changed(_ key: String, _ value: JSON, task: LearningTask = .maskedLM) -> String {
       message { try build(bert.setting(key, value), task: task) }
     }
-    #expect(changed("hidden_act", "mish") == #"config.json: hidden_act: unsupported activation "mish""#)
-    #expect(changed("is_decoder", true) == "config.json: is_decoder: unsupported value true")
+    #expect(changed("hidden_act", "swoosh") == #"config.json: hidden_act: unsupported activation "swoosh""#)
+    #expect(changed("is_decoder", true) == "config.json: is_decoder: unsupported value true; it must be false")
     #expect(changed("num_attention_heads", 3) == "config.json: num_attention_heads: 3 heads do not divide 4 columns")
     #expect(changed("problem_type", "ranking", task: .sequenceClassification).contains(#"unknown problem "ranking""#))
   }
@@ -106,12 +110,5 @@ struct ModelErrorTests {
     #expect(message { try model.check([1, 23], of: "a:2") }.contains("a:2: token 23 is outside the model's vocabulary of 23"))
     #expect(message { try model.check([-1], of: "a") }.contains("token -1"))
     #expect(message { try model.check(Array(repeating: 0, count: 41), of: "a") }.contains("41 tokens are more than the 40 positions"))
-  }
-}
-
-extension JSON {
-  fileprivate func setting(_ key: String, _ value: JSON) -> JSON {
-    let members = (object.map { Array($0) } ?? []).filter { $0.key != key }.map { ($0.key, $0.value) }
-    return .object(JSONObject(members + [(key, value)]))
   }
 }

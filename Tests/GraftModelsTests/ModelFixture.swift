@@ -12,8 +12,9 @@ struct ModelFixture {
   let json: JSON
 
   static let names = [
-    "gpt2", "gpt2-regression", "llama-padding-inside", "llama-tokens", "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label",
-    "roberta-untied", "distilbert", "t5", "t5-gated", "bart",
+    "gpt2", "gpt2-regression", "llama", "llama-biases", "llama-padding-inside", "llama-tokens", "mistral", "qwen2", "qwen2-window", "qwen3",
+    "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label", "roberta-untied",
+    "distilbert", "t5", "t5-gated", "bart",
   ]
 
   init(_ name: String) throws {
@@ -68,6 +69,7 @@ final class SyntheticSource: WeightSource {
   let name = "synthetic"
   private(set) var shapes: [String: (shape: Shape, centre: Double)] = [:]
   let tensorNames: [String]
+  private var copies: [String: String] = [:]
 
   init(_ fixture: ModelFixture) {
     let tensors = fixture.json["tensors"]?.object ?? [:]
@@ -77,6 +79,13 @@ final class SyntheticSource: WeightSource {
     }
   }
 
+  /// - Parameter copies: the names whose values other names have.
+  init(_ tensors: [(name: String, shape: Shape)], copies: [String: String] = [:]) {
+    tensorNames = tensors.map(\.name)
+    self.copies = copies
+    for (name, shape) in tensors { shapes[name] = (shape, shape.rank == 1 && name.hasSuffix("weight") ? 1 : 0) }
+  }
+
   func remove(_ name: String) { shapes[name] = nil }
   func reshape(_ name: String, to shape: Shape) { shapes[name]?.shape = shape }
 
@@ -84,8 +93,11 @@ final class SyntheticSource: WeightSource {
 
   func tensor(_ name: String) throws -> Tensor {
     let (shape, centre) = try #require(shapes[name])
-    let seed = name.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
-    return Tensor((0..<shape.elementCount).map { Float(centre + (Self.uniform(seed, $0) - 0.5) * 0.8) }, shape)
+    if name.hasSuffix(".eps") { return Tensor(repeating: -1e-6, shape: shape) }
+    let seed = (copies[name] ?? name).utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    let values = Tensor((0..<shape.elementCount).map { Float(centre + (Self.uniform(seed, $0) - 0.5) * 0.8) }, shape)
+    // Transformers keeps xIELU's parameters in 16 bits.
+    return name.contains(".act_fn.") ? values.converted(to: .bfloat16).converted(to: .float32) : values
   }
 
   private static func uniform(_ seed: UInt32, _ index: Int) -> Double {

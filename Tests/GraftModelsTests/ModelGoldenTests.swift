@@ -1,4 +1,5 @@
 import GraftBatching
+import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
@@ -44,6 +45,28 @@ struct ModelGoldenTests {
       let found = (parameter.gradient?.sumOfSquares ?? .nan).squareRoot()
       #expect(abs(found - norm) < 1e-5 * max(1, norm), "\(stored)")
     }
+  }
+
+  /// What a configuration leaves out is what Transformers takes it for.
+  @Test(arguments: ModelFixture.names)
+  func omittedKeysHaveTheirDefaults(_ name: String) throws {
+    let fixture = try ModelFixture(name), omitted = Set((try ModelFixture("defaulted").json[name]?.array ?? []).compactMap(\.string))
+    #expect(omitted.count > 3)
+    let members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { !omitted.contains($0.key) }
+    let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let model = try ModelRegistry.build(config, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
+    let batch = fixture.batch(for: model), trainable = try #require(model as? any TrainableModel)
+    #expect(abs(trainable.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
+  }
+
+  /// Older configurations say with which layer the windows begin, and not what each layer is.
+  @Test func windowsBeginWithTheirLayer() throws {
+    let fixture = try ModelFixture("qwen2-window"), members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { $0.key != "layer_types" }
+    let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel), batch = fixture.batch(for: model)
+    #expect(abs(model.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
   }
 
   /// Whatever a checkpoint holds is used, but for what another tensor stands for.

@@ -70,6 +70,20 @@ import Testing
     #expect(gradient(checkpointing: true) == gradient(checkpointing: false))
   }
 
+  /// What is computed again on the way back leaves one entry behind, and holds no activations until then.
+  @Test func checkpointedKeepsNothingOfItsBody() {
+    let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([6, 6]), isTrainable: true)
+    let tape = Tape()
+    let loss = tape.record { () -> Tensor in
+      let hidden = checkpointed([w.operand]) { activate(activate(linear($0[0], w.operand), .gelu), .silu) }
+      return sum(hidden)
+    }
+    #expect(tape.operations == ["parameter", "checkpointed", "sum"])
+    tape.backpropagate(from: loss)
+    #expect(tape.operations.isEmpty)
+    #expect(w.gradient != nil)
+  }
+
   @Test func steadyStateAsksTheSystemForNothing() {
     let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([64, 64]), isTrainable: true)
     let x = RandomStream(seed: 2).normal([300, 64])

@@ -22,7 +22,7 @@ struct Fixture: Sendable {
 
   static let names = [
     "byte-level", "byte-level-prefix", "byte-level-normalizer", "llama-2", "llama-3", "mistral", "word-suffix",
-    "word-piece", "word-level", "unigram", "unigram-bytes",
+    "word-piece", "word-level", "unigram", "unigram-bytes", "unicode-scripts",
   ]
 }
 

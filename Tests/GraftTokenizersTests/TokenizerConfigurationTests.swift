@@ -8,7 +8,8 @@ import Testing
     let configuration = TokenizerConfiguration(
       configuration: [
         "bos_token": "<s>", "eos_token": ["content": "</s>", "lstrip": false], "pad_token": .null, "add_bos_token": true,
-        "model_max_length": 1e30, "padding_side": "left", "tokenizer_class": "LlamaTokenizer",
+        "model_max_length": 1e30, "padding_side": "left", "tokenizer_class": "LlamaTokenizer", "added_tokens_decoder": [:],
+        "image_token": "<i>",
       ], specialTokensMap: ["pad_token": "<pad>", "eos_token": "other", "additional_special_tokens": ["<a>", ["content": "<b>"]]])
     #expect(configuration.bosToken == "<s>")
     #expect(configuration.eosToken == "</s>")
@@ -19,7 +20,34 @@ import Testing
     #expect(configuration.addsEndToken == nil)
     #expect(configuration.maximumLength == nil)
     #expect(configuration.padsLeft == true)
-    #expect(configuration.namedSpecialTokens == ["bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"])
+    #expect(configuration.namedSpecialTokens == ["bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "image_token": "<i>"])
+  }
+
+  /// As `AutoTokenizer` of Transformers 5.23 reads the same files.
+  @Test func theSpecialTokensMapWinsUnlessAllTokensAreListed() {
+    let map: JSON = ["eos_token": "other", "pad_token": "<pad>"]
+    let older = TokenizerConfiguration(configuration: ["eos_token": "</s>", "bos_token": "<s>"], specialTokensMap: map)
+    #expect([older.bosToken, older.eosToken, older.padToken] == ["<s>", "other", "<pad>"])
+    let newer = TokenizerConfiguration(configuration: ["eos_token": "</s>", "added_tokens_decoder": [:]], specialTokensMap: map)
+    #expect(newer.eosToken == "</s>")
+  }
+
+  @Test func templatesInFilesReplaceThoseInTheConfiguration() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString), folder = directory.appending(path: "additional_chat_templates")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let listed = #"{"chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "U"}]}"#
+    try Data(listed.utf8).write(to: directory.appending(path: "tokenizer_config.json"))
+    let configured = try TokenizerConfiguration(directory: directory)
+    #expect(configured.chatTemplate(withTools: true) == "U" && configured.chatTemplate(withTools: false) == "D")
+    try Data("A".utf8).write(to: folder.appending(path: "rag.jinja"))
+    let additional = try TokenizerConfiguration(directory: directory)
+    #expect(additional.chatTemplates == ["rag": "A"])
+    #expect(additional.chatTemplate(withTools: true) == nil)
+    try Data([0xEF, 0xBB, 0xBF] + "N".utf8).write(to: directory.appending(path: "chat_template.jinja"))
+    #expect(try TokenizerConfiguration(directory: directory).chatTemplates == ["rag": "A", "default": "N"])
+    try Data([0xFF]).write(to: directory.appending(path: "chat_template.jinja"))
+    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory) }
   }
 
   @Test func readsChatTemplates() throws {

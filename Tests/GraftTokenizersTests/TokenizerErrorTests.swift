@@ -40,6 +40,21 @@ import Testing
     #expect(message(["model": Self.model]) == "no error")
   }
 
+  /// Six times `a` becomes a hundred of them: a text of a few bytes would fill the memory.
+  @Test func refusesTextsThatGrowBeyondBounds() {
+    let hundred = JSON.string(String(repeating: "a", count: 100))
+    func growing(_ pattern: JSON, _ steps: Int) -> JSON { .array(Array(repeating: ["type": "Replace", "pattern": pattern, "content": hundred], count: steps)) }
+    for pattern in [["String": "a"], ["Regex": "a|b"], ["Regex": "a*"]] as [JSON] {
+      for (key, list) in [("normalizer", "normalizers"), ("decoder", "decoders")] {
+        func json(_ steps: Int) -> JSON {
+          .object(JSONObject([("model", Self.model), (key, .object(JSONObject([("type", "Sequence"), (list, growing(pattern, steps))])))]))
+        }
+        #expect(message(json(1)) == "no error")
+        #expect(message(json(6)).hasPrefix("some/tokenizer.json: \(key) Sequence: a text can become more than 256 times as long"))
+      }
+    }
+  }
+
   @Test func saysWhenThereIsNoFile() {
     let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     #expect {

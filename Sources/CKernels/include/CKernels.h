@@ -90,6 +90,8 @@ long graft_first_nonfinite(const float *a, long n);
 
 enum graft_activation {
   GRAFT_IDENTITY, GRAFT_RELU, GRAFT_GELU, GRAFT_GELU_TANH, GRAFT_SILU, GRAFT_QUICK_GELU, GRAFT_TANH, GRAFT_SIGMOID,
+  GRAFT_RELU6, GRAFT_RELU_SQUARED, GRAFT_LEAKY_RELU, GRAFT_CLIPPED_GELU, GRAFT_MISH, GRAFT_LAPLACE, GRAFT_HARD_SWISH, GRAFT_ROOT_SOFTPLUS,
+  GRAFT_NEGATIVE_EXPONENTIAL,
 };
 
 void graft_activate(int kind, float *out, const float *x, long n);

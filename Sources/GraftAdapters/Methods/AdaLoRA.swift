@@ -69,7 +69,7 @@ public struct AdaLoRA: TargetedMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
-    let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    let layers = try targets.linears(in: sites, for: attachment)
     var triplets: [(path: String, adapter: TripletAdapter)] = []
     for layer in layers {
       let rank = keptRank(of: layer.path)
@@ -84,7 +84,7 @@ public struct AdaLoRA: TargetedMethod {
       if rank > 0 { try attachment.fill(layer, with: adapter) }
     }
     if rankPattern == nil { attachment.schedule = TripletBudget(triplets, budgetSettings) }
-    try attachment.adoptBiases(bias, of: sites, targets: layers)
+    try attachment.adoptBiases(bias, of: sites, targets: layers, saved: modulesToSave ?? [])
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 

@@ -25,6 +25,8 @@ public struct FullFineTuning: TargetedMethod {
     case layersPattern = "layers_pattern"
   }
 
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) -> FullFineTuning { self }
+
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     for parameter in try targets.parameters(in: sites, isStrict: !attachment.isLoading) { try attachment.adopt(parameter, as: parameter.path) }
   }

@@ -4,7 +4,7 @@ import GraftTensors
 /// Learned scales of activations: `y = l * (W x + b)`, or `y = W (l * x) + b` in feed-forward layers.
 ///
 /// Liu et al. 2022, "Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning", section 3.3.
-public struct IA3: TuningMethod {
+public struct IA3: TargetedMethod {
   public static let name = "IA3"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
@@ -35,16 +35,28 @@ public struct IA3: TuningMethod {
       throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the layers to scale")
     }
     let feedForward = feedforwardModules ?? (targetModules == nil ? defaults.map { .names($0.feedForward) } : nil)
-    let isFeedForward = try feedForward?.matcher() ?? { _ in false }
+    let isFeedForward = try Self.feedForwardMatcher(feedForward)
     let targets = Targets(modules: modules, excluded: excludeModules, saved: modulesToSave ?? [])
     let start: Initializer = initIA3Weights ? .ones : .normal(standardDeviation: 1)
-    for layer in try targets.linears(in: sites, isStrict: !attachment.isLoading) {
+    let layers = try targets.linears(in: sites, for: attachment)
+    for (text, entry) in feedforwardModules?.entries ?? [] {
+      let isNamed = try Self.feedForwardMatcher(entry)
+      if layers.contains(where: { isNamed($0.path) }) { continue }
+      try attachment.object("feedforward_modules: \"\(text)\" matches no target; \(ModuleNames.advice(for: text, among: layers.map(\.path)))")
+    }
+    for layer in layers {
       let scalesInput = isFeedForward(layer.path)
       let shape: Shape = scalesInput ? [1, layer.inputSize] : [layer.outputSize, 1]
       let scales = try (attachment.scope / layer.path).parameter("ia3_l", shape, start)
       try attachment.fill(layer, with: ScalingAdapter(scales, scalesInput: scalesInput))
     }
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+
+  /// PEFT matches these by the plain end of a path.
+  private static func feedForwardMatcher(_ selection: ModuleSelection?) throws(TuningError) -> (String) -> Bool {
+    guard case .names(let names) = selection else { return try selection?.matcher("feedforward_modules") ?? { _ in false } }
+    return { path in names.contains { path.hasSuffix($0) } }
   }
 }
 

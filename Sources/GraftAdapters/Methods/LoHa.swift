@@ -44,7 +44,7 @@ public struct LoHa: RankedMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    for (layer, rank, scale) in try rankedLayers(in: sites, isStrict: !attachment.isLoading) {
+    for (layer, rank, scale) in try rankedLayers(in: sites, for: attachment) {
       let scope = attachment.scope / layer.path
       let tall = Initializer.uniform(bound: 1 / Float(rank).squareRoot())
       let wide = Initializer.uniform(bound: 1 / Float(layer.inputSize).squareRoot())

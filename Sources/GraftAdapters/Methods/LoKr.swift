@@ -52,7 +52,7 @@ public struct LoKr: RankedMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    for (layer, rank, scale) in try rankedLayers(in: sites, isStrict: !attachment.isLoading) {
+    for (layer, rank, scale) in try rankedLayers(in: sites, for: attachment) {
       let inputs = Self.factors(of: layer.inputSize, near: decomposeFactor), outputs = Self.factors(of: layer.outputSize, near: decomposeFactor)
       let scope = attachment.scope / layer.path
       let first = try factor(

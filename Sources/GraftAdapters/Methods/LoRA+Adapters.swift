@@ -100,20 +100,3 @@ final class WeightDecomposedAdapter: LinearAdapter {
     try base.merge { scaleColumns(factors.added(to: $0).transposed, by: ratio).transposed }
   }
 }
-
-/// `E[token] + s B A[:, token]`, with `A [r, entries]` and `B [width, r]`.
-final class LowRankEmbeddingAdapter: EmbeddingTableAdapter {
-  let a: Parameter, b: Parameter
-  let scale: Float
-
-  init(a: Parameter, b: Parameter, scale: Float) { (self.a, self.b, self.scale) = (a, b, scale) }
-
-  func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor {
-    linear(gatherRows(a.operand.transposed, tokens), b.operand, scale: scale, addingTo: base.plain(tokens))
-  }
-
-  func merge(into base: Embedding) throws(TuningError) {
-    let full = base.weight.value.converted(to: .float32)
-    base.weight.assign(linear(a.value.transposed, b.value, scale: scale, addingTo: full).converted(to: base.weight.value.dtype))
-  }
-}

@@ -13,6 +13,10 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   case olora
   /// Both random, for tests that want a delta which is not zero.
   case random
+  /// Another of PEFT's, which needs data or programs of its own; without meaning for an adapter that has been trained.
+  case foreign(String)
+
+  private static let foreignNames = ["corda", "eva", "loftq", "lora_ga", "orthogonal"]
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
@@ -25,6 +29,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     case "gaussian": self = .gaussian
     case "olora": self = .olora
     case "pissa": self = .pissa(iterations: nil)
+    case _ where Self.foreignNames.contains(name): self = .foreign(name)
     case _ where name.hasPrefix("pissa_niter_") && iterations.map { $0 > 0 } == true: self = .pissa(iterations: iterations)
     default:
       throw DecodingError.dataCorruptedError(
@@ -35,7 +40,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
-    case .kaiming: try container.encode(true)
+    // PEFT would start such an adapter again, and fail.
+    case .kaiming, .foreign: try container.encode(true)
     case .random: try container.encode(false)
     case .gaussian: try container.encode("gaussian")
     case .olora: try container.encode("olora")
@@ -46,7 +52,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   func initializers(inputs: Int, outputs: Int, rank: Int) -> (a: Initializer, b: Initializer) {
     let bound = 1 / Float(inputs).squareRoot()
     switch self {
-    case .kaiming: return (.uniform(bound: bound), .zeros)
+    case .kaiming, .foreign: return (.uniform(bound: bound), .zeros)
     case .gaussian: return (.normal(standardDeviation: 1 / Float(rank)), .zeros)
     case .pissa, .olora: return (.zeros, .zeros)
     case .random: return (.uniform(bound: bound), .uniform(bound: 1 / Float(rank).squareRoot()))
@@ -57,7 +63,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   public var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
-    case .kaiming, .gaussian, .random: false
+    case .kaiming, .gaussian, .random, .foreign: false
     }
   }
 
@@ -71,7 +77,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     let weight = layer.weight.value.converted(to: .float32)
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {
-    case .kaiming, .gaussian, .random: return nil
+    case .kaiming, .gaussian, .random, .foreign: return nil
     case .olora: return .orthonormal(of: rows, rank: rank)
     case .pissa(let iterations):
       let part = LowRankPart.principal(of: rows, rank: rank, iterations: iterations ?? 60, RandomStream(seed: 0).split(layer.path))

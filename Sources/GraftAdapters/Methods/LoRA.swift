@@ -20,6 +20,8 @@ public struct LoRA: TargetedMethod {
   /// Nil for the family's own, which PEFT lists by name.
   public var targetModules: ModuleSelection?
   public var excludeModules: ModuleSelection?
+  /// Weights of linear layers by the ends of their names, beside or instead of modules.
+  public var targetParameters: [String]?
   public var rankPattern = ConfigTree.mapping(ConfigMapping())
   public var alphaPattern = ConfigTree.mapping(ConfigMapping())
   public var layersToTransform: OneOrMany<Int>?
@@ -33,6 +35,8 @@ public struct LoRA: TargetedMethod {
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   public var trainableTokenIndices: TokenSelection?
   public var initLoraWeights = LoRAInitialization.kaiming
+  /// Whether a table and the head that shares it are adapted, or saved, as one; nil is PEFT's no.
+  public var ensureWeightTying: Bool?
 
   public init() {}
 
@@ -50,6 +54,7 @@ public struct LoRA: TargetedMethod {
     case loraDropout = "lora_dropout"
     case targetModules = "target_modules"
     case excludeModules = "exclude_modules"
+    case targetParameters = "target_parameters"
     case rankPattern = "rank_pattern"
     case alphaPattern = "alpha_pattern"
     case layersToTransform = "layers_to_transform"
@@ -61,24 +66,47 @@ public struct LoRA: TargetedMethod {
     case modulesToSave = "modules_to_save"
     case trainableTokenIndices = "trainable_token_indices"
     case initLoraWeights = "init_lora_weights"
+    case ensureWeightTying = "ensure_weight_tying"
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
-    let matched = try targets.matches(in: sites, kind: "linear layer or embedding", isStrict: !attachment.isLoading) {
-      $0.linear != nil || $0.embedding != nil
+    if case .foreign(let name) = initLoraWeights, !attachment.isLoading {
+      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa or olora")
     }
+    let matched = try adaptedSites(of: sites, for: attachment)
+    let patterns = try Patterns(self)
+    try patterns.requireUse(by: matched.map(\.path), in: attachment)
     for site in matched {
-      let factors = try factors(for: site.path)
+      if try attachTied(site, patterns, of: sites, in: attachment) { continue }
+      let factors = try patterns.factors(for: site.path)
       if let layer = site.linear {
         try attach(to: layer, factors, in: attachment)
       } else if let embedding = site.embedding {
         try attach(to: embedding, factors, in: attachment)
       }
     }
-    try attachment.adoptBiases(bias, of: sites, targets: matched.compactMap(\.linear))
-    try attachment.adoptModules(modulesToSave ?? [], of: sites)
+    try attachment.adoptBiases(bias, of: sites, targets: matched.compactMap(\.linear), saved: modulesToSave ?? [])
+    try attachment.adoptModules(modulesToSave ?? [], of: sites, ensuresTying: ensureWeightTying ?? false)
     try trainableTokenIndices?.attach(to: sites, in: attachment)
+  }
+
+  /// The layers and tables that `target_modules` and `target_parameters` pick.
+  private func adaptedSites(of sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Site] {
+    let parameters = targetParameters ?? []
+    let named = sites.sites.filter { site in
+      site.linear != nil && parameters.contains { ModuleSelection.matches(site.path + ".weight", name: $0) }
+    }
+    for name in parameters where !named.contains(where: { ModuleSelection.matches($0.path + ".weight", name: name) }) {
+      try attachment.object("target_parameters: \"\(name)\" matches no weight of a linear layer; write it as q_proj.weight")
+    }
+    let isAlone = targetModules == nil || targetModules == .names([])
+    if !parameters.isEmpty, isAlone {
+      guard !named.isEmpty else { throw TuningError("target_parameters: \(parameters.joined(separator: ", ")) matches nothing") }
+      return named
+    }
+    let matched = try targets.matches(in: sites, kind: "linear layer or embedding", for: attachment) { $0.linear != nil || $0.embedding != nil }
+    return sites.sites.filter { site in (matched + named).contains { $0.path == site.path } }
   }
 
   private func validate() throws(TuningError) {
@@ -87,16 +115,61 @@ public struct LoRA: TargetedMethod {
     if useDora, initLoraWeights.isDecomposition {
       throw TuningError("init_lora_weights: pissa and olora cannot be combined with use_dora")
     }
+    if targetParameters?.isEmpty == false, useDora || loraDropout > 0 {
+      throw TuningError("target_parameters: cannot be combined with use_dora or lora_dropout; name the modules in target_modules")
+    }
     if loraBias, bias != .none { throw TuningError("lora_bias: cannot be combined with bias \(bias.rawValue)") }
   }
 
   /// A module's own rank and scale.
   /// - Throws: `TuningError` for a pattern that is damaged, or gives no rank.
-  public func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
-    let rank = Int(try patternValue(for: path, in: rankPattern.numbers) ?? Double(r))
-    let alpha = try patternValue(for: path, in: alphaPattern.numbers) ?? loraAlpha
-    guard rank > 0 else { throw TuningError("rank_pattern: \(rank) for \(path); a rank is at least 1") }
-    return (rank, Float(alpha / (useRslora ? Double(rank).squareRoot() : Double(rank))))
+  public func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) { try Patterns(self).factors(for: path) }
+
+  /// The ranks and alphas of modules.
+  private struct Patterns {
+    let method: LoRA
+    let ranks: PatternTable, alphas: PatternTable
+
+    init(_ method: LoRA) throws(TuningError) {
+      self.method = method
+      ranks = try PatternTable("rank_pattern", method.rankPattern.numbers)
+      alphas = try PatternTable("alpha_pattern", method.alphaPattern.numbers)
+    }
+
+    func requireUse(by paths: [String], in attachment: Attachment) throws(TuningError) {
+      try ranks.requireUse(by: paths, in: attachment)
+      try alphas.requireUse(by: paths, in: attachment)
+    }
+
+    func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) {
+      let rank = Int(exactly: (ranks[path] ?? Double(method.r)).rounded(.towardZero)) ?? 0
+      guard rank > 0 else { throw TuningError("rank_pattern: \(ranks[path] ?? 0) for \(path); a rank is at least 1") }
+      let alpha = alphas[path] ?? method.loraAlpha
+      return (rank, Float(alpha / (method.useRslora ? Double(rank).squareRoot() : Double(rank))))
+    }
+  }
+
+  /// Of a table and a head that share a matrix: takes them apart, as far as their adapters are, or gives both the table's adapter.
+  /// - Returns: whether the site has its adapter now.
+  private func attachTied(_ site: Site, _ patterns: Patterns, of sites: SiteCatalog, in attachment: Attachment) throws -> Bool {
+    guard let tie = sites.ties.first(where: { $0.head === site.linear || $0.table === site.embedding }) else { return false }
+    guard ensureWeightTying == true else {
+      attachment.untie(tie.head, of: sites)
+      return false
+    }
+    guard tie.head.adapter == nil else { return true }
+    guard !useDora else { throw TuningError("ensure_weight_tying: cannot be combined with use_dora; leave out one of them") }
+    let (rank, scale) = try patterns.factors(for: tie.table.path)
+    let adapter = try attach(to: tie.table, (rank, scale), in: attachment)
+    let head = attachment.scope / tie.head.path
+    for (name, value) in [("lora_A", { adapter.b.value.transposed }), ("lora_B", { adapter.a.value.transposed })] {
+      let key = "\(head.path).\(name).weight"
+      try attachment.ignore(key, shape: value().shape)
+      attachment.store(key, value)
+    }
+    try attachment.ignore("\(head.path).base_layer.weight", shape: tie.head.weight.shape)
+    try attachment.fill(tie.head, with: TiedHeadAdapter(adapter))
+    return true
   }
 
   private func attach(to layer: Linear, _ factors: (rank: Int, scale: Float), in attachment: Attachment) throws {
@@ -122,14 +195,19 @@ public struct LoRA: TargetedMethod {
     try attachment.fill(layer, with: adapter)
   }
 
-  private func attach(to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment) throws {
-    guard !useDora else { throw TuningError("use_dora: is not available for the embedding \(embedding.path); leave it out of target_modules") }
-    let scope = attachment.scope / embedding.path
+  @discardableResult
+  private func attach(
+    to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment
+  ) throws -> LowRankEmbeddingAdapter {
+    let scope = attachment.scope / embedding.path, width = embedding.weight.shape[1]
+    let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
     let adapter = LowRankEmbeddingAdapter(
       a: try scope.parameter("lora_embedding_A", [factors.rank, embedding.entries], .zeros),
-      b: try scope.parameter("lora_embedding_B", [embedding.weight.shape[1], factors.rank], .normal(standardDeviation: 1)),
-      scale: factors.scale)
+      b: try scope.parameter("lora_embedding_B", [width, factors.rank], .normal(standardDeviation: 1)),
+      magnitude: magnitude, scale: factors.scale)
+    if let magnitude, !attachment.isLoading { magnitude.assign(adapter.columnNorms(of: embedding)) }
     try attachment.ignore("\(scope.path).base_layer.weight", shape: embedding.weight.shape)
     try attachment.fill(embedding, with: adapter)
+    return adapter
   }
 }

@@ -29,7 +29,7 @@ public struct NormTuning: TuningMethod {
     }
     let saved = modulesToSave?.values ?? []
     let targets = Targets(modules: modules, excluded: excludeModules, saved: saved)
-    for norm in try targets.matches(in: sites, kind: "norm", isStrict: !attachment.isLoading, { $0.norm != nil }).compactMap(\.norm) {
+    for norm in try targets.matches(in: sites, kind: "norm", for: attachment, { $0.norm != nil }).compactMap(\.norm) {
       let key = "base_model.model.\(norm.path).ln_tuning_layers"
       try attachment.adopt(norm.weight, as: "\(key).weight")
       if let bias = norm.bias { try attachment.adopt(bias, as: "\(key).bias") }

@@ -56,7 +56,7 @@ public struct OFT: TargetedMethod {
     guard (r > 0) != (oftBlockSize > 0) else {
       throw TuningError("oft_block_size: is \(oftBlockSize) and r is \(r); one of them must be positive and the other 0")
     }
-    let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    let layers = try targets.linears(in: sites, for: attachment)
     for layer in layers {
       let inputs = layer.inputSize
       let size = oftBlockSize > 0 ? Self.divisor(of: inputs, near: oftBlockSize) : inputs / Self.divisor(of: inputs, near: r)
@@ -65,7 +65,7 @@ public struct OFT: TargetedMethod {
       let series: CayleySeries = useCayleyNeumann ? .neumann(terms: numCayleyNeumannTerms) : .exact
       try attachment.fill(layer, with: RotatedInput(angles, size: size, series: series))
     }
-    try attachment.adoptBiases(bias, of: sites, targets: layers)
+    try attachment.adoptBiases(bias, of: sites, targets: layers, saved: modulesToSave ?? [])
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 

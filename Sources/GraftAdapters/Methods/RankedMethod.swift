@@ -14,13 +14,16 @@ protocol RankedMethod: TargetedMethod {
 extension RankedMethod {
   /// The targets with their ranks and their scales `alpha / r`.
   /// - Throws: `TuningError` for a rank below 1, for dropout, and what `Targets` throws.
-  func rankedLayers(in sites: SiteCatalog, isStrict: Bool) throws -> [(layer: Linear, rank: Int, scale: Float)] {
+  func rankedLayers(in sites: SiteCatalog, for attachment: Attachment) throws -> [(layer: Linear, rank: Int, scale: Float)] {
     try requireNone(rankDropout, "rank_dropout")
     try requireNone(moduleDropout, "module_dropout")
-    return try targets.linears(in: sites, isStrict: isStrict).map { layer in
-      let rank = Int(try patternValue(for: layer.path, in: rankPattern.numbers) ?? Double(r))
+    let layers = try targets.linears(in: sites, for: attachment)
+    let ranks = try PatternTable("rank_pattern", rankPattern.numbers), alphas = try PatternTable("alpha_pattern", alphaPattern.numbers)
+    for patterns in [ranks, alphas] { try patterns.requireUse(by: layers.map(\.path), in: attachment) }
+    return try layers.map { layer in
+      let rank = Int(ranks[layer.path] ?? Double(r))
       guard rank > 0 else { throw TuningError("r: is \(rank) for \(layer.path); a rank is at least 1") }
-      return (layer, rank, Float((try patternValue(for: layer.path, in: alphaPattern.numbers) ?? alpha) / Double(rank)))
+      return (layer, rank, Float((alphas[layer.path] ?? alpha) / Double(rank)))
     }
   }
 }

@@ -52,7 +52,7 @@ public enum TokenSelection: Codable, Sendable, Hashable {
     case .tables(let tables):
       for table in tables {
         let targets = Targets(modules: .names([table.name]))
-        let matched = try targets.matches(in: sites, kind: "embedding or head", isStrict: !attachment.isLoading) {
+        let matched = try targets.matches(in: sites, kind: "embedding or head", for: attachment) {
           $0.embedding != nil || $0.role == .languageModelHead
         }
         for site in matched where !isTied(site, with: table, in: sites) { try rows.attach(table.tokens, to: site, of: sites, in: attachment) }

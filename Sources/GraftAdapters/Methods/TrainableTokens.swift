@@ -27,7 +27,7 @@ public struct TrainableTokens: TuningMethod {
     guard !tokenIndices.isEmpty else { throw TuningError("token_indices: is empty; list the ids of the tokens to train") }
     let rows = TrainedRows(key: "token_indices", component: nil, startsFromTable: initWeights)
     guard let targetModules else { return try rows.attach([.tokenEmbedding: tokenIndices], to: sites, in: attachment) }
-    let matched = try Targets(modules: targetModules).matches(in: sites, kind: "embedding", isStrict: !attachment.isLoading) {
+    let matched = try Targets(modules: targetModules).matches(in: sites, kind: "embedding", for: attachment) {
       $0.embedding != nil || $0.role == .languageModelHead
     }
     for site in matched { try rows.attach(tokenIndices, to: site, of: sites, in: attachment) }
@@ -66,7 +66,7 @@ struct TrainedRows {
       "trainable_tokens_delta", [tokens.count, table.shape[1]], .normal(standardDeviation: 1))
     if !attachment.isLoading, startsFromTable { rows.assign(gatherRows(table.value, indices)) }
     if let head = site.linear {
-      guard head.weight.path == head.path + ".weight" else {
+      guard head.ownsWeight else {
         throw TuningError("\(key): \(head.path) shares \(head.weight.path), whose rows are trained for both")
       }
       return try attachment.fill(head, with: ReplacedOutputs(rows, of: indices, ownsMatrix: true))

@@ -45,7 +45,7 @@ public struct VeRA: TargetedMethod {
     guard saveProjection else {
       throw TuningError("save_projection: is false; the random matrices must be in the adapter's file, since they cannot be drawn again elsewhere")
     }
-    let layers = try targets.linears(in: sites, isStrict: !attachment.isLoading)
+    let layers = try targets.linears(in: sites, for: attachment)
     let inputs = layers.map(\.inputSize).max() ?? 0, outputs = layers.map(\.outputSize).max() ?? 0
     let shared = attachment.root / "base_model"
     let a = try shared.parameter("vera_A", [r, inputs], .uniform(bound: (6 / Float(inputs)).squareRoot()))
@@ -60,7 +60,7 @@ public struct VeRA: TargetedMethod {
         dropout: Float(veraDropout))
       try attachment.fill(layer, with: adapter)
     }
-    try attachment.adoptBiases(bias, of: sites, targets: layers)
+    try attachment.adoptBiases(bias, of: sites, targets: layers, saved: modulesToSave ?? [])
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 }

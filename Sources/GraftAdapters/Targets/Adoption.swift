@@ -4,8 +4,9 @@ import GraftTensors
 
 extension Attachment {
   /// Makes biases part of the delta: those of the targets, or all.
+  /// - Parameter savedModules: the method's `modules_to_save`.
   /// - Throws: what `adopt` throws.
-  func adoptBiases(_ training: BiasTraining, of sites: SiteCatalog, targets: [Linear]) throws {
+  func adoptBiases(_ training: BiasTraining, of sites: SiteCatalog, targets: [Linear], saved savedModules: [String]) throws {
     guard training != .none else { return }
     let targeted = Set(targets.map(\.path))
     for target in targets {
@@ -13,37 +14,76 @@ extension Attachment {
       try adopt(parameter, as: "base_model.model.\(target.path).base_layer.bias")
     }
     guard training == .all else { return }
-    for parameter in sites.parameters where parameter.path.hasSuffix(".bias") && !targeted.contains(String(parameter.path.dropLast(5))) {
+    for parameter in sites.parameters where parameter.path.hasSuffix(".bias") && !targeted.contains(parameter.modulePath) {
       try adopt(parameter, as: "base_model.model.\(parameter.path)")
+      try mirrorSavedBias(parameter, in: savedModules + unaskedModules(of: sites))
     }
   }
 
-  /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does.
-  /// PEFT names both of the heads that classifiers may have; the one that this model lacks is passed over.
-  /// - Throws: `TuningError` for another name that no module has.
-  public func adoptModules(_ names: [String], of sites: SiteCatalog) throws {
+  /// A bias in a module that is saved whole: PEFT keeps the base's and the new one besides under the names of its wrapper.
+  private func mirrorSavedBias(_ parameter: Parameter, in names: [String]) throws {
+    let components = parameter.path.split(separator: ".").map(String.init)
+    guard let end = components.indices.dropLast().first(where: { end in names.contains { components[...end].joined(separator: ".").hasSuffix($0) } })
+    else { return }
+    let wrapper = "base_model.model." + components[...end].joined(separator: "."), rest = components[(end + 1)...].joined(separator: ".")
+    for (part, value) in [
+      ("original_module", { [unowned self] in original(of: parameter) }), ("modules_to_save", { [unowned self] in current(of: parameter) }),
+    ] {
+      try ignore("\(wrapper).\(part).\(rest)", shape: parameter.shape)
+      store("\(wrapper).\(part).\(rest)", value)
+    }
+  }
+
+  /// Takes over parameters of the base that a file has under their own names, such as tables that grew with the vocabulary.
+  func adoptLeftovers(of sites: SiteCatalog) throws {
+    for name in unusedNames where name.hasPrefix("base_model.model.") {
+      let path = String(name.dropFirst("base_model.model.".count))
+      if let parameter = sites.parameter(path) {
+        try adopt(parameter, as: name)
+      } else if let tie = sites.ties.first(where: { $0.head.path + ".weight" == path }) {
+        try ignore(name, shape: tie.head.weight.shape)
+      }
+    }
+  }
+
+  /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does: each name takes the modules whose paths end with it.
+  ///
+  /// - Parameter ensuresTying: whether a table and the head that shares it stay one.
+  /// - Throws: `TuningError` for a name that no module has, but for those of the heads that PEFT adds by itself.
+  func adoptModules(_ names: [String], of sites: SiteCatalog, ensuresTying: Bool = false) throws {
+    let paths = sites.modulePaths
     for name in names {
-      let modules = sites.sites.map(\.path).filter { ModuleSelection.matches($0, name: name) }
-      let parameters = sites.parameters.filter { parameter in modules.contains { parameter.path.hasPrefix($0 + ".") } }
-      guard !parameters.isEmpty else {
-        if Set(names).isSuperset(of: ["classifier", "score"]), ["classifier", "score"].contains(name) { continue }
-        let ends = Set(sites.sites.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
-        throw TuningError("modules_to_save: \"\(name)\" matches no module with parameters; there are \(ends.joined(separator: ", "))")
+      guard paths.contains(where: { $0.hasSuffix(name) }) else {
+        if ["classifier", "score"].contains(name) { continue }
+        try object("modules_to_save: \"\(name)\" matches no module; \(ModuleNames.advice(for: name, among: sites.sites.map(\.path)))")
+        continue
       }
-      for parameter in parameters { try adopt(parameter, as: key(of: parameter)) }
+      for tie in sites.ties where SavedModules.takes(tie.table.path, name: name) || SavedModules.takes(tie.head.path, name: name) {
+        try adopt(tie, of: sites, ensuresTying: ensuresTying)
+      }
+      for parameter in sites.parameters where SavedModules.takes(parameter.modulePath, name: name) { try adopt(parameter, as: key(of: parameter)) }
     }
   }
 
-  /// Makes the classifier part of the delta, as PEFT does unasked: a fresh one could not be used frozen.
-  func adoptClassifier(of sites: SiteCatalog) throws {
-    for head in sites.sites where head.role == .classifier && head.linear?.adapter == nil {
-      let names = head.path.split(separator: ".").map(String.init)
-      let end = names.firstIndex { ["classifier", "score"].contains($0) } ?? names.count - 1
-      for parameter in sites.parameters(under: names[...end].joined(separator: ".")) where offers(key(of: parameter)) {
-        try adopt(parameter, as: key(of: parameter))
-      }
+  /// Takes a table and the head that shares it apart, as PEFT's copy of either is; or keeps them one, under the names of both.
+  private func adopt(_ tie: Tie, of sites: SiteCatalog, ensuresTying: Bool) throws {
+    guard ensuresTying else { return untie(tie.head, of: sites) }
+    let shared = tie.table.weight, mirror = "base_model.model.\(tie.head.path).weight"
+    try adopt(shared, as: key(of: shared))
+    try ignore(mirror, shape: shared.shape)
+    store(mirror) { [unowned self] in current(of: shared) }
+  }
+
+  /// Makes the modules part of the delta that are saved without being asked for, as far as a file has them.
+  func adoptUnasked(of sites: SiteCatalog) throws {
+    let names = unaskedModules(of: sites)
+    for parameter in sites.parameters where names.contains(where: { SavedModules.takes(parameter.modulePath, name: $0) }) {
+      if offers(key(of: parameter)) { try adopt(parameter, as: key(of: parameter)) }
     }
   }
+
+  /// The names of modules that are saved without being asked for; of those that the checkpoint lacked only what a file has.
+  func unaskedModules(of sites: SiteCatalog) -> [String] { sites.unaskedModules { offers(key(of: $0)) } }
 
   private func key(of parameter: Parameter) -> String { modulePrefix.isEmpty ? parameter.path : "\(modulePrefix).\(parameter.path)" }
 }
@@ -52,7 +92,7 @@ extension Linear {
   /// Replaces the weight by what `change` makes of it as a float32 `[out, in]`, in the type it had.
   /// - Throws: `TuningError` where the matrix belongs to another layer too, or the result is not finite.
   public func merge(_ change: (_ weight: Tensor) -> Tensor) throws(TuningError) {
-    guard weight.path == path + ".weight" else {
+    guard ownsWeight else {
       throw TuningError("\(path): shares \(weight.path), which merging would change too; use the delta as an adapter")
     }
     let full = weight.value.converted(to: .float32)

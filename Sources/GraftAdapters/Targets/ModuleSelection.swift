@@ -1,4 +1,5 @@
 import GraftLayers
+import GraftTokenizers
 
 /// Which modules a method is applied to: one regular expression, or a list of names, as PEFT writes them.
 public enum ModuleSelection: Codable, Sendable, Hashable {
@@ -22,14 +23,25 @@ public enum ModuleSelection: Codable, Sendable, Hashable {
     }
   }
 
+  /// Whether it is the word for every linear layer, which PEFT reads in any case.
+  var isAllLinear: Bool { if case .pattern(let word) = self { word.lowercased() == "all-linear" } else { false } }
+
+  /// The entries one by one: each name, or the pattern.
+  var entries: [(text: String, selection: ModuleSelection)] {
+    switch self {
+    case .pattern(let pattern): [(pattern, self)]
+    case .names(let names): names.map { ($0, .names([$0])) }
+    }
+  }
+
   /// A test of module paths.
+  /// - Parameter key: whose value it is, for errors.
   /// - Throws: `TuningError` for a malformed regular expression.
-  func matcher() throws(TuningError) -> (String) -> Bool {
+  func matcher(_ key: String = "target_modules") throws(TuningError) -> (String) -> Bool {
     switch self {
     case .pattern(let pattern):
-      let regex: Regex<AnyRegexOutput>
-      do { regex = try Regex(pattern) } catch { throw TuningError("target_modules: \"\(pattern)\" is no regular expression: \(error)") }
-      return { (try? regex.wholeMatch(in: $0)) != nil }
+      let expression = try RegularExpression(pattern, isWhole: true, of: key)
+      return { expression.matches($0) }
     case .names(let names):
       return { path in names.contains { Self.matches(path, name: $0) } }
     }
@@ -38,12 +50,41 @@ public enum ModuleSelection: Codable, Sendable, Hashable {
   static func matches(_ path: String, name: String) -> Bool { path == name || path.hasSuffix("." + name) }
 }
 
-/// The first value whose pattern ends a module's path, as PEFT's `rank_pattern` and `alpha_pattern` are read.
-func patternValue<Value>(for path: String, in patterns: [(pattern: String, value: Value)]) throws(TuningError) -> Value? {
-  for (pattern, value) in patterns {
-    if ModuleSelection.matches(path, name: pattern) { return value }
-    guard let regex = try? Regex("(.*\\.)?(\(pattern))") else { throw TuningError("\"\(pattern)\" is no regular expression") }
-    if (try? regex.wholeMatch(in: path)) != nil { return value }
+extension RegularExpression {
+  /// A pattern of a configuration, which is Python's.
+  ///
+  /// - Parameters:
+  ///   - isWhole: whether it has to match a whole path, rather than its beginning.
+  ///   - key: whose value it is, for errors.
+  /// - Throws: `TuningError` that names the key and the pattern.
+  init(_ pattern: String, isWhole: Bool, of key: String) throws(TuningError) {
+    do { try self.init(python: pattern, isWhole: isWhole) } catch {
+      throw TuningError("\(key): \"\(pattern)\" is no regular expression of Python's: \(error)")
+    }
   }
-  return nil
+}
+
+/// Values by patterns of modules' paths, as PEFT's `rank_pattern` and `alpha_pattern` are read: the first that ends a path counts.
+struct PatternTable {
+  private let key: String
+  private let entries: [(pattern: String, expression: RegularExpression, value: Double)]
+
+  /// - Throws: `TuningError` for a malformed regular expression.
+  init(_ key: String, _ patterns: [(pattern: String, value: Double)]) throws(TuningError) {
+    self.key = key
+    var entries: [(pattern: String, expression: RegularExpression, value: Double)] = []
+    for (pattern, value) in patterns {
+      entries.append((pattern, try RegularExpression("(.*\\.)?(\(pattern))$", isWhole: false, of: key), value))
+    }
+    self.entries = entries
+  }
+
+  subscript(path: String) -> Double? { entries.first { $0.expression.matches(path) }?.value }
+
+  /// Objects to patterns that no target's path ends with.
+  func requireUse(by paths: [String], in attachment: Attachment) throws(TuningError) {
+    for entry in entries where !paths.contains(where: { entry.expression.matches($0) }) {
+      try attachment.object("\(key): \"\(entry.pattern)\" matches no target; \(ModuleNames.advice(for: entry.pattern, among: paths))")
+    }
+  }
 }

@@ -1,6 +1,8 @@
+import GraftLayers
+
 /// A method that picks modules with the keys that LoRA has for it.
-protocol TargetedMethod: TuningMethod {
-  var targetModules: ModuleSelection? { get }
+public protocol TargetedMethod: TuningMethod {
+  var targetModules: ModuleSelection? { get set }
   var excludeModules: ModuleSelection? { get }
   var layersToTransform: OneOrMany<Int>? { get }
   var layersPattern: OneOrMany<String>? { get }
@@ -8,13 +10,33 @@ protocol TargetedMethod: TuningMethod {
 }
 
 extension TargetedMethod {
-  var excludeModules: ModuleSelection? { nil }
-  var modulesToSave: [String]? { nil }
+  public var excludeModules: ModuleSelection? { nil }
+  public var modulesToSave: [String]? { nil }
+  public var layersToTransform: OneOrMany<Int>? { nil }
+  public var layersPattern: OneOrMany<String>? { nil }
 
   /// What the keys pick.
   var targets: Targets {
     Targets(
       modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,
       layersPattern: layersPattern?.values ?? [])
+  }
+
+  /// `all-linear` as the list that stands for it in this model, since the word means other modules to other programs. The tensors of
+  /// a stored adapter tell which it was trained with.
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self {
+    guard targetModules?.isAllLinear == true else { return self }
+    var method = self
+    if let stored {
+      let ends = [".weight", ".bias", ".base_layer.weight", ".base_layer.bias"]
+      let holders = Set(sites.linears.map(\.path).filter { path in
+        let key = "base_model.model.\(path)"
+        return stored.contains { name in name.hasPrefix(key + ".") && !ends.contains { name == key + $0 } }
+      })
+      method.targetModules = .names(sites.linears.map(\.path).filter(holders.contains))
+    } else {
+      method.targetModules = .names(try targets.allLinear(in: sites))
+    }
+    return method
   }
 }

@@ -2,7 +2,7 @@ import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
-/// Which of a model's sites a method adapts: the keys that PEFT's injected methods share.
+/// Which of a model's sites a method adapts: the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
 public struct Targets: Sendable {
   public var modules: ModuleSelection?
   public var excluded: ModuleSelection?
@@ -17,41 +17,56 @@ public struct Targets: Sendable {
   }
 
   /// The linear layers that match, in the model's order.
-  /// - Parameter isStrict: whether every name must match something, rather than any.
+  ///
+  /// - Parameter attachment: whether it is to be trained: then every name must match something, rather than any.
   /// - Throws: `TuningError` that lists what there is where nothing matches.
-  public func linears(in sites: SiteCatalog, isStrict: Bool) throws(TuningError) -> [Linear] {
-    try matches(in: sites, kind: "linear layer", isStrict: isStrict) { $0.linear != nil }.compactMap(\.linear)
+  public func linears(in sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Linear] {
+    try matches(in: sites, kind: "linear layer", for: attachment) { $0.linear != nil }.compactMap(\.linear)
   }
 
   /// The sites that match, of those that `isCandidate` lets through.
-  /// - Throws: as `linears` does.
+  ///
+  /// - Throws: `TuningError` that lists what there is where nothing matches and, where the method is to be trained, for every entry
+  ///   that matches nothing.
   func matches(
-    in sites: SiteCatalog, kind: String, isStrict: Bool, _ isCandidate: (Site) -> Bool
+    in sites: SiteCatalog, kind: String, for attachment: Attachment, _ isCandidate: (Site) -> Bool
   ) throws(TuningError) -> [Site] {
-    let candidates = sites.sites.filter(isCandidate)
-    let chosen = modules ?? .names(Self.defaultNames(in: sites))
-    let isExcluded = try excluded?.matcher() ?? { _ in false }
-    let isSaved: (String) -> Bool = { path in saved.contains { ModuleSelection.matches(path, name: $0) } }
-    let isTarget: (Site) -> Bool
-    if chosen == .allLinear {
-      isTarget = { $0.linear != nil && $0.role != .languageModelHead && $0.role != .classifier }
-    } else {
-      let matches = try chosen.matcher()
-      isTarget = { matches($0.path) }
-      if case .names(let names) = chosen, isStrict {
-        for name in names where !candidates.contains(where: { ModuleSelection.matches($0.path, name: name) }) {
-          throw Self.nothingMatches("\"\(name)\"", kind, candidates)
-        }
-      }
+    let candidates = sites.sites.filter(isCandidate), paths = candidates.map(\.path)
+    let given = modules ?? .names(Self.defaultNames(in: sites))
+    let chosen = given.isAllLinear ? .names(try allLinear(in: sites)) : given
+    if case .pattern = chosen, layers != nil {
+      throw TuningError("layers_to_transform: goes with a list of target_modules, not with a pattern; write the layers into the pattern")
     }
-    let matched = candidates.filter { isTarget($0) && !isExcluded($0.path) && !isSaved($0.path) && isInLayers($0.path) }
+    let rule = try TargetRule(self, chosen: chosen, unasked: attachment.unaskedModules(of: sites)), isNamed = try chosen.matcher()
+    guard paths.contains(where: isNamed) else { throw TuningError(Self.objection(to: chosen.entries.map(\.text), kind, paths)) }
+    for (text, entry) in chosen.entries {
+      if try !paths.contains(where: entry.matcher()) { try attachment.object(Self.objection(to: [text], kind, paths)) }
+    }
+    let modulePaths = sites.modulePaths
+    for (text, entry) in excluded?.entries ?? [] {
+      if try modulePaths.contains(where: entry.matcher("exclude_modules")) { continue }
+      try attachment.object("exclude_modules: \"\(text)\" matches no module; \(ModuleNames.advice(for: text, among: sites.sites.map(\.path)))")
+    }
+    if let layers { try requireLayers(layers, rule.layers, of: paths.filter { isNamed($0) && !rule.isExcluded($0) }, attachment) }
+    let matched = candidates.filter { rule.isTarget($0.path) }
     guard !matched.isEmpty else {
-      switch chosen {
-      case .pattern(let pattern): throw Self.nothingMatches("\"\(pattern)\"", kind, candidates)
-      case .names(let names): throw Self.nothingMatches(names.joined(separator: ", "), kind, candidates)
-      }
+      throw TuningError(
+        "target_modules: nothing is left of \(chosen.entries.map(\.text).joined(separator: ", ")); check exclude_modules, modules_to_save and layers_to_transform")
     }
     return matched
+  }
+
+  /// The list that stands for every linear layer, so that PEFT's matching over all modules of the base gives exactly these.
+  ///
+  /// Left out are the output head and what is saved whole.
+  /// - Throws: `TuningError` where nothing is left.
+  func allLinear(in sites: SiteCatalog) throws(TuningError) -> [String] {
+    let rule = try TargetRule(self, chosen: .names([]), unasked: sites.unaskedModules { _ in true })
+    let chosen = sites.sites.filter { site in
+      site.linear != nil && site.role != .languageModelHead && site.role != .classifier && !rule.isExcluded(site.path) && rule.isInLayers(site.path)
+    }
+    guard !chosen.isEmpty else { throw TuningError("target_modules: all-linear leaves nothing; check exclude_modules and layers_to_transform") }
+    return ModuleNames.list(of: chosen.map(\.path), apartFrom: sites.modulePaths.filter { !rule.isExcluded($0) && rule.isInLayers($0) })
   }
 
   /// The parameters that match, themselves or by anything that holds them; all where no modules are chosen.
@@ -62,14 +77,15 @@ public struct Targets: Sendable {
       let components = parameter.path.split(separator: ".")
       return components.indices.map { components[...$0].joined(separator: ".") }
     }
-    let isChosen = try modules?.matcher() ?? { _ in true }, isExcluded = try excluded?.matcher() ?? { _ in false }
+    let isChosen = try modules?.matcher() ?? { _ in true }, isExcluded = try excluded?.matcher("exclude_modules") ?? { _ in false }
+    let layers = try LayerRule(layers, layersPattern)
     if isStrict, case .names(let names) = modules {
       for name in names where !sites.parameters.contains(where: { holders($0).contains { ModuleSelection.matches($0, name: name) } }) {
         throw TuningError("target_modules: \"\(name)\" matches no parameter and nothing that holds one")
       }
     }
     let matched = sites.parameters.filter { parameter in
-      holders(parameter).contains(where: isChosen) && !holders(parameter).contains(where: isExcluded) && isInLayers(parameter.path)
+      holders(parameter).contains(where: isChosen) && !holders(parameter).contains(where: isExcluded) && layers.contains(parameter.path)
     }
     guard !matched.isEmpty else { throw TuningError("target_modules: nothing is left to train; check exclude_modules and layers_to_transform") }
     return matched
@@ -83,24 +99,20 @@ public struct Targets: Sendable {
     return known.first { ends.isSuperset(of: $0) } ?? known[0]
   }
 
-  private func isInLayers(_ path: String) -> Bool {
-    guard let layers else { return true }
-    let components = path.split(separator: ".").map(String.init)
-    // PEFT: the first number that follows a component, whose name the pattern may restrict.
-    for (index, component) in components.enumerated().dropFirst() {
-      guard let number = Int(component), layersPattern.isEmpty || layersPattern.contains(components[index - 1]) else { continue }
-      return layers.contains(number)
+  /// Objects to numbers beyond the model's layers.
+  private func requireLayers(_ layers: [Int], _ rule: LayerRule, of paths: [String], _ attachment: Attachment) throws(TuningError) {
+    let present = Set(paths.compactMap { rule.layer(of: $0) })
+    guard !present.isEmpty else {
+      throw TuningError("layers_pattern: \(layersPattern.joined(separator: ", ")) stands before no layer's number in \(paths.first ?? "the targets")")
     }
-    return false
+    for layer in layers where !present.contains(layer) {
+      let found = present.sorted().map(String.init).joined(separator: ", ")
+      try attachment.object("layers_to_transform: \(layer) is none of the layers with such modules; they are \(found)")
+    }
   }
 
-  private static func nothingMatches(_ what: String, _ kind: String, _ candidates: [Site]) -> TuningError {
-    var ends: [String] = []
-    for site in candidates {
-      let end = site.path.split(separator: ".").last.map(String.init) ?? site.path
-      if !ends.contains(end) { ends.append(end) }
-    }
-    let nearest = NearestName.of(what.filter { $0 != "\"" }, among: ends).map { "did you mean \($0)? " } ?? ""
-    return TuningError("target_modules: \(what) matches no \(kind); \(nearest)there are \(ends.joined(separator: ", "))")
+  private static func objection(to names: [String], _ kind: String, _ paths: [String]) -> String {
+    let quoted = names.map { "\"\($0)\"" }.joined(separator: ", ")
+    return "target_modules: \(quoted) matches no \(kind); \(ModuleNames.advice(for: names.first ?? "", among: paths))"
   }
 }

@@ -85,6 +85,7 @@ public struct SequenceInput {
       case .prefix: .prefix(lengths: promptLengths ?? spans.map { _ in 0 })
       }
     return SequenceLayout(
-      spans: spans.map { AttentionSpan($0.range) }, positions: positions, mask: mask, rotary: rotary?.table(positions: positions))
+      spans: spans.map { AttentionSpan($0.range) }, positions: positions, mask: mask,
+      rotary: rotary?.table(positions: positions, sequences: spans.map(\.range)))
   }
 }

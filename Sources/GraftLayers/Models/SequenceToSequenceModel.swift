@@ -15,6 +15,8 @@ extension EncodingModel {
 public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
   /// What the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
   var decoderStartID: Int32 { get }
+  /// What the decoder reads first where it generates: the same, unless the checkpoint's `generation_config.json` says otherwise.
+  var generationStartID: Int32 { get set }
   /// The decoder's hidden states as the head reads them.
   ///
   /// With a cache in the pass, `input` holds the tokens since the last call, and the source is projected only once.

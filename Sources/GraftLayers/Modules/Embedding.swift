@@ -10,10 +10,15 @@ public final class Embedding {
   /// Virtual tokens before every sequence, in the slot of the token embedding.
   public var prompt: (any PromptAdapter)?
 
+  /// The row that no gradient reaches, torch's `padding_idx`.
+  private let padding: Int?
+
+  /// - Parameter padding: the token whose vector is not trained; counted from the end where negative, none where outside.
   public init(
-    _ scope: Scope, entries: Int, width: Int, role: Role? = nil, initializer: Initializer = .normal(standardDeviation: 0.02)
+    _ scope: Scope, entries: Int, width: Int, role: Role? = nil, padding: Int? = nil, initializer: Initializer = .normal(standardDeviation: 0.02)
   ) throws {
     path = scope.path
+    self.padding = padding.map { $0 < 0 ? $0 + entries : $0 }
     weight = try scope.parameter("weight", [entries, width], initializer, keepsType: true)
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .embedding(self)))
@@ -28,5 +33,5 @@ public final class Embedding {
   }
 
   /// The look-up without the adapter.
-  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.operand, indices) }
+  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.operand, indices, untrained: padding) }
 }

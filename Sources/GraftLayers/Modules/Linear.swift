@@ -4,7 +4,7 @@ import GraftTensors
 public final class Linear {
   public let path: String
   /// `[out, in]`, or `[in, out]` where `layout` says so.
-  public let weight: Parameter
+  public internal(set) var weight: Parameter
   /// `[out]`.
   public let bias: Parameter?
   public let layout: WeightLayout
@@ -12,6 +12,9 @@ public final class Linear {
   public var adapter: (any LinearAdapter)?
   /// What changes how the output joins the residual stream, where this is the last layer of half a block.
   public var residualAdapter: (any ResidualAdapter)?
+
+  /// Whether the matrix is the layer's own, rather than another module's.
+  public var ownsWeight: Bool { weight.path == path + ".weight" }
 
   public var inputSize: Int { layout == .outputByInput ? weight.shape[1] : weight.shape[0] }
   public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }

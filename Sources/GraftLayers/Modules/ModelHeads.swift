@@ -2,16 +2,16 @@ import GraftTensors
 
 /// What encoders predict masked tokens with: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
 public struct MaskedLanguageModelHead {
-  let dense: Linear, activation: Activation, norm: Norm
+  let dense: Linear, activation: Nonlinearity, norm: Norm
   /// The vocabulary's layer.
   public let decoder: Linear
 
-  public init(dense: Linear, activation: Activation, norm: Norm, decoder: Linear) {
+  public init(dense: Linear, activation: Nonlinearity, norm: Norm, decoder: Linear) {
     (self.dense, self.activation, self.norm, self.decoder) = (dense, activation, norm, decoder)
   }
 
   /// - Returns: what `decoder` reads.
-  public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activate(dense(x, pass), activation)) }
+  public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activation(dense(x, pass))) }
 }
 
 /// What turns a hidden state into logits: perhaps a dense layer with its activation, then the output layer, dropout before each.

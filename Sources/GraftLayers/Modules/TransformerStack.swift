@@ -38,15 +38,24 @@ public final class TransformerBlock {
 /// Layers one after another, computed again on the way back where the pass says so.
 public struct TransformerStack {
   let blocks: [TransformerBlock]
+  private let path: String
+  private let layerDrop: Float
 
-  public init(_ blocks: [TransformerBlock]) { self.blocks = blocks }
+  /// - Parameters:
+  ///   - path: where the layers are, which chance depends on.
+  ///   - layerDrop: the probability with which a layer is left out in training (Fan et al. 2019, section 3.2).
+  public init(_ blocks: [TransformerBlock], path: String = "", layerDrop: Float = 0) {
+    (self.blocks, self.path, self.layerDrop) = (blocks, path, layerDrop)
+  }
 
   /// - Parameters:
   ///   - x: `[rows, hidden]`.
   ///   - source: what cross-attention reads.
   /// - Returns: `[rows, hidden]`.
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, over source: EncoderStates? = nil, _ pass: Pass) -> Tensor {
-    blocks.reduce(x) { x, block in
+    blocks.enumerated().reduce(x) { x, entry in
+      let (index, block) = entry
+      if isLeftOut(index, pass) { return x }
       guard pass.isCheckpointing else { return block(x, layout, over: source, pass) }
       // Whatever a gradient goes to must be an input of what is computed again.
       return checkpointed([x] + [layout.bias?.values, source?.states].compactMap { $0 }) { inputs in
@@ -56,5 +65,9 @@ public struct TransformerStack {
         return block(inputs[0], layout, over: source, pass)
       }
     }
+  }
+
+  private func isLeftOut(_ layer: Int, _ pass: Pass) -> Bool {
+    pass.isTraining && layerDrop > 0 && pass.random.split(path).split(layer).unit(at: 0) < layerDrop
   }
 }

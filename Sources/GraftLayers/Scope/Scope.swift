@@ -8,6 +8,8 @@ public enum Initializer: Sendable, Hashable {
   case normal(standardDeviation: Float)
   /// Uniform on `±bound`.
   case uniform(bound: Float)
+  /// The sines of the rows' numbers (Vaswani et al. 2017, section 3.5).
+  case sinusoids
 
   package func makeTensor(_ shape: Shape, _ stream: RandomStream) -> Tensor {
     switch self {
@@ -16,6 +18,7 @@ public enum Initializer: Sendable, Hashable {
     case .constant(let value): Tensor(repeating: value, shape: shape)
     case .normal(let deviation): stream.normal(shape, standardDeviation: deviation)
     case .uniform(let bound): stream.uniform(shape, in: -bound..<bound)
+    case .sinusoids: sinusoidalPositions((0..<shape[0]).map { Int32($0) }, width: shape[1])
     }
   }
 }
@@ -44,6 +47,8 @@ public struct Scope {
     let isTrainable: Bool
     let catalog: SiteCatalog
     var consumed: Set<String> = []
+    /// The paths whose tensors may stand for a path's own.
+    var tied: [String: [String]] = [:]
 
     init(
       source: (any WeightSource)?, frozenType: DType, stream: RandomStream, aliases: @escaping (String) -> [String], isTrainable: Bool,
@@ -85,14 +90,20 @@ public struct Scope {
   public var catalog: SiteCatalog { construction.catalog }
 
   /// Whether the source has a tensor here, under its own name or an alias.
-  public func isInSource(_ name: String) -> Bool { sourceName(of: (self / name).path) != nil }
+  public func isInSource(_ name: String) -> Bool { ownName(of: (self / name).path) != nil }
 
   /// The names that this construction has taken from its source.
   public var consumedNames: Set<String> { construction.consumed }
 
-  private func sourceName(of full: String) -> String? {
+  /// What the source calls a path: its own name or an alias.
+  func ownName(of full: String) -> String? {
     guard let source = construction.source else { return nil }
     return ([full] + construction.aliases(full)).first(where: source.contains)
+  }
+
+  /// What the source calls a path, or one that it is tied to.
+  private func sourceName(of full: String) -> String? {
+    ownName(of: full) ?? construction.tied[full]?.lazy.compactMap(ownName).first
   }
 
   /// The parameter called `name` here: from the source where there is one, otherwise drawn.
@@ -104,10 +115,11 @@ public struct Scope {
   public func parameter(
     _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
+    let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
     let value = try value(name, shape, initializer, fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
-    catalog.add(parameter)
+    catalog.add(parameter, isDrawn: isDrawn)
     return parameter
   }
 
@@ -115,6 +127,18 @@ public struct Scope {
   /// - Throws: `WeightError` where the source holds another shape, and what the source throws.
   public func buffer(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Tensor {
     try value(name, shape, initializer, fallsBack: true).converted(to: .float32)
+  }
+
+  /// The most elements of a tensor that is drawn: 4 TB of float32.
+  private static let largestElementCount = 1 << 40
+
+  /// Refuses values that cannot be had before any of them is drawn.
+  private func requireMemory(for shape: Shape, _ name: String) throws(MemoryError) {
+    let bytes = shape.dimensions.reduce(4.0) { $0 * Double($1) }
+    // What is small is not worth asking the system for.
+    guard bytes > Double(64 << 20), bytes > Double(AvailableMemory.bytes) else { return }
+    throw MemoryError(
+      "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
   }
 
   private func value(_ name: String, _ shape: Shape, _ initializer: Initializer, fallsBack: Bool) throws -> Tensor {
@@ -127,9 +151,16 @@ public struct Scope {
       guard stored.shape == shape else {
         throw WeightError("\(source.name): \(found) has shape \(stored.shape); the configuration implies \(shape)")
       }
+      guard stored.dtype.isFloatingPoint else {
+        throw WeightError("\(source.name): \(found) holds \(stored.dtype), a model is made of floating-point numbers; take the checkpoint as it was before it was quantized")
+      }
       construction.consumed.insert(found)
       return stored
     }
+    guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
+      throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
+    }
+    try requireMemory(for: shape, full)
     return initializer.makeTensor(shape, construction.stream.split(full))
   }
 }

@@ -34,16 +34,28 @@ public final class SiteCatalog {
   public private(set) var sites: [Site] = []
   /// The model's `model_type`, such as `llama`, which PEFT's defaults go by.
   public var modelType: String?
+  /// The parameters that a checkpoint was to have and lacked.
+  public private(set) var drawn: [Parameter] = []
   private var parameterIndex: [String: Int] = [:]
+  /// What heads shared before they were untied.
+  private var shared: [ObjectIdentifier: Parameter] = [:]
+  private var ownWeights: [ObjectIdentifier: Parameter] = [:]
 
   public init() {}
 
-  func add(_ parameter: Parameter) {
+  func add(_ parameter: Parameter, isDrawn: Bool = false) {
     parameterIndex[parameter.path] = parameters.count
     parameters.append(parameter)
+    if isDrawn { drawn.append(parameter) }
   }
 
   func add(_ site: Site) { sites.append(site) }
+
+  /// The other paths of parameters that modules share, such as that of a head which is tied to the table of tokens.
+  public private(set) var sharedParameters: [(path: String, parameter: Parameter)] = []
+
+  /// Notes that a parameter has another path, too, under which a checkpoint may hold it once more.
+  public func share(_ parameter: Parameter, as path: String) { sharedParameters.append((path, parameter)) }
 
   public func parameter(_ path: String) -> Parameter? { parameterIndex[path].map { parameters[$0] } }
 
@@ -59,5 +71,39 @@ public final class SiteCatalog {
   /// The first parameter that holds a value which is not finite.
   public func firstNonFiniteParameter() -> Parameter? {
     parameters.first { $0.value.converted(to: .float32).firstNonFiniteIndex != nil }
+  }
+}
+
+/// An embedding and a head that compute with one matrix.
+public struct Tie {
+  public let table: Embedding
+  public let head: Linear
+}
+
+extension SiteCatalog {
+  /// The tables and heads that are one matrix now.
+  public var ties: [Tie] {
+    linears.filter { !$0.ownsWeight }.compactMap { head in
+      sites.lazy.compactMap(\.embedding).first { $0.weight === head.weight }.map { Tie(table: $0, head: head) }
+    }
+  }
+
+  /// Gives a head that shares another module's matrix one of its own, equal at first and the same every time.
+  public func untie(_ head: Linear) {
+    guard !head.ownsWeight else { return }
+    let identifier = ObjectIdentifier(head), table = head.weight
+    let own = ownWeights[identifier] ?? Parameter(path: head.path + ".weight", value: table.value)
+    own.assign(table.value)
+    (shared[identifier], ownWeights[identifier]) = (table, own)
+    head.weight = own
+    add(own)
+  }
+
+  /// Gives a head back what it shared before it was untied.
+  public func tie(_ head: Linear) {
+    guard let table = shared.removeValue(forKey: ObjectIdentifier(head)) else { return }
+    parameters.removeAll { $0 === head.weight }
+    parameterIndex = Dictionary(parameters.enumerated().map { ($1.path, $0) }) { _, last in last }
+    head.weight = table
   }
 }

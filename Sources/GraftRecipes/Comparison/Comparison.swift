@@ -33,33 +33,41 @@ public final class Comparison {
   let output: String
   let methods: [Recipe.PlannedMethod]
   public let seeds: [Int]
+  /// What is to be said of the data.
+  public let notes = DataNotes()
   private let base: TrainableBase
   private let labelNote: String?
   private let split: RecordSplit, trialSplit: RecordSplit?
   private let digest: String
   private let forgetting: ForgettingCheck?
   private var store: ComparisonStore
+  private let claim: OutputClaim
 
   /// The share of the training examples that learning rates are chosen by.
   static let validationShare = 0.1
 
   /// Reads the base and the data.
   ///
-  /// - Parameter output: the folder of the results; runs found finished there are not repeated.
-  /// - Throws: what is wrong with the recipe, the base or the data. What is wrong with one method alone becomes its result.
-  public init(_ recipe: Recipe, output: String) throws {
+  /// - Parameters:
+  ///   - output: the folder of the results; runs of this comparison found finished there are not repeated.
+  ///   - isFresh: whether to remove what an earlier comparison wrote there.
+  /// - Throws: what is wrong with the recipe, the base or the data, and `CheckpointError` of kind `cannotCreate` for a folder that holds something
+  ///   else. What is wrong with one method alone becomes its result.
+  public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
     methods = try recipe.plannedMethods()
+    let output = output.trimmingTrailingSlashes
+    claim = try OutputClaim(output, files: .ofComparison, use: isFresh ? .overwritten : .resumed)
     (self.recipe, self.output) = (recipe, output)
     seeds = recipe.seeds ?? Recipe.defaultSeeds
-    split = try RecordSplit(recipe, seed: seeds[0])
+    split = try RecordSplit(recipe, seed: seeds[0], notes: notes)
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
-    let labels = try DataPreparation.labels(recipe, records: split.train + split.held)
+    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
     labelNote = labels?.note
     let base = try TrainableBase(methods[0].recipe(seed: seeds[0]), labels: labels?.scheme)
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
     digest = try Self.digest(of: split, and: base.fingerprint())
-    store = try ComparisonStore(output, model: base.name)
+    store = try ComparisonStore(output, model: base.name, recipe: recipe, digest: digest, isFresh: isFresh)
   }
 
   /// Runs what is missing.
@@ -70,6 +78,7 @@ public final class Comparison {
   public func run(isInterrupted: () -> Bool = { false }, onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonResult? {
     try onEvent(.started(methods: methods.map(\.name), seeds: seeds, baseName: base.name))
     if let labelNote { try onEvent(.note(labelNote)) }
+    try claim.take()
     try store.write(try recipe.rendered(), to: "recipe.yaml")
     let untouched = try baseline(onEvent)
     var finished: [ComparisonRecord] = [], trials: [ComparisonRecord] = []
@@ -115,7 +124,7 @@ public final class Comparison {
     var record = ComparisonRecord(key: key, name: "untouched base", seed: 0, learningRate: 0)
     var plain = methods[0].recipe(seed: seeds[0])
     plain.method = ["peft_type": "FULL"]
-    let run = try TrainingRun(plain, output: output, resuming: false, sharing: base, split: split)
+    let run = try TrainingRun(plain, output: output, claim: nil, sharing: base, split: split, notes: notes)
     run.delta.detach()
     let scores = try run.exampleScores()
     record.take(scores, answers: Self.keptAnswers)
@@ -170,8 +179,8 @@ public final class Comparison {
     _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> Bool {
     let folder = "\(output)/runs/\(record.folderName)"
-    let isResumed = FileManager.default.fileExists(atPath: folder + "/checkpoints")
-    let run = try TrainingRun(recipe, output: folder, resuming: isResumed, sharing: base, split: split)
+    let claim = try OutputClaim(folder, files: .ofRun, use: .resumed)
+    let run = try TrainingRun(recipe, output: folder, claim: claim, isResuming: true, sharing: base, split: split, notes: notes)
     defer {
       run.delta.detach()
       // What fits this method's shapes is of no use to the next.
@@ -180,7 +189,7 @@ public final class Comparison {
     var points = run.earlierMetrics.compactMap(ComparisonRecord.Point.init)
     let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
       guard case .training(let training) = event else { return }
-      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: run.earlierSeconds + line.elapsedSeconds)) }
+      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds)) }
       try onEvent(.training(training))
     }
     guard !outcome.isInterrupted else { return false }
@@ -191,8 +200,8 @@ public final class Comparison {
     record.take(scores, answers: Self.keptAnswers)
     record.points = points
     record.finalLoss = outcome.summary["final_loss"]?.double ?? points.last?.loss
-    record.seconds = run.earlierSeconds + (outcome.summary["wall_seconds"]?.double ?? 0)
-    record.tokens = run.earlierTokens + (outcome.summary["tokens"]?.int ?? 0)
+    record.seconds = outcome.summary["wall_seconds"]?.double ?? 0
+    record.tokens = outcome.summary["tokens"]?.int ?? 0
     record.examples = run.train.examples.count
     record.trainableParameters = run.delta.parameterCount
     record.totalParameters = run.overview.totalParameters
@@ -244,8 +253,8 @@ extension ComparisonRecord {
 extension ComparisonRecord.Point {
   /// A line of `metrics.jsonl`; nil for one that tells of an evaluation.
   fileprivate init?(_ line: JSON) {
-    guard let step = line["step"]?.int, let loss = line["loss"]?.double else { return nil }
-    self.init(step: step, loss: loss, seconds: line["elapsed_seconds"]?.double ?? 0)
+    guard let point = TrainingReport.Point(line) else { return nil }
+    self.init(step: point.step, loss: point.loss, seconds: line["elapsed_seconds"]?.double ?? 0)
   }
 }
 

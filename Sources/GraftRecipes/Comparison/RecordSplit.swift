@@ -4,15 +4,20 @@ import GraftDatasets
 struct RecordSplit: Sendable {
   var train: [DataRecord]
   var held: [DataRecord]
+  /// A share of the training records by which a run is stopped and its best weights are chosen, since `held` is what is reported.
+  var selection: [DataRecord]?
 
   init(train: [DataRecord], held: [DataRecord]) { (self.train, self.held) = (train, held) }
 
   /// What a recipe's data section says, the same whatever the seeds of its runs.
   /// - Throws: where files cannot be read, nothing is held out, or documents would have to be split.
-  init(_ recipe: Recipe, seed: Int) throws {
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.tableLayout)
+  init(_ recipe: Recipe, seed: Int, notes: DataNotes) throws {
+    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: notes)
     if let eval = recipe.data.eval {
-      self.init(train: records, held: try DataPreparation.records(of: eval.paths, layout: recipe.data.tableLayout))
+      self.init(train: records, held: try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes))
+      guard let fraction = recipe.data.evalFraction else { return }
+      let split = try settingAside(fraction, seed: seed)
+      (train, selection) = (split.train, split.held)
     } else if let fraction = recipe.data.evalFraction {
       self = try RecordSplit(train: records, held: []).settingAside(fraction, seed: seed)
     } else {
@@ -24,6 +29,8 @@ struct RecordSplit: Sendable {
   /// - Throws: `DatasetError` where there are fewer than two.
   func settingAside(_ share: Double, seed: Int) throws -> RecordSplit {
     let indices = try SeededSplit.indices(count: train.count, fraction: share, seed: UInt64(bitPattern: Int64(seed)))
-    return RecordSplit(train: indices.train.map { train[$0] }, held: indices.held.map { train[$0] })
+    var split = RecordSplit(train: indices.train.map { train[$0] }, held: indices.held.map { train[$0] })
+    split.selection = selection
+    return split
   }
 }

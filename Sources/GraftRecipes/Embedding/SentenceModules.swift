@@ -68,11 +68,11 @@ public struct SentenceModules {
       let value = try keys.string(key, default: known)
       guard value == known else { throw keys.fail(key, "unsupported \(value); \(known) is supported") }
     }
-    let ways = keys.section("modality_config")
+    let ways = try keys.section("modality_config")
     if let ways, ways.contains("message") {
       throw ways.fail("message", "unsupported: texts are not put into a chat template; save the model with the modality text alone")
     }
-    if let text = ways?.section("text") {
+    if let text = try ways?.section("text") {
       let output = try text.string("method_output_name", default: "last_hidden_state")
       guard output == "last_hidden_state" else { throw text.fail("method_output_name", "unsupported \(output); last_hidden_state is supported") }
     }

@@ -11,10 +11,11 @@ extension AdapterOperations {
   /// - Parameter model: the base, where the adapter does not tell what is needed of it.
   /// - Throws: `SessionError` for what the format cannot express, or where the base is needed.
   public static func exportGGUF(_ adapter: String, model: String? = nil, to output: String) throws {
+    try OutputPlace.file(output, apartFrom: [adapter])
     let file = try AdapterFile.read(adapter), stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
     let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
-    if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.configuration.json), for: adapter) }
+    if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.json), for: adapter) }
     guard let architecture = try family?.architecture ?? file.base?.modelType.map({ try GGUFFamily.architecture(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")
     }
@@ -42,7 +43,7 @@ extension AdapterOperations {
     }
     let metadata: [(key: String, value: GGUFValue)] = [
       ("general.architecture", .string(architecture)), ("general.type", .string("adapter")), ("general.file_type", .uint32(0)),
-      ("adapter.type", .string("lora")), ("adapter.lora.alpha", .float32(alpha)),
+      ("adapter.type", .string("lora")), ("adapter.lora.alpha", .float32(alpha)), (GGUFFile.generatorKey, .string("graft")),
     ]
     try writeGGUF(metadata, tensors, to: output)
   }

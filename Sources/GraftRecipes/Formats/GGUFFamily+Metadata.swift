@@ -23,11 +23,11 @@ extension GGUFFamily {
   }
 
   private func metadata(_ c: Llama.Configuration) throws -> [(key: String, value: GGUFValue)] {
-    guard c.activation == .silu else { throw refuse("hidden_act other than silu") }
+    guard c.activation == .fixed(.silu) else { throw refuse("hidden_act other than silu") }
     guard architecture != "qwen3" || !(c.hasInputBias || c.hasOutputBias), !c.hasFeedForwardBias || architecture == "llama" else {
       throw refuse("a bias in \(architecture)")
     }
-    let length = try configuration.count("max_position_embeddings", default: 2048)
+    let length = try configuration.count("max_position_embeddings")
     var metadata = [
       count("vocab_size", c.vocabularySize), count("block_count", c.layers), count("context_length", length),
       count("embedding_length", c.hiddenSize), count("feed_forward_length", c.intermediateSize), count("attention.head_count", c.heads),
@@ -44,13 +44,15 @@ extension GGUFFamily {
     case .yarn(let factor, _, _, let originalLength, _, _):
       metadata += scaling("yarn", factor) + [count("rope.scaling.original_context_length", originalLength)]
     case .dynamic: throw refuse("dynamic rotary scaling")
+    case .longRope: throw refuse("longrope rotary scaling")
+    case .proportional: throw refuse("proportional rotary scaling")
     }
     if let window = c.windows.compactMap(\.self).min() { metadata.append(count("attention.sliding_window", window)) }
     return metadata
   }
 
   private func metadata(_ c: GPT2.Configuration) throws -> [(key: String, value: GGUFValue)] {
-    guard c.activation == .geluTanh else { throw refuse("activation_function other than gelu_new") }
+    guard c.activation == .fixed(.geluTanh) else { throw refuse("activation_function other than gelu_new") }
     guard c.scalesScores, !c.scalesScoresByLayer else { throw refuse("another scale of attention scores") }
     return [
       count("vocab_size", c.vocabularySize), count("block_count", c.layers), count("context_length", c.positions),
@@ -70,7 +72,7 @@ extension GGUFFamily {
   /// What somebody who uses the file should know.
   func notes() throws -> [String] {
     guard case .llama(let c) = kind, let window = c.windows.compactMap(\.self).min() else { return [] }
-    let length = try configuration.count("max_position_embeddings", default: 2048)
+    let length = try configuration.count("max_position_embeddings")
     guard window < length else { return [] }
     return ["llama.cpp attends to everything here, the model to the last \(window) tokens: results differ beyond \(window) tokens"]
   }

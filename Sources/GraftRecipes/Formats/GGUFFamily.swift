@@ -12,17 +12,18 @@ struct GGUFFamily {
   let kind: Kind
   /// Whether the rows of queries and keys stand in the order of interleaved rotary pairs.
   let permutesHeads: Bool
-  let configuration: ArchitectureConfiguration
+  /// The model's `config.json` as Transformers understands it, and as it is.
+  let configuration: ArchitectureConfiguration, json: JSON
 
   private static let architectures = ["llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gpt2": "gpt2"]
 
   /// - Parameter source: the file, for messages.
   /// - Throws: `SessionError` for a family without a counterpart here, `ArchitectureError` for a damaged configuration.
   init(_ json: JSON, source: String) throws {
-    let configuration = ArchitectureConfiguration(json, source: source), type = try configuration.string("model_type")
+    let configuration = try ArchitectureConfiguration(json, source: source).resolved(), type = try configuration.string("model_type")
     architecture = try Self.architecture(of: type, source: source)
     permutesHeads = architecture == "llama"
-    self.configuration = configuration
+    (self.configuration, self.json) = (configuration, json)
     kind = type == "gpt2" ? .gpt2(try GPT2.Configuration(configuration)) : .llama(try Llama.Configuration(configuration, modelType: type))
   }
 

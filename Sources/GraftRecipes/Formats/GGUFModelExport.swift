@@ -19,6 +19,7 @@ extension AdapterOperations {
       ("general.architecture", .string(family.architecture)), ("general.type", .string("model")),
       ("general.name", .string(session.path.split(separator: "/").last.map(String.init) ?? session.path)),
       ("general.file_type", .uint32(fileTypes[dtype] ?? 0)), ("general.quantization_version", .uint32(2)),
+      (GGUFFile.generatorKey, .string("graft")),
     ]
     metadata += try family.metadata()
     metadata += try tokenizer.metadata(vocabularySize: session.model.vocabularySize, configuration: configuration)

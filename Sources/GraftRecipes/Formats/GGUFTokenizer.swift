@@ -118,7 +118,7 @@ struct GGUFTokenizer {
   private func special(_ configuration: JSON) -> [(key: String, value: GGUFValue)] {
     func id(_ key: String, _ known: Int32?) -> Int32? {
       let given = configuration[key]
-      return known ?? (given?.int ?? given?.array?.first?.int).map(Int32.init)
+      return known ?? (given?.int ?? given?.array?.first?.int).flatMap(Int32.init(exactly:))
     }
     let beginning = id("bos_token_id", tokenizer.beginningOfSequenceID), end = id("eos_token_id", tokenizer.endOfSequenceID)
     var metadata: [(key: String, value: GGUFValue)] = []

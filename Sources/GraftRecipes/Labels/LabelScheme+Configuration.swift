@@ -11,8 +11,11 @@ extension CheckpointLabels {
       Int(key).flatMap { index in value.string.map { (index, $0) } }
     }
     self.init(names: pairs.sorted { $0.0 < $1.0 }.map(\.1), problem: configuration["problem_type"]?.string.flatMap(ClassificationProblem.init))
-    let isClassifier = LearningTask(of: configuration) == .sequenceClassification
-    if problem == nil, isClassifier, (configuration["num_labels"]?.int ?? names.count) == 1 { problem = .regression }
+    let task = LearningTask(of: configuration)
+    guard task == .sequenceClassification || task == .tokenClassification else { return }
+    // Transformers' classifiers have two outputs where their configurations say nothing.
+    if names.isEmpty { names = LabelScheme.placeholders(min(max(configuration["num_labels"]?.int ?? 2, 1), 1_000_000)) }
+    if problem == nil, task == .sequenceClassification, names.count == 1 { problem = .regression }
   }
 }
 

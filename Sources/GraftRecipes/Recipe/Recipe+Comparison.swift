@@ -68,7 +68,7 @@ extension Recipe {
 
   private func recipe(of compared: ComparedMethod, at index: Int) throws -> Recipe {
     var recipe = self
-    (recipe.methods, recipe.seeds, recipe.learningRates) = (nil, nil, nil)
+    (recipe.methods, recipe.seeds, recipe.learningRates, recipe.comparisonKey) = (nil, nil, nil, nil)
     recipe.method = compared.method
     guard let overrides = compared.training else { return recipe }
     for pair in Recipe.exclusiveTrainingKeys {
@@ -78,6 +78,7 @@ extension Recipe {
     }
     let path = ["methods", "\(index)", "training"]
     recipe.training = try overrides.decoded(over: recipe.training, at: path)
+    recipe.remarks += recipe.training.settlePrecedence()
     recipe.training.resolve()
     if let problem = recipe.training.problems().first {
       let key = problem.path.last ?? ""

@@ -26,6 +26,10 @@ extension Recipe {
     public var labels: [LabelName]?
     /// How much the loss of a class counts; 1 for every class that is not named.
     public var classWeights: [String: Double]?
+    /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
+    public var columns: [String: String] = [:]
+    /// What the chat template calls the files' roles, as in `{human: user, gpt: assistant}`.
+    public var roles: [String: String] = [:]
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
     public var packing = true
@@ -43,17 +47,23 @@ extension Recipe {
 
     public init() {}
 
-    /// How tables are written.
-    var tableLayout: TableLayout {
-      TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header)
+    var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
+
+    /// How tables are written, and what their columns are called.
+    var layout: RecordLayout {
+      RecordLayout(columns: columns, table: TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header))
     }
 
-    var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
+    /// How often the files of `train` are drawn, where they say so.
+    var mixture: Mixture? {
+      guard let weights = train?.weights, !weights.isEmpty else { return nil }
+      return Mixture(weights: weights)
+    }
 
     enum CodingKeys: String, CodingKey {
       case train, eval
       case evalFraction = "eval_fraction"
-      case forgetting, format, delimiter, quoting, header
+      case forgetting, format, columns, roles, delimiter, quoting, header
       case problemType = "problem_type"
       case numLabels = "num_labels"
       case labels
@@ -76,9 +86,11 @@ extension Recipe {
   }
 }
 
-/// One file or a list of files.
+/// One file or a list of files, each with a weight perhaps.
 public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
   public var paths: [String]
+  /// How often the examples of a file are drawn in an epoch, by its path, where the list says so.
+  public var weights: [String: Double] = [:]
 
   public init(_ paths: [String]) { self.paths = paths }
   public init(arrayLiteral elements: String...) { self.init(elements) }
@@ -86,11 +98,40 @@ public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
 
   public init(from decoder: any Decoder) throws {
     let tree = try ConfigTree(from: decoder)
-    paths =
-      tree.sequence == nil ? [try decoder.singleValueContainer().decode(String.self)] : try [String](from: decoder)
+    // A file with a weight stands in a list: beside one alone there is nothing to weigh.
+    let files = tree.scalar != nil ? [try WeightedFile(from: decoder)] : try [WeightedFile](from: decoder)
+    paths = files.map(\.path)
+    for file in files { weights[file.path] = file.weight }
   }
 
   public func encode(to encoder: any Encoder) throws {
-    if paths.count == 1 { try paths[0].encode(to: encoder) } else { try paths.encode(to: encoder) }
+    let files = paths.map { WeightedFile(path: $0, weight: weights[$0]) }
+    if files.count == 1 { try files[0].encode(to: encoder) } else { try files.encode(to: encoder) }
   }
+}
+
+/// A file of a list: a path, or `{path, weight}`.
+private struct WeightedFile: Codable {
+  var path: String
+  var weight: Double?
+
+  init(path: String, weight: Double?) { (self.path, self.weight) = (path, weight) }
+
+  init(from decoder: any Decoder) throws {
+    guard let section = try? decoder.container(keyedBy: CodingKeys.self) else {
+      path = try decoder.singleValueContainer().decode(String.self)
+      return
+    }
+    path = try section.decode(String.self, forKey: .path)
+    weight = try section.decodeIfPresent(Double.self, forKey: .weight)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    guard let weight else { return try path.encode(to: encoder) }
+    var section = encoder.container(keyedBy: CodingKeys.self)
+    try section.encode(path, forKey: .path)
+    try section.encode(weight, forKey: .weight)
+  }
+
+  enum CodingKeys: String, CodingKey { case path, weight }
 }

@@ -24,8 +24,14 @@ extension Recipe {
   ///
   /// - Parameter name: What the run directory is called when the recipe does not say.
   public init(_ tree: ConfigTree, name: String) throws {
-    try tree.rejectBothOf(Self.exclusiveKeys)
+    // A comparison reports on the one and chooses by the other.
+    let isComparison = tree["methods"].map { !$0.isNull } ?? false
+    try tree.rejectBothOf(Self.exclusiveSources.prefix(isComparison ? 1 : 2))
     self = try tree.decoded(over: Recipe(), sections: Self.methodKeys)
+    comparisonKey = ["methods", "seeds", "learning_rates"].first { tree[$0].map { !$0.isNull } ?? false }.map { key in
+      PlacedKey(key: key, location: tree.mapping?.entry(key)?.keyLocation ?? tree.location(at: [key]))
+    }
+    remarks = training.settlePrecedence()
     if let problem = problems().first {
       throw ConfigError(
         location: tree.location(at: problem.path), path: problem.path, problem: problem.problem, advice: problem.advice)
@@ -51,11 +57,10 @@ extension Recipe {
 
   private static func text(of file: String) throws -> String {
     do { return try TextFile.text(of: file) } catch {
-      let advice = error.isMalformed ? error.remedy : "name a recipe, a YAML file"
-      let location = ConfigLocation(file: file, line: error.line ?? 0)
-      throw error.isMalformed
-        ? ConfigError(location: location, path: [], problem: error.message, advice: advice)
-        : ConfigError(location: location, path: [], problem: error.message, advice: advice, kind: .noSuchFile)
+      let kind: ConfigError.Kind = error.isMalformed ? .invalid : error.isFailedReading ? .unreadable : .noSuchFile
+      throw ConfigError(
+        location: ConfigLocation(file: file, line: error.line ?? 0), path: [], problem: error.message,
+        advice: kind == .noSuchFile ? "name a recipe, a YAML file" : error.remedy, kind: kind)
     }
   }
 
@@ -73,7 +78,8 @@ extension ConfigTree {
   /// Applies an override; a key that excludes another takes its place.
   fileprivate mutating func override(_ override: ConfigOverride) throws {
     let key = override.path.joined(separator: ".")
-    for (first, second) in Recipe.exclusiveKeys where !override.value.isNull {
+    let isComparison = self["methods"].map { !$0.isNull } ?? false
+    for (first, second) in Recipe.exclusiveKeys where !override.value.isNull && !(isComparison && first == "data.eval") {
       if key == first { remove(second) }
       if key == second { remove(first) }
     }
@@ -87,7 +93,7 @@ extension ConfigTree {
     self[keys[0]] = section
   }
 
-  fileprivate func rejectBothOf(_ pairs: [(String, String)]) throws(ConfigError) {
+  fileprivate func rejectBothOf(_ pairs: some Sequence<(String, String)>) throws(ConfigError) {
     for (first, second) in pairs {
       let paths = [first, second].map { $0.split(separator: ".").map(String.init) }
       let isGiven = paths.map { path in

@@ -16,7 +16,7 @@ extension Recipe {
     /// LoRA+: the peak learning rate of embeddings' factors.
     public var loraplusLrEmbedding = 1e-6
     public var optimizer = OptimizerName.adamw
-    public var betas = [0.9, 0.999]
+    public var betas = Self.defaultBetas
     public var epsilon = 1e-8
     public var weightDecay = 0.0
     public var lrScheduler = SchedulerName.cosine
@@ -36,6 +36,14 @@ extension Recipe {
     /// Nil keeps every checkpoint.
     public var saveTotalLimit: Int? = 2
     public var earlyStoppingPatience: Int?
+    /// Whether the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
+    public var loadBestModelAtEnd: Bool?
+    /// The figure that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
+    public var metricForBestModel: String?
+    /// Whether that figure rises as a model improves; nil is what its name implies.
+    public var greaterIsBetter: Bool?
+
+    static let defaultBetas = [0.9, 0.999]
 
     public init() {}
 
@@ -62,6 +70,9 @@ extension Recipe {
       case saveSteps = "save_steps"
       case saveTotalLimit = "save_total_limit"
       case earlyStoppingPatience = "early_stopping_patience"
+      case loadBestModelAtEnd = "load_best_model_at_end"
+      case metricForBestModel = "metric_for_best_model"
+      case greaterIsBetter = "greater_is_better"
     }
   }
 

@@ -1,4 +1,5 @@
 import GraftConfiguration
+import GraftDatasets
 
 /// A value that cannot be.
 struct RecipeProblem {
@@ -14,12 +15,16 @@ struct RecipeProblem {
 }
 
 extension Recipe {
-  /// Two ways to say the same, of which a recipe uses one.
+  /// Two ways to say the same, of which the one that stands above takes the other's place.
   static let exclusiveTrainingKeys = [("num_epochs", "max_steps"), ("warmup_steps", "warmup_ratio")]
 
-  static let exclusiveKeys: [(String, String)] =
-    [("model.path", "model.config"), ("data.eval", "data.eval_fraction")]
-    + exclusiveTrainingKeys.map { ("training." + $0.0, "training." + $0.1) }
+  /// Two sources of the same, of which a recipe names one.
+  static let exclusiveSources = [("model.path", "model.config"), ("data.eval", "data.eval_fraction")]
+
+  static let exclusiveKeys: [(String, String)] = exclusiveSources + exclusiveTrainingKeys.map { ("training." + $0.0, "training." + $0.1) }
+
+  /// The most that a recipe may count of anything: products of two counts fit an `Int`.
+  static let largestCount = Int(Int32.max)
 
   /// Everything impossible in the recipe, in the order of its sections.
   func problems() -> [RecipeProblem] {
@@ -46,6 +51,9 @@ extension Recipe {
       guard method.mapping != nil else {
         return RecipeProblem(
           path, "expected a section, found \(method.kindDescription)", "write its keys indented below it")
+      }
+      if let (key, number) = method.firstExcessiveNumber(path) {
+        return RecipeProblem(key, "\(number) is impossible", "choose a number between \(-Self.largestCount) and \(Self.largestCount)")
       }
       guard let type = method["peft_type"], type.string == nil else { return nil }
       return RecipeProblem(
@@ -115,6 +123,16 @@ extension Recipe.Data {
     if eval?.paths.isEmpty == true {
       problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key"))
     }
+    for (file, weight) in (train?.weights ?? [:]).sorted(by: { $0.key < $1.key }) where !(weight > 0 && weight <= 1000) {
+      problems.append(RecipeProblem("data.train", "\(file): the weight \(weight) is not above 0 and at most 1000", "write how often an epoch draws it"))
+    }
+    if let paths = train?.paths, train?.weights.isEmpty == false, Set(paths).count < paths.count {
+      problems.append(RecipeProblem("data.train", "a file is named twice beside weights", "name it once, with the weight that is meant"))
+    }
+    for (key, list) in [("data.eval", eval), ("data.forgetting", forgetting)] where list?.weights.isEmpty == false {
+      problems.append(RecipeProblem(key, "files that are not trained on have no weight", "write the path alone"))
+    }
+    problems += columnProblems()
     if let share = evalFraction, !(share > 0 && share < 1) {
       problems.append(
         RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
@@ -129,7 +147,19 @@ extension Recipe.Data {
     if maxLength < 2 {
       problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
     }
+    if maxLength > Recipe.largestCount {
+      problems.append(RecipeProblem("data.max_length", "\(maxLength) is impossible", "choose at most \(Recipe.largestCount)"))
+    }
     return problems
+  }
+}
+
+extension Recipe.Data {
+  /// Names in `columns` that no format has.
+  private func columnProblems() -> [RecipeProblem] {
+    columns.keys.sorted().filter { !DataFormat.allColumns.contains($0) }.map { name in
+      RecipeProblem("data.columns.\(name)", "no format has a column of this name", NearestName.advice(for: name, among: DataFormat.allColumns))
+    }
   }
 }
 
@@ -144,6 +174,23 @@ extension Recipe.Training {
     }
   }
 
+  /// Lets the count of steps stand above the epochs, and that of warm-up above its share, as Transformers does.
+  /// - Returns: what was set aside.
+  mutating func settlePrecedence() -> [String] {
+    var remarks: [String] = []
+    // Transformers' word for "not given".
+    if maxSteps == -1 { maxSteps = nil }
+    if let maxSteps, let epochs = numEpochs {
+      remarks.append("training.max_steps: \(maxSteps) counts; num_epochs: \(epochs) does not")
+      numEpochs = nil
+    }
+    if warmupSteps > 0, let ratio = warmupRatio, ratio != 0 {
+      remarks.append("training.warmup_steps: \(warmupSteps) counts; warmup_ratio: \(ratio) does not")
+      warmupRatio = nil
+    }
+    return remarks
+  }
+
   /// Writes out the defaults that depend on other keys.
   mutating func resolve() {
     if numEpochs == nil, maxSteps == nil { numEpochs = 1 }
@@ -155,13 +202,15 @@ extension Recipe.Training {
       if !holds { problems.append(RecipeProblem("training." + key, "\(value) is impossible", advice)) }
     }
     func positive(_ value: Int?, _ key: String) {
-      if let value { require(value > 0, key, value, "choose 1 or more") }
+      guard let value else { return }
+      require(value > 0, key, value, "choose 1 or more")
+      require(value <= Recipe.largestCount, key, value, "choose at most \(Recipe.largestCount)")
     }
     func finite(_ value: Double?, _ key: String, from least: Double = 0) {
       if let value { require(value >= least && value.isFinite, key, value, "choose a number of \(least) or more") }
     }
     if let numEpochs {
-      require(numEpochs > 0 && numEpochs.isFinite, "num_epochs", numEpochs, "choose a number above 0")
+      require(numEpochs > 0 && numEpochs <= Double(Recipe.largestCount), "num_epochs", numEpochs, "choose a number above 0 and at most \(Recipe.largestCount)")
     }
     positive(maxSteps, "max_steps")
     positive(batchSize, "batch_size")
@@ -174,7 +223,7 @@ extension Recipe.Training {
       "write two numbers from 0 to below 1, as in [0.9, 0.999]")
     require(epsilon > 0 && epsilon.isFinite, "epsilon", epsilon, "choose a small number above 0")
     finite(weightDecay, "weight_decay")
-    require(warmupSteps >= 0, "warmup_steps", warmupSteps, "choose 0 or more")
+    require(0 <= warmupSteps && warmupSteps <= Recipe.largestCount, "warmup_steps", warmupSteps, "choose 0 to \(Recipe.largestCount)")
     if let warmupRatio {
       require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
     }
@@ -187,5 +236,19 @@ extension Recipe.Training {
     positive(saveTotalLimit, "save_total_limit")
     positive(earlyStoppingPatience, "early_stopping_patience")
     return problems
+  }
+}
+
+extension ConfigTree {
+  /// The first number within a method's section that is no size, rate or rank that could be meant, with its dotted path.
+  fileprivate func firstExcessiveNumber(_ path: String) -> (path: String, number: String)? {
+    switch value {
+    case .scalar(.string), .scalar(.bool), .scalar(.null): return nil
+    case .scalar:
+      guard let number = double, !(abs(number) <= Double(Recipe.largestCount)) else { return nil }
+      return (path, int.map(String.init) ?? String(number))
+    case .sequence(let elements): return elements.indices.lazy.compactMap { elements[$0].firstExcessiveNumber("\(path).\($0)") }.first
+    case .mapping(let mapping): return mapping.entries.lazy.compactMap { $0.value.firstExcessiveNumber("\(path).\($0.key)") }.first
+    }
   }
 }

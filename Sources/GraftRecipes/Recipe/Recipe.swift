@@ -22,8 +22,20 @@ public struct Recipe: Codable, Sendable, Equatable {
   public var seeds: [Int]?
   /// `graft compare`: the learning rates to try for every method that does not list its own.
   public var learningRates: [Double]?
+  /// What the user should know of how the file was read.
+  public internal(set) var remarks: [String] = []
+  /// The first key that makes of the recipe a comparison, and where it stands.
+  var comparisonKey: PlacedKey?
 
   public init() {}
+
+  struct PlacedKey: Sendable, Equatable {
+    var key: String
+    var location: ConfigLocation?
+
+    /// Where a key stands does not tell recipes apart.
+    static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
+  }
 
   enum CodingKeys: String, CodingKey {
     case model, task, method, data, training, report
@@ -34,6 +46,14 @@ public struct Recipe: Codable, Sendable, Equatable {
 }
 
 extension Recipe {
+  /// - Throws: `ConfigError` for a recipe of a comparison.
+  public func requireSingleRun() throws(ConfigError) {
+    guard let comparisonKey else { return }
+    throw ConfigError(
+      location: comparisonKey.location, path: [comparisonKey.key], problem: "a comparison of several runs is not trained as one",
+      advice: "run it with: graft compare \(comparisonKey.location?.file ?? "RECIPE")")
+  }
+
   /// The `model:` section.
   public struct Model: Codable, Sendable, Equatable {
     /// A checkpoint directory.

@@ -1,11 +1,12 @@
 import Foundation
+import GraftFiles
 
 /// Writes a TensorBoard event file: records of length, check, `Event` message, check.
 public final class TensorBoardWriter {
   public let path: String
   private let handle: FileHandle
 
-  /// Begins a new file in `directory`; a resumed run adds a file beside the earlier ones.
+  /// Begins a new file in `directory`; a resumed run adds a file beside the earlier ones, which `cut` shortens first.
   ///
   /// - Throws: `ReportError` when the file cannot be made.
   public init(directory: String, now: Date = Date()) throws(ReportError) {
@@ -19,12 +20,12 @@ public final class TensorBoardWriter {
       serial += 1
     } while FileManager.default.fileExists(atPath: candidate)
     path = candidate
-    guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path)
-    else {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
       throw ReportError(
-        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to")
+        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to and that the disk has room")
     }
-    self.handle = handle
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     try write { event in
       event.add(1, double: now.timeIntervalSince1970)
       event.add(3, string: "brain.Event:2")
@@ -90,7 +91,7 @@ public final class TensorBoardWriter {
 
   private func failure(_ error: any Error) -> ReportError {
     ReportError(
-      path: path, problem: "writing failed (\(error.localizedDescription))", advice: "check the free space on the disk")
+      path: path, problem: FileError(foundation: error)?.problem ?? "writing failed", advice: "check the free space on the disk")
   }
 }
 

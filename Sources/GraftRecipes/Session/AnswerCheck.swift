@@ -11,6 +11,9 @@ struct AnswerCheck {
     var answers: [AnsweredPrompt]
   }
 
+  /// What the share of right answers is called.
+  static let figure = "eval_exact_match"
+
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
   private let generator: Generator
@@ -19,9 +22,11 @@ struct AnswerCheck {
 
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
   ///
-  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short.
-  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, startID: Int32? = nil) {
-    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs, startID: startID) else { return nil }
+  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
+  /// as examples are; a prompt that the model has no positions for is left out.
+  /// - Parameter maxLength: the most tokens of a source.
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil) {
+    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     let pairs = records.compactMap { record -> (String, String)? in
       guard let prompt = record.fields[keys.0]?.string, let completion = record.fields[keys.1]?.string else { return nil }
@@ -33,17 +38,24 @@ struct AnswerCheck {
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
-    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.encode($0.0)) }.filter { !$0.2.isEmpty }
+    let positions = model.maximumLength.map { max(1, $0 - model.catalog.virtualTokenCount) }
+    let length = model is any SequenceToSequenceModel ? [positions, maxLength].compactMap { $0 }.min() : nil
+    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0, cutTo: length)) }.filter {
+      !$0.2.isEmpty && $0.2.count <= positions ?? .max
+    }
+    if prompts.isEmpty { return nil }
   }
 
+  /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.
   /// - Throws: `SessionError` where the model's logits are not finite.
-  func run() throws -> Outcome {
+  func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
     // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
     let logitsSize = model.vocabularySize / model.hiddenSize
-    let answers = try prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048).flatMap { group in
-      zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+    var answers: [AnsweredPrompt] = []
+    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
+      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }

@@ -9,12 +9,12 @@ struct ChatFormat {
   /// What ends an answer beside the ids that end any text: the tokenizer's end of sequence, and the special token that the
   /// template writes behind an answer.
   let endIDs: Set<Int32>
-  private let render: ExampleEncoder.ChatRenderer
+  private let render: ChatRenderer
 
   /// - Throws: `SessionError` for a model without a chat template.
   init(_ session: ModelSession) throws {
     tokenizer = try session.tokenizer()
-    guard let render = try DataPreparation.chatRenderer(tokenizer) else {
+    guard let render = DataPreparation.chatRenderer(tokenizer) else {
       throw SessionError(
         .data,
         "\(session.path): the model has no chat template; put one into chat_template.jinja beside its tokenizer.json, or complete texts with graft generate")
@@ -25,17 +25,17 @@ struct ChatFormat {
 
   /// The tokens of a conversation up to where its next answer starts.
   func prompt(_ messages: [JSON]) throws -> [Int32] {
-    let ids = tokenizer.encode(try render(messages, nil, true).text, addingSpecialTokens: false)
+    let ids = tokenizer.encode(try render(ChatRequest(messages, addsGenerationPrompt: true)).text, addingSpecialTokens: false)
     guard !ids.isEmpty else {
       throw SessionError(.data, "chat_template: renders the conversation as an empty text; correct the template")
     }
     return ids
   }
 
-  private static func turnEnd(_ render: ExampleEncoder.ChatRenderer, _ tokenizer: Tokenizer) -> Int32? {
+  private static func turnEnd(_ render: ChatRenderer, _ tokenizer: Tokenizer) -> Int32? {
     let answer = "Answer", messages = [ChatHistory.message(role: "user", "Question"), ChatHistory.message(role: "assistant", answer)]
     // A template that refuses this conversation refuses the user's too, and is reported then.
-    guard let text = try? render(messages, nil, false).text, let place = text.range(of: answer, options: .backwards) else { return nil }
+    guard let text = try? render(ChatRequest(messages)).text, let place = text.range(of: answer, options: .backwards) else { return nil }
     let next = tokenizer.encode(String(text[place.upperBound...]), addingSpecialTokens: false).first
     return next.flatMap { tokenizer.isSpecial($0) ? $0 : nil }
   }

@@ -8,16 +8,19 @@ import GraftTokenizers
 
 /// The records of files, encoded for a task.
 enum DataPreparation {
-  /// The records of all files, in order.
-  static func records(of paths: [String], layout: TableLayout = TableLayout()) throws -> [DataRecord] {
-    try paths.flatMap { try DataFile.records(of: $0, layout: layout) }
+  /// The records of all files, in order, under our names for their columns.
+  static func records(of paths: [String], layout: RecordLayout = RecordLayout(), notes: DataNotes = DataNotes()) throws -> [DataRecord] {
+    let records = try paths.flatMap { try DataFile.records(of: $0, layout: layout.table) }
+    notes.sayLongRows(records)
+    return try layout.applied(to: records, notes)
   }
 
   /// An encoder for a model and a task, with the tokenizer's own chat template.
   static func encoder(
     _ tokenizer: Tokenizer, for model: any Model, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
     completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,
-    maskingSeed: UInt64 = 0, corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false
+    maskingSeed: UInt64 = 0, corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false, roles: [String: String] = [:],
+    notes: DataNotes = DataNotes()
   ) throws -> ExampleEncoder {
     guard task != .causalLM || model.attentionStyle != .bidirectional else {
       throw SessionError(
@@ -27,7 +30,8 @@ enum DataPreparation {
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
       cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: (pairsSentences || usesTypeIDs(tokenizer, of: model)) && model.segmentCount > 1,
       marksPrompts: model.attentionStyle == .prefix,
-      maskingSeed: maskingSeed, corruption: corruption, pairsSentences: pairsSentences, renderChat: try chatRenderer(tokenizer))
+      maskingSeed: maskingSeed, corruption: corruption, pairsSentences: pairsSentences, renderChat: chatRenderer(tokenizer),
+      roles: roles, notes: notes)
   }
 
   /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so, which is that of the
@@ -52,13 +56,25 @@ enum DataPreparation {
     }
   }
 
-  /// Renders conversations through the tokenizer's chat template; nil where it has none.
-  static func chatRenderer(_ tokenizer: Tokenizer) throws -> ExampleEncoder.ChatRenderer? {
-    guard let source = tokenizer.configuration.chatTemplate else { return nil }
-    let template = try ChatTemplate(source), tokens = tokenizer.configuration.namedSpecialTokens
-    return { messages, tools, addsGenerationPrompt in
-      let chat = try template.render(messages: messages, tools: tools?.array, addGenerationPrompt: addsGenerationPrompt, specialTokens: tokens)
-      return GraftDatasets.RenderedChat(text: chat.text, assistantRanges: chat.assistantSpans.isEmpty ? nil : chat.assistantSpans)
+  /// Renders conversations through the tokenizer's chat templates, the one for tools where there are some; nil where it has none.
+  static func chatRenderer(_ tokenizer: Tokenizer) -> ChatRenderer? {
+    let configuration = tokenizer.configuration, tokens = configuration.namedSpecialTokens
+    guard !configuration.chatTemplates.isEmpty else { return nil }
+    func template(withTools: Bool) -> Result<ChatTemplate, any Error> {
+      Result {
+        guard let source = configuration.chatTemplate(withTools: withTools) else {
+          let names = configuration.chatTemplates.keys.sorted().map { "\"\($0)\"" }.joined(separator: ", ")
+          throw SessionError(
+            .data, "chat_template: the model has the templates \(names), none of which is the default; put the one that is meant into chat_template.jinja")
+        }
+        return try ChatTemplate(source)
+      }
+    }
+    let plain = template(withTools: false), withTools = template(withTools: true)
+    return ChatRenderer(source: configuration.chatTemplates.values.sorted().joined(separator: "\n")) { request in
+      try (request.tools == nil ? plain : withTools).get().render(
+        messages: request.messages, tools: request.tools, documents: request.documents, addGenerationPrompt: request.addsGenerationPrompt,
+        specialTokens: tokens, variables: request.variables)
     }
   }
 

@@ -8,7 +8,7 @@ extension ModelSession {
   ///
   /// - Parameter maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
   public func evaluate(_ path: String, maxLength: Int? = nil) throws -> [(name: String, value: Double)] {
-    let records = try DataFile.records(of: path)
+    let records = try records(of: path)
     guard let first = records.first else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     guard let model = model as? any TrainableModel else {
       throw SessionError(.usage, "\(self.path): \(task.rawValue) is not supported by eval")
@@ -24,10 +24,9 @@ extension ModelSession {
     var values = Evaluator.figures(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
-    let check = AnswerCheck(
-      records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs,
-      startID: directory.generation.startID)
-    if let check {
+    let answers = AnswerCheck(
+      records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs, maxLength: encoder.maxLength)
+    if let check = answers {
       let outcome = try check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }

@@ -31,9 +31,9 @@ extension ModelSession {
 
   /// The prompts of a data file: its `prompt`s, or `source`s, whatever else the records hold.
   public func prompts(of path: String) throws -> [GenerationPrompt] {
-    try DataFile.records(of: path).map { record in
-      guard let prompt = ["prompt", "source", "text"].lazy.compactMap({ record.fields[$0]?.string }).first else {
-        throw DatasetError(file: record.file, line: record.line, problem: "has no \"prompt\"", advice: "write {\"prompt\": \"...\"}")
+    try records(of: path).map { record in
+      guard let key = ["prompt", "source", "text"].first(where: record.fields.contains), let prompt = record.fields[key]?.string else {
+        throw DatasetError(file: record.file, line: record.line, problem: "has no \"prompt\" that is a text", advice: "write {\"prompt\": \"...\"}")
       }
       return GenerationPrompt(prompt, place: "\(record.file):\(record.line)")
     }

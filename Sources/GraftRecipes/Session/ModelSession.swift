@@ -42,9 +42,15 @@ public final class ModelSession {
   public let adapters: AdapterSet
   /// A classifier's labels, as the adapter that was trained with them or the checkpoint has them; nil for any other model.
   public let labelScheme: LabelScheme?
-  /// What was noticed while data was read.
+  /// What the columns of data files are called, and the roles of their messages.
+  public var layout = RecordLayout(), roles: [String: String] = [:]
+  /// What is to be said of the data that was read.
   public let notes = DataNotes()
   private var loadedTokenizer: Tokenizer?
+  private let adapterPaths: [String]
+
+  /// The directory of an adapter with a tokenizer of its own, which is then used with its templates.
+  var adapterTokenizer: String? { AdapterTokenizer.directory(adapters: adapterPaths) }
 
   /// - Parameters:
   ///   - adapters: files or directories of adapters, which are put on together.
@@ -59,6 +65,7 @@ public final class ModelSession {
     frozenType: DType = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     self.path = path
+    adapterPaths = adapters.map(\.path)
     let configuration = try Checkpoint.configuration(in: path)
     let files = try adapters.map { try AdapterFile.read($0.path) }
     var parts = try zip(files, adapters).map { (adapter: try $0.adapter(), weight: $1.weight, path: $1.path) }
@@ -66,11 +73,15 @@ public final class ModelSession {
     let states = parts.compactMap { $0.adapter.training?.state }
     let trained = states.lazy.compactMap { LabelScheme(state: $0) }.first
     let trainedStyle = states.lazy.compactMap { $0[ArchitectureConfiguration.attentionStyleKey]?.string.flatMap(AttentionStyle.init) }.first
+    let isClassifier = self.task == .sequenceClassification || self.task == .tokenClassification
+    let outputCount = trained?.names.count ?? (isClassifier ? parts.lazy.compactMap { $0.adapter.labelCount }.first : nil)
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
     directory = try ModelDirectory(
-      path, task: self.task, labels: trained?.names.count, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle, isHeadless: isHeadless && adapters.isEmpty,
+      path, task: self.task, labels: outputCount, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle,
+      isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
-      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)), vocabularySize: newTokens?.vocabularySize)
+      seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)),
+      vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max())
     labelScheme = LabelScheme(of: directory.model, names: trained?.names ?? CheckpointLabels(configuration: configuration).names)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
@@ -82,7 +93,8 @@ public final class ModelSession {
     }
     for (index, part) in parts.enumerated() {
       let method = try MethodCatalog.decode(stored: part.adapter.configuration, from: part.path)
-      try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+      let delta = try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+      for note in delta.notes { notes.say("\(part.path): \(note)") }
     }
     try self.adapters.activate(parts.enumerated().map { ("\($0.offset)", $0.element.weight) })
   }
@@ -109,15 +121,18 @@ public final class ModelSession {
 
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
-    let tokenizer = try newTokens?.extended.tokenizer ?? Tokenizer(directory: URL(fileURLWithPath: path, isDirectory: true))
+    let tokenizer = try newTokens?.extended.tokenizer ?? AdapterTokenizer.tokenizer(ofModel: path, adapters: adapterPaths, notes: notes)
     loadedTokenizer = tokenizer
     return tokenizer
   }
 
   /// An encoder of data for this model; nothing is cut.
   func encoder() throws -> ExampleEncoder {
-    try DataPreparation.encoder(try tokenizer(), for: model, task: task, labels: labelScheme)
+    try DataPreparation.encoder(try tokenizer(), for: model, task: task, labels: labelScheme, roles: roles, notes: notes)
   }
+
+  /// The records of a data file under our names for their columns.
+  func records(of path: String) throws -> [DataRecord] { try DataPreparation.records(of: [path], layout: layout, notes: notes) }
 
   /// Hashing every weight takes time: only what the adapter recorded is computed.
   private func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {

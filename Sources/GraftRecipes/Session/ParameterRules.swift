@@ -56,12 +56,13 @@ extension Recipe.Training {
   }
 
   /// The optimizer's rule with the recipe's hyper-parameters.
-  var updateRule: any UpdateRule {
+  package var updateRule: any UpdateRule {
     let beta1 = betas.first ?? 0.9, beta2 = betas.count > 1 ? betas[1] : 0.999
     return switch optimizer {
     case .sgd: SGD()
     case .momentum: Momentum(momentum: beta1)
-    case .rmsprop: RMSProp(smoothing: beta2, epsilon: epsilon)
+    // Adam's second beta is its smoothing where a recipe chooses one; torch's own default is another.
+    case .rmsprop: betas == Self.defaultBetas ? RMSProp(epsilon: epsilon) : RMSProp(smoothing: beta2, epsilon: epsilon)
     case .adam: Adam(beta1: beta1, beta2: beta2, epsilon: epsilon)
     case .adamw: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon)
     }

@@ -32,7 +32,7 @@ extension ModelSession {
   ///
   /// - Parameter maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
   public func scores(of path: String, maxLength: Int? = nil, _ body: (ExampleScore) throws -> Void) throws {
-    let records = try DataFile.records(of: path)
+    let records = try records(of: path)
     guard !records.isEmpty else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     var encoder = try encoder(maxLength: maxLength)
     encoder.requiresLabels = false

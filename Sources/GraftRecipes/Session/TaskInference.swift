@@ -5,19 +5,18 @@ extension LearningTask {
   /// What a checkpoint is for, told from the class that its configuration names and otherwise from its family.
   public init(of configuration: JSON) {
     let architecture = configuration["architectures"]?[0]?.string ?? ""
+    let family: LearningTask =
+      switch configuration["model_type"]?.string ?? "" {
+      case "bert", "roberta", "distilbert": .maskedLM
+      case "t5", "mt5", "bart", "transformer": .seq2seqLM
+      default: .causalLM
+      }
+    // A language model's head is that of the family: `GPT2LMHeadModel`, and `T5WithLMHeadModel` of old.
     let endings: [(String, LearningTask)] = [
       ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification), ("ForMaskedLM", .maskedLM),
-      ("ForPreTraining", .maskedLM), ("ForConditionalGeneration", .seq2seqLM), ("ForCausalLM", .causalLM), ("LMHeadModel", .causalLM),
+      ("ForPreTraining", .maskedLM), ("ForConditionalGeneration", .seq2seqLM), ("ForCausalLM", .causalLM), ("LMHeadModel", family),
     ]
-    if let (_, task) = endings.first(where: { architecture.hasSuffix($0.0) }) {
-      self = task
-      return
-    }
-    switch configuration["model_type"]?.string ?? "" {
-    case "bert", "roberta", "distilbert": self = .maskedLM
-    case "t5", "mt5", "bart", "transformer": self = .seq2seqLM
-    default: self = .causalLM
-    }
+    self = endings.first { architecture.hasSuffix($0.0) }?.1 ?? family
   }
 
   /// PEFT's name of the task.

@@ -20,6 +20,7 @@ struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
+  private let knownFingerprint = KnownFingerprint()
 
   /// - Parameter labels: a classifier's labels; the configuration's where nil.
   init(_ recipe: Recipe, labels: LabelScheme?) throws {
@@ -82,9 +83,6 @@ struct TrainableBase {
     return configured.isEmpty ? Set([tokenizer.endOfSequenceID].compactMap { $0 }) : configured
   }
 
-  /// What the decoder of an encoder-decoder reads first when it writes; the model's own where nil.
-  var startID: Int32? { directory?.generation.startID }
-
   /// Attaches the recipe's method: from a checkpoint of the run, from the adapter it continues, or afresh.
   func attach(_ recipe: Recipe, from checkpoint: (any WeightSource)?) throws -> Delta {
     var source = checkpoint
@@ -104,16 +102,23 @@ struct TrainableBase {
     return stored
   }
 
+  /// Returns what tells this base from others; every weight on the disk is read for it, once.
   func fingerprint() throws -> BaseFingerprint {
-    try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    if let known = knownFingerprint.value { return known }
+    let fingerprint = try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    knownFingerprint.value = fingerprint
+    return fingerprint
   }
 
-  /// Writes the trained weights as a MODEL.
+  /// What copies of a base share.
+  private final class KnownFingerprint { var value: BaseFingerprint? }
+
+  /// Writes the trained weights as a MODEL, in place of those that the run had there.
   /// - Parameter labels: a classifier's labels.
   func writeModel(to path: String, task: LearningTask, labels: LabelScheme?) throws {
     if let directory {
       try AdapterOperations.write(
-        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path)
+        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path, replacing: .any)
       return
     }
     let parameters = model.catalog.parameters
@@ -121,7 +126,7 @@ struct TrainableBase {
     var configuration = configuration
     configuration["torch_dtype"] = .string(DType.float32.description)
     AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
-    try ModelDirectoryWriter(directory: path).write(
+    try ModelDirectoryWriter(directory: path, replacing: .any).write(
       parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion,
       tokenizer: newTokens?.extended.json
     ) { description in

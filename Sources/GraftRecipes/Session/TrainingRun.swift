@@ -57,38 +57,64 @@ public final class TrainingRun {
   /// A classifier's labels.
   let labels: LabelScheme?
   private let labelNote: String?
-  private let dataNotes = DataNotes()
-  private let crossEntropy: CrossEntropyOptions
+  let crossEntropy: CrossEntropyOptions
   let train: EncodedDataset, evaluation: EncodedDataset?
   private let encoder: ExampleEncoder, format: DataFormat
+  /// What is to be said of the data.
+  private let dataNotes: DataNotes
   let answers: AnswerCheck?
+  /// What is evaluated between steps, by which training is stopped and the best weights are chosen: what is held out, unless a comparison
+  /// reports on that.
+  let selection: EncodedDataset?
+  let selectionAnswers: AnswerCheck?
+  /// Whether the result is the best weights that an evaluation found rather than the last.
+  let selectsBest: Bool
   let plan: BatchPlan
   let optimizer: Optimizer
   let schedule: LearningRateSchedule
   let stepCount: Int
-  private(set) var firstStep = 0
-  /// What was logged, read and spent before a run that goes on was interrupted.
+  /// What makes this run itself.
+  let identity: RunIdentity
+  /// Where the run has come to: at its beginning, or at the checkpoint that it goes on from.
+  private(set) var state = RunState()
+  /// What was logged before a run that goes on was interrupted.
   private(set) var earlierMetrics: [JSON] = []
-  private(set) var earlierTokens = 0
-  private(set) var earlierSeconds = 0.0
+  /// The summary of a run that was to go on and has nothing left to do.
+  private(set) var finishedSummary: JSON?
+  /// What the user should know of how the run begins.
+  private(set) var openingNotes: [String] = []
+  /// The sole right to the run directory, until the run has ended.
+  var claim: OutputClaim?
 
   /// Prepares a run: everything that can be wrong with a recipe is found here.
   ///
   /// - Parameters:
   ///   - output: the run directory.
-  ///   - resuming: whether to go on from the newest checkpoint in it.
-  ///   - shared: a base that is in memory already; its method is the recipe's all the same.
-  ///   - split: the records to train on and those held out, where the recipe's own files do not decide.
+  ///   - use: what to do where it holds a run already.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
-  public convenience init(_ recipe: Recipe, output: String, resuming: Bool = false) throws {
-    try self.init(recipe, output: output, resuming: resuming, sharing: nil, split: nil)
+  public convenience init(_ recipe: Recipe, output: String, use: UsedOutput = .refused) throws {
+    let output = output.trimmingTrailingSlashes
+    try self.init(recipe, output: output, claim: try OutputClaim(output, files: .ofRun, use: use), isResuming: use == .resumed)
   }
 
-  init(_ recipe: Recipe, output: String, resuming: Bool, sharing shared: TrainableBase?, split given: RecordSplit?) throws {
+  /// - Parameters:
+  ///   - claim: the right to the run directory; nil for a run that only evaluates.
+  ///   - isResuming: whether to go on from the newest checkpoint in it.
+  ///   - shared: a base that is in memory already; its method is the recipe's all the same.
+  ///   - split: the records to train on and those held out, where the recipe's own files do not decide.
+  ///   - notes: where to say what is to be said of the data.
+  init(
+    _ recipe: Recipe, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
+    split given: RecordSplit? = nil, notes: DataNotes = DataNotes()
+  ) throws {
     self.recipe = recipe
+    dataNotes = notes
     self.output = output
+    self.claim = claim
     try Self.requireSupport(for: recipe)
-    let records = try given.map { $0.train + $0.held } ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.tableLayout)
+    let records =
+      try given.map { $0.train + $0.held + ($0.selection ?? []) }
+      ?? DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: dataNotes)
     let decided = try DataPreparation.labels(recipe, records: records)
     (labels, labelNote) = (decided?.scheme, decided?.note)
     crossEntropy = try recipe.crossEntropy(for: labels)
@@ -102,7 +128,8 @@ public final class TrainingRun {
     encoder = try DataPreparation.encoder(
       tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format, maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
-      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence)
+      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence, roles: recipe.data.roles,
+      notes: dataNotes)
     var trainRecords = records, heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
@@ -110,13 +137,12 @@ public final class TrainingRun {
     if let given {
       (trainRecords, heldRecords) = (given.train, given.held)
     } else if let eval = recipe.data.eval {
-      heldRecords = try DataPreparation.records(of: eval.paths, layout: recipe.data.tableLayout)
+      heldRecords = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: dataNotes)
     } else if let fraction = recipe.data.evalFraction, !splitsWindows {
       let split = try SeededSplit.indices(count: records.count, fraction: fraction, seed: seed)
       trainRecords = split.train.map { records[$0] }
       heldRecords = split.held.map { records[$0] }
     }
-    dataNotes.sayLongRows(records)
     guard !trainRecords.isEmpty else {
       throw SessionError(.data, "data.train: \((recipe.data.train?.paths ?? []).joined(separator: ", ")) holds no records; add at least one")
     }
@@ -125,40 +151,88 @@ public final class TrainingRun {
     if let fraction = recipe.data.evalFraction, splitsWindows {
       let whole = trainData
       let split = try SeededSplit.indices(count: whole.examples.count, fraction: fraction, seed: seed)
-      trainData.examples = split.train.map { whole.examples[$0] }
+      trainData = whole.choosing(split.train)
       heldData = EncodedDataset(examples: split.held.map { whole.examples[$0] }, report: EncodingReport())
     }
+    try DataPreparation.check(trainData.examples, of: trainRecords, for: model)
+    if let mixture = recipe.data.mixture {
+      trainData = mixture.drawn(from: trainData, of: trainRecords, seed: seed, notes: dataNotes)
+    }
     (train, evaluation) = (trainData, heldData)
-    try DataPreparation.check(train.examples, of: trainRecords, for: model)
     try DataPreparation.check(evaluation?.examples ?? [], of: heldRecords, for: model)
     format = try encoder.format(of: trainRecords[0])
     answers = AnswerCheck(
-      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer), startID: base.startID)
+      records: heldRecords, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer),
+      maxLength: recipe.data.maxLength)
+
+    if let chosenBy = given?.selection {
+      selection = try encoder.encodeDataset(chosenBy)
+      selectionAnswers = AnswerCheck(records: chosenBy, format: format, tokenizer: tokenizer, model: model, endIDs: base.endIDs(tokenizer))
+    } else {
+      (selection, selectionAnswers) = (evaluation, answers)
+    }
 
     let t = recipe.training
     plan = BatchPlanner(
       batchSize: t.batchSize, gradientAccumulationSteps: t.gradientAccumulationSteps, packing: recipe.data.packing ? recipe.data.maxLength : nil,
       shuffle: recipe.data.shuffle ? UInt64(bitPattern: Int64(t.seed)) : nil
     ).plan(train.examples)
+    guard Double(plan.stepsPerEpoch) * (t.numEpochs ?? 1) <= Double(Recipe.largestCount) else {
+      throw SessionError(
+        .usage, "training.num_epochs: \(t.numEpochs ?? 1) epochs of \(plan.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
+    }
     stepCount = t.maxSteps ?? plan.stepCount(epochs: t.numEpochs ?? 1)
     schedule = LearningRateSchedule(
       LearningRateSchedule.Shape(rawValue: t.lrScheduler.rawValue) ?? .cosine, peak: t.learningRate ?? base.defaultLearningRate,
       warmupSteps: t.warmupStepCount(of: stepCount), totalSteps: stepCount)
 
-    let checkpoint = resuming ? try TrainingCheckpoint.newest(in: output) : nil
-    delta = try base.attach(recipe, from: checkpoint?.weights)
+    selectsBest = try Self.selectsBest(recipe, stepCount: stepCount, hasSelection: selection != nil, isReported: given != nil && given?.selection == nil)
+    identity = RunIdentity(
+      recipe: recipe, trainSHA256: RunIdentity.sha256(of: trainRecords), evaluationSHA256: RunIdentity.sha256(of: heldRecords), base: try base.fingerprint())
+    let resumption = isResuming ? try Resumption(of: identity, stepCount: stepCount, in: output) : nil
+    if claim != nil, let parameters = base.method.expectedParameterCount(on: base.model.catalog) {
+      try MemoryEstimate(
+        parameters: parameters, stateCount: t.updateRule.stateNames.count, on: base.model.catalog, tokens: plan.largestBatch(train.examples),
+        isCheckpointing: t.gradientCheckpointing
+      ).require()
+    }
+    delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)
     try delta.schedule?.prepare(stepCount: stepCount)
     optimizer = try t.optimizer(of: delta, on: base.model.catalog, peak: schedule.peak)
-    if let checkpoint {
-      try checkpoint.restore(optimizer)
-      try checkpoint.restore(delta.schedule)
-      firstStep = checkpoint.step
-      earlierMetrics = checkpoint.metrics
-      (earlierTokens, earlierSeconds) = (checkpoint.tokens, checkpoint.seconds)
-    }
+    state.stepCount = stepCount
+    state.selection = BestSelection(metric: t.metricForBestModel, isGreaterBetter: t.greaterIsBetter)
+    if let resumption { try goOn(from: resumption) }
   }
 
-  private func batch(_ indices: [Int], ofEpoch epoch: Int) -> Batch {
+  /// - Parameter isReported: whether what is held out is what a comparison reports on, by which nothing may be chosen.
+  private static func selectsBest(_ recipe: Recipe, stepCount: Int, hasSelection: Bool, isReported: Bool) throws -> Bool {
+    let key = "training.load_best_model_at_end"
+    guard let wanted = recipe.training.loadBestModelAtEnd else {
+      guard let every = recipe.training.evalSteps else { return false }
+      return hasSelection && !isReported && every > 0 && every < stepCount
+    }
+    guard wanted else { return false }
+    guard hasSelection else { throw SessionError(.usage, "\(key): there are no held-out examples to choose by; add data.eval or data.eval_fraction") }
+    guard !isReported else {
+      throw SessionError(.usage, "\(key): data.eval is what the comparison reports; add data.eval_fraction, a share of the training examples to choose by")
+    }
+    return true
+  }
+
+  private func goOn(from resumption: Resumption) throws {
+    (openingNotes, finishedSummary) = (resumption.notes, resumption.finishedSummary)
+    guard let checkpoint = resumption.checkpoint else { return }
+    try checkpoint.restore(optimizer)
+    try checkpoint.restore(delta.schedule)
+    openingNotes += state.restore(step: checkpoint.step, epoch: checkpoint.epoch, checkpoint.state)
+    if let earlier = checkpoint.identity?.evaluationSHA256, earlier != identity.evaluationSHA256 {
+      state.selection = BestSelection(metric: recipe.training.metricForBestModel, isGreaterBetter: recipe.training.greaterIsBetter)
+      openingNotes.append("data.eval holds other examples than before; the best weights are chosen by these from here on")
+    }
+    earlierMetrics = checkpoint.metrics
+  }
+
+  func batch(_ indices: [Int], ofEpoch epoch: Int) -> Batch {
     Batch(collating: indices.map { encoder.example(train.examples[$0], of: format, index: $0, epoch: epoch) }, objective: objective)
   }
 
@@ -169,81 +243,17 @@ public final class TrainingRun {
     guard recipe.training.precision == .fp32 else { throw refuse("training.precision", recipe.training.precision.rawValue) }
   }
 
-  /// Trains, evaluates and writes the run directory.
-  ///
-  /// - Parameters:
-  ///   - isInterrupted: asked after every step; true writes a checkpoint and ends the run as `interrupted`.
-  ///   - evaluatesEnds: whether held-out examples are evaluated before the first and after the last step.
-  public func run(isInterrupted: () -> Bool = { false }, evaluatesEnds: Bool = true, onEvent: (RunEvent) throws -> Void) throws -> RunOutcome {
-    let directory = try RunDirectory(output, keeping: earlierMetrics)
-    try directory.write(try recipe.rendered(), to: "recipe.yaml")
-    let recorder = try RunRecorder(self, directory)
-    try onEvent(.started(overview))
-    for note in notes { try onEvent(.note(note)) }
-
-    let t = recipe.training
-    var settings = Trainer.Settings(
-      schedule: schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
-      seed: t.seed)
-    settings.crossEntropy = crossEntropy
-    let trainer = Trainer(
-      optimizer, settings: settings,
-      hooks: delta.schedule.map { schedule in
-        Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradientScale: $1) })
-      } ?? Trainer.Hooks(),
-      startingTokens: earlierTokens, loss: model.loss)
-    BufferPool.shared.resetPeak()
-
-    if firstStep == 0, evaluatesEnds { try evaluate(step: 0, epoch: 0, recorder, answering: true, onEvent) }
-    var stopper = EarlyStopping(patience: t.earlyStoppingPatience)
-    var step = firstStep, epoch = 0.0
-    for planned in plan.steps(firstStep..<stepCount) {
-      let isLast = planned.index + 1 == stepCount
-      do {
-        try trainer.run(planned, isLast: isLast, batch: { batch($0, ofEpoch: planned.epoch) }) { event in
-          if case .logged(let line) = event { try recorder.log(line) }
-          try onEvent(.training(event))
-        }
-      } catch let error as TrainingError {
-        // Damaged weights are the commoner cause, and can be named.
-        guard let parameter = base.model.catalog.firstNonFiniteParameter(), planned.index == firstStep else { throw error }
-        throw SessionError(.nonFinite, "\(base.name): \(parameter.path) holds values that are not finite; the checkpoint is damaged, fetch it again")
-      }
-      step = planned.index + 1
-      epoch = planned.epochsCompleted
-      if isInterrupted() {
-        try saveCheckpoint(step, epoch, trainer, directory)
-        return RunOutcome(isInterrupted: true, output: output, summary: .null)
-      }
-      if let every = t.evalSteps, every > 0, step % every == 0, !isLast {
-        let loss = try trainer.pausingClock { try evaluate(step: step, epoch: epoch, recorder, answering: false, onEvent) }
-        if stopper.shouldStop(after: loss) {
-          try onEvent(.note("stopped at step \(step): the evaluation loss has not improved \(stopper.patience ?? 0) times in a row"))
-          break
-        }
-      }
-      if let every = t.saveSteps, every > 0, step % every == 0, !isLast {
-        try trainer.pausingClock { try saveCheckpoint(step, epoch, trainer, directory) }
-      }
-    }
-    let seconds = trainer.elapsedSeconds
-    if evaluatesEnds { try evaluate(step: step, epoch: epoch, recorder, answering: true, onEvent) }
-    let saved = try saveResult(step: step, epoch: epoch)
-    let summary = try recorder.finish(step: step, seconds: seconds, tokens: trainer.tokens - earlierTokens, saved: saved)
-    try onEvent(.saved(path: saved))
-    return RunOutcome(isInterrupted: false, output: output, summary: summary)
-  }
-
   public var overview: RunOverview {
     RunOverview(
       modelName: base.name, methodName: type(of: delta.method).name, trainableParameters: delta.parameterCount,
       totalParameters: base.model.catalog.parameterCount + (base.isFull ? 0 : delta.parameterCount), exampleCount: train.examples.count,
-      evaluationCount: evaluation?.examples.count ?? 0, stepCount: stepCount, firstStep: firstStep)
+      evaluationCount: evaluation?.examples.count ?? 0, stepCount: stepCount, firstStep: state.step)
   }
 
-  private var notes: [String] {
+  /// What the user should know of the data and the tokenizer.
+  var notes: [String] {
     let r = train.report
-    var notes = [labelNote].compactMap { $0 } + dataNotes.all
+    var notes = [labelNote].compactMap { $0 } + dataNotes.all + delta.notes
     if r.truncatedCount > 0 {
       notes.append("\(r.truncatedCount) of \(r.recordCount) examples are longer than max_length \(recipe.data.maxLength) and were cut (the longest has \(r.lengths.last ?? 0) tokens)")
     }
@@ -256,34 +266,17 @@ public final class TrainingRun {
     return notes
   }
 
-  /// - Returns: the evaluation loss, where there is held-out data.
-  @discardableResult
-  private func evaluate(step: Int, epoch: Double, _ recorder: RunRecorder, answering: Bool, _ onEvent: (RunEvent) throws -> Void) throws -> Double? {
-    guard let evaluation else { return nil }
-    // Training, evaluation and answers hold memory of different sizes, which would add up.
-    BufferPool.shared.trim()
-    defer { BufferPool.shared.trim() }
-    var values = Evaluator.figures(of: model, batches: evaluation.evaluationBatches(objective)).map { (name: "eval_" + $0.name, value: $0.value) }
-    if answering, let answers {
-      BufferPool.shared.trim()
-      let outcome = try answers.run()
-      values.append(("eval_exact_match", outcome.exactMatch))
-      for answer in outcome.answers.prefix(3) { try onEvent(.answered(answer, isBefore: step == 0)) }
-      recorder.answered(outcome.answers, isBefore: step == 0)
-    }
-    try recorder.evaluated(step: step, epoch: epoch, values)
-    try onEvent(.evaluated(step: step, values))
-    return values.first?.value
+  /// What an adapter must say to be used: the names of its labels, and which tokens see which.
+  var adapterState: JSONObject {
+    var state = JSONObject()
+    for (key, value) in labels?.state ?? [] { state[key] = value }
+    if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
+    return state
   }
 
-  private func saveCheckpoint(_ step: Int, _ epoch: Double, _ trainer: Trainer, _ directory: RunDirectory) throws {
-    try TrainingCheckpoint.write(
-      delta: delta, optimizer: optimizer, step: step, epoch: epoch, tokens: trainer.tokens, seconds: earlierSeconds + trainer.elapsedSeconds,
-      seed: recipe.training.seed, metrics: directory.metrics, recipe: try recipe.rendered(), in: output, keeping: recipe.training.saveTotalLimit)
-  }
-
+  /// Writes what was trained.
   /// - Returns: where the result is.
-  private func saveResult(step: Int, epoch: Double) throws -> String {
+  func saveResult(step: Int, epoch: Double) throws -> String {
     if base.isFull {
       try base.writeModel(to: output + "/model", task: recipe.task, labels: labels)
       return output + "/model"
@@ -291,10 +284,7 @@ public final class TrainingRun {
     var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
-    var state: JSON = [:]
-    for (key, value) in labels?.state ?? [] { state[key] = value }
-    if let style = base.model.attentionStyle, style != .causal { state[ArchitectureConfiguration.attentionStyleKey] = .string(style.rawValue) }
-    if state != [:] { training.state = state }
+    if !adapterState.isEmpty { training.state = .object(adapterState) }
     stored.training = training
     try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: output + "/adapter.h5")
     return output + "/adapter.h5"
@@ -308,19 +298,4 @@ public struct RunOutcome: Sendable {
   public var output: String
   /// What `summary.json` holds.
   public var summary: JSON
-}
-
-/// Stops when the evaluation loss has not improved a number of times in a row.
-struct EarlyStopping {
-  let patience: Int?
-  private var best = Double.infinity, misses = 0
-
-  init(patience: Int?) { self.patience = patience }
-
-  mutating func shouldStop(after loss: Double?) -> Bool {
-    guard let patience, let loss else { return false }
-    misses = loss < best ? 0 : misses + 1
-    best = min(best, loss)
-    return misses >= patience
-  }
 }

@@ -3,6 +3,13 @@ import CKernels
 /// The elementwise non-linearities of the families we know.
 public enum Activation: String, Sendable, Hashable, CaseIterable {
   case identity, relu, gelu, geluTanh, silu, quickGELU, tanh, sigmoid
+  /// ReLU up to 6, ReLU's square, ReLU with a hundredth of what is below 0, and GELU up to 10.
+  case relu6, reluSquared, leakyReLU, clippedGELU
+  case mish, laplace, hardSwish
+  /// The root of softplus.
+  case rootSoftplus
+  /// `e^x - 1 - x` below 0 and nothing above: the falling half of xIELU.
+  case negativeExponential
 
   var kernel: Int32 {
     switch self {
@@ -14,6 +21,15 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
     case .quickGELU: Int32(GRAFT_QUICK_GELU.rawValue)
     case .tanh: Int32(GRAFT_TANH.rawValue)
     case .sigmoid: Int32(GRAFT_SIGMOID.rawValue)
+    case .relu6: Int32(GRAFT_RELU6.rawValue)
+    case .reluSquared: Int32(GRAFT_RELU_SQUARED.rawValue)
+    case .leakyReLU: Int32(GRAFT_LEAKY_RELU.rawValue)
+    case .clippedGELU: Int32(GRAFT_CLIPPED_GELU.rawValue)
+    case .mish: Int32(GRAFT_MISH.rawValue)
+    case .laplace: Int32(GRAFT_LAPLACE.rawValue)
+    case .hardSwish: Int32(GRAFT_HARD_SWISH.rawValue)
+    case .rootSoftplus: Int32(GRAFT_ROOT_SOFTPLUS.rawValue)
+    case .negativeExponential: Int32(GRAFT_NEGATIVE_EXPONENTIAL.rawValue)
     }
   }
 
@@ -23,11 +39,19 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
     case "linear", "identity": self = .identity
     case "relu": self = .relu
     case "gelu", "gelu_python": self = .gelu
-    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate": self = .geluTanh
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate": self = .geluTanh
     case "silu", "swish": self = .silu
     case "quick_gelu": self = .quickGELU
     case "tanh": self = .tanh
     case "sigmoid": self = .sigmoid
+    case "relu6": self = .relu6
+    case "relu2": self = .reluSquared
+    case "leaky_relu": self = .leakyReLU
+    case "gelu_10": self = .clippedGELU
+    case "mish": self = .mish
+    case "laplace": self = .laplace
+    case "hardswish": self = .hardSwish
+    case "sqrtsoftplus": self = .rootSoftplus
     default: return nil
     }
   }
@@ -75,8 +99,15 @@ public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Ten
 
 let activationSpecimens: [OperationSpecimen] =
   Activation.allCases.filter { $0 != .identity }.flatMap { activation in
-    // Away from the kink of ReLU, where a difference quotient means nothing.
-    let range: Range<Float> = activation == .relu ? 0.1..<2 : -3..<3
+    // Away from kinks, where a difference quotient means nothing.
+    let range: Range<Float> =
+      switch activation {
+      case .relu, .relu6, .reluSquared: 0.1..<2
+      case .leakyReLU: -2..<(-0.1)
+      case .hardSwish: -2.9..<2.9
+      case .clippedGELU: -1..<3
+      default: -3..<3
+      }
     return [
       OperationSpecimen("activate, \(activation)", .init("x", [4, 9], in: range)) { activate($0[0], activation) },
       OperationSpecimen("gated, \(activation)", .init("gate", [4, 9], in: range), .init("up", [4, 9])) { gated($0[0], $0[1], activation) },

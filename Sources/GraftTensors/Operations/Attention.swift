@@ -342,4 +342,16 @@ let attentionSpecimens: [OperationSpecimen] = [
       query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<5)], mask: .bidirectional, scale: 1,
       bias: DistanceBias($0[3]))
   },
+  OperationSpecimen(
+    "attention, scaled, distance bias", .init("query", [4, 4]), .init("key", [4, 2]), .init("value", [4, 3]), .init("bias", [2, 9])
+  ) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 1, spans: [AttentionSpan(0..<4)], mask: .causal, scale: 0.3,
+      bias: DistanceBias($0[3]))
+  },
+  OperationSpecimen("attention, window, several blocks", .init("query", [90, 4]), .init("key", [90, 4]), .init("value", [90, 2])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<75), AttentionSpan(75..<90)],
+      mask: AttentionMask(.causal, window: 20))
+  },
 ]

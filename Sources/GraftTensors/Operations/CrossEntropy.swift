@@ -173,4 +173,7 @@ let crossEntropySpecimens: [OperationSpecimen] = [
     crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), weights: Tensor([1, 0, 0.5, 2] as [Float]), scale: 0.5)
   },
   OperationSpecimen("crossEntropy", .init("logits", [4, 5])) { crossEntropy($0[0], targets: Tensor([0, 4, 2, 2] as [Int32]), scale: 0.5) },
+  OperationSpecimen("linearCrossEntropy, in chunks", .init("hidden", [1100, 2]), .init("head", [5, 2]), .init("bias", [5])) {
+    linearCrossEntropy($0[0], head: $0[1], bias: $0[2], targets: Tensor((0..<1100).map { Int32($0 * 7 % 5) }), scale: 0.01)
+  },
 ]

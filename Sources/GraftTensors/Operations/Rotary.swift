@@ -41,6 +41,21 @@ public struct RotaryTable {
       (s + row * pairs).update(from: s + source * pairs, count: pairs)
     }
   }
+
+  /// The rows of several tables, each at its place.
+  /// - Parameter parts: tables of the same pairs, with the rows that theirs become: every row once.
+  public init(joining parts: [(rows: [Int], table: RotaryTable)]) {
+    let count = parts.reduce(0) { $0 + $1.rows.count }, pairs = parts.first?.table.cosine.shape.columns ?? 0
+    cosine = Tensor(uninitialized: [count, pairs])
+    sine = Tensor(uninitialized: [count, pairs])
+    isInterleaved = parts.first?.table.isInterleaved ?? false
+    for (rows, table) in parts {
+      for (index, row) in rows.enumerated() {
+        (cosine.mutablePointer + row * pairs).update(from: table.cosine.pointer + index * pairs, count: pairs)
+        (sine.mutablePointer + row * pairs).update(from: table.sine.pointer + index * pairs, count: pairs)
+      }
+    }
+  }
 }
 
 /// Rotates every head's leading pairs by the angles of its row (Su et al. 2021, eq. 34).

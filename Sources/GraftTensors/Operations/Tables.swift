@@ -3,9 +3,10 @@ import CKernels
 /// The rows of `table [entries, columns]` that `indices [count]` name: an embedding, or a selection of rows.
 ///
 /// The table may be of any floating-point type; its gradient adds up over repeated indices.
+/// - Parameter untrained: a row whose gradient stays zero, as that of a table's padding.
 /// - Returns: `[count, columns]`.
 /// - Precondition: the table has every index.
-public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
+public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil) -> Tensor {
   let count = indices.elementCount, columns = table.shape.columns
   requireIndices(indices, below: table.shape.rows)
   let out = Tensor(uninitialized: [count, columns]), o = out.mutablePointer, at = indices.indices
@@ -27,7 +28,7 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
       // Every task looks at all indices, and adds in their order what goes to its entries.
       parallel(over: entries, grain: max(rowGrain(columns: columns), entries / 64)) { part in
         if isFirst { graft_fill(dTable + part.lowerBound * columns, 0, part.count * columns) }
-        for place in 0..<count where part.contains(Int(at[place])) {
+        for place in 0..<count where part.contains(Int(at[place])) && Int(at[place]) != untrained {
           graft_accumulate(dTable + Int(at[place]) * columns, from + place * columns, columns)
         }
       }

@@ -1,5 +1,6 @@
 import CKernels
 import COpenBLAS
+import Foundation
 
 /// The threads that operations run on.
 public enum Threads {
@@ -8,6 +9,9 @@ public enum Threads {
     get { Int(graft_thread_count()) }
     set { graft_set_thread_count(Int32(newValue)) }
   }
+
+  /// The machine's cores.
+  public static let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 }
 
 /// Runs `body` for every index below `count`, on all threads.

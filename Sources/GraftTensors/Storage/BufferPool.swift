@@ -48,7 +48,9 @@ public final class BufferPool: Sendable {
     graft_release_freed_memory()
   }
 
+  /// Lends memory; where the system has none left, `whenExhausted` ends the process.
   package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+    guard byteCount <= Self.largestSize else { Self.end(asked: byteCount) }
     let capacity = Self.sizeClass(of: byteCount)
     let reused = state.withLock { state -> UInt? in
       state.statistics.bytesInUse += capacity
@@ -61,13 +63,30 @@ public final class BufferPool: Sendable {
       return nil
     }
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
-    var pointer: UnsafeMutableRawPointer?
-    let failure = posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity)
-    guard failure == 0, let pointer else { preconditionFailure("out of memory: \(capacity) bytes") }
+    let pointer = take(capacity)
     #if os(Linux)
       if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     #endif
     return (pointer, capacity)
+  }
+
+  /// What is done where the system has no more memory; tensors cannot be made without it, so it must not return.
+  public static let whenExhausted = Mutex<@Sendable (_ byteCount: Int) -> Never>({ preconditionFailure("out of memory: \($0) bytes") })
+
+  /// Memory from the system, for which free memory of other sizes is given back where there is no more.
+  private func take(_ capacity: Int) -> UnsafeMutableRawPointer {
+    for isLastTry in [false, true] {
+      var pointer: UnsafeMutableRawPointer?
+      if posix_memalign(&pointer, capacity >= Self.hugePage ? Self.hugePage : 64, capacity) == 0, let pointer { return pointer }
+      if !isLastTry { trim() }
+    }
+    state.withLock { $0.statistics.bytesInUse -= capacity }
+    Self.end(asked: capacity)
+  }
+
+  private static func end(asked byteCount: Int) -> Never {
+    let end = whenExhausted.withLock { $0 }
+    end(byteCount)
   }
 
   package func recycle(_ base: UnsafeMutableRawPointer, capacity: Int) {
@@ -79,6 +98,8 @@ public final class BufferPool: Sendable {
   }
 
   private static let hugePage = 2 << 20
+  /// More than any address space holds, and few enough that sizes can be rounded up.
+  private static let largestSize = 1 << 60
 
   /// The smallest class that holds `byteCount`: 64 bytes, then four classes to each doubling.
   static func sizeClass(of byteCount: Int) -> Int {

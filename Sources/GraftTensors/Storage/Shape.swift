@@ -31,6 +31,23 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
+  /// `elementCount` of lengths that a file or a person chose; nil where it overflows.
+  public var checkedElementCount: Int? {
+    var product = 1
+    for axis in 0..<rank {
+      let (next, overflow) = product.multipliedReportingOverflow(by: lengths[axis])
+      guard !overflow else { return nil }
+      product = next
+    }
+    return product
+  }
+
+  /// The bytes of so many elements; `Int.max`, which no memory has, where they cannot be counted.
+  func byteCount(of dtype: DType) -> Int {
+    let (count, overflow) = (checkedElementCount ?? .max).multipliedReportingOverflow(by: dtype.byteWidth)
+    return overflow ? .max : count
+  }
+
   /// The length of the innermost axis, 1 for a scalar.
   public var columns: Int { rank == 0 ? 1 : lengths[rank - 1] }
 

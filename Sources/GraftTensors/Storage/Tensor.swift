@@ -23,7 +23,7 @@ public struct Tensor {
 
   /// Uninitialised memory, to be filled by the operation that makes it.
   package init(uninitialized shape: Shape, dtype: DType = .float32) {
-    self.init(storage: Storage(byteCount: shape.elementCount * dtype.byteWidth), offset: 0, shape: shape, dtype: dtype)
+    self.init(storage: Storage(byteCount: shape.byteCount(of: dtype)), offset: 0, shape: shape, dtype: dtype)
   }
 
   /// A float32 tensor of the given values.

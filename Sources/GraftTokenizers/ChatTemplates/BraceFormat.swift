@@ -31,6 +31,7 @@ enum BraceFormat {
         }
         guard open == 0 else { throw TemplateFailure(.value, "expected '}' before end of string") }
         result += try formatField(Array(scalars[start..<index - 1]), arguments, &automatic, depth: depth)
+        try TemplateLimits.check(byteCount: result.utf8.count)
       } else {
         result.unicodeScalars.append(scalar)
       }

@@ -52,7 +52,7 @@ public struct ChatTemplate: Sendable {
   ) throws(ChatTemplateError) -> RenderedChat {
     var values = specialTokens.mapValues(TemplateValue.string)
     for (name, value) in variables { values[name] = TemplateValue(value) }
-    values["messages"] = .list(messages.map { TemplateValue(Self.namingReasoning(in: $0)) })
+    values["messages"] = .list(messages.enumerated().map { Self.value(of: Self.namingReasoning(in: $1), index: $0) })
     values["tools"] = tools.map { .list($0.map(TemplateValue.init)) } ?? TemplateValue.none
     values["documents"] = documents.map { .list($0.map(TemplateValue.init)) } ?? TemplateValue.none
     values["add_generation_prompt"] = .bool(addGenerationPrompt)
@@ -60,11 +60,19 @@ public struct ChatTemplate: Sendable {
     do {
       try interpreter.run(variables: values, globals: TemplateGlobals.all(at: date, in: timeZone))
     } catch {
-      throw ChatTemplateError(error, template: name, line: interpreter.line)
+      throw ChatTemplateError(error, template: name, line: interpreter.line, message: interpreter.currentMessage)
     }
     // A marked text that the template captured and dropped must not point behind the end.
     let bytes = 0..<interpreter.output.utf8.count
-    return RenderedChat(text: interpreter.output, assistantSpans: interpreter.spans.map { $0.clamped(to: bytes) })
+    return RenderedChat(
+      text: interpreter.output, assistantSpans: interpreter.spans.map { $0.clamped(to: bytes) }, messageSpans: interpreter.messageSpans)
+  }
+
+  /// A message that knows its number.
+  private static func value(of message: JSON, index: Int) -> TemplateValue {
+    guard case .dictionary(var dictionary) = TemplateValue(message) else { return TemplateValue(message) }
+    dictionary.messageIndex = index
+    return .dictionary(dictionary)
   }
 
   /// Gives a message's reasoning under the names that templates read, as Transformers does.
@@ -86,18 +94,34 @@ public struct RenderedChat: Sendable, Equatable {
   public var text: String
   /// Where `{% generation %}` blocks stand in `text`, in UTF-8 bytes; empty where the template has none.
   public var assistantSpans: [Range<Int>]
+  /// What was written while a loop stood at a message, in order; nothing is known of what a block captured first.
+  public var messageSpans: [MessageSpan]
 
-  public init(text: String, assistantSpans: [Range<Int>]) {
+  public init(text: String, assistantSpans: [Range<Int>] = [], messageSpans: [MessageSpan] = []) {
     self.text = text
     self.assistantSpans = assistantSpans
+    self.messageSpans = messageSpans
+  }
+}
+
+/// A stretch of a rendered conversation that a template wrote for one message.
+public struct MessageSpan: Sendable, Equatable {
+  /// The message's number, counted from 0.
+  public var message: Int
+  /// UTF-8 bytes of the rendered text.
+  public var range: Range<Int>
+
+  public init(message: Int, range: Range<Int>) {
+    self.message = message
+    self.range = range
   }
 }
 
 extension ChatTemplateError {
-  init(_ error: any Error, template: String, line: Int) {
+  init(_ error: any Error, template: String, line: Int, message: Int? = nil) {
     let failure = error as? TemplateFailure
     self.init(
-      kind: failure?.kind ?? .value, template: template, line: failure?.line ?? line,
+      kind: failure?.kind ?? .value, template: template, line: failure?.line ?? line, messageIndex: message,
       message: failure?.message ?? "\(error)")
   }
 }

@@ -20,13 +20,18 @@ public struct ChatTemplateError: Error, Equatable, Sendable {
   public let template: String
   /// The template's line, counted from 1.
   public let line: Int
+  /// The message that the template was at, counted from 0; nil where it was at none.
+  public let messageIndex: Int?
   public let message: String
 }
 
 extension ChatTemplateError: CustomStringConvertible {
-  public var description: String { "\(template):\(line): \(message); \(remedy)" }
+  public var description: String {
+    "\(template):\(line): \(messageIndex.map { "message \($0 + 1): " } ?? "")\(message); \(remedy)"
+  }
 
-  private var remedy: String {
+  /// What can be done about it.
+  public var remedy: String {
     switch kind {
     case .syntax: "correct the template"
     case .raised: "change the conversation to what this template accepts"

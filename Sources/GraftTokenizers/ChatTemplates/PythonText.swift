@@ -60,20 +60,35 @@ enum PythonText {
 
   /// The byte offsets where `needle` occurs, from the left, without overlap.
   static func occurrences(of needle: String, in text: String, limit: Int = .max) -> [Int] {
-    let needle = Array(needle.utf8)
-    let bytes = Array(text.utf8)
     var found: [Int] = []
-    guard !needle.isEmpty, needle.count <= bytes.count else { return found }
-    var index = 0
-    while index <= bytes.count - needle.count, found.count < limit {
-      if bytes[index] == needle[0], bytes[index..<index + needle.count].elementsEqual(needle) {
-        found.append(index)
-        index += needle.count
-      } else {
-        index += 1
-      }
+    forEachOccurrence(of: needle, in: text) { offset in
+      if found.count < limit, offset >= (found.last ?? -needle.utf8.count) + needle.utf8.count { found.append(offset) }
+      return found.count < limit
     }
     return found
+  }
+
+  /// Hands over the byte offsets where `needle` occurs, those that overlap too, until told to stop; in linear time (Knuth, Morris and
+  /// Pratt 1977).
+  static func forEachOccurrence(of needle: String, in text: String, _ goesOn: (Int) -> Bool) {
+    let needle = Array(needle.utf8)
+    guard let first = needle.first, needle.count <= text.utf8.count else { return }
+    // The longest border of every beginning of the needle.
+    var borders = Array(repeating: 0, count: needle.count), matched = 0
+    for index in needle.indices.dropFirst() {
+      while matched > 0, needle[index] != needle[matched] { matched = borders[matched - 1] }
+      if needle[index] == needle[matched] { matched += 1 }
+      borders[index] = matched
+    }
+    matched = 0
+    for (index, byte) in text.utf8.enumerated() {
+      if matched == 0, byte != first { continue }
+      while matched > 0, byte != needle[matched] { matched = borders[matched - 1] }
+      if byte == needle[matched] { matched += 1 }
+      guard matched == needle.count else { continue }
+      guard goesOn(index + 1 - needle.count) else { return }
+      matched = borders[matched - 1]
+    }
   }
 
   static func contains(_ text: String, _ needle: String) -> Bool {
@@ -97,9 +112,14 @@ enum PythonText {
   }
 
   /// `str.replace(old, new, count)`
-  static func replace(_ text: String, _ old: String, _ new: String, count: Int = -1) -> String {
+  static func replace(_ text: String, _ old: String, _ new: String, count: Int = -1) throws -> String {
     let limit = count < 0 ? Int.max : count
+    func check(_ places: Int) throws {
+      let (growth, overflow) = places.multipliedReportingOverflow(by: max(0, new.utf8.count - old.utf8.count))
+      try TemplateLimits.check(byteCount: overflow ? .max : growth.addingReportingOverflow(text.utf8.count).partialValue)
+    }
     guard !old.isEmpty else {
+      try check(min(limit, text.unicodeScalars.count + 1))
       var result = ""
       var remaining = limit
       for scalar in text.unicodeScalars {
@@ -109,15 +129,18 @@ enum PythonText {
       return remaining > 0 ? result + new : result
     }
     let found = occurrences(of: old, in: text, limit: limit)
+    try check(found.count)
     return found.isEmpty ? text : pieces(of: text, around: found, width: old.utf8.count).joined(separator: new)
   }
 
   /// `str.split(separator, limit)`; a nil separator splits at runs of white space.
   static func split(_ text: String, _ separator: String?, limit: Int = -1) throws -> [String] {
     let limit = limit < 0 ? Int.max : limit
-    guard let separator else { return splitAtSpace(text, limit: limit) }
+    guard let separator else { return try splitAtSpace(text, limit: limit) }
     guard !separator.isEmpty else { throw TemplateFailure(.value, "empty separator") }
-    return pieces(of: text, around: occurrences(of: separator, in: text, limit: limit), width: separator.utf8.count)
+    let found = occurrences(of: separator, in: text, limit: limit)
+    try TemplateLimits.check(itemCount: found.count)
+    return pieces(of: text, around: found, width: separator.utf8.count)
   }
 
   /// `str.rsplit(separator, limit)`
@@ -126,7 +149,7 @@ enum PythonText {
     return reversedPieces.reversed().map(reversed)
   }
 
-  private static func splitAtSpace(_ text: String, limit: Int) -> [String] {
+  private static func splitAtSpace(_ text: String, limit: Int) throws -> [String] {
     var pieces: [String] = []
     var rest = text.unicodeScalars[...]
     while true {
@@ -136,6 +159,7 @@ enum PythonText {
         pieces.append(strip(String(rest), nil, left: false, right: true))
         return pieces
       }
+      try TemplateLimits.check(itemCount: pieces.count)
       let word = rest.prefix { !$0.isPythonSpace }
       pieces.append(String(word))
       rest = rest[word.endIndex...]
@@ -149,7 +173,7 @@ enum PythonText {
   }
 
   /// `str.splitlines(keepends)`
-  static func lines(_ text: String, keepsEnds: Bool = false) -> [String] {
+  static func lines(_ text: String, keepsEnds: Bool = false) throws -> [String] {
     var lines: [String] = []
     var line = String.UnicodeScalarView()
     var previous: Unicode.Scalar?
@@ -162,6 +186,7 @@ enum PythonText {
       switch scalar.value {
       case 0x0A...0x0D, 0x1C...0x1E, 0x85, 0x2028, 0x2029:
         if keepsEnds { line.append(scalar) }
+        try TemplateLimits.check(itemCount: lines.count)
         lines.append(String(line))
         line = String.UnicodeScalarView()
       default: line.append(scalar)

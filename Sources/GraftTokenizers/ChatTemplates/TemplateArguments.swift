@@ -3,6 +3,9 @@ struct TemplateArguments {
   var positional: [TemplateValue] = []
   var keyword: [(name: String, value: TemplateValue)] = []
 
+  /// The steps that going through the arguments once counts for.
+  var weight: Int { positional.reduce(0) { $0 + $1.weight } + keyword.reduce(0) { $0 + $1.value.weight } }
+
   /// Assigns the arguments to parameters, as Python does for a function with this signature.
   ///
   /// - Parameter required: how many of the first parameters must be given.

@@ -3,6 +3,8 @@ struct TemplateDictionary {
   private(set) var entries: [(key: TemplateValue, value: TemplateValue)] = []
   /// Positions by key, kept only where a search through the entries would be slow.
   private var positions: [TemplateKey: Int]?
+  /// The number of the message that this is, where it is one.
+  var messageIndex: Int?
 
   private static let indexedCount = 8
 

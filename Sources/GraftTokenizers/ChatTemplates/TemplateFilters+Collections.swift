@@ -21,8 +21,9 @@ extension TemplateFilters {
       let given = try arguments.bind("join", ["d", "attribute"])
       var items = try value.items()
       if let path = given[1].unlessNone { items = try items.map { try attribute(path, of: $0) } }
-      let texts = items.map(\.description)
-      return .string(try TemplateLimits.checked(texts.joined(separator: given[0]?.description ?? "")))
+      let texts = items.map(\.description), separator = given[0]?.description ?? ""
+      try TemplateLimits.check(joining: texts, with: separator)
+      return .string(texts.joined(separator: separator))
     },
     "reverse": { value, _ in
       if let text = value.text { return value.like(PythonText.reversed(text)) }
@@ -82,11 +83,13 @@ extension TemplateFilters {
     "batch": { value, arguments in
       let given = try arguments.bind("batch", ["linecount", "fill_with"], required: 1)
       let size = try given[0].integer(default: 1, for: "batch")
+      try TemplateLimits.check(itemCount: size)
       let source = try value.makeIterator()
       return .iterator(TemplateIterator("generator", source: value) {
         var batch: [TemplateValue] = []
         while batch.count < max(1, size), let item = try source.next() { batch.append(item) }
         guard !batch.isEmpty else { return nil }
+        try TemplateLimits.spend(max(size, batch.count) >> 4)
         if let fill = given[1].unlessNone { batch += Array(repeating: fill, count: max(0, size - batch.count)) }
         return .list(batch)
       })
@@ -95,6 +98,8 @@ extension TemplateFilters {
       let given = try arguments.bind("slice", ["slices", "fill_with"], required: 1)
       let slices = try given[0].integer(default: 1, for: "slice")
       guard slices != 0 else { throw TemplateFailure(.value, "integer division or modulo by zero") }
+      try TemplateLimits.check(itemCount: slices)
+      try TemplateLimits.spend(slices)
       return .iterator(TemplateIterator("generator", over: slice(try value.items(), slices, given[1])).uncounted)
     },
     "groupby": { value, arguments in
@@ -136,7 +141,7 @@ extension TemplateFilters {
     guard slices > 0 else { return [] }
     let (size, extra) = items.count.quotientAndRemainder(dividingBy: slices)
     var start = 0
-    return (0..<min(slices, TemplateLimits.itemCount)).map { number in
+    return (0..<slices).map { number in
       let end = start + size + (number < extra ? 1 : 0)
       defer { start = end }
       var part = Array(items[start..<end])

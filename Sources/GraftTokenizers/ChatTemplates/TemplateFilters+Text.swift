@@ -18,13 +18,11 @@ extension TemplateFilters {
       let given = try arguments.bind("replace", ["old", "new", "count"], required: 2)
       let count = try given[2].unlessNone.integer(default: -1, for: "replace")
       return .string(
-        try TemplateLimits.checked(
-          PythonText.replace(
-            value.description, given[0]?.description ?? "", given[1]?.description ?? "", count: count)))
+        try PythonText.replace(value.description, given[0]?.description ?? "", given[1]?.description ?? "", count: count))
     },
     "indent": { value, arguments in
       let given = try arguments.bind("indent", ["width", "first", "blank"])
-      return value.like(try TemplateLimits.checked(try indent(value, given)))
+      return value.like(try indent(value, given))
     },
     "format": { value, arguments in
       guard arguments.positional.isEmpty || arguments.keyword.isEmpty else {
@@ -53,7 +51,7 @@ extension TemplateFilters {
       let given = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
       return try truncate(value, given)
     },
-    "striptags": { value, _ in .string(stripTags(value.description)) },
+    "striptags": { value, _ in .string(try stripTags(value.description)) },
   ]
 
   private static func title(_ text: String) -> String {
@@ -80,7 +78,9 @@ extension TemplateFilters {
     let width = given[0] ?? .integer(4)
     let indentation =
       try width.text ?? String(repeating: " ", count: max(0, TemplateStringMethods.width("indent", width)))
-    var lines = PythonText.lines(text + "\n")
+    var lines = try PythonText.lines(text + "\n")
+    let (growth, overflow) = lines.count.multipliedReportingOverflow(by: indentation.utf8.count)
+    try TemplateLimits.check(byteCount: overflow ? .max : growth + text.utf8.count)
     let indentsBlank = given[2].flag(default: false)
     for index in lines.indices.dropFirst() where indentsBlank || !lines[index].isEmpty {
       lines[index] = indentation + lines[index]
@@ -102,18 +102,19 @@ extension TemplateFilters {
     return value.like(try PythonText.splitFromRight(kept, " ", limit: 1)[0] + end)
   }
 
-  private static func stripTags(_ text: String) -> String {
-    var rest = text
+  private static func stripTags(_ text: String) throws -> String {
+    var text = text
     for (open, close) in [("<!--", "-->"), ("<", ">")] {
-      var kept = ""
+      var kept = "", rest = text[...]
+      // Without an end there is nothing more to look for.
       while let start = rest.firstRange(of: open), let end = rest[start.upperBound...].firstRange(of: close) {
         kept += rest[..<start.lowerBound]
-        rest = String(rest[end.upperBound...])
+        rest = rest[end.upperBound...]
       }
-      rest = kept + rest
+      text = kept + rest
     }
-    let words = (try? PythonText.split(rest, nil)) ?? []
-    return [("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#34;", "\""), ("&quot;", "\""), ("&amp;", "&")]
-      .reduce(words.joined(separator: " ")) { PythonText.replace($0, $1.0, $1.1) }
+    let words = try PythonText.split(text, nil)
+    return try [("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#34;", "\""), ("&quot;", "\""), ("&amp;", "&")]
+      .reduce(words.joined(separator: " ")) { try PythonText.replace($0, $1.0, $1.1) }
   }
 }

@@ -10,7 +10,8 @@ enum TemplateGlobals {
       }),
       "strftime_now": .function(TemplateFunction("strftime_now") { arguments in
         let format = try arguments.bind("strftime_now", ["format"], required: 1)[0].requiredText(for: "strftime_now")
-        return .string(formatted(date, in: timeZone, format))
+        guard format.utf8.count <= 4096 else { throw TemplateFailure(.limit, "a format of times is longer than 4096 bytes") }
+        return .string(try formatted(date, in: timeZone, format))
       }),
       "namespace": .function(TemplateFunction("namespace") { arguments in
         .namespace(try TemplateNamespace(try dictionary(arguments)))
@@ -80,14 +81,14 @@ enum TemplateGlobals {
   }
 
   /// The C library's `strftime` for a time without a zone, as Python's `datetime.now()` is.
-  private static func formatted(_ date: Date, in timeZone: TimeZone, _ format: String) -> String {
+  private static func formatted(_ date: Date, in timeZone: TimeZone, _ format: String) throws -> String {
     let seconds = date.timeIntervalSince1970 + Double(timeZone.secondsFromGMT(for: date))
     let microseconds = Int((seconds - seconds.rounded(.down)) * 1e6)
     var moment = time_t(seconds.rounded(.down))
     var parts = tm()
     gmtime_r(&moment, &parts)
     let fraction = String(repeating: "0", count: 6 - String(microseconds).count) + String(microseconds)
-    let plain = [("%f", fraction), ("%z", ""), ("%Z", "")].reduce(format) { PythonText.replace($0, $1.0, $1.1) }
+    let plain = try [("%f", fraction), ("%z", ""), ("%Z", "")].reduce(format) { try PythonText.replace($0, $1.0, $1.1) }
     guard !plain.isEmpty else { return "" }
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64 * plain.utf8.count + 256) { buffer in
       guard let start = buffer.baseAddress else { return "" }

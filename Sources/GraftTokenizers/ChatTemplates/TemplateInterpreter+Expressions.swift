@@ -17,12 +17,17 @@ extension TemplateInterpreter {
     case .attribute(let object, let name): return try evaluate(object, in: scope).attribute(name)
     case .subscripted(let object, let key):
       let object = try evaluate(object, in: scope)
+      // Characters of a text are counted from its start.
+      if object.text != nil { try TemplateLimits.spend(on: object) }
       return try object.item(try evaluate(key, in: scope))
     case .binary(let operation, let left, let right):
       let left = try evaluate(left, in: scope)
       let right = try evaluate(right, in: scope)
       line = expression.line
-      return try left.applying(operation, right)
+      try TemplateLimits.spend(on: left, right)
+      let result = try left.applying(operation, right)
+      try TemplateLimits.spend(on: result)
+      return result
     case .call(let callee, let arguments):
       let function = try evaluate(callee, in: scope)
       let values = try evaluate(arguments, in: scope)
@@ -37,6 +42,7 @@ extension TemplateInterpreter {
       let input = try evaluate(input, in: scope)
       let values = try evaluate(arguments, in: scope)
       line = expression.line
+      try TemplateLimits.spend(input.weight + values.weight)
       return .bool(try predicate(input, values))
     case .comparison(let first, let rest): return try evaluateComparison(first, rest, in: scope)
     case .and(let left, let right):
@@ -58,9 +64,14 @@ extension TemplateInterpreter {
   private func evaluateRare(_ expression: TemplateExpression, in scope: TemplateScope) throws -> TemplateValue {
     switch expression.kind {
     case .concatenation(let parts):
-      return .string(try TemplateLimits.checked(try parts.map { try evaluate($0, in: scope).description }.joined()))
+      let texts = try parts.map { try evaluate($0, in: scope).description }
+      try TemplateLimits.check(joining: texts)
+      let text = TemplateValue.string(texts.joined())
+      try TemplateLimits.spend(on: text)
+      return text
     case .slice(let object, let start, let stop, let step):
       let object = try evaluate(object, in: scope)
+      try TemplateLimits.spend(on: object)
       return try object.sliced(
         start: try start.map { try evaluate($0, in: scope) }, stop: try stop.map { try evaluate($0, in: scope) },
         step: try step.map { try evaluate($0, in: scope) })
@@ -88,6 +99,7 @@ extension TemplateInterpreter {
     var left = try evaluate(first, in: scope)
     for (comparison, operand) in rest {
       let right = try evaluate(operand, in: scope)
+      try TemplateLimits.spend(on: left, right)
       guard try left.compare(comparison, right) else { return .bool(false) }
       left = right
     }
@@ -103,7 +115,10 @@ extension TemplateInterpreter {
     let input = try evaluate(input, in: scope)
     let values = try evaluate(arguments, in: scope)
     self.line = line
-    return try filter(input, values)
+    try TemplateLimits.spend(input.weight + values.weight)
+    let result = try filter(input, values)
+    try TemplateLimits.spend(on: result)
+    return result
   }
 
   // MARK: Calls
@@ -130,7 +145,11 @@ extension TemplateInterpreter {
 
   func call(_ callee: TemplateValue, _ arguments: TemplateArguments) throws -> TemplateValue {
     switch callee {
-    case .function(let function): return try entered { try function.call(arguments) }
+    case .function(let function):
+      try TemplateLimits.spend((function.owner?.weight ?? 0) + arguments.weight)
+      let result = try entered { try function.call(arguments) }
+      try TemplateLimits.spend(on: result)
+      return result
     case .undefined(let reason): throw reason.failure
     case .loop(let loop):
       guard let recurse = loop.recurse else {

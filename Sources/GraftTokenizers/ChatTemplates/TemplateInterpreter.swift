@@ -41,15 +41,24 @@ final class TemplateInterpreter {
   private var renderedByteCount: Int { captureDepth == 0 ? output.utf8.count : outerByteCount }
   private var outerByteCount = 0
   private(set) var spans: [Range<Int>] = []
+  /// The message that a loop stands at, innermost first.
+  var currentMessage: Int?
+  /// Whether the loop stands at no message, so that the first that its body names is the one it is about.
+  var awaitsMessage = false
+  private(set) var messageSpans: [MessageSpan] = []
   var capturedTexts: [String] = []
   /// Scopes that macros were defined in, which hold each other.
   private var macroScopes: [TemplateScope] = []
-  private var steps = 0
+  private let meter = TemplateMeter()
   private var depth = 0
 
   init(_ program: TemplateProgram) { self.program = program }
 
   func run(variables: [String: TemplateValue], globals: [String: TemplateValue]) throws {
+    try TemplateMeter.$current.withValue(meter) { try begin(variables: variables, globals: globals) }
+  }
+
+  private func begin(variables: [String: TemplateValue], globals: [String: TemplateValue]) throws {
     let scope = TemplateScope(in: nil)
     defer { for scope in macroScopes { scope.clear() } }
     for (identifier, name) in program.names.enumerated() {
@@ -61,10 +70,7 @@ final class TemplateInterpreter {
   // MARK: Limits
 
   func entered<R>(_ body: () throws -> R) throws -> R {
-    steps += 1
-    guard steps <= TemplateLimits.stepCount else {
-      throw TemplateFailure(.limit, "the template takes more than \(TemplateLimits.stepCount) steps")
-    }
+    try meter.spend(1)
     depth += 1
     defer { depth -= 1 }
     guard depth <= TemplateLimits.depth else {
@@ -74,8 +80,19 @@ final class TemplateInterpreter {
   }
 
   func write(_ text: String) throws {
+    let start = output.utf8.count
+    try TemplateLimits.check(byteCount: start + text.utf8.count)
     output += text
-    try TemplateLimits.check(byteCount: output.utf8.count)
+    if captureDepth == 0, let currentMessage, !text.isEmpty { attribute(start..<output.utf8.count, to: currentMessage) }
+  }
+
+  /// Notes which message bytes of the rendering were written for.
+  private func attribute(_ range: Range<Int>, to message: Int) {
+    if let last = messageSpans.last, last.message == message, last.range.upperBound == range.lowerBound {
+      messageSpans[messageSpans.count - 1].range = last.range.lowerBound..<range.upperBound
+    } else {
+      messageSpans.append(MessageSpan(message: message, range: range))
+    }
   }
 
   /// Writes what a filter or call block made, which unlike a printed value must be a string.
@@ -97,7 +114,7 @@ final class TemplateInterpreter {
       output = outer
     }
     try body()
-    steps += output.utf8.count >> 6
+    try meter.spend(output.utf8.count >> 6)
     return output
   }
 
@@ -127,6 +144,7 @@ final class TemplateInterpreter {
         try checkNamespaces(target, in: scope)
         let value = try evaluate(expression, in: scope)
         try assign(value, to: target, in: scope)
+        if awaitsMessage, let message = value.messageIndex { (currentMessage, awaitsMessage) = (message, false) }
         // Only now is a value that holds its own namespace seen to hold itself.
         try value.checkHeight()
       case .setBlock(let target, let filter, let body):
@@ -182,54 +200,6 @@ final class TemplateInterpreter {
     try write(text)
   }
 
-  // MARK: Loops
-
-  private func execute(_ loop: TemplateLoop, in scope: TemplateScope) throws -> Flow {
-    try execute(loop, over: try evaluate(loop.iterable, in: scope), depth0: 0, in: scope)
-    return .normal
-  }
-
-  private func execute(
-    _ loop: TemplateLoop, over iterable: TemplateValue, depth0: Int, in scope: TemplateScope
-  ) throws {
-    let iterator = try filtered(try iterable.makeIterator(), by: loop, in: scope)
-    let loopName = loop.usesLoopVariable ? program.names.firstIndex(of: "loop") : nil
-    let isCounted = loop.condition == nil && iterable.count != nil
-    let recurse: ((TemplateValue, Int) throws -> TemplateValue)? =
-      !loop.isRecursive ? nil : { [self] items, depth in
-        .string(try captured { try execute(loop, over: items, depth0: depth, in: scope) })
-      }
-    let state = TemplateLoopState(
-      over: iterator, count: isCounted ? iterable.count : nil, depth0: depth0, recurse: recurse)
-    var ranToEnd = true
-    while let item = try state.next() {
-      let inner = TemplateScope(in: scope)
-      if let loopName { inner[loopName] = .loop(state) }
-      try assign(item, to: loop.target, in: inner)
-      let flow = try entered { try execute(loop.body, in: inner) }
-      if flow == .breakLoop { break }
-      // As in Python code generated from the template, `continue` does not reach the end of the body.
-      if flow == .normal { ranToEnd = false }
-    }
-    if ranToEnd, !loop.otherwise.isEmpty {
-      _ = try execute(loop.otherwise, in: TemplateScope(in: scope))
-    }
-  }
-
-  private func filtered(
-    _ iterator: TemplateIterator, by loop: TemplateLoop, in scope: TemplateScope
-  ) throws -> TemplateIterator {
-    guard let condition = loop.condition else { return iterator }
-    return TemplateIterator("generator") { [self] in
-      while let item = try iterator.next() {
-        let inner = TemplateScope(in: scope)
-        try assign(item, to: loop.target, in: inner)
-        if try evaluate(condition, in: inner).isTrue { return item }
-      }
-      return nil
-    }
-  }
-
   // MARK: Assignment
 
   private func checkNamespaces(_ target: TemplateTarget, in scope: TemplateScope) throws {
@@ -242,7 +212,7 @@ final class TemplateInterpreter {
     }
   }
 
-  private func assign(_ value: TemplateValue, to target: TemplateTarget, in scope: TemplateScope) throws {
+  func assign(_ value: TemplateValue, to target: TemplateTarget, in scope: TemplateScope) throws {
     switch target {
     case .name(let identifier): scope[identifier] = value
     case .namespace(let identifier, let attribute):

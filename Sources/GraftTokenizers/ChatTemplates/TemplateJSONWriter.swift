@@ -78,17 +78,20 @@ struct TemplateJSONWriter {
     depth += 1
     for (index, item) in items.enumerated() {
       if index > 0 { output += itemSeparator }
-      breakLine()
+      try breakLine()
+      let start = output.utf8.count
       try writeItem(&self, item)
       try TemplateLimits.check(byteCount: output.utf8.count)
+      try TemplateLimits.spend(1 + (output.utf8.count - start) >> 6)
     }
     depth -= 1
-    if !items.isEmpty { breakLine() }
+    if !items.isEmpty { try breakLine() }
     output += close
   }
 
-  private mutating func breakLine() {
+  private mutating func breakLine() throws {
     guard let indentation else { return }
+    try TemplateLimits.check(byteCount: output.utf8.count + indentation.utf8.count * depth)
     output += "\n" + String(repeating: indentation, count: depth)
   }
 

@@ -43,8 +43,11 @@ extension TemplateValue {
     }
     switch self {
     case .list(let items), .tuple(let items):
+      // The same value may stand in many places, so that there is much more to go through than there is in memory.
+      try TemplateLimits.spend((items.count + 3) / 4)
       for item in items { try item.checkHeight(within: limit - 1) }
     case .dictionary(let dictionary):
+      try TemplateLimits.spend((dictionary.entries.count + 3) / 4)
       for entry in dictionary.entries {
         try entry.key.checkHeight(within: limit - 1)
         try entry.value.checkHeight(within: limit - 1)

@@ -67,11 +67,19 @@ extension TemplateValue {
     case .dictionary(let dictionary): return dictionary.keys
     case .view(let view): return view.items
     case .range(let range): return range.items
-    case .string(let text), .markup(let text): return text.unicodeScalars.map { .string(String($0)) }
+    case .string(let text), .markup(let text):
+      let scalars = text.unicodeScalars
+      try TemplateLimits.check(itemCount: scalars.count)
+      try TemplateLimits.spend(scalars.count >> 4)
+      return scalars.map { .string(String($0)) }
     case .undefined: return []
     case .iterator(let iterator):
       var items: [TemplateValue] = []
-      while let item = try iterator.next() { items.append(item) }
+      while let item = try iterator.next() {
+        try TemplateLimits.spend(1)
+        try TemplateLimits.check(itemCount: items.count + 1)
+        items.append(item)
+      }
       return items
     default: throw TemplateFailure(.value, "'\(typeName)' object is not iterable")
     }
@@ -119,14 +127,33 @@ extension TemplateValue {
     case .range(let range):
       return .list(try Self.indices(range.count, start, stop, step).map { range[$0] })
     case .string(let text), .markup(let text):
-      let scalars = Array(text.unicodeScalars)
-      var result = String.UnicodeScalarView()
-      for index in try Self.indices(scalars.count, start, stop, step) { result.append(scalars[index]) }
-      return like(String(result))
+      return like(try Self.sliced(text.unicodeScalars, start, stop, step))
     case .undefined(let reason): throw reason.failure
     case .dictionary: throw TemplateFailure(.value, "unhashable type: 'slice'")
     default: throw TemplateFailure(.value, "'\(typeName)' object is not subscriptable")
     }
+  }
+
+  private static func sliced(
+    _ scalars: String.UnicodeScalarView, _ start: TemplateValue?, _ stop: TemplateValue?, _ step: TemplateValue?
+  ) throws -> String {
+    if try sliceBound(step) ?? 1 == 1 {
+      let range = try bounds(scalars.count, start, stop)
+      let first = scalars.index(scalars.startIndex, offsetBy: range.lowerBound)
+      return String(scalars[first..<scalars.index(first, offsetBy: range.count)])
+    }
+    let all = Array(scalars)
+    try TemplateLimits.check(itemCount: all.count)
+    var result = String.UnicodeScalarView()
+    for index in try indices(all.count, start, stop, step) { result.append(all[index]) }
+    return String(result)
+  }
+
+  /// The range of `value[start:stop]`.
+  private static func bounds(_ count: Int, _ start: TemplateValue?, _ stop: TemplateValue?) throws -> Range<Int> {
+    func clamp(_ bound: Int) -> Int { max(0, min(count, bound < 0 ? bound + count : bound)) }
+    let first = clamp(try sliceBound(start) ?? 0)
+    return first..<max(first, clamp(try sliceBound(stop) ?? count))
   }
 
   private static func indices(
@@ -138,9 +165,8 @@ extension TemplateValue {
       max(lowest, min(highest, bound < 0 ? bound + count : bound))
     }
     if step > 0 {
-      let first = clamp(try sliceBound(start) ?? 0, 0, count)
-      let end = clamp(try sliceBound(stop) ?? count, 0, count)
-      return first < end ? Array(Swift.stride(from: first, to: end, by: step)) : []
+      let range = try bounds(count, start, stop)
+      return Array(Swift.stride(from: range.lowerBound, to: range.upperBound, by: step))
     }
     let first = try sliceBound(start).map { clamp($0, -1, count - 1) } ?? count - 1
     let end = try sliceBound(stop).map { clamp($0, -1, count - 1) } ?? -1

@@ -51,12 +51,14 @@ extension TemplateStringMethods {
     _ name: String, _ text: String, _ arguments: TemplateArguments, last: Bool
   ) throws -> Int? {
     let (needle, part, start) = try searched(name, text, arguments)
-    let scalars = Array(part.unicodeScalars)
-    let wanted = Array(needle.unicodeScalars)
-    guard wanted.count <= scalars.count, start <= text.unicodeScalars.count else { return nil }
-    let places = 0...(scalars.count - wanted.count)
-    func isFound(_ place: Int) -> Bool { scalars[place..<place + wanted.count].elementsEqual(wanted) }
-    return (last ? places.last(where: isFound) : places.first(where: isFound)).map { $0 + start }
+    guard start <= text.unicodeScalars.count else { return nil }
+    guard !needle.isEmpty else { return start + (last ? part.unicodeScalars.count : 0) }
+    var found: Int?
+    PythonText.forEachOccurrence(of: needle, in: part) { offset in
+      found = offset
+      return last
+    }
+    return found.map { offset in start + part.unicodeScalars[..<part.utf8.index(part.startIndex, offsetBy: offset)].count }
   }
 
   static func requiredPosition(

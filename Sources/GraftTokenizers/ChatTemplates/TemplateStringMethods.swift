@@ -27,12 +27,12 @@ enum TemplateStringMethods {
     case "split", "rsplit": return try split(name, value, text, arguments)
     case "splitlines":
       let keepsEnds = try arguments.bind(name, ["keepends"])[0].flag(default: false)
-      return .list(PythonText.lines(text, keepsEnds: keepsEnds).map(value.like))
+      return .list(try PythonText.lines(text, keepsEnds: keepsEnds).map(value.like))
     case "partition", "rpartition": return try partition(name, value, text, arguments)
     case "join": return try join(value, text, arguments)
     case "replace": return try replace(value, text, arguments)
     case "format": return value.like(try TemplateLimits.checked(try BraceFormat.format(text, with: arguments)))
-    case "expandtabs": return value.like(PythonText.replace(text, "\t", "        "))
+    case "expandtabs": return value.like(try PythonText.replace(text, "\t", "        "))
     case "startswith": return try hasAffix(name, text, arguments) { $0.starts(with: $1) }
     case "endswith": return try hasAffix(name, text, arguments) { $0.reversed().starts(with: $1.reversed()) }
     case "find": return .integer(try position(name, text, arguments, last: false) ?? -1)
@@ -134,7 +134,9 @@ enum TemplateStringMethods {
   ) throws -> TemplateValue {
     let items = try (arguments.bindPositional("join", 1...1)[0] ?? .none).items()
     if case .markup = value {
-      return .markup(try TemplateLimits.checked(items.map(\.escaped).joined(separator: text)))
+      let texts = items.map(\.escaped)
+      try TemplateLimits.check(joining: texts, with: text)
+      return .markup(texts.joined(separator: text))
     }
     var texts: [String] = []
     for (index, item) in items.enumerated() {
@@ -143,7 +145,8 @@ enum TemplateStringMethods {
       }
       texts.append(piece)
     }
-    return .string(try TemplateLimits.checked(texts.joined(separator: text)))
+    try TemplateLimits.check(joining: texts, with: text)
+    return .string(texts.joined(separator: text))
   }
 
   private static func replace(
@@ -154,7 +157,7 @@ enum TemplateStringMethods {
     var new = try given[1].requiredText(for: "replace")
     if case .markup = value { new = given[1]?.escaped ?? new }
     let count = try given[2].integer(default: -1, for: "replace")
-    return value.like(try TemplateLimits.checked(PythonText.replace(text, old, new, count: count)))
+    return value.like(try PythonText.replace(text, old, new, count: count))
   }
 
   private static func zeroFill(

@@ -29,9 +29,13 @@ extension TemplateValue {
 
   private func adding(_ other: TemplateValue) throws -> TemplateValue? {
     switch (self, other) {
-    case (.string(let left), .string(let right)): return .string(try TemplateLimits.checked(left + right))
+    case (.string(let left), .string(let right)):
+      try TemplateLimits.check(joining: [left, right])
+      return .string(left + right)
     case (.markup, _) where other.text != nil, (.string, .markup):
-      return .markup(try TemplateLimits.checked(escaped + other.escaped))
+      let texts = [escaped, other.escaped]
+      try TemplateLimits.check(joining: texts)
+      return .markup(texts.joined())
     case (.list(let left), .list(let right)):
       try TemplateLimits.check(itemCount: left.count + right.count)
       return .list(left + right)

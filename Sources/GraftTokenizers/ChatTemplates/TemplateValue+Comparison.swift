@@ -32,15 +32,15 @@ extension TemplateValue {
     switch (self, other) {
     case (.undefined, .undefined), (.none, .none): return true
     case (.list(let left), .list(let right)), (.tuple(let left), .tuple(let right)):
-      return left.count == right.count && zip(left, right).allSatisfy { $0.equals($1) }
+      return left.count == right.count && TemplateMeter.allows(left.count) && zip(left, right).allSatisfy { $0.equals($1) }
     case (.dictionary(let left), .dictionary(let right)):
-      return left.entries.count == right.entries.count
+      return left.entries.count == right.entries.count && TemplateMeter.allows(left.entries.count)
         && left.entries.allSatisfy { entry in right[entry.key].map(entry.value.equals) ?? false }
     case (.range(let left), .range(let right)):
       return left.count == right.count
         && (left.count == 0 || left.start == right.start && (left.count == 1 || left.step == right.step))
     case (.view(let left), .view(let right)):
-      return left.kind == right.kind && left.kind != .values
+      return left.kind == right.kind && left.kind != .values && TemplateMeter.allows(left.items.count * right.items.count)
         && left.items.count == right.items.count
         && left.items.allSatisfy { item in right.items.contains { $0.equals(item) } }
     case (.namespace(let left), .namespace(let right)): return left === right
@@ -63,6 +63,7 @@ extension TemplateValue {
     switch (self, other) {
     case (.undefined(let reason), _), (_, .undefined(let reason)): throw reason.failure
     case (.list(let left), .list(let right)), (.tuple(let left), .tuple(let right)):
+      try TemplateLimits.spend(min(left.count, right.count))
       for (one, another) in zip(left, right) where !one.equals(another) {
         return try one.isLess(than: another, symbol: symbol)
       }
@@ -88,7 +89,10 @@ extension TemplateValue {
       while let next = try iterator.next() { if next.equals(item) { return true } }
       return false
     case .list, .tuple, .view, .range, .undefined:
-      return try items().contains { $0.equals(item) }
+      return try items().contains { candidate in
+        try TemplateLimits.spend(1 + item.weight)
+        return candidate.equals(item)
+      }
     default:
       throw TemplateFailure(.value, "argument of type '\(typeName)' is not iterable")
     }
@@ -119,6 +123,8 @@ extension TemplateValue {
 
   /// Python's stable `sorted` by one key per item.
   static func sorted(_ items: [TemplateValue], keys: [TemplateValue], descending: Bool) throws -> [TemplateValue] {
+    let size = items.count + keys.reduce(0) { $0 + $1.weight }
+    try TemplateLimits.spend(size.multipliedReportingOverflow(by: Int.bitWidth - items.count.leadingZeroBitCount).partialValue)
     let order = try items.indices.sorted { left, right in
       let (first, second) = descending ? (right, left) : (left, right)
       if try keys[first].isLess(than: keys[second]) { return true }

@@ -21,7 +21,7 @@ extension TemplateValue {
     case .list(let items): return "[\(Self.joined(items))]"
     case .tuple(let items): return items.count == 1 ? "(\(Self.joined(items)),)" : "(\(Self.joined(items)))"
     case .dictionary(let dictionary):
-      let pairs = dictionary.entries.map { "\($0.key.representation): \($0.value.representation)" }
+      let pairs = Self.bounded(dictionary.entries) { "\($0.key.representation): \($0.value.representation)" }
       return "{\(pairs.joined(separator: ", "))}"
     case .view(let view): return "\(view.kind.rawValue)([\(Self.joined(view.items))])"
     case .range(let range):
@@ -36,7 +36,22 @@ extension TemplateValue {
   }
 
   private static func joined(_ items: [TemplateValue]) -> String {
-    items.map(\.representation).joined(separator: ", ")
+    bounded(items, \.representation).joined(separator: ", ")
+  }
+
+  /// The texts of items for as long as the rendering may go on and they are not too long together.
+  private static func bounded<Item>(_ items: [Item], _ text: (Item) -> String) -> [String] {
+    var texts: [String] = [], size = 0
+    for item in items {
+      guard size <= TemplateLimits.byteCount else {
+        _ = TemplateMeter.allows(.max)
+        break
+      }
+      texts.append(text(item))
+      size += texts[texts.count - 1].utf8.count
+      guard TemplateMeter.allows(1 + texts[texts.count - 1].utf8.count >> 6) else { break }
+    }
+    return texts
   }
 
   /// Python's `repr` of a float: the shortest digits that read back, with an exponent from 1e16 and below 1e-4.

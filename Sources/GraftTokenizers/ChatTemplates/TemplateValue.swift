@@ -58,6 +58,12 @@ enum TemplateValue {
     }
   }
 
+  /// The number of the message that the value is, where it is one.
+  var messageIndex: Int? {
+    if case .dictionary(let dictionary) = self { return dictionary.messageIndex }
+    return nil
+  }
+
   var isUndefined: Bool {
     if case .undefined = self { return true }
     return false

@@ -6,14 +6,27 @@ typealias TokenBytes = [UInt8]
 /// Turns tokens back into text.
 protocol TokenDecoder: Sendable {
   func decode(_ tokens: [TokenBytes]) -> [TokenBytes]
+  /// How many times as long a text may become.
+  var growth: Double { get }
+}
+
+extension TokenDecoder {
+  var growth: Double { 1 }
 }
 
 /// Reads a decoder of `tokenizer.json`.
+/// - Throws: `TokenizerError` for one that is not known, and where a text could grow beyond bounds.
 func makeDecoder(_ component: Component) throws(TokenizerError) -> any TokenDecoder {
+  let decoder = try makeUnboundedDecoder(component)
+  try component.checkGrowth(decoder.growth)
+  return decoder
+}
+
+private func makeUnboundedDecoder(_ component: Component) throws(TokenizerError) -> any TokenDecoder {
   switch component.type {
   case "Sequence":
     var steps: [any TokenDecoder] = []
-    for step in try component.components("decoders") { steps.append(try makeDecoder(step)) }
+    for step in try component.components("decoders") { steps.append(try makeUnboundedDecoder(step)) }
     return DecoderSequence(steps: steps)
   case "ByteLevel": return ByteLevelDecoder()
   case "Metaspace":
@@ -48,4 +61,6 @@ struct DecoderSequence: TokenDecoder {
   let steps: [any TokenDecoder]
 
   func decode(_ tokens: [TokenBytes]) -> [TokenBytes] { steps.reduce(tokens) { $1.decode($0) } }
+
+  var growth: Double { steps.reduce(1) { $0 * $1.growth } }
 }

@@ -100,4 +100,6 @@ struct ReplaceDecoder: TokenDecoder {
   let replacer: ReplaceNormalizer
 
   func decode(_ tokens: [TokenBytes]) -> [TokenBytes] { tokens.map { replacer.replace($0).bytes } }
+
+  var growth: Double { replacer.growth }
 }

@@ -30,6 +30,9 @@ struct UnigramModel: TokenizerModel {
       guard let pair = entry.array, pair.count == 2, let token = pair[0].string, let score = pair[1].double else {
         throw component.error("entry \(tokens.count) of model.vocab is not a token and its score")
       }
+      guard token.utf8.count <= ByteTrie.longestKey else {
+        throw component.error("entry \(tokens.count) of model.vocab is longer than \(ByteTrie.longestKey) bytes")
+      }
       tokens.append(token)
       scores.append(score)
     }

@@ -5,7 +5,8 @@ import GraftJSON
 struct WordPieceModel: TokenizerModel {
   let vocabulary: Vocabulary
   let unknownID: Int32?
-  let continuingPrefix: [UInt8]
+  /// The tokens that begin a word, and without their prefix those that continue one.
+  private let beginnings: ByteTrie, continuations: ByteTrie
   /// In characters; longer words are unknown.
   let longestWord: Int
 
@@ -14,7 +15,17 @@ struct WordPieceModel: TokenizerModel {
     guard let members = json["vocab"]?.object else { throw component.error("the WordPiece model has no \"vocab\"") }
     vocabulary = try Vocabulary(members, source: component.source)
     unknownID = vocabulary.id(of: json["unk_token"]?.string ?? "[UNK]")
-    continuingPrefix = Array((json["continuing_subword_prefix"]?.string ?? "##").utf8)
+    let prefix = Array((json["continuing_subword_prefix"]?.string ?? "##").utf8)
+    var beginnings = ByteTrie(minimumCapacity: members.count * 4), continuations = ByteTrie(minimumCapacity: members.count * 4)
+    for (token, _) in members {
+      guard token.utf8.count <= ByteTrie.longestKey else {
+        throw component.error("the token \"\(token.prefix(40))...\" is longer than \(ByteTrie.longestKey) bytes")
+      }
+      guard let id = vocabulary.id(of: token) else { continue }
+      beginnings.insert(token.utf8, value: id)
+      if token.utf8.starts(with: prefix) { continuations.insert(token.utf8.dropFirst(prefix.count), value: id) }
+    }
+    (self.beginnings, self.continuations) = (beginnings, continuations)
     longestWord = json["max_input_chars_per_word"]?.int ?? 100
   }
 
@@ -24,28 +35,11 @@ struct WordPieceModel: TokenizerModel {
     var start = 0
     while length <= longestWord {
       guard start < piece.count else { return }
-      guard let (id, end) = longestToken(of: piece, from: start, &workspace.bytes) else { break }
+      guard let (end, id) = (start == 0 ? beginnings : continuations).longestMatch(in: piece, at: start) else { break }
       ids.append(id)
       start = end
     }
     ids.removeSubrange(firstToken...)
     if let unknownID { ids.append(unknownID) }
-  }
-
-  private func longestToken(
-    of piece: UnsafeBufferPointer<UInt8>, from start: Int, _ buffer: inout [UInt8]
-  ) -> (id: Int32, end: Int)? {
-    buffer.removeAll(keepingCapacity: true)
-    if start > 0 { buffer.append(contentsOf: continuingPrefix) }
-    buffer.append(contentsOf: piece[start...])
-    var end = piece.count
-    while end > start {
-      if let id = vocabulary.id(of: buffer) { return (id, end) }
-      repeat {
-        buffer.removeLast()
-        end -= 1
-      } while piece[end] & 0xC0 == 0x80
-    }
-    return nil
   }
 }

@@ -3,6 +3,12 @@ import GraftJSON
 /// Rewrites text before it is split: lower case, accents, composed characters.
 protocol Normalizer: Sendable {
   func normalize(_ text: inout NormalizedText)
+  /// How many times as long a text may become by what the file chooses, beside the few bytes of what Unicode says.
+  var growth: Double { get }
+}
+
+extension Normalizer {
+  var growth: Double { 1 }
 }
 
 /// The UTF-8 of a text that normalizers rewrite.
@@ -28,11 +34,18 @@ struct NormalizedText {
 }
 
 /// Reads a normalizer of `tokenizer.json`.
+/// - Throws: `TokenizerError` for one that is not known, and where a text could grow beyond bounds.
 func makeNormalizer(_ component: Component) throws(TokenizerError) -> any Normalizer {
+  let normalizer = try makeUnboundedNormalizer(component)
+  try component.checkGrowth(normalizer.growth)
+  return normalizer
+}
+
+private func makeUnboundedNormalizer(_ component: Component) throws(TokenizerError) -> any Normalizer {
   switch component.type {
   case "Sequence":
     var steps: [any Normalizer] = []
-    for step in try component.components("normalizers") { steps.append(try makeNormalizer(step)) }
+    for step in try component.components("normalizers") { steps.append(try makeUnboundedNormalizer(step)) }
     return NormalizerSequence(steps: steps)
   case "NFC": return UnicodeNormalizer(form: .nfc)
   case "NFD": return UnicodeNormalizer(form: .nfd)
@@ -60,4 +73,14 @@ struct NormalizerSequence: Normalizer {
   let steps: [any Normalizer]
 
   func normalize(_ text: inout NormalizedText) { for step in steps { step.normalize(&text) } }
+
+  var growth: Double { steps.reduce(1) { $0 * $1.growth } }
+}
+
+extension Component {
+  /// Refuses what would fill the memory with a short text.
+  func checkGrowth(_ growth: Double) throws(TokenizerError) {
+    // No tokenizer comes near.
+    guard growth <= 256 else { throw error("\(kind) \(type): a text can become more than 256 times as long") }
+  }
 }

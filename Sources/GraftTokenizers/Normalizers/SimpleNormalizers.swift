@@ -56,6 +56,11 @@ struct ReplaceNormalizer: Normalizer {
     if !keepsStart { text.keepsStart = false }
   }
 
+  /// An empty match stands beside every scalar.
+  var growth: Double {
+    pattern.minimumLength == 0 ? 1 + Double(content.count) : max(1, Double(content.count) / Double(pattern.minimumLength))
+  }
+
   /// The bytes with every match replaced, and whether their start is still there.
   func replace(_ bytes: [UInt8]) -> (bytes: [UInt8], keepsStart: Bool) {
     guard !bytes.isEmpty else { return (bytes, true) }

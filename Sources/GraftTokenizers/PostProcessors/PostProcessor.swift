@@ -1,12 +1,12 @@
 import GraftJSON
 
 /// The tokens of one sequence on its way to an encoding.
-struct TokenRun: Equatable {
-  var ids: [Int32]
-  var typeIDs: [Int32]
-  var isSpecial: [Bool]
+package struct TokenRun: Equatable {
+  package var ids: [Int32]
+  package var typeIDs: [Int32]
+  package var isSpecial: [Bool]
   /// Which text of a pair a token is of; nil for one that a post-processor added.
-  var sequences: [Int?]
+  package var sequences: [Int?]
 
   init(_ ids: [Int32], type: Int32, special: Bool = false, sequence: Int? = nil) {
     self.ids = ids

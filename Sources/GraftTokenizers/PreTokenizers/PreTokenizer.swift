@@ -33,6 +33,7 @@ func makePreTokenizer(_ component: Component) throws(TokenizerError) -> any PreT
   case "Delimiter", "CharDelimiterSplit":
     let delimiter = try component.scalar("delimiter").value
     return DelimiterPreTokenizer(behavior: .removed) { $0 == delimiter }
+  case "UnicodeScripts": return UnicodeScriptsPreTokenizer()
   case "FixedLength": return FixedLengthPreTokenizer(length: max(1, component.json["length"]?.int ?? 5))
   default: throw component.unknown()
   }

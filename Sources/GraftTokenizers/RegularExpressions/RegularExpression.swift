@@ -1,13 +1,36 @@
-/// A pattern that splits or rewrites text, with the meaning that Oniguruma gives it.
-struct RegularExpression: Sendable {
+/// A pattern that splits, rewrites or tests text, with the meaning that Oniguruma, or Python, gives it.
+package struct RegularExpression: Sendable {
   private let program: RegularExpressionProgram
+  /// The fewest scalars of a match.
+  let minimumLength: Int
 
+  /// A pattern of Oniguruma, as `tokenizer.json` has them.
   init(_ pattern: String) throws(RegularExpressionError) {
-    program = try RegularExpressionProgram(RegularExpressionParser.parse(pattern))
+    let syntax = try RegularExpressionParser.parse(pattern, .oniguruma)
+    minimumLength = syntax.minimumLength
+    program = try RegularExpressionProgram(syntax)
+  }
+
+  /// A pattern of Python's `re`, as PEFT's configurations have them.
+  ///
+  /// - Parameter isWhole: whether it has to match all of a text, as `fullmatch` has it; else its beginning, as `match` has it.
+  /// - Throws: `RegularExpressionError` for what `re` refuses, and for references back to groups.
+  package init(python pattern: String, isWhole: Bool) throws(RegularExpressionError) {
+    let syntax = try RegularExpressionParser.parse(pattern, .python)
+    minimumLength = syntax.minimumLength
+    program = try RegularExpressionProgram(isWhole ? .sequence([syntax, .assertion(.textEnd)]) : syntax)
+  }
+
+  /// Whether a match begins where the text does.
+  package func matches(_ text: String) -> Bool {
+    Array(text.utf8).withUnsafeBufferPointer { bytes in
+      RegularExpressionMatcher.with(program, on: bytes) { $0.matchEnd(from: 0) != nil }
+    }
   }
 
   /// A pattern that matches exactly `text`.
   init(literal text: String) throws(RegularExpressionError) {
+    minimumLength = text.unicodeScalars.count
     program = try RegularExpressionProgram(
       .sequence(text.unicodeScalars.map { .scalar(ScalarSet($0.value)) }))
   }

@@ -1,4 +1,8 @@
 /// Runs a program over UTF-8 by backtracking, as Oniguruma and Perl define their patterns.
+///
+/// Where a text makes it go back often, it remembers the choices that have led nowhere and tries none of them again: `(a+)+$` and its
+/// like then take a time in proportion to the text (Davis et al. 2021, "Using selective memoization to defeat regular expression
+/// denial of service"). Patterns here have no groups to refer back to, so that where a choice leads depends on its place alone.
 struct RegularExpressionMatcher {
   private struct Frame {
     enum Kind: UInt8 {
@@ -12,6 +16,8 @@ struct RegularExpressionMatcher {
       case longerRun
       /// Restores register `limit`.
       case register
+      /// Everything that instruction `target` can do at `position` has been tried in vain.
+      case failure
     }
 
     var kind: Kind
@@ -27,6 +33,12 @@ struct RegularExpressionMatcher {
   private let branches: UnsafeBufferPointer<RegularExpressionProgram.Branch>
   private var stack: [Frame] = []
   private var registers: [Int]
+  /// How often it went back since the last match.
+  private var returns = 0
+  private var failures: FailureMemory?
+
+  /// More returns than patterns of tokenizers make for one match.
+  private static let manyReturns = 10_000
 
   /// Lends `body` a matcher for `text`.
   static func with<Result>(
@@ -50,7 +62,9 @@ struct RegularExpressionMatcher {
   /// Where a match that starts at `start` ends, `nil` if there is none.
   mutating func matchEnd(from start: Int) -> Int? {
     stack.removeAll(keepingCapacity: true)
-    return run(0, start)
+    guard let end = run(0, start) else { return nil }
+    returns = 0
+    return end
   }
 
   private mutating func run(_ entry: Int32, _ start: Int) -> Int? {
@@ -65,13 +79,17 @@ struct RegularExpressionMatcher {
         matches = consume(instruction.a, &position)
         next += 1
       case .run:
-        matches = runSet(instruction, at: next, &position)
+        matches = mayLead(next, position) && runSet(instruction, at: next, &position)
         next += 1
       case .split:
+        guard mayLead(next, position) else {
+          matches = false
+          break
+        }
         stack.append(Frame(kind: .resume, target: instruction.b, position: position, limit: 0))
         next = Int(instruction.a)
       case .branches:
-        matches = takeBranch(instruction, from: 0, position, at: &next)
+        matches = mayLead(next, position) && takeBranch(instruction, from: 0, position, at: &next)
       case .jump:
         next = Int(instruction.a)
       case .atomic:
@@ -109,9 +127,40 @@ struct RegularExpressionMatcher {
     return end
   }
 
+  /// Whether a choice has not yet been tried in vain; its failure will be remembered.
+  @inline(__always)
+  private mutating func mayLead(_ instruction: Int, _ position: Int) -> Bool {
+    failures == nil ? true : mayLeadByMemory(instruction, position)
+  }
+
+  @inline(never)
+  private mutating func mayLeadByMemory(_ instruction: Int, _ position: Int) -> Bool {
+    guard let failures, !failures.contains(instruction, position, registers) else { return false }
+    stack.append(Frame(kind: .failure, target: Int32(instruction), position: position, limit: 0))
+    return true
+  }
+
+  @inline(never)
+  private mutating func remember(_ frame: Frame) {
+    let place = Int(frame.target), instruction = code[place]
+    failures?.insert(place, frame.position, registers)
+    guard instruction.operation == .run, instruction.c == Int32(RegularExpressionSyntax.unlimited) else { return }
+    var position = frame.position, needed = max(1, Int(instruction.b))
+    while needed > 0 {
+      guard consume(instruction.a, &position) else { return }
+      needed -= 1
+    }
+    let first = position
+    while failures?.end(of: place, at: position) == nil, consume(instruction.a, &position) {}
+    let last = failures?.end(of: place, at: position) ?? position
+    failures?.note(first...last, of: place)
+  }
+
   /// Goes back to the last choice above `base`; `false` when there is none left.
   @inline(__always)
   private mutating func backtrack(to base: Int, _ next: inout Int, _ position: inout Int) -> Bool {
+    returns &+= 1
+    if returns == Self.manyReturns, failures == nil { failures = FailureMemory() }
     while stack.count > base {
       let top = stack.count - 1
       let frame = stack[top]
@@ -136,7 +185,7 @@ struct RegularExpressionMatcher {
         stack.removeLast()
         position = frame.position
         let instruction = code[Int(frame.target)]
-        guard consume(instruction.a, &position) else { continue }
+        guard consume(instruction.a, &position), failures?.end(of: Int(frame.target), at: position) == nil else { continue }
         if frame.limit > 1 {
           stack.append(Frame(kind: .longerRun, target: frame.target, position: position, limit: frame.limit - 1))
         }
@@ -145,6 +194,9 @@ struct RegularExpressionMatcher {
       case .register:
         stack.removeLast()
         registers[frame.limit] = frame.position
+      case .failure:
+        stack.removeLast()
+        remember(frame)
       }
     }
     return false
@@ -193,7 +245,20 @@ struct RegularExpressionMatcher {
       return true
     }
     let shortest = position
-    while remaining > 0, consume(instruction.a, &position) { remaining -= 1 }
+    if let failures, instruction.kind == .greedy, instruction.c == Int32(RegularExpressionSyntax.unlimited) {
+      // Ends that have been tried in vain are not offered again; to take nothing is another matter.
+      var last = instruction.b == 0 ? position : -1
+      if instruction.b > 0 || consume(instruction.a, &position) {
+        while failures.end(of: index, at: position) == nil {
+          last = position
+          guard consume(instruction.a, &position) else { break }
+        }
+      }
+      guard last >= 0 else { return false }
+      position = last
+    } else {
+      while remaining > 0, consume(instruction.a, &position) { remaining -= 1 }
+    }
     if instruction.kind == .greedy && position > shortest {
       stack.append(Frame(kind: .shorterRun, target: Int32(index + 1), position: position, limit: shortest))
     }

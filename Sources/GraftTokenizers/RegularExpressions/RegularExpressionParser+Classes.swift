@@ -16,7 +16,7 @@ extension RegularExpressionParser {
         return isNegated ? result.inverted : result
       }
       isFirst = false
-      if skip("&&") {
+      if flavour == .oniguruma, skip("&&") {
         let rest = try parseIntersected()
         result = result.intersection(rest)
         continue
@@ -45,7 +45,7 @@ extension RegularExpressionParser {
   private mutating func parseRange(from first: UInt32) throws(RegularExpressionError) -> ScalarSet {
     var ahead = self
     guard ahead.skip("-"), let next = ahead.peek, next != "]" else { return ScalarSet(first) }
-    guard next != "[", case .scalar(let last) = try ahead.parseClassItem(ignoringCase: false) else {
+    guard next != "[" || flavour == .python, case .scalar(let last) = try ahead.parseClassItem(ignoringCase: false) else {
       return ScalarSet(first)
     }
     guard first <= last else { throw error("a range with its ends reversed") }
@@ -55,7 +55,7 @@ extension RegularExpressionParser {
 
   private mutating func parseClassItem(ignoringCase: Bool) throws(RegularExpressionError) -> ClassItem {
     guard let next = advance() else { throw error("a missing ]") }
-    if next == "[" {
+    if next == "[", flavour == .oniguruma {
       if skip(":") { return .set(try parsePosixClass()) }
       return .set(try parseClass(ignoringCase: ignoringCase))
     }
@@ -81,6 +81,9 @@ extension RegularExpressionParser {
   /// An escape that stands for a scalar or a set of scalars, after its backslash.
   mutating func parseClassEscape() throws(RegularExpressionError) -> ClassItem {
     guard let next = advance() else { throw error("a backslash at the end") }
+    if flavour == .python, next.isASCII, next.properties.isAlphabetic, !"dDsSwWtnvfraxu".unicodeScalars.contains(next) {
+      throw error("a bad escape \\\(next)")
+    }
     switch next {
     case "d": return .set(.digit)
     case "D": return .set(ScalarSet.digit.inverted)

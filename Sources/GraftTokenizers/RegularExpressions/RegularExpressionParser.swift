@@ -1,22 +1,37 @@
-/// Reads the syntax of Oniguruma (Ruby's), in which `tokenizer.json` writes its patterns.
+/// Reads the syntax of Oniguruma (Ruby's), in which `tokenizer.json` writes its patterns, and of Python's `re`, in which PEFT does.
 struct RegularExpressionParser {
+  private struct Flags {
+    var ignoresCase = false
+    var dotMatchesNewline = false
+    var ignoresWhiteSpace = false
+    /// Whether `^` and `$` match at every line.
+    var anchorsAtLines: Bool
+  }
+
+  let flavour: RegularExpressionSyntax.Flavour
   private let pattern: [Unicode.Scalar]
   private var position = 0
-  private var ignoresCase = false
-  private var dotMatchesNewline = false
-  private var ignoresWhiteSpace = false
+  private var flags: Flags
   private var depth = 0
 
   private static let deepest = 200
+  /// Repetitions of one atom.
+  private static let mostRepetitions = 20
 
-  static func parse(_ pattern: String) throws(RegularExpressionError) -> RegularExpressionSyntax {
-    var parser = RegularExpressionParser(pattern)
+  static func parse(
+    _ pattern: String, _ flavour: RegularExpressionSyntax.Flavour
+  ) throws(RegularExpressionError) -> RegularExpressionSyntax {
+    var parser = RegularExpressionParser(pattern, flavour)
     let syntax = try parser.parseAlternatives()
     guard parser.peek == nil else { throw parser.error("unmatched )") }
     return syntax
   }
 
-  init(_ pattern: String) { self.pattern = Array(pattern.unicodeScalars) }
+  private init(_ pattern: String, _ flavour: RegularExpressionSyntax.Flavour) {
+    self.pattern = Array(pattern.unicodeScalars)
+    self.flavour = flavour
+    flags = Flags(anchorsAtLines: flavour == .oniguruma)
+  }
 
   var peek: Unicode.Scalar? { position < pattern.count ? pattern[position] : nil }
 
@@ -44,8 +59,8 @@ struct RegularExpressionParser {
     depth += 1
     defer { depth -= 1 }
     guard depth <= Self.deepest else { throw error("too many nested groups") }
-    let flags = (ignoresCase, dotMatchesNewline, ignoresWhiteSpace)
-    defer { (ignoresCase, dotMatchesNewline, ignoresWhiteSpace) = flags }
+    let outer = flags
+    defer { flags = outer }
     var alternatives = [try parseSequence()]
     while skip("|") { alternatives.append(try parseSequence()) }
     return alternatives.count == 1 ? alternatives[0] : .alternatives(alternatives)
@@ -54,15 +69,15 @@ struct RegularExpressionParser {
   private mutating func parseSequence() throws(RegularExpressionError) -> RegularExpressionSyntax {
     var parts: [RegularExpressionSyntax] = []
     while let next = peek, next != "|", next != ")" {
-      if ignoresWhiteSpace, ScalarClass.isWhiteSpace(next.value) || next == "#" {
+      if flags.ignoresWhiteSpace, ScalarClass.isWhiteSpace(next.value) || next == "#" {
         skipFreeSpacing()
         continue
       }
-      let flags = (ignoresCase, dotMatchesNewline, ignoresWhiteSpace)
+      let outer = flags
       guard let atom = try parseAtom() else {
         // `(?i)` holds to the end of its group, alternatives included.
         let rest = try parseAlternatives()
-        (ignoresCase, dotMatchesNewline, ignoresWhiteSpace) = flags
+        flags = outer
         parts.append(rest)
         break
       }
@@ -79,7 +94,8 @@ struct RegularExpressionParser {
     of atom: RegularExpressionSyntax
   ) throws(RegularExpressionError) -> RegularExpressionSyntax {
     var result = atom
-    while true {
+    for count in 0... {
+      guard count <= (flavour == .python ? 1 : Self.mostRepetitions) else { throw error("a repetition of a repetition") }
       var minimum = 0
       var maximum = RegularExpressionSyntax.unlimited
       var isInterval = false
@@ -98,16 +114,18 @@ struct RegularExpressionParser {
       } else {
         return result
       }
-      // As in Ruby, `{n,m}+` repeats the repetition and `{n}?` makes it optional.
+      // In Ruby, `{n,m}+` repeats the repetition and `{n}?` makes it optional.
+      let isRuby = flavour == .oniguruma
       var kind = RegularExpressionSyntax.RepetitionKind.greedy
-      if isInterval && minimum == maximum {
+      if isRuby && isInterval && minimum == maximum {
       } else if skip("?") {
         kind = .lazy
-      } else if !isInterval && skip("+") {
+      } else if !(isRuby && isInterval) && skip("+") {
         kind = .possessive
       }
       result = .repetition(result, minimum: minimum, maximum: maximum, kind)
     }
+    return result
   }
 
   /// `{n}`, `{n,}`, `{,m}` or `{n,m}`; anything else after a brace is text.
@@ -116,7 +134,7 @@ struct RegularExpressionParser {
     guard skip("{") else { return nil }
     let minimum = parseNumber()
     var maximum = minimum
-    if skip(",") { maximum = parseNumber() ?? (minimum == nil ? nil : RegularExpressionSyntax.unlimited) }
+    if skip(",") { maximum = parseNumber() ?? (minimum == nil && flavour == .oniguruma ? nil : RegularExpressionSyntax.unlimited) }
     guard let maximum, skip("}") else {
       position = start
       return nil
@@ -138,10 +156,10 @@ struct RegularExpressionParser {
     guard let next = advance() else { return .empty }
     switch next {
     case "(": return try parseGroup()
-    case "[": return .scalar(try parseClass(ignoringCase: ignoresCase))
-    case ".": return .scalar(dotMatchesNewline ? .any : ScalarSet(0x0A).inverted)
-    case "^": return .assertion(.lineStart)
-    case "$": return .assertion(.lineEnd)
+    case "[": return .scalar(try parseClass(ignoringCase: flags.ignoresCase))
+    case ".": return .scalar(flags.dotMatchesNewline ? .any : ScalarSet(0x0A).inverted)
+    case "^": return .assertion(flags.anchorsAtLines ? .lineStart : .textStart)
+    case "$": return .assertion(flags.anchorsAtLines ? .lineEnd : .textEndOrLastNewline)
     case "\\": return try parseEscape()
     case "*", "+", "?": throw error("nothing to repeat")
     default: return literal(next.value)
@@ -149,11 +167,13 @@ struct RegularExpressionParser {
   }
 
   private func literal(_ scalar: UInt32) -> RegularExpressionSyntax {
-    .scalar(ignoresCase ? ScalarSet(scalar).ignoringCase : ScalarSet(scalar))
+    .scalar(flags.ignoresCase ? ScalarSet(scalar).ignoringCase : ScalarSet(scalar))
   }
 
   private mutating func parseEscape() throws(RegularExpressionError) -> RegularExpressionSyntax {
+    if flavour == .python, let next = peek, "zR".unicodeScalars.contains(next) { throw error("a bad escape \\\(next)") }
     switch peek {
+    case "Z" where flavour == .python: position += 1; return .assertion(.textEnd)
     case "A": position += 1; return .assertion(.textStart)
     case "z": position += 1; return .assertion(.textEnd)
     case "Z": position += 1; return .assertion(.textEndOrLastNewline)
@@ -181,31 +201,45 @@ struct RegularExpressionParser {
     if skip("?=") { return .lookAhead(try closing(parseAlternatives()), negative: false) }
     if skip("?!") { return .lookAhead(try closing(parseAlternatives()), negative: true) }
     if skip("?>") { return .atomic(try closing(parseAlternatives())) }
-    if skip("?<=") { return .lookBehind(try closing(parseAlternatives()), negative: false) }
-    if skip("?<!") { return .lookBehind(try closing(parseAlternatives()), negative: true) }
+    if skip("?<=") { return .lookBehind(try lookedBehind(), negative: false) }
+    if skip("?<!") { return .lookBehind(try lookedBehind(), negative: true) }
     if skip("?#") {
       while let next = advance(), next != ")" {}
       return .empty
     }
-    if skip("?<") {
+    if skip(flavour == .python ? "?P<" : "?<") {
       while let next = advance(), next != ">" {}
       return try closing(parseAlternatives())
     }
     guard skip("?") else { return try closing(parseAlternatives()) }
-    let flags = (ignoresCase, dotMatchesNewline, ignoresWhiteSpace)
+    return try parseFlags()
+  }
+
+  /// What a look-behind looks for. Python allows no alternatives of different lengths there.
+  private mutating func lookedBehind() throws(RegularExpressionError) -> RegularExpressionSyntax {
+    let body = try closing(parseAlternatives())
+    guard flavour == .oniguruma || body.length != nil else { throw error("a look-behind of varying length") }
+    return body
+  }
+
+  /// `i)`, `-i)` or `i:...)`, after `(?`; `nil` without a body.
+  private mutating func parseFlags() throws(RegularExpressionError) -> RegularExpressionSyntax? {
+    let outer = flags
     var value = true
     while let next = advance() {
-      switch next {
-      case "-": value = false
-      case "i": ignoresCase = value
-      case "m": dotMatchesNewline = value
-      case "x": ignoresWhiteSpace = value
-      case ")": return nil
-      case ":":
+      switch (next, flavour) {
+      case ("-", _): value = false
+      case ("i", _): flags.ignoresCase = value
+      case ("x", _): flags.ignoresWhiteSpace = value
+      case ("m", .oniguruma), ("s", .python): flags.dotMatchesNewline = value
+      case ("m", .python): flags.anchorsAtLines = value
+      case ("a", .python), ("u", .python): break
+      case (")", _): return nil
+      case (":", _):
         let body = try closing(parseAlternatives())
-        (ignoresCase, dotMatchesNewline, ignoresWhiteSpace) = flags
+        flags = outer
         return body
-      default: throw error("unsupported group (?\(next)")
+      default: throw error("an unsupported group (?\(next)")
       }
     }
     throw error("an unfinished group")

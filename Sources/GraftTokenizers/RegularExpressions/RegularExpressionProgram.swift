@@ -137,7 +137,12 @@ struct RegularExpressionProgram: Sendable {
     } else if kind == .possessive {
       try compile(.atomic(.repetition(body, minimum: minimum, maximum: maximum, .greedy)))
     } else {
-      for _ in 0..<minimum { try compile(body) }
+      let start = instructions.count
+      for _ in 0..<minimum {
+        try compile(body)
+        // Nothing repeated is nothing, however often.
+        if instructions.count == start { return }
+      }
       if maximum == RegularExpressionSyntax.unlimited {
         try compileLoop(body, kind)
       } else {

@@ -10,6 +10,11 @@ indirect enum RegularExpressionSyntax: Sendable {
   case lookBehind(RegularExpressionSyntax, negative: Bool)
   case assertion(Assertion)
 
+  /// Whose rules a pattern follows.
+  enum Flavour: Sendable {
+    case oniguruma, python
+  }
+
   enum RepetitionKind: Sendable {
     case greedy, lazy, possessive
   }
@@ -30,6 +35,18 @@ indirect enum RegularExpressionSyntax: Sendable {
     case .repetition(let body, let minimum, _, _): minimum == 0 || body.isNullable
     case .atomic(let body): body.isNullable
     case .empty, .lookAhead, .lookBehind, .assertion: true
+    }
+  }
+
+  /// The fewest scalars that it consumes.
+  var minimumLength: Int {
+    switch self {
+    case .empty, .lookAhead, .lookBehind, .assertion: 0
+    case .scalar: 1
+    case .atomic(let body): body.minimumLength
+    case .repetition(let body, let minimum, _, _): body.minimumLength.multipliedReportingOverflow(by: minimum).partialValue
+    case .sequence(let parts): parts.reduce(0) { $0 &+ $1.minimumLength }
+    case .alternatives(let parts): parts.map(\.minimumLength).min() ?? 0
     }
   }
 
@@ -56,6 +73,6 @@ indirect enum RegularExpressionSyntax: Sendable {
 }
 
 /// Why a regular expression cannot be used.
-struct RegularExpressionError: Error, CustomStringConvertible {
-  let description: String
+package struct RegularExpressionError: Error, CustomStringConvertible {
+  package let description: String
 }

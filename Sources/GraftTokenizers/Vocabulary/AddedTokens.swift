@@ -52,6 +52,9 @@ struct AddedTokens: Sendable {
     }
     for (id, token) in byID.sorted(by: { $0.key < $1.key }) {
       let form = normalizedForms[id] ?? Array(token.content.utf8)
+      guard form.count <= ByteTrie.longestKey else {
+        throw TokenizerError(source, "the added token \(id) is longer than \(ByteTrie.longestKey) bytes", fix: "remove it")
+      }
       if token.isNormalized { normalizedTrie.insert(form, value: id) } else { originalTrie.insert(form, value: id) }
     }
   }

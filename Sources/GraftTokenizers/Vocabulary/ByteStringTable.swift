@@ -7,6 +7,8 @@ struct ByteStringTable: Sendable {
   /// Positions by hash, -1 where free.
   private var slots: [Int32]
   private var mask: Int
+  /// Where hashes begin: another in every table, so that no file can make its strings collide.
+  private let salt = UInt64.random(in: 0...UInt64.max)
 
   init(minimumCapacity: Int = 16) {
     var capacity = 32
@@ -26,7 +28,7 @@ struct ByteStringTable: Sendable {
   /// The position of a string, `nil` when it is not here.
   @inline(__always)
   func position(of key: UnsafeBufferPointer<UInt8>) -> Int? {
-    var slot = Self.hash(key) & mask
+    var slot = hash(key) & mask
     while true {
       let position = slots[slot]
       if position < 0 { return nil }
@@ -45,7 +47,7 @@ struct ByteStringTable: Sendable {
   @discardableResult
   mutating func insert(_ key: UnsafeBufferPointer<UInt8>) -> Int {
     if (count + 1) * 2 > slots.count { grow() }
-    var slot = Self.hash(key) & mask
+    var slot = hash(key) & mask
     while slots[slot] >= 0 {
       if equals(Int(slots[slot]), key) { return Int(slots[slot]) }
       slot = (slot + 1) & mask
@@ -82,7 +84,7 @@ struct ByteStringTable: Sendable {
     bytes.withUnsafeBufferPointer { stored in
       for position in 0..<ends.count {
         let start = start(of: position)
-        var slot = Self.hash(UnsafeBufferPointer(rebasing: stored[start..<Int(ends[position])])) & mask
+        var slot = hash(UnsafeBufferPointer(rebasing: stored[start..<Int(ends[position])])) & mask
         while slots[slot] >= 0 { slot = (slot + 1) & mask }
         slots[slot] = Int32(position)
       }
@@ -90,8 +92,8 @@ struct ByteStringTable: Sendable {
   }
 
   @inline(__always)
-  private static func hash(_ key: UnsafeBufferPointer<UInt8>) -> Int {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+  private func hash(_ key: UnsafeBufferPointer<UInt8>) -> Int {
+    var hash = 0xCBF2_9CE4_8422_2325 ^ salt
     for byte in key { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     return Int(truncatingIfNeeded: (hash ^ (hash >> 29)) & 0x7FFF_FFFF_FFFF)
   }

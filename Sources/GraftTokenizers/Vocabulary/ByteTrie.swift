@@ -5,6 +5,9 @@ struct ByteTrie: Sendable {
   /// The value of the string that ends at a node, -1 at inner nodes.
   private var values: [Int32] = [-1]
 
+  /// Every place of a text is compared with as many bytes as the longest string has: longer ones, which no tokenizer has, are refused.
+  static let longestKey = 4096
+
   init(minimumCapacity: Int = 16) { edges = IntegerTable(minimumCapacity: minimumCapacity) }
 
   /// Whether it holds no string.

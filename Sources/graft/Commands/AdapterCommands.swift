@@ -14,13 +14,14 @@ struct Export: ParsableCommand {
   @Option(help: ArgumentHelp("The base model's directory, where a GGUF file needs more of it than the adapter tells.", valueName: "dir"))
   var model: String?
   @Option(help: ArgumentHelp("A directory for peft and adapterhub, a file otherwise.", valueName: "path")) var output: String
+  @Flag(help: "Replace an earlier export; a directory that holds anything else stays.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     shared.apply()
     switch format {
-    case .peft: try AdapterOperations.exportPEFT(adapter, to: output)
-    case .adapterhub: try AdapterOperations.exportAdapterHub(adapter, to: output)
+    case .peft: try AdapterOperations.exportPEFT(adapter, to: output, overwrites: overwrite)
+    case .adapterhub: try AdapterOperations.exportAdapterHub(adapter, to: output, overwrites: overwrite)
     case .hdf5: try AdapterOperations.exportHDF5(adapter, to: output)
     case .gguf: try AdapterOperations.exportGGUF(adapter, model: model, to: output)
     }

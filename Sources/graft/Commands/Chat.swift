@@ -27,6 +27,7 @@ struct Chat: ParsableCommand {
     let session = try model.session()
     let plan = try session.generationPlan(sampling.options(maxNewTokens: maxNewTokens), maxNewTokens: 512)
     let chat = try ChatSession(session, system: system, plan)
+    shared.say(session.notes)
     shared.say(chat.notes)
     let isInteractive = Console.inputIsTerminal && Console.errorIsTerminal
     Interruption.watchReplies()

@@ -17,6 +17,7 @@ struct Compare: ParsableCommand {
   @Argument(help: "A recipe (YAML) with methods: and seeds:.") var recipe: String
   @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
   @Option(help: ArgumentHelp("The folder of the results (default: the recipe's output_dir).", valueName: "dir")) var output: String?
+  @Flag(help: "Replace the comparison in the folder: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
   @Flag(help: "Print the records of results.json as one JSON document on standard output instead of the table.") var json = false
   @OptionGroup var shared: SharedOptions
 
@@ -24,8 +25,9 @@ struct Compare: ParsableCommand {
     shared.apply()
     let recipe = try Recipe(file: recipe, overrides: overrides)
     let folder = output ?? recipe.outputDirectory ?? "runs/comparison"
-    let comparison = try Comparison(recipe, output: folder)
-    Interruption.watch()
+    if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
+    let comparison = try Comparison(recipe, output: folder, isFresh: overwrite)
+    Interruption.watch(isQuiet: shared.quiet)
     var reporter = ComparisonReporter(isQuiet: shared.quiet)
     let result = try comparison.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
     guard let result else {
@@ -34,8 +36,9 @@ struct Compare: ParsableCommand {
       throw ExitCode(75)
     }
     reporter.end()
+    shared.say(comparison.notes)
     if json {
-      Console.output(try String(contentsOfFile: folder + "/results.json", encoding: .utf8))
+      Console.output(try TextFile.text(of: folder + "/results.json"))
     } else {
       for line in Self.table(result) { Console.report(line) }
     }

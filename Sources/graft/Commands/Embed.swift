@@ -33,7 +33,9 @@ struct Embed: ParsableCommand {
     model.model = modules?.encoderPath ?? model.model
     var options = EmbeddingOptions()
     (options.pooling, options.normalizes, options.prompt, options.promptName) = (pooling, normalize, prompt, promptName)
-    let vectors = try model.session(isHeadless: true).embeddings(of: data, options, modules: modules)
+    let session = try model.session(isHeadless: true)
+    shared.say(session.notes)
+    let vectors = try session.embeddings(of: data, options, modules: modules)
     if similarity {
       for row in ModelSession.cosineSimilarities(vectors) { Console.output(row.map { Figure.fixed(Double($0), digits: 4) }.joined(separator: " ")) }
       return

@@ -17,6 +17,7 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("The most tokens read at once; longer texts are read in windows (default: the model's positions).", valueName: "n"))
   var maxLength: Int?
   @Flag(help: "Print one JSON document.") var json = false
+  @OptionGroup var layout: LayoutOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws { try LengthOption.check(maxLength) }
@@ -24,6 +25,7 @@ struct Eval: ParsableCommand {
   func run() throws {
     shared.apply()
     let session = try model.session(task: task)
+    layout.apply(to: session)
     let values = try session.evaluate(data, maxLength: maxLength)
     shared.say(session.notes)
     if json {

@@ -21,6 +21,7 @@ struct Generate: ParsableCommand {
   @OptionGroup var beams: BeamOptions
   @Flag(help: "Print text as it is written, one prompt after another; always on for a single prompt on a terminal.") var stream = false
   @Flag(help: "Print one JSON line a prompt: its new tokens, and their text up to a stop string.") var json = false
+  @OptionGroup var layout: LayoutOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -34,6 +35,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     shared.apply()
     let session = try model.session()
+    layout.apply(to: session)
     var options = sampling.options(maxNewTokens: maxNewTokens)
     beams.apply(to: &options)
     let plan = try session.generationPlan(options, maxNewTokens: 128)
@@ -43,6 +45,7 @@ struct Generate: ParsableCommand {
       throw ValidationError("--stream: the checkpoint asks for a beam search, which decides at the end; leave it out or set --num-beams 1")
     }
     let prompts = try prompt.map { [GenerationPrompt($0, place: "--prompt")] } ?? session.prompts(of: data ?? "")
+    shared.say(session.notes)
     if !json, !isSearch, stream || (prompt != nil && Console.outputIsTerminal) {
       noteCuts(in: try streamedAnswers(to: prompts, plan, session))
       return

@@ -22,6 +22,7 @@ struct Merge: ParsableCommand {
   @Option(help: "hf (a checkpoint directory, default) | gguf (a file for llama.cpp)") var format = Format.hf
   @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
+  @Flag(help: "Replace an earlier result; a directory that holds anything else stays, and the base always.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
@@ -34,7 +35,8 @@ struct Merge: ParsableCommand {
     shared.apply()
     let report = try AdapterOperations.merge(
       model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
-      format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force)
+      format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force,
+      overwrites: overwrite)
     guard !shared.quiet else { return }
     for note in report.notes { Console.note("note: \(note)") }
     Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(report.difference))")
@@ -54,12 +56,13 @@ struct Combine: ParsableCommand {
   @Argument(help: "LoRA adapters: .h5 files, run directories or PEFT directories.") var adapters: [String]
   @OptionGroup var combining: CombinationOptions
   @Option(help: ArgumentHelp("A file that ends with .h5, or a directory in PEFT's format.", valueName: "path")) var output: String
+  @Flag(help: "Replace an earlier export; a directory that holds anything else stays.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     shared.apply()
     try AdapterOperations.combine(
-      try combining.weighted(adapters), by: combining.chosen ?? AdapterCombination(.cat), to: output)
+      try combining.weighted(adapters), by: combining.chosen ?? AdapterCombination(.cat), to: output, overwrites: overwrite)
     if !shared.quiet { Console.note("saved: \(output)") }
   }
 }

@@ -10,6 +10,7 @@ struct Score: ParsableCommand {
   @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String
   @Option(help: ArgumentHelp("The most tokens read at once; longer texts are read in windows (default: the model's positions).", valueName: "n"))
   var maxLength: Int?
+  @OptionGroup var layout: LayoutOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws { try LengthOption.check(maxLength) }
@@ -17,6 +18,7 @@ struct Score: ParsableCommand {
   func run() throws {
     shared.apply()
     let session = try model.session()
+    layout.apply(to: session)
     try session.scores(of: data, maxLength: maxLength) { Console.output($0.json.serialized()) }
     shared.say(session.notes)
   }

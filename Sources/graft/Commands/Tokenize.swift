@@ -32,8 +32,8 @@ struct Tokenize: ParsableCommand {
       if decode {
         Console.output(Self.line(["text": .string(tokenizer.decode(try record.tokenIDs(), skippingSpecialTokens: false))]))
       } else {
-        guard let text = record.fields["text"]?.string ?? record.fields["prompt"]?.string else {
-          throw DatasetError(file: record.file, line: record.line, problem: "has no \"text\"", advice: "write {\"text\": \"...\"}")
+        guard let key = ["text", "prompt"].first(where: record.fields.contains), let text = record.fields[key]?.string else {
+          throw DatasetError(file: record.file, line: record.line, problem: "has no \"text\" that is one", advice: "write {\"text\": \"...\"}")
         }
         Console.output(encoded(text, tokenizer))
       }

@@ -13,16 +13,23 @@ struct Train: ParsableCommand {
   @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
   @Option(help: ArgumentHelp("The run directory (default: the recipe's output_dir).", valueName: "dir")) var output: String?
   @Option(help: ArgumentHelp("Stands above the recipe's training.seed.", valueName: "n")) var seed: Int?
-  @Flag(help: "Go on from the newest checkpoint in the run directory.") var resume = false
+  @Flag(help: "Go on with the run in the run directory from its newest checkpoint, or from the beginning where it has none.") var resume = false
+  @Flag(help: "Replace the run in the run directory: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
   @Flag(help: "Print the summary as JSON on standard output.") var json = false
   @OptionGroup var shared: SharedOptions
+
+  func validate() throws {
+    if resume, overwrite { throw ValidationError("--overwrite: begins anew what --resume would go on with; keep one of both") }
+  }
 
   func run() throws {
     shared.apply()
     let recipe = try Recipe(file: recipe, overrides: overrides + (seed.map { ["training.seed=\($0)"] } ?? []))
+    try recipe.requireSingleRun()
+    if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
     let folder = output ?? recipe.outputDirectory ?? "runs/run"
-    let run = try TrainingRun(recipe, output: folder, resuming: resume)
-    Interruption.watch()
+    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused)
+    Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
     reporter.finish(outcome)

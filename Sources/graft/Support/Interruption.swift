@@ -1,19 +1,32 @@
 import Foundation
 import Synchronization
 
-/// The first SIGINT or SIGTERM asks a run to stop after its step; the second ends the process.
+/// What SIGINT and SIGTERM do: while nothing is to be saved they end the process with 75; a run they ask to stop after its step, at the first
+/// time, and end at the second.
 enum Interruption {
   private static let count = Atomic<Int>(0)
+  private static let isQuiet = Atomic<Bool>(false)
 
   static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
 
-  static func watch() {
+  /// From the start of every command.
+  static func endAtOnce() {
+    for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(75) } }
+  }
+
+  /// From where there is something to save.
+  static func watch(isQuiet: Bool) {
+    self.isQuiet.store(isQuiet, ordering: .relaxed)
     for number in [SIGINT, SIGTERM] {
       signal(number) { _ in
-        if Interruption.count.add(1, ordering: .relaxed).oldValue > 0 { _exit(75) }
+        guard Interruption.count.add(1, ordering: .relaxed).oldValue == 0 else { _exit(75) }
+        if !Interruption.isQuiet.load(ordering: .relaxed) { Interruption.say("\nstopping after this step; again to abandon\n") }
       }
     }
   }
+
+  /// Writes to standard error what a signal's handler may write: bytes that are there already.
+  private static func say(_ text: StaticString) { _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount) }
 
   private static let isReplying = Atomic<Bool>(false)
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import GraftBatching
-import GraftDatasets
 import GraftLayers
 import GraftRecipes
 import GraftTensors
@@ -14,21 +13,19 @@ struct SharedOptions: ParsableArguments {
   var quiet = false
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads: is \(threads); it must be at least 1") }
-  }
-
-  /// Says on standard error what was noticed.
-  func say(_ notes: DataNotes) { say(notes.all) }
-
-  /// Says on standard error what is worth knowing, a sentence each.
-  func say(_ notes: [String]) {
-    guard !quiet else { return }
-    for note in notes { Console.note("note: \(note)") }
+    guard let threads else { return }
+    guard threads >= 1 else { throw ValidationError("--threads: is \(threads); it must be at least 1") }
+    let most = max(16, 4 * Threads.coreCount)
+    guard threads <= most else { throw ValidationError("--threads: is \(threads); this machine has \(Threads.coreCount) cores, choose at most \(most)") }
   }
 
   /// Puts the settings into effect.
   func apply() {
-    if let threads { Threads.count = threads }
+    guard let threads else { return }
+    Threads.count = threads
+    if threads > Threads.coreCount, !quiet {
+      Console.note("note: --threads: \(threads) are more than the \(Threads.coreCount) cores of this machine, which rarely makes anything faster")
+    }
   }
 }
 

@@ -136,15 +136,74 @@ import Testing
 
   @Test func exclusiveKeysExclude() {
     #expect(
-      message(Self.minimal + "training:\n  num_epochs: 1\n  max_steps: 3\n")
-        == "r.yaml:5: training.max_steps: 'training.num_epochs' is given as well; keep one of 'training.num_epochs' and 'training.max_steps'"
-    )
-    #expect(
       message("model: {path: m, config: {model_type: x}}\ndata: {train: t}").contains(
         "model.config: 'model.path' is given"))
     #expect(message("model: {path: m}\ndata: {train: t, eval: e, eval_fraction: 0.1}").contains("data.eval_fraction"))
-    #expect(message(Self.minimal + "training: {warmup_steps: 2, warmup_ratio: 0.1}").contains("training.warmup_ratio"))
     #expect(message(Self.minimal + "training: {num_epochs: null, max_steps: 3}") == "no error")
+  }
+
+  @Test func filesHaveWeightsAndColumnsNames() throws {
+    let yaml = """
+      model: {path: m}
+      data:
+        train: [{path: a.jsonl, weight: 2}, b.jsonl, {path: c.jsonl, weight: 0.5}]
+        columns: {prompt: question, completion: answer}
+        roles: {human: user}
+      """
+    let recipe = try recipe(yaml)
+    #expect(recipe.data.train?.paths == ["a.jsonl", "b.jsonl", "c.jsonl"])
+    #expect(recipe.data.train?.weights == ["a.jsonl": 2, "c.jsonl": 0.5])
+    #expect(recipe.data.columns == ["prompt": "question", "completion": "answer"] && recipe.data.roles == ["human": "user"])
+    // A resolved recipe says the same.
+    #expect(try Recipe(yaml: recipe.rendered(), file: "r.yaml") == recipe)
+    func refused(_ train: String) -> String { message("model: {path: m}\ndata:\n  train: \(train)\n") }
+    #expect(refused("[{path: a, weight: 0}]").hasPrefix("r.yaml:3: data.train: a: the weight 0.0 is not above 0"))
+    #expect(refused("[{path: a, wieght: 2}]").contains("unknown key; did you mean 'weight'?"))
+    #expect(refused("[{path: a, weight: 2}, a]").contains("named twice"))
+    #expect(refused("{path: a, weight: 2}").contains("expected a list"))
+    #expect(message("model: {path: m}\ndata: {train: a, eval: [{path: b, weight: 2}]}").contains("data.eval: files that are not trained on"))
+    #expect(message("model: {path: m}\ndata: {train: a, columns: {promt: q}}").hasSuffix("did you mean 'prompt'?"))
+  }
+
+  /// As Transformers has it: the count of steps stands above the epochs, that of warm-up above its share, and -1 is no count.
+  @Test func countsStandAboveSharesAndThatIsSaid() throws {
+    let both = try recipe(Self.minimal + "training: {num_epochs: 3, max_steps: 7, warmup_steps: 2, warmup_ratio: 0.5}\n")
+    #expect(both.training.maxSteps == 7 && both.training.numEpochs == nil)
+    #expect(both.training.warmupStepCount(of: 7) == 2 && both.training.warmupRatio == nil)
+    #expect(both.remarks == [
+      "training.max_steps: 7 counts; num_epochs: 3.0 does not", "training.warmup_steps: 2 counts; warmup_ratio: 0.5 does not",
+    ])
+    let unset = try recipe(Self.minimal + "training: {num_epochs: 3, max_steps: -1, warmup_ratio: 0.5}\n")
+    #expect(unset.training.maxSteps == nil && unset.training.numEpochs == 3 && unset.remarks.isEmpty)
+    #expect(unset.training.warmupStepCount(of: 7) == 4)
+  }
+
+  @Test(arguments: [
+    ("training: {batch_size: 3000000000}", "training.batch_size: 3000000000"), ("training: {max_steps: 9000000000000000000}", "training.max_steps: 9"),
+    ("training: {gradient_accumulation_steps: 3000000000}", "training.gradient_accumulation_steps: 3"), ("training: {num_epochs: 1.0e300}", "training.num_epochs: 1e+300"),
+    ("training: {warmup_steps: 3000000000}", "training.warmup_steps: 3"), ("method: {r: 9000000000000000000}", "method.r: 9"),
+    ("method: {rank_pattern: {q_proj: 1.0e300}}", "method.rank_pattern.q_proj: 1e+300"), ("method: {lora_alpha: .inf}", "method.lora_alpha: inf"),
+  ])
+  func numbersBeyondAllMeasureAreRefusedWithTheirLine(_ line: String, _ complaint: String) {
+    #expect(message(Self.minimal + line + "\n").hasPrefix("r.yaml:3: \(complaint)"))
+  }
+
+  @Test func lengthBeyondAllMeasureIsRefused() {
+    #expect(message("model: {path: m}\ndata: {train: t, max_length: 5000000000}\n").hasPrefix("r.yaml:2: data.max_length: 5000000000"))
+  }
+
+  @Test(arguments: ["seeds: [1, 2]", "methods:\n  - {name: a, method: {peft_type: IA3}}", "learning_rates: [1.0e-3]"])
+  func comparisonIsNotTrainedAsOneRun(_ line: String) throws {
+    let recipe = try recipe(Self.minimal + line + "\n"), key = line.prefix { $0 != ":" }
+    let error = #expect(throws: ConfigError.self) { try recipe.requireSingleRun() }
+    #expect(error?.description == "Recipes/demo.yaml:3: \(key): a comparison of several runs is not trained as one; run it with: graft compare Recipes/demo.yaml")
+    #expect(try Recipe(yaml: recipe.rendered(), file: "other.yaml") == recipe)
+  }
+
+  @Test func recipesTellWhatDiffers() throws {
+    let one = try recipe(Self.minimal), other = try recipe(Self.minimal, "training.seed=4", "method.r=2", "training.max_steps=5")
+    let differences = try other.differences(from: one).map { "\($0.key) \($0.value) \($0.other)" }
+    #expect(Set(differences) == ["training.seed 4 0", "method.r 2 not given", "training.max_steps 5 not given", "training.num_epochs not given 1.0"])
   }
 
   @Test func overridesStandAboveTheFile() throws {

@@ -57,6 +57,27 @@ import Testing
       ])
   }
 
+  /// A run that goes on keeps the first events, in whole records, whatever a kill left at the end.
+  @Test func laterEventsAreCutOff() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let writer = try TensorBoardWriter(directory: folder, now: Date(timeIntervalSince1970: 2))
+    // Begun later, though its name comes first.
+    let later = try TensorBoardWriter(directory: folder, now: Date(timeIntervalSince1970: 10))
+    for step in [0, 1, 2, 300] { try writer.writeScalars([("loss", 1)], step: step) }
+    try later.writeScalars([("loss", 1)], step: 3)
+    let handle = try #require(FileHandle(forWritingAtPath: writer.path))
+    try handle.seekToEnd()
+    try handle.write(contentsOf: Data([7, 0, 0]))
+    try TensorBoardWriter.cut(directory: folder, keeping: 5)
+    #expect(try events(in: writer.path).count == 1 + 4 && events(in: later.path).count == 1 + 1)
+    try TensorBoardWriter.cut(directory: folder, keeping: 3)
+    #expect(try events(in: writer.path).count == 1 + 3)
+    #expect(!FileManager.default.fileExists(atPath: later.path))
+    try TensorBoardWriter.cut(directory: folder, keeping: 0)
+    #expect(!FileManager.default.fileExists(atPath: writer.path))
+  }
+
   @Test func aSecondFileStandsBesideTheFirst() throws {
     let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }

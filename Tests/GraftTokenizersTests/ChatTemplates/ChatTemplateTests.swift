@@ -112,9 +112,54 @@ private func error(_ source: String, _ variables: [String: JSON] = [:]) -> ChatT
     "{% set n = namespace(x=[1]) %}{% for i in range(99999) %}{% set n.x = [n.x.copy] %}{% endfor %}",
     "{% set n = namespace(x=1) %}{% for i in range(99999) %}{% for j in [n.x] %}{% set n.x = loop %}{% endfor %}{% endfor %}",
     "{{ range(999999) }}", "{{ 2 ** 64 }}", "{{ 9223372036854775807 + 1 }}", "{{ [1] * 999999999 }}",
+    // Texts and lists that would be much larger than what they are made of.
+    "{{ ('a' * 1000000)|replace('a', 'b' * 1000000) }}", "{{ ('a' * 1000000).replace('', 'b' * 1000000) }}",
+    "{{ ('a\n' * 1000000)|indent('b' * 1000000) }}", "{{ (['a'] * 1000000)|join('b' * 1000000) }}", "{{ ('b' * 1000000).join(['a'] * 1000000) }}",
+    "{{ (['a' * 1000000] * 1000000)|join }}", "{% set x = 'a' * 60000000 %}{{ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x }}",
+    "{{ [1]|batch(999999999, 0)|list }}", "{{ [1]|slice(999999999)|list }}", "{{ ('a ' * 9000000).split()|length }}",
+    "{{ ('a' * 9000000)|list|length }}", "{{ ('a\n' * 9000000).splitlines()|length }}", "{{ [[1]]|tojson(indent=60000000) }}",
+    "{{ strftime_now('%Y' * 1000000) }}", "{{ (['a' * 100] * 1000000)|string|length }}",
+    // Values whose parts are the same value over and over.
+    "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}",
+    "{% set n = namespace(x=[1]) %}{% for i in range(20) %}{% set n.x = [n.x] * 9 %}{% endfor %}{{ n.x|tojson }}",
+    // Work in proportion to what it is done on.
+    "{% set x = 'a' * 9000000 %}{% for i in range(99999) %}{{ 'zz' in x }}{% endfor %}",
+    "{% set x = 'a' * 9000000 %}{% for i in range(99999) %}{{ x|length }}{{ x[i] }}{{ x[:i]|length }}{% endfor %}",
+    "{% set x = [3, 1, 2] * 100000 %}{% for i in range(99999) %}{% set y = x|sort %}{% endfor %}",
+    "{% set x = [0] * 1000000 %}{% for i in range(99999) %}{{ 1 in x }}{% endfor %}",
   ])
   func stopsRunawayTemplates(_ source: String) {
     #expect(error(source)?.kind == .limit, "\(source)")
+  }
+
+  /// Python's answers.
+  @Test func searchesAndCutsLikePython() throws {
+    #expect(try render("{{ 'aaaa'.rfind('aa') }} {{ 'aaaa'.count('aa') }} {{ 'aaaaa'|replace('aa', 'b') }} {{ 'ababac'.find('abac') }}") == "2 2 bba 2")
+    #expect(try render("{{ 'éaé'.find('aé') }} {{ 'éaé'.rfind('é') }} {{ ''.find('') }} {{ 'abc'.rfind('') }} {{ 'abc'.find('d') }}") == "1 2 0 3 -1")
+    #expect(try render("{{ 'abab'.split('ab') }} {{ 'aXbXc'.rsplit('X', 1) }}") == "['', '', ''] ['aXb', 'c']")
+    #expect(try render("{{ 'abcdef'[1:4] }} {{ 'abc'[-2:] }} {{ 'abc'[5:] }}. {{ 'abc'[2:1] }}. {{ 'abc'[::-1] }} {{ 'abcd'[::2] }}") == "bcd bc . . cba ac")
+    #expect(try render("{{ [1, 2, 3, 4][1:] }}{{ [1, 2, 3][-5:2] }}{{ [1, 2, 3][::-2] }}") == "[2, 3, 4][1, 2][3, 1]")
+    #expect(try render("{{ 'a<b>c</b> <!-- x --> d'|striptags }}") == "ac d")
+    #expect(try render("{{ ('ab' * 1000000).split('b')|length }} {{ ('a' * 100000 ~ 'b') in ('a' * 3000000) }}") == "1000001 False")
+  }
+
+  @Test func knowsWhichMessageItWritesFor() throws {
+    let source = "x{% for m in messages %}{% for c in m.content %}{{ c }}{% endfor %}{% if loop.first %}{% for o in messages[1:] %}({{ o.content }}){% endfor %}!{% endif %}{% endfor %}y"
+    let rendered = try ChatTemplate(source).render(messages: [["content": "ab"], ["content": "ü"]], specialTokens: [:])
+    #expect(rendered.text == "xab(ü)!üy")
+    #expect(
+      rendered.messageSpans == [
+        MessageSpan(message: 0, range: 1..<3), MessageSpan(message: 1, range: 3..<7), MessageSpan(message: 0, range: 7..<8),
+        MessageSpan(message: 1, range: 8..<10),
+      ])
+    do {
+      _ = try ChatTemplate("{% for m in messages %}{% for c in [1] %}{{ m.content + 'x' }}{% endfor %}{% endfor %}")
+        .render(messages: [["content": "a"], ["content": 1]], specialTokens: [:])
+      Issue.record("nothing was refused")
+    } catch {
+      #expect(error.messageIndex == 1)
+      #expect(error.description.hasPrefix("chat_template:1: message 2: unsupported operand"))
+    }
   }
 
   @Test func stopsDeepNesting() {

@@ -57,7 +57,7 @@ public struct PrefixTuning: TuningMethod {
 
   public var isMergeable: Bool { false }
 
-  public func completed(for sites: SiteCatalog) -> PrefixTuning {
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) -> PrefixTuning {
     // What does not fit the model is said when it is attached.
     guard let layout = try? PrefixLayout(self, in: sites) else { return self }
     var method = self

@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Writes Tests/GraftTensorsTests/Fixtures/operations.json: what torch computes of every operation's specimen in float64.
+
+A specimen's inputs are not stored: they are made from its name as `OperationSpecimen.makeInputs` does. A tensor is kept as
+its first values and a weighted sum of all. Needs numpy and torch. An operation that is new gets a line in `SPECIMENS` here.
+
+    python Scripts/make-operation-goldens.py
+"""
+
+import json
+import pathlib
+
+import numpy
+import torch
+from torch.nn import functional as F
+
+FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftTensorsTests" / "Fixtures" / "operations.json"
+WORD = 0xFFFFFFFFFFFFFFFF
+
+
+# -- the random streams of the engine ----------------------------------------------------------------------
+
+
+def mixed(z):
+    """The finaliser of SplitMix64."""
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & WORD
+    return z ^ (z >> 31)
+
+
+def philox(key, counter):
+    """Philox 4x32 with ten rounds (Salmon et al. 2011)."""
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    c = [counter & 0xFFFFFFFF, counter >> 32, 0, 0]
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k0, p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k1, p0 & 0xFFFFFFFF]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c
+
+
+class Stream:
+    def __init__(self, seed=None, key=None):
+        self.key = mixed(seed ^ 0x6772616674736565) if key is None else key
+
+    def split(self, part):
+        if isinstance(part, int):
+            return Stream(key=mixed((self.key + mixed((part + 0x9E3779B97F4A7C15) & WORD)) & WORD))
+        digest = 0xCBF29CE484222325
+        for byte in part.encode():
+            digest = ((digest ^ byte) * 0x100000001B3) & WORD
+        return Stream(key=mixed(self.key ^ mixed(digest)))
+
+    def units(self, count, start=0):
+        """Uniform float32 numbers in [0, 1)."""
+        return numpy.array(
+            [philox(self.key, at >> 2)[at & 3] >> 8 for at in range(start, start + count)], numpy.float32) * numpy.float32(2**-24)
+
+    def uniform(self, shape, low=-1, high=1):
+        low, width = numpy.float32(low), numpy.float32(high) - numpy.float32(low)
+        return (low + width * self.units(int(numpy.prod(shape)))).reshape(shape)
+
+    def mask(self, count, probability, start=0):
+        """What dropout multiplies by."""
+        keep = numpy.float32(1) - numpy.float32(probability)
+        return torch.from_numpy((self.units(count, start) < keep) / numpy.float64(keep))
+
+
+# -- the operations ----------------------------------------------------------------------------------------
+
+
+def attention(query, key, value, heads, groups, spans, window=None, kind="causal", prefixes=(), scale=None, bias=None, dropout=None):
+    """Softmax attention, a query at a time; `spans` are (queries, keys) as pairs of bounds."""
+    size, width = query.shape[1] // heads, value.shape[1] // groups
+    scale = size**-0.5 if scale is None else scale
+    rows = [[torch.zeros(width, dtype=torch.float64) for _ in range(heads)] for _ in range(len(query))]
+    for number, ((q0, q1), (k0, k1)) in enumerate(spans):
+        lead = (k1 - k0) - (q1 - q0)
+        for row in range(q0, q1):
+            place = lead + row - q0
+            last = {"causal": place + 1, "bidirectional": k1 - k0, "prefix": max(place + 1, prefixes[number] if prefixes else 0)}[kind]
+            first = 0 if window is None else max(0, place - window + 1)
+            for head in range(heads):
+                group = head // (heads // groups)
+                keys = key[k0 + first : k0 + last, group * size : (group + 1) * size]
+                scores = keys @ query[row, head * size : (head + 1) * size] * scale
+                if bias is not None:
+                    reach = bias.shape[1] // 2
+                    scores = scores + bias[head, reach + first - place : reach + last - place]
+                weights = scores.softmax(0)
+                if dropout is not None:
+                    probability, stream = dropout
+                    weights = weights * stream.split(head * len(query) + row).mask(last - first, probability, first)
+                rows[row][head] = weights @ value[k0 + first : k0 + last, group * width : (group + 1) * width]
+    return torch.stack([torch.cat(row) for row in rows])
+
+
+def rotate(x, interleaved):
+    frequencies = numpy.array([1, 0.3, 0.02], numpy.float32)
+    angles = torch.tensor(numpy.array([[numpy.float32(p) * f for f in frequencies] for p in (0, 1, 2, 7, 9)]).astype(numpy.float64))
+    cosine, sine, heads = angles.cos(), angles.sin(), []
+    for head in x.split(8, 1):
+        first, second = (head[:, 0:6:2], head[:, 1:6:2]) if interleaved else (head[:, 0:3], head[:, 3:6])
+        turned = first * cosine - second * sine, second * cosine + first * sine
+        heads += [torch.stack(turned, 2).flatten(1) if interleaved else torch.cat(turned, 1), head[:, 6:]]
+    return torch.cat(heads, 1)
+
+
+def rms_norm(x, weight, offset=0):
+    parts = x.reshape(-1, len(weight))
+    return (parts / (parts.pow(2).mean(1, keepdim=True) + 1e-5).sqrt() * (weight + offset)).reshape(x.shape)
+
+
+def weighted_cross_entropy(logits, targets, weights):
+    return (F.cross_entropy(logits, torch.tensor(targets), reduction="none") * torch.tensor(weights)).sum()
+
+
+def cayley(angles, size, coefficients):
+    blocks = []
+    for row in angles:
+        skew = torch.zeros(size, size, dtype=torch.float64).index_put(tuple(torch.triu_indices(size, size, 1)), row)
+        skew, one = skew - skew.T, torch.eye(size, dtype=torch.float64)
+        power, total = one, torch.zeros_like(one)
+        for factor in coefficients:
+            total, power = total + factor * power, power @ skew
+        blocks.append((total if coefficients else (one - skew) @ torch.linalg.inv(one + skew)).flatten())
+    return torch.stack(blocks)
+
+
+def multiply_blocks(x, blocks):
+    parts = x.split(3, 1)
+    return torch.cat([part @ blocks[number % len(blocks)].reshape(3, 3) for number, part in enumerate(parts)], 1)
+
+
+def insert(inserted, x):
+    return torch.cat([inserted, x[:2], inserted, x[2:], inserted])
+
+
+def replace(x, replacements):
+    return torch.stack([x[0], replacements[1], replacements[0], replacements[1]])
+
+
+ACTIVATIONS = {
+    "relu": F.relu, "gelu": F.gelu, "geluTanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu,
+    "quickGELU": lambda x: x * torch.sigmoid(1.702 * x), "tanh": torch.tanh, "sigmoid": torch.sigmoid,
+    "relu6": F.relu6, "reluSquared": lambda x: F.relu(x) ** 2, "leakyReLU": F.leaky_relu, "clippedGELU": lambda x: F.gelu(x).clip(-10, 10),
+    "mish": F.mish, "laplace": lambda x: 0.5 * (1 + torch.erf((x - 0.707107) / (0.282095 * 2**0.5))), "hardSwish": F.hardswish,
+    "rootSoftplus": lambda x: F.softplus(x).sqrt(), "negativeExponential": lambda x: torch.where(x < 0, torch.expm1(x) - x, 0 * x),
+}
+# Away from kinks.
+BOUNDS = {"relu": (0.1, 2), "relu6": (0.1, 2), "reluSquared": (0.1, 2), "leakyReLU": (-2, -0.1), "hardSwish": (-2.9, 2.9),
+          "clippedGELU": (-1, 3)}
+
+SPECIMENS = {
+    "add": ({"a": (3, 5), "b": (3, 5)}, torch.add),
+    "subtract": ({"a": (3, 5), "b": (3, 5)}, torch.sub),
+    "multiply": ({"a": (3, 5), "b": (3, 5)}, torch.mul),
+    "scale": ({"a": (7,)}, lambda a: -1.5 * a),
+    "sum": ({"a": (4, 6)}, torch.sum),
+    "euclideanNorm": ({"a": (4, 6)}, torch.linalg.vector_norm),
+    "scaleColumns": ({"a": (600, 3), "row": (3,)}, torch.mul),
+    "addRow": ({"a": (600, 3), "row": (3,)}, torch.add),
+    "linear": (
+        {"x": (5, 4), "weight": (3, 4), "bias": (3,), "base": (5, 3)}, lambda x, w, bias, base: base + 0.5 * x @ w.T + bias),
+    "linear, input by output": ({"x": (5, 4), "weight": (4, 3)}, torch.mm),
+    "linear, twice from one input": ({"x": (70, 4), "first": (3, 4), "second": (3, 4)}, lambda x, a, b: x @ a.T + x @ b.T),
+    "rmsNorm": ({"x": (300, 6), "weight": ((6,), 0.5, 1.5)}, rms_norm),
+    "rmsNorm, per head, weight minus one": ({"x": (3, 12), "weight": (4,)}, lambda x, w: rms_norm(x, w, 1)),
+    "layerNorm": (
+        {"x": (300, 6), "weight": ((6,), 0.5, 1.5), "bias": (6,)}, lambda x, w, bias: F.layer_norm(x, (6,), w, bias, 1e-5)),
+    "gatherRows": ({"table": (5, 4)}, lambda table: table[[3, 0, 3, 1]]),
+    "rotate, halves": ({"x": (5, 16)}, lambda x: rotate(x, False)),
+    "rotate, interleaved": ({"x": (5, 16)}, lambda x: rotate(x, True)),
+    "attention, causal, grouped, packed": (
+        {"query": (7, 12), "key": (7, 6), "value": (7, 4)},
+        lambda q, k, v: attention(q, k, v, 4, 2, [((0, 3), (0, 3)), ((3, 7), (3, 7))])),
+    "attention, several blocks": (
+        {"query": (150, 4), "key": (150, 4), "value": (150, 4)}, lambda q, k, v: attention(q, k, v, 2, 2, [((0, 150), (0, 150))])),
+    "attention, window, padding": (
+        {"query": (9, 4), "key": (9, 2), "value": (9, 3)},
+        lambda q, k, v: attention(q, k, v, 2, 1, [((0, 4), (0, 4)), ((5, 8), (5, 8))], window=2)),
+    "attention, cached keys": (
+        {"query": (2, 4), "key": (5, 4), "value": (5, 4)}, lambda q, k, v: attention(q, k, v, 2, 2, [((0, 2), (0, 5))])),
+    "attention, dropout": (
+        {"query": (70, 4), "key": (70, 4), "value": (70, 4)},
+        lambda q, k, v: attention(q, k, v, 2, 2, [((0, 70), (0, 70))], dropout=(0.3, Stream(3)))),
+    "attention, prefix": (
+        {"query": (6, 4), "key": (6, 4), "value": (6, 4)},
+        lambda q, k, v: attention(q, k, v, 1, 1, [((0, 6), (0, 6))], kind="prefix", prefixes=[3])),
+    "attention, bidirectional, distance bias": (
+        {"query": (5, 4), "key": (5, 4), "value": (5, 4), "bias": (2, 13)},
+        lambda q, k, v, bias: attention(q, k, v, 2, 2, [((0, 5), (0, 5))], kind="bidirectional", scale=1, bias=bias)),
+    "attention, scaled, distance bias": (
+        {"query": (4, 4), "key": (4, 2), "value": (4, 3), "bias": (2, 9)},
+        lambda q, k, v, bias: attention(q, k, v, 2, 1, [((0, 4), (0, 4))], scale=0.3, bias=bias)),
+    "attention, window, several blocks": (
+        {"query": (90, 4), "key": (90, 4), "value": (90, 2)},
+        lambda q, k, v: attention(q, k, v, 2, 2, [((0, 75), (0, 75)), ((75, 90), (75, 90))], window=20)),
+    "linearCrossEntropy, in chunks": (
+        {"hidden": (1100, 2), "head": (5, 2), "bias": (5,)},
+        lambda h, w, bias: 0.01 * F.cross_entropy(h @ w.T + bias, torch.arange(1100) * 7 % 5, reduction="sum")),
+    "linearCrossEntropy": (
+        {"hidden": (6, 4), "head": (9, 4), "bias": (9,)},
+        lambda h, w, bias: 0.25 * F.cross_entropy(h @ w.T + bias, torch.tensor([0, 8, 3, 3, 5, 1]), reduction="sum")),
+    "crossEntropy": ({"logits": (4, 5)}, lambda z: 0.5 * F.cross_entropy(z, torch.tensor([0, 4, 2, 2]), reduction="sum")),
+    "linearCrossEntropy, weighted": (
+        {"hidden": (4, 3), "head": (5, 3)}, lambda h, w: 0.25 * weighted_cross_entropy(h @ w.T, [0, 4, 2, 2], [1, 0, 0.5, 2])),
+    "crossEntropy, weighted": (
+        {"logits": (4, 5)}, lambda z: 0.5 * weighted_cross_entropy(z, [0, 4, 2, 2], [1, 0, 0.5, 2])),
+    "linearCrossEntropy, smoothed": (
+        {"hidden": (4, 3), "head": (5, 3)},
+        lambda h, w: 0.25 * F.cross_entropy(h @ w.T, torch.tensor([0, 4, 2, 2]), reduction="sum", label_smoothing=0.2)),
+    "crossEntropy, smoothed with classes weighed": (
+        {"logits": (4, 5)},
+        lambda z: 0.5 * F.cross_entropy(
+            z, torch.tensor([0, 4, 2, 2]), torch.tensor([1, 2, 0.5, 0, 3], dtype=torch.float64), reduction="sum", label_smoothing=0.1)),
+    "dropout": ({"x": (8, 8)}, lambda x: x * Stream(5).mask(64, 0.4).reshape(8, 8)),
+    "reshape": ({"x": (4, 6)}, lambda x: x.reshape(3, 8)),
+    "transpose": ({"x": (3, 5)}, lambda x: x.T),
+    "rows": ({"x": (5, 3)}, lambda x: x[1:4]),
+    "columns": ({"x": (5, 6)}, lambda x: x[:, 2:5]),
+    "concatenateRows": ({"a": (2, 3), "b": (4, 3)}, lambda a, b: torch.cat([a, b, a])),
+    "checkpointed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
+    "insertRows": ({"inserted": (2, 3), "x": (5, 3)}, insert),
+    "replaceRows": ({"x": (4, 3), "replacements": (2, 3)}, replace),
+    "transposeRows": ({"x": (3, 12)}, lambda x: x.reshape(3, 3, 4).transpose(1, 2).reshape(3, 12)),
+    "cayleyTransform, exact": ({"angles": (2, 6)}, lambda a: cayley(a, 4, [])),
+    "cayleyTransform, five terms": ({"angles": (2, 6)}, lambda a: cayley(a, 4, [1, 2, 2, 2, 1])),
+    "cayleyTransform, two terms": ({"angles": (1, 3)}, lambda a: cayley(a, 3, [1, 2])),
+    "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
+    "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
+}
+for name, function in ACTIVATIONS.items():
+    bounds = BOUNDS.get(name, (-3, 3))
+    SPECIMENS[f"activate, {name}"] = ({"x": ((4, 9), *bounds)}, function)
+    SPECIMENS[f"gated, {name}"] = (
+        {"gate": ((4, 9), *bounds), "up": (4, 9)}, lambda gate, up, function=function: function(gate) * up)
+
+
+# -- the file ----------------------------------------------------------------------------------------------
+
+
+def described(tensor):
+    values = tensor.detach().flatten().numpy()
+    weights = ((numpy.arange(len(values)) * 37) % 101 - 50) / 50
+    return [float(f"{x:.8g}") for x in [float(values @ weights), *values[:8]]]
+
+
+def main():
+    goldens = {}
+    for name, (inputs, function) in SPECIMENS.items():
+        tensors = {}
+        for key, shape in inputs.items():
+            shape, *bounds = shape if isinstance(shape[0], tuple) else (shape,)
+            values = Stream(20).split(name).split(key).uniform(shape, *bounds)
+            tensors[key] = torch.tensor(values.astype(numpy.float64), requires_grad=True)
+        out = function(*tensors.values())
+        seed = Stream(7).split(name).split("output").uniform(tuple(out.shape))
+        out.backward(torch.tensor(seed.astype(numpy.float64)))
+        goldens[name] = {
+            "shape": list(out.shape), "output": described(out),
+            "gradients": {key: described(tensor.grad) for key, tensor in tensors.items()},
+        }
+    lines = ",\n".join(f"{json.dumps(name)}:{json.dumps(golden, separators=(',', ':'))}" for name, golden in goldens.items())
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text("{\n" + lines + "\n}\n")
+
+
+main()

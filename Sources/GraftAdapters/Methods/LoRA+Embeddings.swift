@@ -1,0 +1,52 @@
+import GraftLayers
+import GraftTensors
+
+/// `E[token] + s B A[:, token]`, with `A [r, entries]` and `B [width, r]`; with DoRA each column times `m / n`, `n` the lengths of the
+/// columns of `E + s (B A)ᵀ`, through which no gradient goes.
+final class LowRankEmbeddingAdapter: EmbeddingTableAdapter {
+  let a: Parameter, b: Parameter
+  /// `[width]`, of DoRA.
+  let magnitude: Parameter?
+  let scale: Float
+
+  init(a: Parameter, b: Parameter, magnitude: Parameter?, scale: Float) { (self.a, self.b, self.magnitude, self.scale) = (a, b, magnitude, scale) }
+
+  func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor {
+    let sum = linear(gatherRows(a.operand.transposed, tokens), b.operand, scale: scale, addingTo: base.plain(tokens))
+    return magnitude.map { scaleColumns(sum, by: $0.operand * reciprocalNorms(of: base)) } ?? sum
+  }
+
+  /// - Returns: `[width]`.
+  func columnNorms(of base: Embedding) -> Tensor {
+    let rows = changed(base).transposed
+    return Tensor((0..<rows.shape[0]).map { Float(rows.rows($0..<$0 + 1).sumOfSquares.squareRoot()) })
+  }
+
+  private func reciprocalNorms(of base: Embedding) -> Tensor { Tensor(columnNorms(of: base).values.map { 1 / $0 }) }
+
+  /// `E + s (B A)ᵀ`.
+  private func changed(_ base: Embedding) -> Tensor {
+    linear(a.value.transposed, b.value, scale: scale, addingTo: base.weight.value.converted(to: .float32))
+  }
+
+  func merge(into base: Embedding) throws(TuningError) {
+    let sum = changed(base)
+    let merged = magnitude.map { scaleColumns(sum, by: $0.value * reciprocalNorms(of: base)) } ?? sum
+    guard merged.firstNonFiniteIndex == nil else { throw TuningError("\(base.path): merging makes a weight that is not finite") }
+    base.weight.assign(merged.converted(to: base.weight.value.dtype))
+  }
+}
+
+/// The adapter of a table in the head that shares it: `E x + s Aᵀ (Bᵀ x)`.
+final class TiedHeadAdapter: LinearAdapter {
+  private let table: LowRankEmbeddingAdapter
+
+  init(_ table: LowRankEmbeddingAdapter) { self.table = table }
+
+  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
+    linear(linear(x, table.b.operand.transposed), table.a.operand.transposed, scale: table.scale, addingTo: base.plain(x))
+  }
+
+  /// The table merges the matrix that they share.
+  func merge(into base: Linear) throws(TuningError) {}
+}

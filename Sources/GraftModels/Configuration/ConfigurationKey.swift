@@ -1,0 +1,111 @@
+import GraftJSON
+
+/// A key of a family's `config.json`, and what it means here.
+package struct ConfigurationKey: Sendable {
+  package enum Meaning: Sendable {
+    /// Its value is used.
+    case read
+    /// Another value than these would change what the model computes, in a way that is not supported.
+    case only([JSON])
+    /// It is read where texts begin and end, not by the model.
+    case generation
+    /// It changes nothing that is computed here: it is for other tasks, or for the form of Python's results.
+    case withoutEffect
+  }
+
+  package let name: String
+  package let meaning: Meaning
+  /// The value where the file has none, as in Transformers' class; nil where there must be one, or where absence has a
+  /// meaning of its own.
+  package let fallback: JSON?
+  /// Whether the file must have it: sizes, which nobody should guess.
+  package let isRequired: Bool
+  /// Whether null is a value.
+  package let allowsNull: Bool
+  /// What the message says where a value is not supported.
+  package let advice: String?
+
+  private init(
+    _ name: String, _ meaning: Meaning, fallback: JSON? = nil, isRequired: Bool = false, allowsNull: Bool, advice: String? = nil
+  ) {
+    (self.name, self.meaning, self.fallback, self.isRequired) = (name, meaning, fallback, isRequired)
+    (self.allowsNull, self.advice) = (allowsNull, advice)
+  }
+
+  static func size(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, isRequired: true, allowsNull: false) }
+
+  /// - Parameter value: where the file has none; null is a value, too, where this is null or `orNull` says so.
+  static func read(_ name: String, _ value: JSON, orNull: Bool = false) -> ConfigurationKey {
+    ConfigurationKey(name, .read, fallback: value, allowsNull: orNull || value.isNull)
+  }
+
+  /// A key without a value of its own: absent is not the same as any value.
+  static func optional(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, allowsNull: true) }
+
+  static func only(_ name: String, _ values: JSON..., advice: String? = nil) -> ConfigurationKey {
+    ConfigurationKey(name, .only(values), allowsNull: values.contains(where: \.isNull), advice: advice)
+  }
+
+  static func generation(_ names: String...) -> [ConfigurationKey] { names.map { ConfigurationKey($0, .generation, allowsNull: true) } }
+
+  static func withoutEffect(_ names: String...) -> [ConfigurationKey] {
+    names.map { ConfigurationKey($0, .withoutEffect, allowsNull: true) }
+  }
+}
+
+/// The keys of a family's configuration, and the other names that Transformers gives some of them.
+package struct ConfigurationKeys: Sendable {
+  package let keys: [ConfigurationKey]
+  /// Transformers' `attribute_map`: what is said under the other name wins.
+  package let synonyms: [String: String]
+
+  init(_ keys: [ConfigurationKey], synonyms: [String: String] = [:]) { (self.keys, self.synonyms) = (keys, synonyms) }
+}
+
+extension ArchitectureConfiguration {
+  /// The same for the family that the configuration names.
+  /// - Throws: as for that family, and where none is named.
+  public func resolved() throws(ArchitectureError) -> ArchitectureConfiguration { try resolved(as: try string("model_type")) }
+
+  /// What Transformers makes of the file: synonyms under their keys, defaults for what is missing, and nothing that its
+  /// class does not know.
+  ///
+  /// - Throws: `ArchitectureError` for a value that would change what the model computes in a way that is not supported,
+  ///   for a null that is no value, and for a size that is missing.
+  func resolved(as modelType: String) throws(ArchitectureError) -> ArchitectureConfiguration {
+    guard !isResolved, let family = ConfigurationKeys.families[modelType] else { return self }
+    var given: [String: JSON] = [:]
+    for (key, value) in json.object ?? [:] where family.synonyms[key] == nil { given[key] = Self.decoded(value) }
+    for (key, value) in json.object ?? [:] {
+      if let name = family.synonyms[key] { given[name] = Self.decoded(value) }
+    }
+    var members: [(String, JSON)] = [("model_type", .string(modelType))]
+    for key in family.keys {
+      guard let value = given[key.name] else {
+        if key.isRequired { throw fail(key.name, "missing; it must be a whole number") }
+        if let fallback = key.fallback { members.append((key.name, fallback)) }
+        continue
+      }
+      if value.isNull, !key.allowsNull { throw fail(key.name, "is null; give a value or leave the key out") }
+      if case .only(let values) = key.meaning, !values.contains(value) { throw fail(key.name, Self.refusal(of: value, by: key, values)) }
+      members.append((key.name, value))
+    }
+    return ArchitectureConfiguration(.object(JSONObject(members)), source: source, isResolved: true)
+  }
+
+  private static func refusal(of value: JSON, by key: ConfigurationKey, _ values: [JSON]) -> String {
+    let text = value.serialized(), shown = text.utf8.count <= 40 ? " \(text)" : ""
+    return "unsupported value\(shown); \(key.advice ?? "it must be \(values.map { $0.serialized() }.joined(separator: " or "))")"
+  }
+
+  /// Numbers that JSON has no words for, as Transformers writes them: `{"__float__": "Infinity"}`.
+  private static func decoded(_ value: JSON) -> JSON {
+    guard let members = value.object, members.count == 1, let text = members["__float__"]?.string else { return value }
+    switch text {
+    case "Infinity": return .number(.infinity)
+    case "-Infinity": return .number(-.infinity)
+    case "NaN": return .number(.nan)
+    default: return value
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import GraftJSON
+import GraftTensors
+import Testing
+
+@Suite("Activations that Transformers has by name")
+struct ActivationTests {
+  private static let json = try? ConfigurationFixture.read("activations.json")
+  private static let names = json?["activations"]?.object?.keys ?? []
+
+  private func numbers(_ json: JSON?) -> [Float] { (json?.array ?? []).map { Float($0.double ?? .nan) } }
+
+  @Test func allAreKnown() { #expect(Self.names.count == 22) }
+
+  @Test(arguments: names)
+  func valuesAndSlopes(_ name: String) throws {
+    let activation = try #require(Activation(named: name)), points = numbers(Self.json?["points"]), expected = Self.json?["activations"]?[name]
+    let parameter = Parameter(path: "x", value: Tensor(points), isTrainable: true), tape = Tape()
+    let values = tape.record { activate(parameter.operand, activation) }
+    tape.backpropagate(from: values, seed: Tensor(repeating: 1, shape: [points.count]))
+    func near(_ found: [Float], _ expected: [Float]) -> Bool {
+      found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) <= 2e-6 * max(1, abs($1)) }
+    }
+    #expect(near(values.values, numbers(expected?["values"])), "\(values.values)")
+    let slopes = activation == .identity ? points.map { _ in 1 } : parameter.gradient?.values ?? []
+    #expect(near(slopes, numbers(expected?["slopes"])), "\(slopes)")
+  }
+}

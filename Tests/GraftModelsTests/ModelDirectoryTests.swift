@@ -1,0 +1,87 @@
+import Foundation
+import GraftCheckpoints
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+import Testing
+
+@Suite("A checkpoint's directory says one thing")
+struct ModelDirectoryTests {
+  /// Writes a family's tiny checkpoint, with other keys, tensors and a `generation_config.json`.
+  private func write(
+    _ name: String, _ changes: JSON = [:], generation: JSON? = nil, tensors: [String: Tensor] = [:]
+  ) throws -> String {
+    let fixture = try ConfigurationFixture(name), source = fixture.source()
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("graft-\(UUID().uuidString)").path
+    var configuration = fixture.configuration, values = tensors
+    for (key, value) in changes.object ?? [:] { configuration[key] = value.isNull ? nil : value }
+    for name in source.tensorNames where values[name] == nil { values[name] = try source.tensor(name) }
+    try ModelDirectoryWriter(directory: path).write(
+      values.map { TensorDescription(name: $0.key, of: $0.value) }, configuration: configuration
+    ) { description in try #require(values[description.name]) }
+    if let generation { try Data(generation.serialized().utf8).write(to: URL(fileURLWithPath: "\(path)/generation_config.json")) }
+    return path
+  }
+
+  private func complaint(_ body: () throws -> Void) -> String {
+    do {
+      try body()
+      return ""
+    } catch { return "\(error)" }
+  }
+
+  /// Training and scores start with what `config.json` says, generation with what its own file says.
+  @Test func startsOfDecoders() throws {
+    func starts(_ changes: JSON, _ generation: JSON?) throws -> [Int32] {
+      let path = try write("t5", changes, generation: generation)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      let model = try #require(try ModelDirectory(path, task: .seq2seqLM).model as? any SequenceToSequenceModel)
+      return [model.decoderStartID, model.generationStartID]
+    }
+    #expect(try starts([:], nil) == [0, 0])
+    #expect(try starts(["decoder_start_token_id": 4], nil) == [4, 4])
+    #expect(try starts(["decoder_start_token_id": 4], ["decoder_start_token_id": 7]) == [4, 7])
+    #expect(try starts(["decoder_start_token_id": .null], ["decoder_start_token_id": 7]) == [7, 7])
+    #expect(try starts(["decoder_start_token_id": .null, "pad_token_id": 3], nil) == [3, 3])
+    let wrong = complaint { _ = try starts([:], ["decoder_start_token_id": 19]) }
+    #expect(wrong.contains("generation_config.json: decoder_start_token_id: token 19 is outside the vocabulary of 19"))
+  }
+
+  @Test func endsOfTexts() throws {
+    func ends(_ changes: JSON, _ generation: JSON?) throws -> Set<Int32> {
+      let path = try write("gpt2", changes, generation: generation)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      return try ModelDirectory(path).endOfSequenceIDs
+    }
+    #expect(try ends(["eos_token_id": 5], nil) == [5])
+    #expect(try ends(["eos_token_id": 5], ["eos_token_id": [3, 4]]) == [3, 4])
+    #expect(try ends(["eos_token_id": -1], nil) == [])
+    #expect(try ends(["eos_token_id": 2_147_483_647], nil) == [2_147_483_647])
+    #expect(complaint { _ = try ends(["eos_token_id": 2_147_483_648], nil) }.contains("config.json: eos_token_id: holds 2147483648"))
+    #expect(complaint { _ = try ends([:], ["eos_token_id": "</s>"]) }.contains("generation_config.json: eos_token_id: holds \"</s>\""))
+  }
+
+  /// What a quantized checkpoint holds is never taken for numbers.
+  @Test func integersAreNoWeights() throws {
+    let name = "transformer.h.0.mlp.c_fc.weight", integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])
+    let path = try write("gpt2", tensors: [name: integers])
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(complaint { _ = try ModelDirectory(path) }.contains("\(name) holds int32, a model is made of floating-point numbers"))
+  }
+
+  /// A tied head that a checkpoint holds twice stays tied when its vocabulary grows.
+  @Test(arguments: ["gpt2", "bert"])
+  func grownVocabulariesStayTied(_ name: String) throws {
+    let fixture = try ConfigurationFixture(name), source = fixture.source()
+    let (head, table) = name == "gpt2"
+      ? ("lm_head.weight", "transformer.wte.weight") : ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight")
+    let bias = "cls.predictions.bias", twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
+    let path = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let model = try #require(try ModelDirectory(path, task: fixture.task, vocabularySize: 22).model as? any LanguageModel)
+    #expect(model.head.weight === model.catalog.parameter(table))
+    #expect(model.head.weight.shape == [22, 8])
+    if name == "bert" { #expect(model.head.bias === model.catalog.parameter(bias)) }
+  }
+}
