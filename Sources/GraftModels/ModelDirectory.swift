@@ -43,7 +43,9 @@ public struct ModelDirectory {
     let file = "\(path)/config.json"
     generation = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: file))
     let config = ArchitectureConfiguration(generation.completing(configuration), source: file)
-    endOfSequenceIDs = generation.endOfSequenceIDs.isEmpty ? Set(try config.tokenIDs("eos_token_id")) : generation.endOfSequenceIDs
+    let ends = generation.endOfSequenceIDs.isEmpty ? Set(try config.tokenIDs("eos_token_id")) : generation.endOfSequenceIDs
+    // Some files have a negative one for "none".
+    endOfSequenceIDs = ends.filter { $0 >= 0 }
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
