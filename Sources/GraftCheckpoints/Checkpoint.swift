@@ -127,15 +127,35 @@ public final class Checkpoint: WeightSource {
 ///
 /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
 package func readJSON(_ path: String) throws(CheckpointError) -> JSON {
+  let json = try readAnyJSON(path)
+  guard json.object != nil else { throw .malformed(path, "holds \(json.kindDescription), expected an object") }
+  return json
+}
+
+/// Reads a JSON file, whatever its root.
+///
+/// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
+package func readAnyJSON(_ path: String) throws(CheckpointError) -> JSON {
   let file = try MappedFile(path)
-  let json: JSON
   do {
-    json = try file.withBytes { bytes throws(JSONError) in
+    return try file.withBytes { bytes throws(JSONError) in
       try JSON(parsing: TextFile.withoutMark(bytes), options: JSONParsingOptions(allowsNonFiniteNumbers: true))
     }
   } catch {
     throw .malformed("\(path):\(error.line):\(error.column)", error.message, remedy: "correct the JSON")
   }
-  guard json.object != nil else { throw .malformed(path, "holds \(json.kindDescription), expected an object") }
-  return json
+}
+
+/// What a file that need not be there holds; nil where it is not there.
+///
+/// - Throws: what `read` throws of a file that is there.
+package func readIfPresent<Value>(
+  _ path: String, _ read: (String) throws(CheckpointError) -> Value
+) throws(CheckpointError) -> Value? {
+  do {
+    return try read(path)
+  } catch {
+    guard error.kind == .missing else { throw error }
+    return nil
+  }
 }

@@ -38,7 +38,8 @@ struct BeamGroup {
   /// Moves every beam on by a token.
   ///
   /// - Parameters:
-  ///   - candidates: the best continuations of all beams, best first; enough of them that as many as there are beams go on.
+  ///   - candidates: continuations of all beams, in the order in which they may end; enough of them that as many as there
+  ///     are beams go on.
   ///   - isEnd: whether a sequence is complete.
   /// - Returns: which of the former beams each of the present ones continues.
   mutating func advance(to candidates: [Candidate], isEnd: ([Int32]) -> Bool) -> [Int] {
@@ -49,7 +50,9 @@ struct BeamGroup {
     for (beam, ends) in zip(continued, ends).prefix(settings.count) where ends {
       insert(Beam(tokens: beam.tokens, score: normalized(beam.score, length: length)))
     }
-    let going = candidates.indices.filter { !ends[$0] }.prefix(settings.count)
+    // Drawn candidates do not come best first.
+    let going = candidates.indices.filter { !ends[$0] }
+      .sorted { (-candidates[$0].score, $0) < (-candidates[$1].score, $1) }.prefix(settings.count)
     running = going.map { continued[$0] }
     isDone = running.isEmpty || (isFull && (settings.earlyStopping == .always || !canImprove(after: length)))
     return going.map { candidates[$0].beam }

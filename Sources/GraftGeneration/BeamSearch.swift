@@ -3,33 +3,26 @@ import GraftTensors
 
 extension Generator {
   /// The best sequence of every prompt by a search with beams (Graves 2012; as Transformers 5 does it).
+  ///
+  /// - Parameter numbers: what the draws of each prompt depend on beside the seed.
   func search(
-    _ prompts: [[Int32]], _ settings: SamplingSettings, _ beams: BeamSettings, isEnd: (_ prompt: Int, _ written: [Int32]) -> Bool
+    _ prompts: [[Int32]], _ settings: SamplingSettings, _ beams: BeamSettings, numbers: [Int],
+    isEnd: (_ prompt: Int, _ written: [Int32]) -> Bool
   ) throws(GenerationError) -> [[Int32]] {
-    let starts = prompts.map(start), processing = ScoreProcessing(settings)
-    // So many that, if every end of every beam is among the best, there is still one to go on with for each.
-    let candidateCount = max(2, 1 + endIDs.count) * beams.count
-    var groups = starts.map { BeamGroup(beams, limit: min(settings.maxNewTokens, room(after: $0))) }
-    let reader = CachedReader(model, sources: prompts, sequences: prompts.count)
-    var active = Array(prompts.indices), inputs = starts
+    let starts = prompts.map(start), search = CandidateSearch(settings, beams, endIDs: endIDs)
+    var groups = starts.map { BeamGroup(beams, limit: limit(settings, after: $0)) }
+    var active = prompts.indices.filter { groups[$0].limit > 0 }, inputs = active.map { starts[$0] }
+    let reader = makeReader(active.map { prompts[$0] }, settings)
     while !active.isEmpty {
       let logits = try reader.logits(after: inputs)
       var row = 0, parents: [Int] = [], going: [Int] = []
       for prompt in active {
-        let running = groups[prompt].running, first = row
-        var candidates: [BeamGroup.Candidate] = []
-        for (beam, sequence) in running.enumerated() {
-          var scores = logits.withRow(row, Self.logProbabilities)
-          processing.penalize(&scores, history: starts[prompt] + sequence.tokens)
-          for token in scores.indices { scores[token] += sequence.score }
-          candidates += scores.withUnsafeBufferPointer { $0.largest(candidateCount) }.map {
-            BeamGroup.Candidate(beam: beam, token: Int32($0.place), score: $0.value)
-          }
-          row += 1
+        let first = row
+        row += groups[prompt].running.count
+        let candidates = search.candidates(of: groups[prompt], logits, from: first, number: numbers[prompt]) {
+          place(behind: $0, of: prompts[prompt], limit: groups[prompt].limit)
         }
-        // Stable, so that of equal ones the earlier beam's and the earlier token comes first.
-        candidates.sort { $0.score != $1.score ? $0.score > $1.score : ($0.beam, $0.token) < ($1.beam, $1.token) }
-        let sources = groups[prompt].advance(to: Array(candidates.prefix(candidateCount))) { tokens in
+        let sources = groups[prompt].advance(to: candidates) { tokens in
           tokens.last.map(endIDs.contains) ?? false || isEnd(prompt, tokens)
         }
         guard !groups[prompt].isDone else { continue }
@@ -42,10 +35,62 @@ extension Generator {
     }
     return groups.map(\.best)
   }
+}
 
-  private static func logProbabilities(_ logits: UnsafeBufferPointer<Float>) -> [Float] {
-    let best = logits.max() ?? 0
-    let logSum = log(logits.reduce(Float(0)) { $0 + exp($1 - best) })
-    return logits.map { $0 - best - logSum }
+/// Finds how the beams of a prompt may go on.
+private struct CandidateSearch {
+  private let settings: SamplingSettings
+  private let processing: ScoreProcessing
+  /// So many that, if every end of every beam is among the best, there is still one to go on with for each.
+  private let count: Int
+  /// How many tokens a filter leaves each beam: one that is no end.
+  private let keptCount: Int
+  private let stream: RandomStream
+
+  init(_ settings: SamplingSettings, _ beams: BeamSettings, endIDs: Set<Int32>) {
+    self.settings = settings
+    processing = ScoreProcessing(settings, endIDs: endIDs)
+    count = max(2, 1 + endIDs.count) * beams.count
+    keptCount = max(2, 1 + endIDs.count)
+    stream = RandomStream(seed: settings.seed).split("beams")
+  }
+
+  /// The most probable continuations of a group's beams, best first; at a temperature above 0 as many that are drawn from
+  /// them without replacement, in the order of the draws.
+  ///
+  /// - Parameters:
+  ///   - logits: those of the group's beams from row `first` on.
+  ///   - place: where a sequence of new tokens goes on.
+  func candidates(
+    of group: BeamGroup, _ logits: Tensor, from first: Int, number: Int, at place: ([Int32]) -> ScorePlace
+  ) -> [BeamGroup.Candidate] {
+    var found: [(candidate: BeamGroup.Candidate, rank: Float)] = []
+    for (beam, sequence) in group.running.enumerated() {
+      let scores = scores(logits, row: first + beam, behind: sequence, at: place)
+      let ranks = settings.temperature > 0 ? perturbed(scores, beam: beam, step: sequence.tokens.count, number: number) : scores
+      // What is ruled out is no continuation.
+      for (token, rank) in ranks.withUnsafeBufferPointer({ $0.largest(count) }) where scores[token] > -.infinity {
+        found.append((BeamGroup.Candidate(beam: beam, token: Int32(token), score: scores[token]), rank))
+      }
+    }
+    // Stable, so that of equal ones the earlier beam's and the earlier token comes first.
+    found.sort { $0.rank != $1.rank ? $0.rank > $1.rank : ($0.candidate.beam, $0.candidate.token) < ($1.candidate.beam, $1.candidate.token) }
+    return found.prefix(count).map(\.candidate)
+  }
+
+  /// The log-probabilities of a beam with each token behind it.
+  private func scores(_ logits: Tensor, row: Int, behind sequence: BeamGroup.Beam, at place: ([Int32]) -> ScorePlace) -> [Float] {
+    var scores = processing.scores(logits.withRow(row) { $0.logSoftmax() }, keeping: keptCount, at: place(sequence.tokens))
+    if settings.constraints.renormalizes { scores = scores.withUnsafeBufferPointer { $0.logSoftmax() } }
+    for token in scores.indices { scores[token] += sequence.score }
+    return scores
+  }
+
+  /// Log-probabilities with Gumbel noise: the largest are draws without replacement (Kool et al. 2019).
+  private func perturbed(_ scores: [Float], beam: Int, step: Int, number: Int) -> [Float] {
+    let stream = stream.split(number).split(step).split(beam)
+    return scores.enumerated().map { token, score in
+      score == -.infinity ? score : score - log(-log(max(stream.unit(at: token), .leastNormalMagnitude)))
+    }
   }
 }

@@ -7,13 +7,19 @@ final class CachedReader {
   /// What an encoder made of the sources.
   private let source: EncoderStates?
   private let cache: KeyValueCache
+  private let longest: Int
+  private let allowsInvalidLogits: Bool
 
   /// - Parameters:
   ///   - sources: what an encoder-decoder reads first, one a sequence; a decoder leaves them alone.
   ///   - sequences: how many.
-  init(_ model: any LanguageModel, sources: [[Int32]] = [], sequences: Int) {
-    self.model = model
-    source = (model as? any SequenceToSequenceModel)?.encode(SequenceInput(sources), .inference)
+  ///   - longest: the most tokens that a sequence will have, where that is known: no more room is made.
+  ///   - allowsInvalidLogits: whether logits that are not finite are no error.
+  init(
+    _ model: any LanguageModel, sources: [[Int32]] = [], sequences: Int, longest: Int = .max, allowsInvalidLogits: Bool = false
+  ) {
+    (self.model, self.longest, self.allowsInvalidLogits) = (model, longest, allowsInvalidLogits)
+    source = sources.isEmpty ? nil : (model as? any SequenceToSequenceModel)?.encode(SequenceInput(sources), .inference)
     cache = KeyValueCache(sequences: sequences, capacity: 0)
   }
 
@@ -23,8 +29,8 @@ final class CachedReader {
   /// - Returns: `[sequences, vocabulary]`.
   /// - Throws: `GenerationError` where they are not finite.
   func logits(after tokens: [[Int32]]) throws(GenerationError) -> Tensor {
-    let longest = zip(cache.lengths, tokens).map { $0 + $1.count }.max() ?? 0
-    if longest > cache.capacity { cache.grow(to: longest + max(128, longest / 2)) }
+    let reached = zip(cache.lengths, tokens).map { $0 + $1.count }.max() ?? 0
+    if reached > cache.capacity { cache.grow(to: max(reached, min(longest, reached + max(128, reached / 2)))) }
     var input = SequenceInput(tokens, startingAt: cache.lengths)
     // What is read first is whole prompts: a prefix model's see themselves in both directions; what follows is causal.
     if cache.lengths.allSatisfy({ $0 == 0 }) { input.promptLengths = tokens.map(\.count) }
@@ -37,7 +43,7 @@ final class CachedReader {
     }
     cache.advance(by: tokens.map(\.count))
     let logits = model.head(gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) })), pass)
-    guard logits.firstNonFiniteIndex == nil else {
+    guard allowsInvalidLogits || logits.firstNonFiniteIndex == nil else {
       throw GenerationError(.nonFinite, "\(model.modelType): the model's logits are not finite; check its weights")
     }
     return logits

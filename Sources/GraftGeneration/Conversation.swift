@@ -35,17 +35,19 @@ public final class Conversation {
   public func reply(
     to prompt: [Int32], _ settings: SamplingSettings, turn: Int = 0, isEnd: (Int32) -> Bool = { _ in false }
   ) throws(GenerationError) -> [Int32] {
-    let sampler = TokenSampler(settings)
+    let sampler = TokenSampler(settings, endIDs: generator.endIDs)
     // The last token is always read, for its logits. Where a prompt sees all of itself nothing of an earlier one holds.
     reusedCount = generator.model.attentionStyle == .prefix ? 0 : min(zip(held, prompt).prefix { $0 == $1 }.count, prompt.count - 1)
     reader.truncate(to: reusedCount)
     held.removeLast(held.count - reusedCount)
     var input = Array(prompt[reusedCount...]), written: [Int32] = []
-    let limit = min(settings.maxNewTokens, generator.room(after: prompt))
+    let limit = generator.limit(settings, after: prompt)
     while written.count < limit {
       let logits = try reader.logits(after: [input])
       held += input
-      let token = logits.withRow(0) { sampler.choose($0, history: prompt + written, sequence: turn, step: written.count) }
+      let token = logits.withRow(0) {
+        sampler.choose($0, at: generator.place(behind: written, of: prompt, limit: limit), sequence: turn, step: written.count)
+      }
       written.append(token)
       if isEnd(token) || generator.endIDs.contains(token) { break }
       input = [token]

@@ -1,26 +1,38 @@
-/// How the next token is chosen from the model's distribution.
+/// How texts are written: how far, under which constraints, and how each next token is chosen.
 ///
-/// What is set applies in this order, that of Transformers' `generate`: repetition penalty, temperature, top-k, top-p, min-p.
+/// What is set applies in the order of Transformers' `generate`: the constraints, temperature, top-h, top-k, top-p, min-p,
+/// typical-p, epsilon and eta.
 public struct SamplingSettings: Sendable, Hashable {
   public var maxNewTokens = 128
+  /// The most tokens of a whole sequence, where set; then `maxNewTokens` says nothing. A decoder's counts its prompt, an
+  /// encoder-decoder's its start token.
+  public var maxLength: Int?
+  /// What is done to scores whether or not the choice is drawn.
+  public var constraints = ScoreConstraints()
   /// 0 always takes the most probable token.
   public var temperature: Float = 0
+  /// Only the most probable tokens whose entropy is this share of that of the hundred most probable (Potraghloo et al. 2025).
+  public var topH: Float?
   /// Only the k most probable tokens and those as probable as the last of them, where set; 0 is all.
   public var topK: Int?
   /// Only the most probable tokens, without those at the end whose probabilities add up to at most 1 - p (Holtzman et al. 2020).
   public var topP: Float?
   /// Only tokens at least this share as probable as the most probable (Nguyen et al. 2024).
   public var minP: Float?
-  /// Divides the positive scores of tokens that have occurred, and multiplies the negative ones (Keskar et al. 2019, section 4.1).
-  public var repetitionPenalty: Float = 1
+  /// Only the tokens nearest to the expected information, up to this mass (Meister et al. 2023).
+  public var typicalP: Float?
+  /// Only tokens at least this probable, where above 0 (Hewitt et al. 2022).
+  public var epsilonCutoff: Float = 0
+  /// Only tokens more probable than this, or than its root times the exponential of minus the entropy (Hewitt et al. 2022).
+  public var etaCutoff: Float = 0
   public var seed: UInt64 = 0
-  /// Searches with beams instead of choosing one token at a time, where set; then only the repetition penalty applies beside it.
+  /// Searches with beams instead of choosing one token at a time, where set; at a temperature above 0 the beams are drawn.
   public var beams: BeamSettings?
 
   public init() {}
 }
 
-/// How beams are searched, as Transformers' `generate(num_beams=..., do_sample=False)` does.
+/// How beams are searched, as Transformers' `generate(num_beams=...)` does.
 public struct BeamSettings: Sendable, Hashable {
   /// When a search ends that has as many finished sequences as beams.
   public enum EarlyStopping: String, Sendable, Hashable, CaseIterable {
@@ -31,6 +43,9 @@ public struct BeamSettings: Sendable, Hashable {
     /// When no beam can come among them, however long it grows.
     case never
   }
+
+  /// The most sequences that are followed side by side.
+  public static let largestCount = 1024
 
   /// How many sequences are followed side by side.
   public var count: Int

@@ -2,8 +2,14 @@
 ///
 /// What may still become a stop string is held back until it is clear.
 public struct StopStrings: Sendable {
+  /// A byte of the text: as it is compared with stop strings, and as it is shown; nil where it is there for the other only.
+  private struct Unit {
+    var compared: UInt8?
+    var shown: UInt8?
+  }
+
   private let stops: [[UInt8]]
-  private var heldBack: [UInt8] = []
+  private var heldBack: [Unit] = []
   /// Whether a stop string has occurred; nothing is let through after it.
   public private(set) var hasStopped = false
 
@@ -11,33 +17,46 @@ public struct StopStrings: Sendable {
   public init(_ stops: [String]) { self.stops = stops.filter { !$0.isEmpty }.map { Array($0.utf8) } }
 
   /// The text that can be shown once `text` has been added.
-  public mutating func append(_ text: String) -> String {
+  ///
+  /// - Parameters:
+  ///   - text: what stop strings are compared with.
+  ///   - shown: what of it is for the reader, such as all but special tokens; all of it where nil.
+  public mutating func append(_ text: String, showing shown: String? = nil) -> String {
     guard !hasStopped else { return "" }
-    heldBack += Array(text.utf8)
-    if let end = firstStop {
+    heldBack += Self.units(Array(text.utf8), showing: Array((shown ?? text).utf8))
+    let compared = heldBack.indices.filter { heldBack[$0].compared != nil }, bytes = compared.compactMap { heldBack[$0].compared }
+    if let place = firstStop(in: bytes) {
       hasStopped = true
-      return take(end, forgettingTheRest: true)
+      return take(compared[place], forgettingTheRest: true)
     }
-    return take(heldBack.count - longestBeginning, forgettingTheRest: false)
+    let open = longestBeginning(at: bytes)
+    return take(open > 0 ? compared[bytes.count - open] : heldBack.count, forgettingTheRest: false)
   }
 
   /// What is still held back when no more text comes.
   public mutating func finish() -> String { take(heldBack.count, forgettingTheRest: true) }
 
+  /// The two texts side by side: they may differ at the start, where a special token or a space stood.
+  private static func units(_ text: [UInt8], showing shown: [UInt8]) -> [Unit] {
+    let common = zip(text.reversed(), shown.reversed()).prefix { $0 == $1 }.count
+    return shown.dropLast(common).map { Unit(compared: nil, shown: $0) } + text.dropLast(common).map { Unit(compared: $0, shown: nil) }
+      + text.suffix(common).map { Unit(compared: $0, shown: $0) }
+  }
+
   /// Where the first stop string starts.
-  private var firstStop: Int? {
-    stops.compactMap { stop in heldBack.indices.first { heldBack[$0...].starts(with: stop) } }.min()
+  private func firstStop(in bytes: [UInt8]) -> Int? {
+    stops.compactMap { stop in bytes.indices.first { bytes[$0...].starts(with: stop) } }.min()
   }
 
   /// How many bytes at the end may be the beginning of a stop string.
-  private var longestBeginning: Int {
+  private func longestBeginning(at bytes: [UInt8]) -> Int {
     stops.map { stop in
-      stride(from: min(stop.count - 1, heldBack.count), to: 0, by: -1).first { heldBack.suffix($0).elementsEqual(stop.prefix($0)) } ?? 0
+      stride(from: min(stop.count - 1, bytes.count), to: 0, by: -1).first { bytes.suffix($0).elementsEqual(stop.prefix($0)) } ?? 0
     }.max() ?? 0
   }
 
   private mutating func take(_ count: Int, forgettingTheRest: Bool) -> String {
-    let text = String(decoding: heldBack.prefix(count), as: UTF8.self)
+    let text = String(decoding: heldBack.prefix(count).compactMap(\.shown), as: UTF8.self)
     heldBack = forgettingTheRest ? [] : Array(heldBack.dropFirst(count))
     return text
   }

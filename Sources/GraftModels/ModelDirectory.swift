@@ -11,9 +11,9 @@ public struct ModelDirectory {
   /// The checkpoint's tensors, with the rows of new tokens where there are some.
   public let weights: any WeightSource
   public let configuration: JSON
-  /// `generation_config.json`, where there is one.
-  public let generationConfiguration: JSON?
-  /// The ids that end a generation: `generation_config.json`'s, else the configuration's; either may be a list.
+  /// What the checkpoint says about generation.
+  public let generation: GenerationFile
+  /// The ids that end a text: those that `generation` names, else the configuration's.
   public let endOfSequenceIDs: Set<Int32>
 
   /// - Parameters:
@@ -40,13 +40,12 @@ public struct ModelDirectory {
       weights = checkpoint
     }
     self.configuration = configuration
-    let generationPath = "\(checkpoint.directory)/generation_config.json", startKey = "decoder_start_token_id"
-    generationConfiguration = FileKind(of: generationPath) == .nothing ? nil : try readJSON(generationPath)
-    let generation = ArchitectureConfiguration(generationConfiguration ?? [:], source: generationPath)
-    // What config.json does not say of the start, the other file does.
-    if configuration[startKey] == nil, generation.contains(startKey) { configuration[startKey] = generation.json[startKey] }
-    let config = ArchitectureConfiguration(configuration, source: "\(path)/config.json")
-    endOfSequenceIDs = try generation.tokens("eos_token_id") ?? config.tokens("eos_token_id") ?? []
+    let file = "\(path)/config.json"
+    generation = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: file))
+    let config = ArchitectureConfiguration(generation.completing(configuration), source: file)
+    let ends = generation.endOfSequenceIDs.isEmpty ? Set(try config.tokenIDs("eos_token_id")) : generation.endOfSequenceIDs
+    // Some files have a negative one for "none".
+    endOfSequenceIDs = ends.filter { $0 >= 0 }
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
@@ -54,8 +53,11 @@ public struct ModelDirectory {
       source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
     model = try ModelRegistry.build(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
-    if let model = model as? any SequenceToSequenceModel, generation.contains(startKey) {
-      model.generationStartID = Int32(try generation.token(startKey, vocabulary: model.vocabularySize))
+    if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
+      guard (0..<model.vocabularySize).contains(Int(start)) else {
+        throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")
+      }
+      model.generationStartID = start
     }
   }
 }

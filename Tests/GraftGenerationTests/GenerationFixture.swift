@@ -27,7 +27,9 @@ enum GenerationFixture {
     settings.maxNewTokens = json["max_new_tokens"]?.int ?? 12
     settings.temperature = float("temperature") ?? 1
     (settings.topK, settings.topP, settings.minP) = (json["top_k"]?.int, float("top_p"), float("min_p"))
-    settings.repetitionPenalty = float("repetition_penalty") ?? 1
+    (settings.topH, settings.typicalP) = (float("top_h"), float("typical_p"))
+    (settings.epsilonCutoff, settings.etaCutoff) = (float("epsilon_cutoff") ?? 0, float("eta_cutoff") ?? 0)
+    settings.constraints.repetitionPenalty = float("repetition_penalty") ?? 1
     guard let beams = json["num_beams"]?.int else { return settings }
     settings.temperature = 0
     guard beams > 1 else { return settings }

@@ -8,7 +8,7 @@ import Testing
 
   private func settings(_ temperature: Float, count: Int = 10) -> SamplingSettings {
     var settings = SamplingSettings()
-    (settings.temperature, settings.maxNewTokens, settings.repetitionPenalty) = (temperature, count, 1.2)
+    (settings.temperature, settings.maxNewTokens, settings.constraints.repetitionPenalty) = (temperature, count, 1.2)
     return settings
   }
 

@@ -85,7 +85,7 @@ import Testing
     let generator = try Generator(continuing: try makeModel(), endIDs: [])
     var settings = SamplingSettings()
     settings.maxNewTokens = 15
-    settings.repetitionPenalty = 1e6
+    settings.constraints.repetitionPenalty = 1e6
     let written = try generator([[1, 2]], settings)[0]
     #expect(Set(written).count == written.count)
   }

@@ -44,4 +44,26 @@ import Testing
     #expect(shown(["a", "b"], stops: []).pieces == ["a", "b"])
     #expect(shown(["a", "b"], stops: [""]).pieces == ["a", "b"])
   }
+
+  /// Special tokens are compared, and not shown.
+  @Test func whatIsComparedNeedNotBeShown() {
+    var filter = StopStrings(["<|end|>\n"])
+    #expect(filter.append("a b", showing: "a b") == "a b")
+    #expect(filter.append("<|end|>", showing: "") == "")
+    #expect(filter.append(" c", showing: " c") == " c")
+    #expect(filter.append("<|end|>", showing: "") == "")
+    #expect(filter.append("\nd", showing: "\nd") == "" && filter.hasStopped)
+    #expect(filter.finish().isEmpty)
+    // A stop string that starts in words and ends in a special token.
+    filter = StopStrings(["b<|end|>"])
+    #expect(filter.append("a b", showing: "a b") == "a ")
+    #expect(filter.append("<|end|>", showing: "") == "" && filter.hasStopped)
+    // The first word loses its space where a special token before it is left out.
+    filter = StopStrings(["lo w"])
+    #expect(filter.append("<s>", showing: "") == "")
+    #expect(filter.append(" hello", showing: "hello") == "hel")
+    #expect(filter.append(" world", showing: " world") == "" && filter.hasStopped)
+    filter = StopStrings(["<s> he"])
+    #expect(filter.append("<s>", showing: "") + filter.append(" hello", showing: "hello") == "" && filter.hasStopped)
+  }
 }

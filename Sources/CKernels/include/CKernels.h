@@ -26,6 +26,11 @@ void graft_thread_local_set(void *value);
 /// The instruction set that the kernels run with: "x86-64-v4", "x86-64-v3", "x86-64", "arm64" or "generic".
 const char *graft_instruction_set(void);
 
+// -- memory ----------------------------------------------------------------------------------------------
+
+/// Gives the pages of freed memory that the C library keeps back to the system, where it can be asked to.
+void graft_release_freed_memory(void);
+
 // -- matrix products -------------------------------------------------------------------------------------
 
 enum graft_type { GRAFT_FLOAT32, GRAFT_BFLOAT16, GRAFT_FLOAT16 };

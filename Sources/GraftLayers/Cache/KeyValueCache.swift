@@ -66,7 +66,7 @@ public final class KeyValueCache {
     guard count > capacity else { return }
     let oldRows = rowCapacity
     capacity = count
-    layers = layers.mapValues { (moved($0.keys, from: oldRows), moved($0.values, from: oldRows)) }
+    replaceLayers { moved($0, from: oldRows) }
   }
 
   /// Forgets all but the first `count` tokens of every sequence, so that others can follow them.
@@ -74,10 +74,20 @@ public final class KeyValueCache {
 
   /// Keeps only the given sequences, in the given order, as beam search and finished prompts need.
   public func select(_ sequences: [Int]) {
-    layers = layers.mapValues { (picked($0.keys, sequences), picked($0.values, sequences)) }
+    // Where sequences only leave, the others move up in the same memory.
+    let isThinning = zip(sequences, sequences.dropFirst()).allSatisfy { $0 < $1 }
+    replaceLayers { isThinning ? thinned($0, sequences) : picked($0, sequences) }
     lengths = sequences.map { lengths[$0] }
     // Sequences that continue the same source share its rows.
     if !encodedSpans.isEmpty { encodedSpans = sequences.map { encodedSpans[$0] } }
+  }
+
+  /// One layer after another, so that no more than one of them is there twice.
+  private func replaceLayers(_ replacement: (Tensor) -> Tensor) {
+    for layer in layers.keys.sorted() {
+      guard let (keys, values) = layers.removeValue(forKey: layer) else { continue }
+      layers[layer] = (replacement(keys), replacement(values))
+    }
   }
 
   private func room(for rows: Tensor) -> Tensor { .zeros([lengths.count * rowCapacity, rows.shape.columns]) }
@@ -90,6 +100,15 @@ public final class KeyValueCache {
       larger.overwriteRows(from: sequence * rowCapacity, with: buffer.rows(start..<start + leadingRows + length))
     }
     return larger
+  }
+
+  /// A buffer with the rows of some sequences at its beginning, in the order that they had.
+  private func thinned(_ buffer: Tensor, _ sequences: [Int]) -> Tensor {
+    for (place, sequence) in sequences.enumerated() where place < sequence {
+      let start = sequence * rowCapacity
+      buffer.overwriteRows(from: place * rowCapacity, with: buffer.rows(start..<start + leadingRows + lengths[sequence]))
+    }
+    return buffer
   }
 
   private func picked(_ buffer: Tensor, _ sequences: [Int]) -> Tensor {

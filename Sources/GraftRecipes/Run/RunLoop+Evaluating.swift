@@ -23,7 +23,7 @@ extension RunLoop {
   func select(answeringBest: Bool) throws {
     var values = try figures(of: run.selection)
     if state.selection.metric == AnswerCheck.figure, let answers = run.selectionAnswers {
-      values.append((AnswerCheck.figure, try uninterrupted { try answers.run(isInterrupted: isInterrupted).exactMatch }))
+      values.append((AnswerCheck.figure, try apart { try answers.run(isInterrupted: isInterrupted).exactMatch }))
     }
     let isBest = state.selection.take(try value(of: state.selection.metric, in: values), step: state.step, epoch: state.epoch)
     if isBest, answeringBest {
@@ -89,7 +89,7 @@ extension RunLoop {
 
   private func figures(of data: EncodedDataset?) throws -> Figures {
     guard let data else { return [] }
-    return try uninterrupted {
+    return try apart {
       let batches = data.evaluationBatches(run.objective).lazy.prefix { _ in !self.isInterrupted() }
       return Evaluator.figures(of: run.model, batches: batches).map { (name: "eval_" + $0.name, value: $0.value) }
     }
@@ -98,11 +98,18 @@ extension RunLoop {
   /// - Returns: what comes of the answers, where there are prompts.
   private func answered(isBefore: Bool) throws -> Figures {
     guard let answers = run.answers else { return [] }
-    let outcome = try uninterrupted { try answers.run(isInterrupted: isInterrupted) }
+    let outcome = try apart { try answers.run(isInterrupted: isInterrupted) }
     for answer in outcome.answers.prefix(3) { try onEvent(.answered(answer, isBefore: isBefore)) }
     recorder.answered(outcome.answers, isBefore: isBefore)
     if isBefore { state.answersBefore = Array(outcome.answers.prefix(RunRecorder.shownAnswers)) }
     return [(AnswerCheck.figure, outcome.exactMatch)]
+  }
+
+  /// Computes something beside training: each holds memory of other sizes, which would add up.
+  private func apart<R>(_ body: () throws -> R) throws -> R {
+    BufferPool.shared.trim()
+    defer { BufferPool.shared.trim() }
+    return try uninterrupted(body)
   }
 
   /// - Throws: `Interrupted` where what `body` computed is incomplete.

@@ -51,8 +51,10 @@ struct AnswerCheck {
   func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
+    // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
+    let logitsSize = model.vocabularySize / model.hiddenSize
     var answers: [AnsweredPrompt] = []
-    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens }, atMost: 4_096) where !isInterrupted() {
+    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
       answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }

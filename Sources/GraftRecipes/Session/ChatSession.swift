@@ -9,18 +9,23 @@ public final class ChatSession {
   private let format: ChatFormat
   private let settings: SamplingSettings
   private let stops: [String]
+  /// What is worth knowing of how the checkpoint's wishes were taken, a sentence each.
+  public let notes: [String]
   private let conversation: Conversation
   private var history: ChatHistory
   private var turn = 0
 
   /// - Parameters:
   ///   - system: what the conversation starts with.
-  ///   - stops: texts that end a reply and are no part of it.
+  ///   - plan: how replies are written; they come as they are written, so that a search with beams is left out.
   /// - Throws: `SessionError` for a model without a chat template, `GenerationError` for one that is no decoder.
-  public init(_ session: ModelSession, system: String? = nil, settings: SamplingSettings, stops: [String] = []) throws {
-    (self.session, self.settings, self.stops) = (session, settings, stops)
+  public init(_ session: ModelSession, system: String? = nil, _ plan: GenerationPlan) throws {
+    var settings = plan.settings
+    settings.beams = nil
+    (self.session, self.settings, stops) = (session, settings, plan.stops)
+    notes = plan.notes + (plan.settings.beams.map { ["num_beams \($0.count) without effect: a reply is shown as it is written"] } ?? [])
     format = try ChatFormat(session)
-    conversation = try Conversation(with: session.model, endIDs: session.endIDs.union(format.endIDs))
+    conversation = try Conversation(with: session.model, endIDs: plan.endIDs.union(format.endIDs))
     history = ChatHistory(system: system)
   }
 
@@ -48,6 +53,7 @@ public final class ChatSession {
     let (prompt, droppedCount) = try fit(&grown)
     try session.model.check(prompt, of: session.path)
     var settings = settings
+    settings.maxLength = nil
     if let limit = positionLimit { settings.maxNewTokens = min(settings.maxNewTokens, max(1, limit - prompt.count)) }
     var written = WrittenText(format.tokenizer, stops: stops)
     var wasInterrupted = false
@@ -75,10 +81,10 @@ public final class ChatSession {
   /// Forgets the conversation but for its system message.
   public func reset() { history.reset() }
 
-  /// How many tokens the model is made for.
+  /// How many tokens the model is made for, or the checkpoint lets a sequence have.
   private var positionLimit: Int? {
     let trained = session.directory.configuration["max_position_embeddings"]?.int.flatMap { Int32(exactly: $0) }.map { Int($0) - session.model.catalog.virtualTokenCount }
-    return [conversation.positionLimit, trained].compactMap { $0 }.min()
+    return [conversation.positionLimit, trained, settings.maxLength].compactMap { $0 }.min()
   }
 
   /// The tokens of a conversation, without its oldest turns where it would otherwise leave too little room for a reply.

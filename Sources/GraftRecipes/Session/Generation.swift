@@ -13,40 +13,44 @@ public struct GeneratedText: Sendable, Equatable {
   public var isCut: Bool
 }
 
+/// A text to complete.
+public struct GenerationPrompt: Sendable, Equatable {
+  public var text: String
+  /// Where it stands, for messages: such as `prompts.jsonl:3`.
+  public var place: String
+
+  public init(_ text: String, place: String) { (self.text, self.place) = (text, place) }
+}
+
 extension ModelSession {
-  /// The ids that end an answer: `generation_config.json`'s, or else the tokenizer's end of sequence.
+  /// The ids that end an answer: the checkpoint's, or else the tokenizer's end of sequence.
   public var endIDs: Set<Int32> {
     let configured = directory.endOfSequenceIDs
     return configured.isEmpty ? Set([(try? tokenizer())?.endOfSequenceID].compactMap { $0 }) : configured
   }
 
   /// The prompts of a data file: its `prompt`s, or `source`s, whatever else the records hold.
-  public func prompts(of path: String) throws -> [String] {
+  public func prompts(of path: String) throws -> [GenerationPrompt] {
     try records(of: path).map { record in
       guard let key = ["prompt", "source", "text"].first(where: record.fields.contains), let prompt = record.fields[key]?.string else {
         throw DatasetError(file: record.file, line: record.line, problem: "has no \"prompt\" that is a text", advice: "write {\"prompt\": \"...\"}")
       }
-      return prompt
+      return GenerationPrompt(prompt, place: "\(record.file):\(record.line)")
     }
   }
 
   /// What is written after every prompt, a bounded number of prompts at a time.
   ///
-  /// - Parameters:
-  ///   - stops: texts that end an answer and are no part of it.
-  ///   - onText: told of each whole character of an answer as soon as it is certain; prompts then run one after another, so
-  ///     that the pieces come in order. Not for beam searches, which decide at the end.
+  /// - Parameter onText: told of each whole character of an answer as soon as it is certain; prompts then run one after another,
+  ///   so that the pieces come in order. Not for beam searches, which decide at the end.
+  /// - Throws: `SessionError` for a prompt without tokens or without room for an answer, `SequenceError` for one that the model
+  ///   has no place for; each names the prompt's place.
   public func generate(
-    _ prompts: [String], _ settings: SamplingSettings, stops: [String] = [], onText: ((_ prompt: Int, _ text: String) -> Void)? = nil
+    _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil
   ) throws -> [GeneratedText] {
-    let tokenizer = try tokenizer()
-    let generator = try Generator(continuing: model, endIDs: endIDs)
-    let ids = try prompts.map { prompt in
-      let ids = tokenizer.encode(prompt)
-      guard !ids.isEmpty else { throw SessionError(.data, "\"\(prompt.prefix(20))\": has no tokens; a prompt needs at least one") }
-      try model.check(ids, of: "\"\(prompt.prefix(20))\"")
-      return ids
-    }
+    let tokenizer = try tokenizer(), settings = plan.settings, stops = plan.stops
+    let generator = try Generator(continuing: model, endIDs: plan.endIDs, startID: plan.startID)
+    let ids = try prompts.map { try tokens(of: $0, generator, settings) }
     var texts = prompts.map { _ in WrittenText(tokenizer, stops: stops) }
     func isEnd(_ prompt: Int, _ written: [Int32]) -> Bool {
       guard settings.beams == nil else { return !stops.isEmpty && WrittenText.whole(written, tokenizer, stops: stops).hasStopped }
@@ -55,7 +59,9 @@ extension ModelSession {
       if !piece.isEmpty { onText?(prompt, piece) }
       return texts[prompt].hasStopped
     }
-    func size(_ prompt: Int) -> Int { (ids[prompt].count + min(settings.maxNewTokens, 1024)) * (settings.beams?.count ?? 1) }
+    func size(_ prompt: Int) -> Int {
+      (ids[prompt].count + min(generator.newTokenLimit(settings, after: ids[prompt]), 1024)) * (settings.beams?.count ?? 1)
+    }
     let groups = onText == nil ? ids.indices.grouped(tokens: size, atMost: 16_384) : ids.indices.map { [$0] }
     return try groups.flatMap { group in
       let written = try naming { try generator(group.map { ids[$0] }, settings, numbers: group) { isEnd(group[$0], $1) } }
@@ -63,10 +69,23 @@ extension ModelSession {
         let rest = texts[prompt].finish()
         if !rest.isEmpty { onText?(prompt, rest) }
         let (text, hasStopped) = WrittenText.whole(tokens, tokenizer, stops: stops), hasEnded = tokens.last.map(generator.endIDs.contains) ?? false
-        let isFull = tokens.count < settings.maxNewTokens && tokens.count == generator.positionLimit(after: ids[prompt])
+        let isFull =
+          tokens.count < generator.newTokenLimit(settings, after: ids[prompt]) && tokens.count == generator.positionLimit(after: ids[prompt])
         return GeneratedText(tokens: tokens, text: text, isCut: isFull && !hasStopped && !hasEnded)
       }
     }
+  }
+
+  private func tokens(of prompt: GenerationPrompt, _ generator: Generator, _ settings: SamplingSettings) throws -> [Int32] {
+    let ids = try tokenizer().encode(prompt.text)
+    guard !ids.isEmpty else { throw SessionError(.data, "\(prompt.place): the prompt has no tokens; write at least one word") }
+    try model.check(ids, of: prompt.place)
+    guard generator.newTokenLimit(settings, after: ids) > 0 else {
+      throw SessionError(
+        .data,
+        "\(prompt.place): the prompt has \(ids.count) tokens, and the checkpoint's max_length is \(settings.maxLength ?? 0); set --max-new-tokens")
+    }
+    return ids
   }
 
   /// Runs a generation; logits that are not finite become an error that names the damaged parameter.

@@ -3,6 +3,7 @@ import GraftAdapters
 import GraftCheckpoints
 import GraftFiles
 import GraftJSON
+import GraftModels
 import GraftTensors
 
 /// What a model, adapter, run, safetensors or GGUF file holds.
@@ -34,7 +35,10 @@ public struct Inspection {
   private static func model(_ path: String) throws -> JSON {
     let configuration = try Checkpoint.configuration(in: path)
     let checkpoint = try Checkpoint(directory: path)
-    return weights("model", path, checkpoint.descriptions, extra: ["config": configuration])
+    var facts: JSON = ["config": configuration]
+    let file = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: "config.json"))
+    if let wishes = GenerationConfiguration.summary(of: file, vocabularySize: configuration["vocab_size"]?.int ?? .max) { facts["generation"] = wishes }
+    return weights("model", path, checkpoint.descriptions, extra: facts)
   }
 
   private static func adapter(_ path: String, model: String?, summary: JSON?) throws -> JSON {

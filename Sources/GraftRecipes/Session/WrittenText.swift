@@ -2,12 +2,17 @@ import GraftGeneration
 import GraftTokenizers
 
 /// The text of tokens as they are written: whole characters only, up to the first stop string and without any part of it.
+///
+/// Stop strings are compared with the text as it is generated, special tokens included; these are not shown.
 struct WrittenText {
-  private var decoder: Tokenizer.StreamingDecoder
+  private var shown: Tokenizer.StreamingDecoder
+  /// What stop strings are compared with, where there are some.
+  private var generated: Tokenizer.StreamingDecoder?
   private var stops: StopStrings
 
   init(_ tokenizer: Tokenizer, stops: [String]) {
-    decoder = tokenizer.makeStreamingDecoder()
+    shown = tokenizer.makeStreamingDecoder()
+    generated = stops.isEmpty ? nil : tokenizer.makeStreamingDecoder(skippingSpecialTokens: false)
     self.stops = StopStrings(stops)
   }
 
@@ -15,15 +20,22 @@ struct WrittenText {
   var hasStopped: Bool { stops.hasStopped }
 
   /// What one more token lets be shown.
-  mutating func append(_ token: Int32) -> String { stops.append(decoder.append(token)) }
+  mutating func append(_ token: Int32) -> String {
+    let text = shown.append(token)
+    return stops.append(generated?.append(token) ?? text, showing: text)
+  }
 
   /// What is left to show when no more tokens come.
-  mutating func finish() -> String { stops.append(decoder.finish()) + stops.finish() }
+  mutating func finish() -> String {
+    let text = shown.finish()
+    return stops.append(generated?.finish() ?? text, showing: text) + stops.finish()
+  }
 
   /// The text of tokens that are all there.
   static func whole(_ tokens: [Int32], _ tokenizer: Tokenizer, stops: [String]) -> (text: String, hasStopped: Bool) {
-    var filter = StopStrings(stops)
-    let text = filter.append(tokenizer.decode(tokens))
-    return (text + filter.finish(), filter.hasStopped)
+    guard !stops.isEmpty else { return (tokenizer.decode(tokens), false) }
+    var written = WrittenText(tokenizer, stops: stops), text = ""
+    for token in tokens where !written.hasStopped { text += written.append(token) }
+    return (text + written.finish(), written.hasStopped)
   }
 }

@@ -44,6 +44,8 @@ public final class BufferPool: Sendable {
       return state.free.values.flatMap { $0 }
     }
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
+    // The C library keeps what is large, but not the largest, in its heap otherwise.
+    graft_release_freed_memory()
   }
 
   /// Lends memory; where the system has none left, `whenExhausted` ends the process.

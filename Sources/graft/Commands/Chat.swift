@@ -1,5 +1,4 @@
 import ArgumentParser
-import GraftGeneration
 import GraftRecipes
 
 struct Chat: ParsableCommand {
@@ -15,20 +14,21 @@ struct Chat: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("What the conversation starts with.", valueName: "text")) var system: String?
-  @Option(help: ArgumentHelp("The most tokens of a reply.", valueName: "n")) var maxNewTokens = 512
+  @Option(help: ArgumentHelp("The most tokens of a reply (default: the checkpoint's, or 512).", valueName: "n")) var maxNewTokens: Int?
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var shared: SharedOptions
 
   func validate() throws {
-    guard maxNewTokens > 0 else { throw ValidationError("--max-new-tokens: is \(maxNewTokens); it must be at least 1") }
+    try SamplingOptions.validate(maxNewTokens: maxNewTokens)
   }
 
   func run() throws {
     shared.apply()
-    if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
+    let plan = try session.generationPlan(sampling.options(maxNewTokens: maxNewTokens), maxNewTokens: 512)
+    let chat = try ChatSession(session, system: system, plan)
     shared.say(session.notes)
-    let chat = try ChatSession(session, system: system, settings: sampling.settings(maxNewTokens: maxNewTokens), stops: sampling.stop)
+    shared.say(chat.notes)
     let isInteractive = Console.inputIsTerminal && Console.errorIsTerminal
     Interruption.watchReplies()
     while let line = nextLine(asking: isInteractive) {

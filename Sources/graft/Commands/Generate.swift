@@ -1,5 +1,4 @@
 import ArgumentParser
-import GraftGeneration
 import GraftJSON
 import GraftRecipes
 
@@ -9,12 +8,15 @@ struct Generate: ParsableCommand {
     discussion: """
       Example: graft generate --model Data/models/seedling --prompt "Once upon a time" --max-new-tokens 40
       Example: graft generate --model Data/models/seedling --data prompts.jsonl --num-beams 4 --stop "." --json
+
+      What no option says is as the checkpoint's generation_config.json says, with the meaning that it has in Transformers; \
+      without such a file the most probable token is taken. graft inspect shows what it says.
       """)
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A text to complete.", valueName: "text")) var prompt: String?
   @Option(help: ArgumentHelp("A data file of prompts.", valueName: "file")) var data: String?
-  @Option(help: ArgumentHelp("The most tokens to add.", valueName: "n")) var maxNewTokens = 128
+  @Option(help: ArgumentHelp("The most tokens to add (default: the checkpoint's, or 128).", valueName: "n")) var maxNewTokens: Int?
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var beams: BeamOptions
   @Flag(help: "Print text as it is written, one prompt after another; always on for a single prompt on a terminal.") var stream = false
@@ -24,30 +26,31 @@ struct Generate: ParsableCommand {
 
   func validate() throws {
     guard (prompt == nil) != (data == nil) else { throw ValidationError("give either --prompt or --data") }
-    guard maxNewTokens > 0 else { throw ValidationError("--max-new-tokens: is \(maxNewTokens); it must be at least 1") }
-    guard beams.numBeams == 1 || sampling.temperature == 0 else {
-      throw ValidationError("--num-beams: a beam search does not sample; leave out --temperature or --num-beams")
-    }
-    guard beams.numBeams == 1 || !stream else {
+    try SamplingOptions.validate(maxNewTokens: maxNewTokens)
+    guard (beams.numBeams ?? 1) == 1 || !stream else {
       throw ValidationError("--num-beams: a beam search decides at the end; leave out --stream or --num-beams")
     }
   }
 
   func run() throws {
     shared.apply()
-    if !shared.quiet { sampling.noteWhatHasNoEffect() }
     let session = try model.session()
     layout.apply(to: session)
+    var options = sampling.options(maxNewTokens: maxNewTokens)
+    beams.apply(to: &options)
+    let plan = try session.generationPlan(options, maxNewTokens: 128)
+    shared.say(plan.notes)
+    let isSearch = plan.settings.beams != nil
+    guard !isSearch || !stream else {
+      throw ValidationError("--stream: the checkpoint asks for a beam search, which decides at the end; leave it out or set --num-beams 1")
+    }
+    let prompts = try prompt.map { [GenerationPrompt($0, place: "--prompt")] } ?? session.prompts(of: data ?? "")
     shared.say(session.notes)
-    var settings = sampling.settings(maxNewTokens: maxNewTokens)
-    settings.beams = beams.settings
-    let prompts = try prompt.map { [$0] } ?? session.prompts(of: data ?? "")
-    shared.say(session.notes)
-    if !json, beams.numBeams == 1, stream || (prompt != nil && Console.outputIsTerminal) {
-      noteCuts(in: try streamedAnswers(to: prompts, settings, session))
+    if !json, !isSearch, stream || (prompt != nil && Console.outputIsTerminal) {
+      noteCuts(in: try streamedAnswers(to: prompts, plan, session))
       return
     }
-    let answers = try session.generate(prompts, settings, stops: sampling.stop)
+    let answers = try session.generate(prompts, plan)
     noteCuts(in: answers)
     for (index, answer) in answers.enumerated() {
       guard json else {
@@ -64,14 +67,14 @@ struct Generate: ParsableCommand {
     if count > 0, !shared.quiet { Console.note("note: \(count) of \(answers.count) answers were cut where the model's positions end") }
   }
 
-  private func streamedAnswers(to prompts: [String], _ settings: SamplingSettings, _ session: ModelSession) throws -> [GeneratedText] {
+  private func streamedAnswers(to prompts: [GenerationPrompt], _ plan: GenerationPlan, _ session: ModelSession) throws -> [GeneratedText] {
     var current = 0
     func moveOn(to prompt: Int) {
       // Answers end with a line break each, those without any text too.
       for _ in current..<prompt { Console.stream("\n") }
       current = prompt
     }
-    let answers = try session.generate(prompts, settings, stops: sampling.stop) { prompt, text in
+    let answers = try session.generate(prompts, plan) { prompt, text in
       moveOn(to: prompt)
       Console.stream(text)
     }

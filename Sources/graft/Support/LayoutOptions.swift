@@ -48,8 +48,11 @@ extension TableQuoting: ExpressibleByArgument {}
 
 extension SharedOptions {
   /// Says what the data's remarks are, unless results alone are wanted.
-  func say(_ notes: DataNotes) {
+  func say(_ notes: DataNotes) { say(notes.all) }
+
+  /// Says what is worth knowing, a sentence each, unless results alone are wanted.
+  func say(_ notes: [String]) {
     guard !quiet else { return }
-    for note in notes.all { Console.note("note: \(note)") }
+    for note in notes { Console.note("note: \(note)") }
   }
 }
