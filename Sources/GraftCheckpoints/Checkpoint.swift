@@ -31,13 +31,13 @@ public final class Checkpoint: WeightSource {
     case .file, .special: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
     case .directory: break
     }
-    if FileKind(of: "\(directory)/\(Self.weightsName)") == .file {
+    if FileKind(of: "\(directory)/\(Self.weightsName)") != .nothing {
       let file = try SafetensorsFile("\(directory)/\(Self.weightsName)")
       files = [file]
       listedNames = file.tensorNames
       fileOfTensor = Dictionary(listedNames.map { ($0, 0) }) { first, _ in first }
       unlistedTensors = []
-    } else if FileKind(of: "\(directory)/\(Self.indexName)") == .file {
+    } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
       let index = try CheckpointIndex("\(directory)/\(Self.indexName)")
       let names = index.shardNames
       var files: [SafetensorsFile] = []

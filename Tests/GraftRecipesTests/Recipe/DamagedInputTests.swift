@@ -33,8 +33,9 @@ struct DamagedInputTests {
       "? " + String(repeating: "a: ", count: 100_000), "training: {max_steps: " + String(repeating: "9", count: 1_000_000) + "}",
       String(repeating: "#", count: 3_000_000), String(repeating: "a: b\n", count: 100_000), String(repeating: "*a ", count: 100_000),
       "<<: " + String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000),
-    ])
-  func hostile(text: String) {
+    ].map(HostileText.init))
+  func hostile(bomb: HostileText) {
+    let text = bomb.text
     let start = Fuzzing.processorSeconds
     #expect(throws: ConfigError.self) { try Recipe(yaml: text, file: "r.yaml") }
     let seconds = Fuzzing.processorSeconds - start
