@@ -88,6 +88,22 @@ import Testing
     #expect(wrong.code == 64 && wrong.complaint.contains("loraplus_lr_ratio"))
   }
 
+  /// PEFT has these methods for ordinary linear layers only.
+  @Test(arguments: ["LOHA", "LOKR", "OFT"]) func whatPEFTCannotOpenIsNotExported(_ method: String) throws {
+    let run = try train(
+      """
+      model:
+        tokenizer: Data/models/seedling
+        config: {model_type: gpt2, vocab_size: 1024, n_embd: 16, n_layer: 1, n_head: 2, n_positions: 64}
+      method: {peft_type: \(method), target_modules: [c_attn]}
+      data: {train: \(try TinyModel.dataPath), max_length: 64}
+      training: {max_steps: 1, batch_size: 1}
+      """)
+    let export = try Graft.run("export", run, "--format", "peft", "--output", run + "-peft")
+    #expect(export.code == 65 && export.complaint.contains("Conv1D") && export.complaint.contains("merge the adapter"), "\(export.errors)")
+    #expect(!FileManager.default.fileExists(atPath: run + "-peft"))
+  }
+
   @Test func inspectMatchesAnAdapterWithItsBase() throws {
     let run = try train(try TinyModel.recipe()), base = try TinyModel.path
     let json = try JSON(parsing: try Graft.run("inspect", run, "--model", base, "--json").output)

@@ -77,7 +77,7 @@ extension ModelSession {
   }
 
   private func tokens(of prompt: GenerationPrompt, _ generator: Generator, _ settings: SamplingSettings) throws -> [Int32] {
-    let ids = try tokenizer().encode(prompt.text)
+    let ids = try tokenizer().promptIDs(prompt.text)
     guard !ids.isEmpty else { throw SessionError(.data, "\(prompt.place): the prompt has no tokens; write at least one word") }
     try model.check(ids, of: prompt.place)
     guard generator.newTokenLimit(settings, after: ids) > 0 else {
