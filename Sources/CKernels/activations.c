@@ -54,7 +54,7 @@ GRAFT_INLINE float value_of(int kind, float x) {
     case GRAFT_MISH: return x * mish_gate(x);
     case GRAFT_LAPLACE: return 0.5f * (1.0f + graft_erf((x - LAPLACE_MEAN) * (0.70710678118654752f / LAPLACE_DEVIATION)));
     case GRAFT_HARD_SWISH: return x * (x < -3.0f ? 0 : x > 3.0f ? 6.0f : x + 3.0f) * (1.0f / 6.0f);
-    case GRAFT_ROOT_SOFTPLUS: return sqrtf(softplus(x));
+    case GRAFT_ROOT_SOFTPLUS: return __builtin_elementwise_sqrt(softplus(x));
     case GRAFT_NEGATIVE_EXPONENTIAL: return x > 0 ? 0 : graft_exp(x) - 1.0f - x;
     default: return x;
   }
@@ -97,11 +97,13 @@ GRAFT_INLINE float slope_of(int kind, float x) {
       return graft_exp(-0.5f * z * z) * (0.3989422804014327f / LAPLACE_DEVIATION);
     }
     case GRAFT_HARD_SWISH: return x < -3.0f ? 0.0f : x > 3.0f ? 1.0f : x * (1.0f / 3.0f) + 0.5f;
-    case GRAFT_ROOT_SOFTPLUS: return graft_sigmoid(x) / (2.0f * sqrtf(softplus(x)));
+    case GRAFT_ROOT_SOFTPLUS: return graft_sigmoid(x) / (2.0f * __builtin_elementwise_sqrt(softplus(x)));
     case GRAFT_NEGATIVE_EXPONENTIAL: return x > 0 ? 0 : graft_exp(x) - 1.0f;
     default: return 1.0f;
   }
 }
+
+// The square root is a builtin, since sqrtf may set errno and keeps a loop from being vectorised.
 
 // An output may be an input's memory, element upon element.
 #define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)") for
