@@ -32,9 +32,9 @@ public final class Attachment {
   let changes = Changes()
   /// What was made for each filled slot, in the order of `changes.seams`.
   private(set) var seamKeys: [[String]] = []
-  /// What somebody should know of a stored configuration that does not all apply.
+  /// The parts of a stored configuration that have no effect on this model, a sentence each.
   private(set) var notes: [String] = []
-  /// What is stored in place of the parameters it is computed from, or under a second name.
+  /// The tensors stored in place of the parameters they are computed from, or under a second name.
   private(set) var computed: [(key: String, value: () -> Tensor)] = []
   private var reparameters: Set<String> = []
   private let source: (any WeightSource)?

@@ -71,13 +71,13 @@ public enum MethodCatalog {
     return peftKeys.contains(key) && isWithoutEffect(value)
   }
 
-  /// Whether a value switches nothing on. A file from another program, or another version, may hold keys with such values that we do
+  /// Returns true for a value that switches nothing on. A file from another program, or another version, may hold keys with such values that we do
   /// not know.
   private static func isWithoutEffect(_ value: ConfigTree) -> Bool {
     value.isNull || value.bool == false || value.string == "" || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
   }
 
-  /// What only says how an adapter was to start.
+  /// The keys that only say how an adapter was to start.
   private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config"]
 
   private static let peftKeys: Set<String> = [

@@ -35,7 +35,7 @@ public struct LoRA: TargetedMethod {
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   public var trainableTokenIndices: TokenSelection?
   public var initLoraWeights = LoRAInitialization.kaiming
-  /// Whether a table and the head that shares it are adapted, or saved, as one; nil is PEFT's no.
+  /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
   public var ensureWeightTying: Bool?
 
   public init() {}
