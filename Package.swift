@@ -113,5 +113,7 @@ let package = Package(
 // Scripts/fuzz/all builds it under libFuzzer.
 if Context.environment["GRAFT_FUZZ"] != nil {
   package.targets.append(
-    .executableTarget(name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz", exclude: ["all", "corpus"]))
+    .executableTarget(
+      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz",
+      exclude: ["all", "corpus"]))
 }

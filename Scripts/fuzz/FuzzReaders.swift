@@ -13,7 +13,8 @@ enum FuzzReaders {
       exit(64)
     }
     chosen = reader
-    var count = CommandLine.argc, arguments = CommandLine.unsafeArgv
+    var count = CommandLine.argc
+    var arguments = CommandLine.unsafeArgv
     exit(runDriver(&count, &arguments, read))
   }
 

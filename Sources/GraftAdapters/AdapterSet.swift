@@ -110,7 +110,8 @@ extension Changes {
     var linears: [(layer: Linear, parts: [(any LinearAdapter, Float)])] = []
     var tables: [(embedding: Embedding, parts: [(any EmbeddingTableAdapter, Float)])] = []
     var adoptions: [(first: AdoptedParameter, values: Tensor)] = []
-    var others: [Seam] = [], untied: [(head: Linear, sites: SiteCatalog)] = []
+    var others: [Seam] = []
+    var untied: [(head: Linear, sites: SiteCatalog)] = []
     for (delta, weight) in parts {
       for seam in delta.changes.seams {
         switch seam {

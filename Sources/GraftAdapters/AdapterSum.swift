@@ -42,7 +42,8 @@ final class TableAdapterSum: EmbeddingTableAdapter {
 private func mergeSum(
   of weights: [Float], into parameters: [Parameter], _ merge: (_ part: Int) throws(TuningError) -> Void
 ) throws(TuningError) {
-  let kept = parameters.map(\.value), full = kept.map { $0.converted(to: .float32) }
+  let kept = parameters.map(\.value)
+  let full = kept.map { $0.converted(to: .float32) }
   var sums = full
   for (part, weight) in weights.enumerated() {
     for (parameter, value) in zip(parameters, full) { parameter.assign(value) }

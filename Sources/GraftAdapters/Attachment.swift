@@ -90,7 +90,8 @@ public final class Attachment {
 
   private func fill(_ seam: Seam) throws(TuningError) {
     try changes.add(seam)
-    let keys = root.catalog.parameters.map(\.path), known = seamKeys.reduce(0) { $0 + $1.count }
+    let keys = root.catalog.parameters.map(\.path)
+    let known = seamKeys.reduce(0) { $0 + $1.count }
     seamKeys.append(Array(keys[known...]))
   }
 

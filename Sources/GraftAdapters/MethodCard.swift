@@ -32,8 +32,10 @@ extension MethodCatalog {
 
       """
     let rows = methods.map { method in
-      let card = method.card, merges = method.init().isMergeable ? "yes" : "no"
-      return "| `\(method.name)` | \(card.title) | \(card.formula) | \(card.parameters) | \(card.seam) | \(merges) | \(method.defaultLearningRate) | \(card.source) |"
+      let card = method.card
+      let merges = method.init().isMergeable ? "yes" : "no"
+      return
+        "| `\(method.name)` | \(card.title) | \(card.formula) | \(card.parameters) | \(card.seam) | \(merges) | \(method.defaultLearningRate) | \(card.source) |"
     }
     return head + rows.joined(separator: "\n") + "\n"
   }

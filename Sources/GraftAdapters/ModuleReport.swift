@@ -27,7 +27,8 @@ extension Delta {
       let named = stored.filter { $0.key.contains(seam.path + ".") }
       let own = named.isEmpty ? stored.filter { keys.contains($0.key) } : named
       return ModuleReport(
-        path: seam.path, kind: seam.kind, shape: seam.shape, rank: ModuleReport.rank(of: own), parameterCount: own.reduce(0) { $0 + $1.tensor.elementCount },
+        path: seam.path, kind: seam.kind, shape: seam.shape, rank: ModuleReport.rank(of: own),
+        parameterCount: own.reduce(0) { $0 + $1.tensor.elementCount },
         changeNorm: seam.changeNorm)
     }
       + changes.adopted.map { adoption in
@@ -42,7 +43,8 @@ extension ModuleReport {
   /// What a stored adapter has at each module, without its base.
   /// - Throws: `ConfigError` for a malformed configuration.
   public static func modules(of adapter: StoredAdapter) throws -> [ModuleReport] {
-    var order: [String] = [], groups: [String: [(key: String, tensor: Tensor)]] = [:]
+    var order: [String] = []
+    var groups: [String: [(key: String, tensor: Tensor)]] = [:]
     for stored in adapter.tensors where !stored.name.hasSuffix(".base_layer.weight") {
       let path = module(of: stored.name)
       if groups[path] == nil { order.append(path) }

@@ -38,8 +38,7 @@ extension AdapterArchive {
     }
   }
 
-  private static func write(_ adapter: StoredAdapter, to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError)
-  {
+  private static func write(_ adapter: StoredAdapter, to group: HDF5Group, _ deflateLevel: Int) throws(CheckpointError) {
     try group.setAttribute("method", adapter.method)
     try group.setAttribute("peft_type", adapter.peftType)
     if let taskType = adapter.taskType { try group.setAttribute("task_type", taskType) }

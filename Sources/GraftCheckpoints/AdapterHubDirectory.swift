@@ -41,7 +41,8 @@ public enum AdapterHubDirectory {
     var keys: Set<String> = []
     for index in tensors.indices {
       guard let key = key(of: tensors[index].name, adapter: name) else {
-        throw .malformed(directory, "'\(tensors[index].name)' is no tensor of the adapter '\(name)'", remedy: "correct the name in \(configurationName)")
+        throw .malformed(
+          directory, "'\(tensors[index].name)' is no tensor of the adapter '\(name)'", remedy: "correct the name in \(configurationName)")
       }
       guard keys.insert(key).inserted else { throw .malformed(directory, "holds two tensors for '\(key)'") }
       tensors[index] = StoredTensor(name: key, tensor: tensors[index].tensor)
@@ -106,7 +107,8 @@ public enum AdapterHubDirectory {
     _ adapter: StoredAdapter, method: JSON, base: BaseFingerprint?, name: String = "default", to directory: String,
     replacing replacement: AtomicDirectory.Replacement = .none
   ) throws {
-    var own: [(name: String, tensor: Tensor)] = [], head: [(name: String, tensor: Tensor)] = []
+    var own: [(name: String, tensor: Tensor)] = []
+    var head: [(name: String, tensor: Tensor)] = []
     for stored in adapter.tensors + adapter.head {
       if let full = fullName(of: stored.name, adapter: name) {
         own.append((full, stored.tensor))

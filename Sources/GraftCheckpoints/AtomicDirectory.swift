@@ -57,7 +57,8 @@ public final class AtomicDirectory {
     case .any: return
     case .none:
       guard names.isEmpty else {
-        throw CheckpointError(.cannotCreate, path, "the directory is not empty", remedy: "choose another, or pass --overwrite to replace what graft wrote there")
+        throw CheckpointError(
+          .cannotCreate, path, "the directory is not empty", remedy: "choose another, or pass --overwrite to replace what graft wrote there")
       }
     case .holding(let isKnown):
       guard let foreign = names.first(where: { !isKnown($0) }) else { return }
@@ -115,12 +116,12 @@ public final class AtomicDirectory {
 /// a name from which the next run would bring it back.
 private func exchange(_ new: String, _ old: String) throws(CheckpointError) {
   #if canImport(Darwin)
-    if renamex_np(new, old, UInt32(RENAME_SWAP)) == 0 { return }
+  if renamex_np(new, old, UInt32(RENAME_SWAP)) == 0 { return }
   #else
-    // Not among the declarations that Swift imports.
-    typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
-    let exchangeFlag: UInt32 = 2
-    if let symbol = dlsym(nil, "renameat2"), unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, new, AT_FDCWD, old, exchangeFlag) == 0 { return }
+  // Not among the declarations that Swift imports.
+  typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+  let exchangeFlag: UInt32 = 2
+  if let symbol = dlsym(nil, "renameat2"), unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, new, AT_FDCWD, old, exchangeFlag) == 0 { return }
   #endif
   let aside = PartialOutput.replacedName(for: old)
   guard rename(old, aside) == 0 else { throw .writing(old) }

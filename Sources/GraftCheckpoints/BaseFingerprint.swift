@@ -35,7 +35,9 @@ public struct BaseFingerprint: Equatable, Sendable {
   /// Where others find a model: a repository with its revision for a directory in a hub's cache
   /// (`models--OWNER--NAME/snapshots/REVISION`), else the directory's full path.
   static func origin(of directory: String) -> (name: String, revision: String?) {
-    let path = fullPath(directory), snapshots = path.parentDirectory, prefix = "models--"
+    let path = fullPath(directory)
+    let snapshots = path.parentDirectory
+    let prefix = "models--"
     let repository = snapshots.parentDirectory.lastComponent
     guard snapshots.lastComponent == "snapshots", repository.hasPrefix(prefix) else { return (path, nil) }
     return (String(repository.dropFirst(prefix.count)).replacing("--", with: "/"), path.lastComponent)

@@ -32,7 +32,8 @@ struct ByteCursor {
 
   /// The next integer of 64 bits as a size, which must fit what remains if each thing takes `unit` bytes.
   mutating func count(unit: Int = 1) throws(CheckpointError) -> Int {
-    let start = position, value: UInt64 = try integer()
+    let start = position
+    let value: UInt64 = try integer()
     guard value <= UInt64(remaining / unit) else {
       throw .malformed(location, "declares \(value) of something at byte \(start), more than the file has room for")
     }

@@ -12,7 +12,8 @@ enum CRC32 {
 
   static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     tables.withUnsafeBufferPointer { tables in
-      var checksum = ~UInt32(0), position = 0
+      var checksum = ~UInt32(0)
+      var position = 0
       while bytes.count - position >= 8 {
         let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)) ^ UInt64(checksum)
         checksum = (0..<8).reduce(0) { $0 ^ tables[(7 - $1) * 256 + Int(truncatingIfNeeded: word >> (8 * UInt64($1))) & 0xFF] }

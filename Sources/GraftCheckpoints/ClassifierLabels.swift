@@ -13,7 +13,8 @@ extension StoredAdapter {
   /// How many rows the adapter's own table of tokens has, which may be more than the base's; nil where it has none.
   public var vocabularySize: Int? {
     let ends = ["embed_tokens", "wte", "word_embeddings", "shared", "lm_head"].flatMap { [".\($0).weight", ".\($0).base_layer.weight"] }
-    return tensors.lazy.filter { stored in ends.contains { stored.name.hasSuffix($0) } && stored.tensor.shape.rank == 2 }.map { $0.tensor.shape[0] }.max()
+    return tensors.lazy.filter { stored in ends.contains { stored.name.hasSuffix($0) } && stored.tensor.shape.rank == 2 }.map { $0.tensor.shape[0] }
+      .max()
   }
 
   /// What the run that made the adapter knew of labels, for `label_names.json`; nil where it knew nothing.

@@ -52,7 +52,8 @@ struct CompanionFiles {
   /// - Throws: `CheckpointError` of kind `missing`, `cannotCreate` or `inputOutput`.
   func copy(to folder: String, isTokenizer: Bool = false) throws(CheckpointError) {
     for path in isTokenizer ? tokenizerPaths : paths where FileKind(of: "\(folder)/\(path)") == .nothing {
-      let file = try MappedFile("\(directory)/\(path)"), place = "\(folder)/\(path)"
+      let file = try MappedFile("\(directory)/\(path)")
+      let place = "\(folder)/\(path)"
       try createDirectory(place.parentDirectory)
       let copy = try AtomicFile(at: place)
       try file.withBytes { bytes throws(CheckpointError) in try copy.write(bytes) }

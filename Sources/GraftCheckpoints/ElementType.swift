@@ -28,7 +28,7 @@ public enum ElementType: String, CaseIterable, Sendable {
   case uint64 = "U64"
 
   /// The encoding of a tensor's elements in memory, which is also how they are stored.
-  public init(_ dtype: DType) {
+  public init(_ dtype: ElementFormat) {
     switch dtype {
     case .bool: self = .bool
     case .uint8: self = .uint8
@@ -44,7 +44,7 @@ public enum ElementType: String, CaseIterable, Sendable {
   }
 
   /// The type of a tensor over such elements; `nil` where the engine has none.
-  public var dtype: DType? {
+  public var dtype: ElementFormat? {
     switch self {
     case .bool: .bool
     case .uint8: .uint8

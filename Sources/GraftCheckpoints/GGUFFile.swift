@@ -46,7 +46,8 @@ public final class GGUFFile {
         .unsupported, path, isSwapped ? "is big-endian" : "has GGUF version \(version), of which 2 and 3 are read",
         remedy: "convert it with llama.cpp's own tools")
     }
-    let tensorCount = try cursor.count(unit: 25), valueCount = try cursor.count(unit: 13)
+    let tensorCount = try cursor.count(unit: 25)
+    let valueCount = try cursor.count(unit: 13)
     metadata = try Self.metadata(&cursor, count: valueCount)
     let alignment = try Self.alignment(metadata, path)
     entries = try Self.entries(&cursor, count: tensorCount, alignment: alignment)
@@ -99,7 +100,8 @@ public final class GGUFFile {
   private static func metadata(
     _ cursor: inout ByteCursor, count: Int
   ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
-    var metadata: [(key: String, value: GGUFValue)] = [], keys: Set<String> = []
+    var metadata: [(key: String, value: GGUFValue)] = []
+    var keys: Set<String> = []
     for _ in 0..<count {
       let key = try string(&cursor, "a key", maximum: maximumKeyBytes)
       guard keys.insert(key).inserted else { throw .malformed(cursor.location, "has two values for '\(key)'") }
@@ -138,7 +140,8 @@ public final class GGUFFile {
   private static func array(_ cursor: inout ByteCursor, of key: String) throws(CheckpointError) -> GGUFArray {
     let kind = try kind(&cursor, of: key)
     guard kind != .array else { throw CheckpointError(.unsupported, cursor.location, "'\(key)' is an array of arrays") }
-    let count = try cursor.count(unit: kind.minimumBytes), start = cursor.position
+    let count = try cursor.count(unit: kind.minimumBytes)
+    let start = cursor.position
     if kind == .string {
       for _ in 0..<count { _ = try cursor.take(try cursor.count()) }
     } else {
@@ -181,7 +184,8 @@ public final class GGUFFile {
       described.append((name, type, shape, try cursor.integer(), byteCount))
     }
     let start = cursor.position + (alignment - cursor.position % alignment) % alignment
-    var entries: [Entry] = [], end = 0
+    var entries: [Entry] = []
+    var end = 0
     for tensor in described {
       guard tensor.offset == UInt64(end) else {
         throw .malformed(cursor.location, "tensor '\(tensor.name)' begins at byte \(tensor.offset) of the data, expected \(end)")

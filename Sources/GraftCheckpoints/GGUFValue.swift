@@ -114,7 +114,8 @@ public struct GGUFArray: Equatable, Sendable {
   /// The strings; nil for other types. What is not UTF-8 is repaired.
   public var strings: [String]? {
     guard kind == .string else { return nil }
-    var strings: [String] = [], position = 0
+    var strings: [String] = []
+    var position = 0
     for _ in 0..<count {
       let length = Int(bytes[position..<position + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
       strings.append(String(decoding: bytes[position + 8..<position + 8 + length], as: UTF8.self))

@@ -57,7 +57,8 @@ struct HDF5Chunks {
   }
 
   private func expandsAsItShould(_ dataset: hid_t, _ offset: [hsize_t], _ location: String) throws(CheckpointError) -> Bool {
-    var stored: hsize_t = 0, skipped: UInt32 = 0
+    var stored: hsize_t = 0
+    var skipped: UInt32 = 0
     guard H5Dget_chunk_storage_size(dataset, offset, &stored) >= 0, stored > 0 else { return true }
     // What does not shrink is stored as it is, so that no piece is much larger than its elements.
     guard stored <= hsize_t(byteCount + byteCount / 64 + 256) else { return false }
@@ -76,7 +77,8 @@ struct HDF5Chunks {
 
   /// How many bytes a deflated piece expands to, or some more than `limit`; damage is left to the library to find.
   private static func inflatedCount(_ compressed: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
-    var stream = z_stream(), count = 0
+    var stream = z_stream()
+    var count = 0
     guard let base = compressed.baseAddress, CZlib_inflateInit(&stream) == Z_OK else { return 0 }
     defer { inflateEnd(&stream) }
     stream.next_in = UnsafeMutablePointer(mutating: base.assumingMemoryBound(to: Bytef.self))

@@ -5,7 +5,8 @@ enum HDF5Superblock {
   /// Makes the checksum right in a file image of which `H5Fget_file_image` has cleared the "open for writing" mark:
   /// version 1.10 of the library leaves the checksum from before, with which nobody could open the file.
   static func repairChecksum(of image: inout [UInt8]) {
-    let version = 8, sizeOfOffsets = 9
+    let version = 8
+    let sizeOfOffsets = 9
     guard image.count >= checksumOffset + 4, image[version] == 3, image[sizeOfOffsets] == 8 else { return }
     let checksum = lookup3(image[..<checksumOffset])
     for byte in 0..<4 { image[checksumOffset + byte] = UInt8(truncatingIfNeeded: checksum >> (8 * UInt32(byte))) }
@@ -28,20 +29,39 @@ enum HDF5Superblock {
       c &+= word(2)
       guard rest.count > 12 else { break }
       rest = rest.dropFirst(12)
-      a &-= c; a ^= rotated(c, 4); c &+= b
-      b &-= a; b ^= rotated(a, 6); a &+= c
-      c &-= b; c ^= rotated(b, 8); b &+= a
-      a &-= c; a ^= rotated(c, 16); c &+= b
-      b &-= a; b ^= rotated(a, 19); a &+= c
-      c &-= b; c ^= rotated(b, 4); b &+= a
+      a &-= c
+      a ^= rotated(c, 4)
+      c &+= b
+      b &-= a
+      b ^= rotated(a, 6)
+      a &+= c
+      c &-= b
+      c ^= rotated(b, 8)
+      b &+= a
+      a &-= c
+      a ^= rotated(c, 16)
+      c &+= b
+      b &-= a
+      b ^= rotated(a, 19)
+      a &+= c
+      c &-= b
+      c ^= rotated(b, 4)
+      b &+= a
     }
-    c ^= b; c &-= rotated(b, 14)
-    a ^= c; a &-= rotated(c, 11)
-    b ^= a; b &-= rotated(a, 25)
-    c ^= b; c &-= rotated(b, 16)
-    a ^= c; a &-= rotated(c, 4)
-    b ^= a; b &-= rotated(a, 14)
-    c ^= b; c &-= rotated(b, 24)
+    c ^= b
+    c &-= rotated(b, 14)
+    a ^= c
+    a &-= rotated(c, 11)
+    b ^= a
+    b &-= rotated(a, 25)
+    c ^= b
+    c &-= rotated(b, 16)
+    a ^= c
+    a &-= rotated(c, 4)
+    b ^= a
+    b &-= rotated(a, 14)
+    c ^= b
+    c &-= rotated(b, 24)
     return c
   }
 }

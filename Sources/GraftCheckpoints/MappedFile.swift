@@ -56,7 +56,8 @@ final class AlignedBytes {
   init(count: Int, for location: String) throws(CheckpointError) {
     var pointer: UnsafeMutableRawPointer?
     guard posix_memalign(&pointer, 64, max(count, 1)) == 0, let pointer else {
-      throw CheckpointError(.outOfMemory, location, "its \(count) bytes do not fit into memory", remedy: "free some, or raise the limit that `ulimit -v` shows")
+      throw CheckpointError(
+        .outOfMemory, location, "its \(count) bytes do not fit into memory", remedy: "free some, or raise the limit that `ulimit -v` shows")
     }
     bytes = UnsafeMutableRawBufferPointer(start: pointer, count: max(count, 1))
   }

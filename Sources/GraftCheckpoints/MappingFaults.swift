@@ -50,9 +50,9 @@ enum MappingFaults {
     var action = sigaction()
     action.sa_flags = Int32(SA_SIGINFO)
     #if os(Linux)
-      action.__sigaction_handler.sa_sigaction = { _, information, _ in MappingFaults.end(at: information?.pointee._sifields._sigfault.si_addr) }
+    action.__sigaction_handler.sa_sigaction = { _, information, _ in MappingFaults.end(at: information?.pointee._sifields._sigfault.si_addr) }
     #else
-      action.__sigaction_u.__sa_sigaction = { _, information, _ in MappingFaults.end(at: information?.pointee.si_addr) }
+    action.__sigaction_u.__sa_sigaction = { _, information, _ in MappingFaults.end(at: information?.pointee.si_addr) }
     #endif
     sigaction(SIGBUS, &action, nil)
   }()

@@ -50,7 +50,8 @@ public struct ModelDirectoryWriter {
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `verify` and `provider` throw.
   public func write(
     _ descriptions: [TensorDescription], configuration: JSON? = nil, copyingFilesFrom base: String? = nil,
-    tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil, from provider: (TensorDescription) throws -> Tensor
+    tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil,
+    from provider: (TensorDescription) throws -> Tensor
   ) throws {
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     let temporary = output.temporaryPath

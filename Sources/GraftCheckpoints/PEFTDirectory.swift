@@ -60,7 +60,9 @@ public enum PEFTDirectory {
   private static func requireSavedNames(_ names: [String], _ peftType: String, _ directory: String) throws(CheckpointError) {
     let remedy = "save it with save_pretrained of PEFT's model"
     let named = [".lora_A.", ".lora_B.", ".lora_magnitude_vector."].lazy.compactMap { part in
-      names.first { name in name.range(of: part).map { !["weight", "bias"].contains(name[$0.upperBound...]) && name[$0.upperBound...].contains(".") } ?? false }
+      names.first { name in
+        name.range(of: part).map { !["weight", "bias"].contains(name[$0.upperBound...]) && name[$0.upperBound...].contains(".") } ?? false
+      }
     }.first
     if let named {
       throw .malformed(directory, "'\(named)' has an adapter's name in it, as in the state of a model with adapters", remedy: remedy)
@@ -103,7 +105,8 @@ public enum PEFTDirectory {
     }
     let tokens = configuration[tokensKey]
     configuration[tokensKey] = nil
-    let labels = adapter.labels, base = configuration["base_model_name_or_path"]?.string
+    let labels = adapter.labels
+    let base = configuration["base_model_name_or_path"]?.string
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     do {
       let tensors = (adapter.tensors + adapter.head).map { (name: $0.name, tensor: $0.tensor) }

@@ -13,7 +13,8 @@ struct PartialOutput {
     while true {
       var template = template(for: place)
       guard mkdtemp(&template) != nil else { throw .writing(place) }
-      let path = string(template), descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      let path = string(template)
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
       let claim = PartialOutput(path: path, descriptor: descriptor)
       if claim.isHeld {
         chmod(path, 0o777 & ~creationMask)
@@ -84,7 +85,8 @@ struct PartialOutput {
 
   /// Removes what nobody writes any more, and brings back a directory that was put aside when its writer was killed.
   static func removeAbandoned(for place: String) {
-    let folder = place.parentDirectory, name = place.lastComponent
+    let folder = place.parentDirectory
+    let name = place.lastComponent
     for entry in (try? directoryEntries(folder)) ?? [] {
       if entry.hasPrefix(".\(name)\(mark)"), entry.count == name.count + mark.count + 7 {
         removeIfAbandoned("\(folder)/\(entry)")

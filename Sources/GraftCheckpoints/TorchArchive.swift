@@ -23,7 +23,8 @@ package enum TorchArchive {
       throw CheckpointError(.unsupported, path, "is not little-endian")
     }
     let views = try Unpickler.tensors(of: pickle, location: "\(path): data.pkl")
-    var tensors: [(name: String, tensor: Tensor)] = [], names: Set<String> = []
+    var tensors: [(name: String, tensor: Tensor)] = []
+    var names: Set<String> = []
     var storages: [String: UnsafeRawBufferPointer] = [:]
     var copied = 0
     for view in views {

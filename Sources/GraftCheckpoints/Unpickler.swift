@@ -88,7 +88,8 @@ struct Unpickler {
     case UInt8(ascii: "J"): push(.integer(Int(try cursor.integer(Int32.self))))
     case 0x8A: push(.integer(try longInteger()))
     case UInt8(ascii: "X"):
-      let length = Int(try cursor.integer(UInt32.self)), start = cursor.position
+      let length = Int(try cursor.integer(UInt32.self))
+      let start = cursor.position
       _ = try cursor.take(length)
       push(.text(start..<start + length))
     case UInt8(ascii: "("):
@@ -174,7 +175,8 @@ struct Unpickler {
   // MARK: What has a name
 
   private mutating func global() throws(CheckpointError) -> Value {
-    let module = try line(), name = try line()
+    let module = try line()
+    let name = try line()
     switch (module, name) {
     case ("collections", "OrderedDict"): return .orderedDictionaryType
     case ("torch._utils", "_rebuild_tensor_v2"): return .tensorRebuilder
@@ -197,7 +199,8 @@ struct Unpickler {
 
   /// Calls what may be called.
   private mutating func reduce() throws(CheckpointError) {
-    let arguments = try pop(), callable = try pop()
+    let arguments = try pop()
+    let callable = try pop()
     guard case .tuple(let range) = values[Int(arguments)] else { throw nonsense }
     switch values[Int(callable)] {
     case .orderedDictionaryType where range.isEmpty:

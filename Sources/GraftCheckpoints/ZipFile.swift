@@ -70,7 +70,8 @@ struct ZipFile {
     var cursor = ByteCursor(bytes, at: end + 4, location: path)
     var disks = [UInt64(try cursor.integer(UInt16.self)), UInt64(try cursor.integer(UInt16.self))]
     var counts = [UInt64(try cursor.integer(UInt16.self)), UInt64(try cursor.integer(UInt16.self))]
-    var size = UInt64(try cursor.integer(UInt32.self)), start = UInt64(try cursor.integer(UInt32.self))
+    var size = UInt64(try cursor.integer(UInt32.self))
+    var start = UInt64(try cursor.integer(UInt32.self))
     var limit = end
     if end >= 20, bytes.loadUnaligned(fromByteOffset: end - 20, as: UInt32.self).littleEndian == 0x0706_4B50 {
       var locator = ByteCursor(bytes, at: end - 16, location: path)
@@ -103,7 +104,8 @@ struct ZipFile {
     var cursor = ByteCursor(UnsafeRawBufferPointer(rebasing: bytes[..<limit]), at: Int(entry.offset), location: path)
     guard try cursor.integer(UInt32.self) == 0x0403_4B50 else { throw outside }
     _ = try cursor.take(22)
-    let nameLength = Int(try cursor.integer(UInt16.self)), extraLength = Int(try cursor.integer(UInt16.self))
+    let nameLength = Int(try cursor.integer(UInt16.self))
+    let extraLength = Int(try cursor.integer(UInt16.self))
     guard try cursor.take(nameLength).elementsEqual(entry.name.utf8) else {
       throw .malformed(path, "its directory names '\(entry.name)' otherwise than the member's header")
     }
@@ -128,7 +130,8 @@ struct ZipFile {
       checksum = try cursor.integer()
       storedSize = UInt64(try cursor.integer(UInt32.self))
       size = UInt64(try cursor.integer(UInt32.self))
-      let nameLength = Int(try cursor.integer(UInt16.self)), extraLength = Int(try cursor.integer(UInt16.self))
+      let nameLength = Int(try cursor.integer(UInt16.self))
+      let extraLength = Int(try cursor.integer(UInt16.self))
       let commentLength = Int(try cursor.integer(UInt16.self))
       _ = try cursor.take(8)
       offset = UInt64(try cursor.integer(UInt32.self))
@@ -144,7 +147,8 @@ struct ZipFile {
     private mutating func readLargeSizes(_ extra: UnsafeRawBufferPointer, _ location: String) throws(CheckpointError) {
       var fields = ByteCursor(extra, location: location)
       while fields.remaining >= 4 {
-        let kind: UInt16 = try fields.integer(), length = Int(try fields.integer(UInt16.self))
+        let kind: UInt16 = try fields.integer()
+        let length = Int(try fields.integer(UInt16.self))
         var field = ByteCursor(try fields.take(length), location: location)
         guard kind == 1 else { continue }
         if size == ZipFile.unknownSize { size = try field.integer() }

@@ -60,7 +60,8 @@ extension ExampleEncoder {
     guard encoder.format != .prompt else {
       throw first.error("a prompt alone has nothing to learn", "add \"completion\", or use {\"text\"}")
     }
-    var examples: [EncodedExample] = [], origins: [Int] = []
+    var examples: [EncodedExample] = []
+    var origins: [Int] = []
     var report = EncodingReport()
     for (record, windows) in try encoder.encodeRecords(records) {
       if windows.count > 1 { report.cutTextCount += 1 }

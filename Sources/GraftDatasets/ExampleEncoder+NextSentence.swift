@@ -51,7 +51,8 @@ extension ExampleEncoder {
 
   /// The end of the sentences from `start` on that fit into `room` tokens; at least one.
   private static func end(of lengths: [Int], from start: Int, room: Int) -> Int {
-    var end = start + 1, total = lengths[start]
+    var end = start + 1
+    var total = lengths[start]
     while end < lengths.count, total + lengths[end] <= room {
       total += lengths[end]
       end += 1
@@ -69,7 +70,9 @@ extension ExampleEncoder {
   /// A text's sentences: they end at a line's end, and at a full stop, question mark or exclamation mark, with what closes
   /// quotes or brackets behind it, where white space follows.
   package static func sentences(of text: String) -> [String] {
-    var sentences: [String] = [], current = "", hasEnded = false
+    var sentences: [String] = []
+    var current = ""
+    var hasEnded = false
     func finish() {
       if current.contains(where: { !$0.isWhitespace }) { sentences.append(current) }
       (current, hasEnded) = ("", false)

@@ -23,9 +23,13 @@ extension ExampleEncoder {
 
   /// A window with spans taken out of it; one of a single token has nothing to take out and carries no loss.
   private func corrupted(_ ids: ArraySlice<Int32>, _ random: inout CounterRandom) -> EncodedExample {
-    let sentinels = self.sentinels, (prefix, suffix) = specialTokensAround(), part = Array(ids)
+    let sentinels = self.sentinels
+    let (prefix, suffix) = specialTokensAround()
+    let part = Array(ids)
     let spans = corruption.spans(of: part.count, limit: sentinels.count - 1, &random)
-    var source: [Int32] = [], target: [Int32] = [], at = 0
+    var source: [Int32] = []
+    var target: [Int32] = []
+    var at = 0
     for (span, sentinel) in zip(spans, sentinels) {
       source += part[at..<span.lowerBound] + [sentinel]
       target += [sentinel] + part[span]
@@ -39,9 +43,11 @@ extension ExampleEncoder {
 
   /// The same window with other spans taken out of it, drawn from the example's number and the epoch.
   func corruptedAgain(_ example: EncodedExample, index: Int, epoch: Int) -> EncodedExample {
-    let (prefix, suffix) = specialTokensAround(), sentinels = Set(self.sentinels)
+    let (prefix, suffix) = specialTokensAround()
+    let sentinels = Set(self.sentinels)
     func inner(_ ids: [Int32]) -> ArraySlice<Int32> { ids.dropFirst(prefix.count).dropLast(suffix.count) }
-    var spans: [Int32: [Int32]] = [:], sentinel: Int32?
+    var spans: [Int32: [Int32]] = [:]
+    var sentinel: Int32?
     for id in inner(example.tokens) {
       if sentinels.contains(id) { sentinel = id } else if let sentinel { spans[sentinel, default: []].append(id) }
     }

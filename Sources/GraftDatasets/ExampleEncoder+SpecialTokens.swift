@@ -37,7 +37,8 @@ extension TokenizedText {
   private var repeatedPositions: [Int] {
     let isAdded = sequences.map { $0 == nil }
     guard isAdded.contains(true) else { return [] }
-    var positions: [Int] = [], start = 0
+    var positions: [Int] = []
+    var start = 0
     while start < ids.count {
       guard isAdded[start] else {
         start += 1

@@ -19,10 +19,14 @@ extension EncodedExample {
       return [ExampleWindow(example: self, places: Array(tokens.indices))]
     }
     let body = frame.prefix..<max(frame.prefix, tokens.count - frame.suffix)
-    let size = max(2, length - frame.prefix - frame.suffix), stride = size / 2
-    var windows: [ExampleWindow] = [], start = body.lowerBound, scoredEnd = 0
+    let size = max(2, length - frame.prefix - frame.suffix)
+    let stride = size / 2
+    var windows: [ExampleWindow] = []
+    var start = body.lowerBound
+    var scoredEnd = 0
     while true {
-      let end = min(start + size, body.upperBound), isLast = end == body.upperBound
+      let end = min(start + size, body.upperBound)
+      let isLast = end == body.upperBound
       let places = Array(0..<frame.prefix) + Array(start..<end) + Array(body.upperBound..<tokens.count)
       var part = picking(places)
       for (row, place) in places.enumerated() where place < scoredEnd || (place >= end && !isLast) {

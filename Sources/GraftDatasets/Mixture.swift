@@ -12,14 +12,17 @@ public struct Mixture: Sendable, Equatable {
   ///
   /// - Parameter files: the file of each example.
   public func indices(of files: [String], seed: UInt64) -> [Int] {
-    var members: [String: [Int]] = [:], order: [String] = []
+    var members: [String: [Int]] = [:]
+    var order: [String] = []
     for (index, file) in files.enumerated() {
       if members[file] == nil { order.append(file) }
       members[file, default: []].append(index)
     }
     var passes = Array(repeating: 0, count: files.count)
     for (number, file) in order.enumerated() {
-      let examples = members[file] ?? [], weight = weights[file] ?? 1, whole = Int(weight)
+      let examples = members[file] ?? []
+      let weight = weights[file] ?? 1
+      let whole = Int(weight)
       let extra = Int(((weight - Double(whole)) * Double(examples.count)).rounded())
       for index in examples { passes[index] = whole }
       var random = CounterRandom(seed: seed, stream: 0x6D69_78, UInt64(number))
@@ -33,7 +36,8 @@ extension Mixture {
   /// The examples of an epoch.
   /// - Parameter records: those that the examples come of.
   public func drawn(from data: EncodedDataset, of records: [DataRecord], seed: UInt64, notes: DataNotes) -> EncodedDataset {
-    let files = data.records.map { records[$0].file }, drawn = indices(of: files, seed: seed)
+    let files = data.records.map { records[$0].file }
+    let drawn = indices(of: files, seed: seed)
     let counts = { (files: [String]) in files.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 } }
     let (there, taken) = (counts(files), counts(drawn.map { files[$0] }))
     for file in there.keys.sorted() { notes.say("an epoch draws \(taken[file] ?? 0) times from \(there[file] ?? 0) examples", of: file) }

@@ -31,11 +31,12 @@ public struct RecordLayout: Sendable, Equatable {
     }
     let names = Dictionary(columns.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var result = record
-    result.fields = JSONObject(record.fields.compactMap { key, value in
-      if let name = names[key] { return (name, value) }
-      // A column whose name was given to another has none left.
-      return columns[key] == nil ? (key, value) : nil
-    })
+    result.fields = JSONObject(
+      record.fields.compactMap { key, value in
+        if let name = names[key] { return (name, value) }
+        // A column whose name was given to another has none left.
+        return columns[key] == nil ? (key, value) : nil
+      })
     return result
   }
 
@@ -77,7 +78,9 @@ public struct RecordLayout: Sendable, Equatable {
 
   /// A prompt and a completion that are lists of messages, as one conversation; nil for other records.
   private func promptedMessages(of record: DataRecord) throws(DatasetError) -> DataRecord? {
-    guard let prompt = record.fields["prompt"], let completion = record.fields["completion"], prompt.array != nil || completion.array != nil else { return nil }
+    guard let prompt = record.fields["prompt"], let completion = record.fields["completion"], prompt.array != nil || completion.array != nil else {
+      return nil
+    }
     guard let asked = prompt.array, let answered = completion.array else {
       throw record.error("one of \"prompt\" and \"completion\" is a list of messages, the other is not", "write both as messages, or both as texts")
     }

@@ -19,7 +19,8 @@ public struct TextCorruption: Sendable, Equatable {
   /// - Returns: at least one span, and at least one token outside; none of fewer than two tokens.
   package func spans(of count: Int, limit: Int, _ random: inout CounterRandom) -> [Range<Int>] {
     guard count > 1, limit > 0 else { return [] }
-    let taken = min(max(Int((Double(count) * rate).rounded()), 1), count - 1), left = count - taken
+    let taken = min(max(Int((Double(count) * rate).rounded()), 1), count - 1)
+    let left = count - taken
     let wanted = Int((Double(taken) / meanSpanLength).rounded())
     let number = min(max(wanted, 1), taken, left + 1, limit)
     let lengths = Self.composition(of: taken, parts: number, &random)

@@ -9,13 +9,17 @@ extension Generator {
     _ prompts: [[Int32]], _ settings: SamplingSettings, _ beams: BeamSettings, numbers: [Int],
     isEnd: (_ prompt: Int, _ written: [Int32]) -> Bool
   ) throws(GenerationError) -> [[Int32]] {
-    let starts = prompts.map(start), search = CandidateSearch(settings, beams, endIDs: endIDs)
+    let starts = prompts.map(start)
+    let search = CandidateSearch(settings, beams, endIDs: endIDs)
     var groups = starts.map { BeamGroup(beams, limit: limit(settings, after: $0)) }
-    var active = prompts.indices.filter { groups[$0].limit > 0 }, inputs = active.map { starts[$0] }
+    var active = prompts.indices.filter { groups[$0].limit > 0 }
+    var inputs = active.map { starts[$0] }
     let reader = makeReader(active.map { prompts[$0] }, settings)
     while !active.isEmpty {
       let logits = try reader.logits(after: inputs)
-      var row = 0, parents: [Int] = [], going: [Int] = []
+      var row = 0
+      var parents: [Int] = []
+      var going: [Int] = []
       for prompt in active {
         let first = row
         row += groups[prompt].running.count

@@ -40,7 +40,8 @@ public final class Conversation {
     reusedCount = generator.model.attentionStyle == .prefix ? 0 : min(zip(held, prompt).prefix { $0 == $1 }.count, prompt.count - 1)
     reader.truncate(to: reusedCount)
     held.removeLast(held.count - reusedCount)
-    var input = Array(prompt[reusedCount...]), written: [Int32] = []
+    var input = Array(prompt[reusedCount...])
+    var written: [Int32] = []
     let limit = generator.limit(settings, after: prompt)
     while written.count < limit {
       let logits = try reader.logits(after: [input])

@@ -24,7 +24,8 @@ public struct Generator {
     if let start = self.startID, start < 0 || start >= model.vocabularySize {
       throw GenerationError(
         .unsupported,
-        "decoder_start_token_id: is \(start); \(model.modelType) has a vocabulary of \(model.vocabularySize): correct generation_config.json or config.json")
+        "decoder_start_token_id: is \(start); \(model.modelType) has a vocabulary of \(model.vocabularySize): correct generation_config.json or config.json"
+      )
     }
   }
 
@@ -45,10 +46,13 @@ public struct Generator {
     guard !prompts.isEmpty else { return [] }
     let numbers = numbers ?? Array(prompts.indices)
     if let beams = settings.beams { return try search(prompts, settings, beams, numbers: numbers, isEnd: isEnd) }
-    let sampler = TokenSampler(settings, endIDs: endIDs), starts = prompts.map(start)
+    let sampler = TokenSampler(settings, endIDs: endIDs)
+    let starts = prompts.map(start)
     let limits = starts.map { limit(settings, after: $0) }
     var results: [[Int32]] = prompts.map { _ in [] }
-    var active = prompts.indices.filter { limits[$0] > 0 }, inputs = active.map { starts[$0] }, step = 0
+    var active = prompts.indices.filter { limits[$0] > 0 }
+    var inputs = active.map { starts[$0] }
+    var step = 0
     let reader = makeReader(active.map { prompts[$0] }, settings)
     while !active.isEmpty {
       let logits = try reader.logits(after: inputs)

@@ -8,7 +8,8 @@ extension UnsafeBufferPointer<Float> {
         guard let least = kept.last, value > least.value else { continue }
         kept.removeLast()
       }
-      var low = 0, high = kept.count
+      var low = 0
+      var high = kept.count
       while low < high {
         let middle = (low + high) / 2
         if kept[middle].value >= value { low = middle + 1 } else { high = middle }

@@ -18,7 +18,8 @@ extension ScoreProcessing {
       keep(atLeast: kept, of: &scores) { probabilities[$0] >= Double(settings.epsilonCutoff) }
     }
     if settings.etaCutoff > 0 {
-      let probabilities = Distribution(scores), epsilon = Double(settings.etaCutoff)
+      let probabilities = Distribution(scores)
+      let epsilon = Double(settings.etaCutoff)
       let least = min(epsilon, epsilon.squareRoot() * exp(-probabilities.entropy))
       keep(atLeast: kept, of: &scores) { probabilities[$0] >= least }
     }
@@ -49,7 +50,9 @@ extension ScoreProcessing {
     let spare = (1 - Double(p)) * weights.reduce(0, +)
     // All tokens below the mean of what can be spared can be spared together: only the others need an order.
     let floor = spare / Double(scores.count)
-    var sum = 0.0, rest: [Int] = [], spared: [Int] = []
+    var sum = 0.0
+    var rest: [Int] = []
+    var spared: [Int] = []
     for (token, weight) in weights.enumerated() {
       guard weight < floor else {
         rest.append(token)
@@ -71,7 +74,8 @@ extension ScoreProcessing {
 
   /// Leaves the tokens whose information is nearest to the mean, up to a mass and those as near as the last of them.
   private func keepTypical(_ mass: Float, of scores: inout [Float], keeping kept: Int) {
-    let probabilities = Distribution(scores), entropy = probabilities.entropy
+    let probabilities = Distribution(scores)
+    let entropy = probabilities.entropy
     let distances = scores.map { abs(probabilities.information($0) - entropy) }
     let order = distances.indices.sorted { (distances[$0], $0) < (distances[$1], $1) }
     var sum = 0.0
@@ -86,7 +90,8 @@ extension ScoreProcessing {
   /// Leaves the most probable tokens while their part of the entropy of the hundred best is at most a share of it.
   private func keepEntropy(_ share: Float, of scores: inout [Float]) {
     let best = scores.withUnsafeBufferPointer { $0.largest(100) }
-    let probabilities = Distribution(best.map(\.value)), limit = Double(share) * probabilities.entropy
+    let probabilities = Distribution(best.map(\.value))
+    let limit = Double(share) * probabilities.entropy
     var sum = 0.0
     let kept = best.prefix { candidate in
       sum += probabilities.entropyTerm(candidate.value)

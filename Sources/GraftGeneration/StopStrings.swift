@@ -24,7 +24,8 @@ public struct StopStrings: Sendable {
   public mutating func append(_ text: String, showing shown: String? = nil) -> String {
     guard !hasStopped else { return "" }
     heldBack += Self.units(Array(text.utf8), showing: Array((shown ?? text).utf8))
-    let compared = heldBack.indices.filter { heldBack[$0].compared != nil }, bytes = compared.compactMap { heldBack[$0].compared }
+    let compared = heldBack.indices.filter { heldBack[$0].compared != nil }
+    let bytes = compared.compactMap { heldBack[$0].compared }
     if let place = firstStop(in: bytes) {
       hasStopped = true
       return take(compared[place], forgettingTheRest: true)

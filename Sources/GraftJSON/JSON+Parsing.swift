@@ -28,8 +28,7 @@ extension JSON {
   /// Parses one JSON document from any bytes: an array, `Data`, a slice.
   ///
   /// - Throws: `JSONError` with the line and column of the first mistake.
-  public init(parsing bytes: some Sequence<UInt8>, options: JSONParsingOptions = JSONParsingOptions()) throws(JSONError)
-  {
+  public init(parsing bytes: some Sequence<UInt8>, options: JSONParsingOptions = JSONParsingOptions()) throws(JSONError) {
     let result = bytes.withContiguousStorageIfAvailable { Self.parse(UnsafeRawBufferPointer($0), options) }
     self = try (result ?? Array(bytes).withUnsafeBytes { Self.parse($0, options) }).get()
   }

@@ -23,18 +23,21 @@ public final class Bart: SequenceToSequenceModel {
     guard request.task == .seq2seqLM else { throw request.unsupportedTask("bart", supported: [.seq2seqLM]) }
     let config = try request.config.resolved(as: "bart")
     catalog = scope.catalog
-    let width = try config.count("d_model"), vocabulary = try config.count("vocab_size")
+    let width = try config.count("d_model")
+    let vocabulary = try config.count("vocab_size")
     let positions = try config.count("max_position_embeddings")
     (vocabularySize, hiddenSize, maximumLength) = (vocabulary, width, positions)
     decoderStartID = Int32(config.contains("decoder_start_token_id") ? try config.token("decoder_start_token_id", vocabulary: vocabulary) : 2)
     generationStartID = decoderStartID
     embeddingScale = try config.bool("scale_embedding") ? Float(width).squareRoot() : 1
     let initializer = Initializer.normal(standardDeviation: try config.deviation("init_std"))
-    let dropout = try config.probability("dropout"), padding = try config.optionalInt("pad_token_id")
+    let dropout = try config.probability("dropout")
+    let padding = try config.optionalInt("pad_token_id")
     let activation = try config.activation("activation_function")
     let middleDropout = try config.probability("activation_dropout")
     let scoreDropout = try config.probability("attention_dropout")
-    let model = scope / "model", isTied = try config.bool("tie_word_embeddings")
+    let model = scope / "model"
+    let isTied = try config.bool("tie_word_embeddings")
     let tables = ["encoder", "decoder"].map { Tying(of: model / $0 / "embed_tokens", to: model / "shared", isOn: isTied) }
     let tying = Tying(of: scope / "lm_head", to: model / "shared", isOn: isTied)
     let embedding = try Embedding(
@@ -48,7 +51,8 @@ public final class Bart: SequenceToSequenceModel {
         scoreDropout: scoreDropout)
       try layer.validate(config, key: "\(name)_attention_heads")
       return try Half(
-        model / name, layer, layers: try config.listCount("\(name)_layers"), layerDrop: try config.probability("\(name)_layerdrop"), positions: positions + Self.positionOffset,
+        model / name, layer, layers: try config.listCount("\(name)_layers"), layerDrop: try config.probability("\(name)_layerdrop"),
+        positions: positions + Self.positionOffset,
         isDecoder: name == "decoder", initializer: initializer)
     }
     encoder = try half("encoder")

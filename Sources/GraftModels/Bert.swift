@@ -65,7 +65,8 @@ public final class Bert: EncodingModel {
     (vocabularySize, hiddenSize, dropout) = (c.vocabularySize, c.hiddenSize, c.dropout)
     firstPosition = Int32(c.firstPosition)
     maximumLength = c.positions - c.firstPosition
-    let model = scope / modelType, embeddings = model / "embeddings"
+    let model = scope / modelType
+    let embeddings = model / "embeddings"
     func table(_ name: String, _ entries: Int, _ role: Role?, padding: Int? = nil) throws -> Embedding {
       try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, padding: padding, initializer: c.initializer)
     }
@@ -78,7 +79,9 @@ public final class Bert: EncodingModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass), input = embedded.input
+    let pass = pass.withoutCache
+    let embedded = tokens.embedded(input, pass)
+    let input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(places(input)), pass)
@@ -102,7 +105,9 @@ public final class Bert: EncodingModel {
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
-    let attention = scope / "attention", own = attention / "self", width = c.hiddenSize
+    let attention = scope / "attention"
+    let own = attention / "self"
+    let width = c.hiddenSize
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }

@@ -47,7 +47,8 @@ public final class DistilBert: EncodingModel {
   init(_ c: Configuration, in scope: Scope) throws {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, dropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.dropout)
-    let model = scope / "distilbert", embeddings = model / "embeddings"
+    let model = scope / "distilbert"
+    let embeddings = model / "embeddings"
     tokens = try Embedding(
       embeddings / "word_embeddings", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding,
       initializer: c.initializer)
@@ -59,14 +60,17 @@ public final class DistilBert: EncodingModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache, embedded = tokens.embedded(input, pass)
+    let pass = pass.withoutCache
+    let embedded = tokens.embedded(input, pass)
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
-    let attention = scope / "attention", ffn = scope / "ffn", width = c.hiddenSize
+    let attention = scope / "attention"
+    let ffn = scope / "ffn"
+    let width = c.hiddenSize
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }
@@ -101,7 +105,8 @@ public final class DistilBert: EncodingModel {
       let dense = try Linear(scope / "vocab_transform", in: width, out: width, bias: true, initializer: c.initializer)
       let norm = try Norm(scope / "vocab_layer_norm", width: width, epsilon: epsilon, kind: .layer, bias: true)
       let projector = scope / "vocab_projector"
-      let bias = try projector.parameter("bias", [c.vocabularySize], .zeros), isShared = try tying.isShared()
+      let bias = try projector.parameter("bias", [c.vocabularySize], .zeros)
+      let isShared = try tying.isShared()
       let matrix =
         isShared
         ? encoder.tokens.weight

@@ -54,7 +54,8 @@ public final class GPT2: CausalLanguageModel {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
-    let model = scope / "transformer", tying = Tying(of: scope / "lm_head", to: model / "wte", isOn: c.tiesHead)
+    let model = scope / "transformer"
+    let tying = Tying(of: scope / "lm_head", to: model / "wte", isOn: c.tiesHead)
     func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
       try Embedding(model / name, entries: entries, width: c.hiddenSize, role: role, initializer: initializer)
     }
@@ -78,9 +79,12 @@ public final class GPT2: CausalLanguageModel {
         scope, in: inputs, out: outputs, bias: true, role: role, layout: .inputByOutput,
         initializer: .normal(standardDeviation: deviation))
     }
-    let attn = scope / "attn", mlp = scope / "mlp", width = c.hiddenSize
+    let attn = scope / "attn"
+    let mlp = scope / "mlp"
+    let width = c.hiddenSize
     // What is added to the residual stream starts smaller the more layers add to it (Radford et al. 2019, section 2.3).
-    let deviation = c.initializerRange, residualDeviation = deviation / Float(2 * c.layers).squareRoot()
+    let deviation = c.initializerRange
+    let residualDeviation = deviation / Float(2 * c.layers).squareRoot()
     let scale = (c.scalesScores ? 1 / Float(c.headSize).squareRoot() : 1) / (c.scalesScoresByLayer ? Float(layer + 1) : 1)
     let attentionNorm = try Norm(scope / "ln_1", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let attention = Attention(

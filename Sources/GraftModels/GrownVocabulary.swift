@@ -41,13 +41,16 @@ public final class GrownVocabulary: WeightSource {
 
   /// The first of the tensors that hold what `name` does: those that are tied must grow alike.
   private func twin(of name: String) -> String {
-    let candidates = ["shared.weight"] + Self.ends, own = try? base.tensor(name)
+    let candidates = ["shared.weight"] + Self.ends
+    let own = try? base.tensor(name)
     let names = candidates.flatMap { end in base.tensorNames.filter { $0 == end || $0.hasSuffix("." + end) } }
     return names.first { other in other == name || own.map { own in (try? base.tensor(other))?.hasSameValues(as: own) ?? false } ?? false } ?? name
   }
 
   private func grown(_ table: Tensor, _ name: String) -> Tensor {
-    let rows = table.converted(to: .float32), count = newSize - oldSize, width = rows.shape[1]
+    let rows = table.converted(to: .float32)
+    let count = newSize - oldSize
+    let width = rows.shape[1]
     let sum = matrixProduct(Tensor(repeating: 1, shape: [1, oldSize]), rows)
     let mean = (1 / Float(oldSize)) * sum
     let deviation = Self.noise * Float((rows.sumOfSquares / Double(rows.elementCount)).squareRoot())

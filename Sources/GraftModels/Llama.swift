@@ -75,7 +75,9 @@ public final class Llama: CausalLanguageModel {
         switch type.string {
         case "full_attention", "attention": windows.append(nil)
         case "sliding_attention" where window != nil: windows.append(window)
-        default: throw config.fail("layer_types", "unsupported \(type.serialized()) here; a layer has full_attention, or sliding_attention where there is a window")
+        default:
+          throw config.fail(
+            "layer_types", "unsupported \(type.serialized()) here; a layer has full_attention, or sliding_attention where there is a window")
         }
       }
       return windows
@@ -93,7 +95,8 @@ public final class Llama: CausalLanguageModel {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, rotary) = (c.vocabularySize, c.hiddenSize, c.rotary)
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
-    let model = scope / "model", tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
+    let model = scope / "model"
+    let tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
     embedding = try Embedding(
       model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding, initializer: initializer)
     blocks = try (0..<c.layers).map { try Block(model / "layers" / $0, layer: $0, c, initializer) }
@@ -121,8 +124,11 @@ public final class Llama: CausalLanguageModel {
       func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
         try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
       }
-      let attn = scope / "self_attn", mlp = scope / "mlp"
-      let width = c.hiddenSize, queryWidth = c.heads * c.headSize, keyValueWidth = c.keyValueHeads * c.headSize
+      let attn = scope / "self_attn"
+      let mlp = scope / "mlp"
+      let width = c.hiddenSize
+      let queryWidth = c.heads * c.headSize
+      let keyValueWidth = c.keyValueHeads * c.headSize
       attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
       attention = Attention(
         attn, layer: layer,

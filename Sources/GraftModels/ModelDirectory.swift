@@ -28,7 +28,8 @@ public struct ModelDirectory {
   ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
-    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
+    style: AttentionStyle? = nil,
     isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)

@@ -50,7 +50,8 @@ public enum ModelRegistry {
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
     style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, in scope: Scope
   ) throws -> any Model {
-    let type = try config.string("model_type"), config = try config.resolved(as: type)
+    let type = try config.string("model_type")
+    let config = try config.resolved(as: type)
     scope.catalog.modelType = type
     let request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
@@ -71,7 +72,8 @@ public enum ModelRegistry {
   private static func decoder(
     _ type: String, _ request: ModelRequest, in scope: Scope, _ build: DecoderBuilder
   ) throws -> any Model {
-    let config = request.config, style = try request.decoderStyle()
+    let config = request.config
+    let style = try request.decoderStyle()
     let initializer = Initializer.normal(standardDeviation: try config.deviation("initializer_range"))
     func output(_ name: String, _ model: any Model, bias: Bool) throws -> Linear {
       try Linear(
@@ -87,7 +89,8 @@ public enum ModelRegistry {
       return TextClassifier(decoder: model, head: head, problem: try request.problem(), paddingID: try config.optionalInt("pad_token_id"))
     case .tokenClassification:
       let model = try build(config, style, true, scope)
-      let key = ["classifier_dropout", "hidden_dropout"].first(where: config.contains), dropout = try key.map(config.probability) ?? 0.1
+      let key = ["classifier_dropout", "hidden_dropout"].first(where: config.contains)
+      let dropout = try key.map(config.probability) ?? 0.1
       let head = ClassificationHead(output: try output(type == "gpt2" ? "classifier" : "score", model, bias: true), dropout: dropout)
       return TokenLabeler(model, head: head)
     case .maskedLM, .seq2seqLM:

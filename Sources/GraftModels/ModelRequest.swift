@@ -51,7 +51,8 @@ public struct ModelRequest {
   ///
   /// - Throws: `ArchitectureError` for an unknown style, and for one that has no meaning for the task.
   func decoderStyle() throws(ArchitectureError) -> AttentionStyle {
-    let own = try config.attentionStyle(), style = self.style ?? own
+    let own = try config.attentionStyle()
+    let style = self.style ?? own
     if style == .prefix, task != .causalLM {
       throw config.fail("attention", "prefix is for prompts and their completions; for \(task.rawValue) choose causal or bidirectional")
     }

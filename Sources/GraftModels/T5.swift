@@ -68,7 +68,8 @@ public final class T5: SequenceToSequenceModel {
     catalog = scope.catalog
     (vocabularySize, hiddenSize, decoderStartID) = (c.vocabularySize, c.width, Int32(c.decoderStartID))
     generationStartID = decoderStartID
-    let names = ["encoder", "decoder"].map { scope / $0 / "embed_tokens" }, tables = names.map { Tying(of: $0, to: scope / "shared", isOn: true) }
+    let names = ["encoder", "decoder"].map { scope / $0 / "embed_tokens" }
+    let tables = names.map { Tying(of: $0, to: scope / "shared", isOn: true) }
     let tying = Tying(of: scope / "lm_head", to: scope / "shared", isOn: true)
     let initializer = Initializer.normal(standardDeviation: c.initializerFactor)
     let embedding = try Embedding(
@@ -140,7 +141,8 @@ public final class T5: SequenceToSequenceModel {
       feedForward: FeedForward(
         gate: c.isGated ? try linear(dense / "wi_0", c.width, c.intermediateSize, .gate) : nil,
         up: try linear(dense / (c.isGated ? "wi_1" : "wi"), c.width, c.intermediateSize, .up),
-        down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: try Nonlinearity(c.activation, in: dense / "act"), middleDropout: c.dropout,
+        down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
+        middleDropout: c.dropout,
         dropout: c.dropout),
       norm: try norm(isDecoder ? 2 : 1))
   }

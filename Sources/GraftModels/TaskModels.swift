@@ -33,7 +33,9 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
   ///   - head: the scope of the bias; the layer is called `decoder` in it, and may hold a bias, too, which then counts.
   ///   - tying: that of the layer to the embedding.
   static func decoder(in head: Scope, over table: Embedding, _ tying: Tying, _ initializer: Initializer) throws -> Linear {
-    let scope = head / "decoder", path = "\(scope.path).bias", other = "\(head.path).bias"
+    let scope = head / "decoder"
+    let path = "\(scope.path).bias"
+    let other = "\(head.path).bias"
     let ownBias = try scope.isInSource("bias") && (!head.isInSource("bias") || scope.areDifferent(path, other))
     let bias = try (ownBias ? scope : head).parameter("bias", [table.entries], .zeros)
     let isShared = try tying.isShared()

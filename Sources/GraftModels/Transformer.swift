@@ -54,7 +54,8 @@ public final class Transformer: SequenceToSequenceModel {
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass), input = decoder.afterPrefix(input, pass)
+    let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
+    let input = decoder.afterPrefix(input, pass)
     return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
   }
 

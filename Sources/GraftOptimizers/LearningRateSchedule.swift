@@ -40,7 +40,8 @@ public struct LearningRateSchedule: Sendable, Hashable {
       let timescale = Double(warmupSteps > 0 ? warmupSteps : 10_000)
       return peak / ((Double(step) + (timescale - Double(warmupSteps))) / timescale).squareRoot()
     case .warmupStableDecay:
-      let decaySteps = max(1, (totalSteps - warmupSteps) / 10), decayStart = totalSteps - decaySteps
+      let decaySteps = max(1, (totalSteps - warmupSteps) / 10)
+      let decayStart = totalSteps - decaySteps
       guard step >= decayStart else { return peak }
       guard step < totalSteps else { return 0 }
       return peak * 0.5 * (1 + cos(.pi * Double(step - decayStart) / Double(decaySteps)))

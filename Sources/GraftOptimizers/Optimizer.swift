@@ -60,9 +60,11 @@ public final class Optimizer {
     for (index, parameter) in parameters.enumerated() {
       guard let gradient = parameter.gradient else { continue }
       let context = UpdateContext(
-        step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale), weightDecay: isDecayed[index] ? weightDecay : 0)
+        step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale),
+        weightDecay: isDecayed[index] ? weightDecay : 0)
       for slot in state[index].indices { state[index][slot].makeUnique() }
-      let moments = state[index].map(\.mutablePointer), from = gradient.pointer
+      let moments = state[index].map(\.mutablePointer)
+      let from = gradient.pointer
       parameter.update { weights in
         guard let base = weights.baseAddress else { return }
         parallel(over: weights.count, grain: elementwiseGrain) { part in

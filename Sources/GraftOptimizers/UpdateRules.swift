@@ -10,7 +10,8 @@ public struct SGD: UpdateRule {
     _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
     _ context: UpdateContext
   ) {
-    let rate = Float(context.learningRate), decay = Float(context.weightDecay)
+    let rate = Float(context.learningRate)
+    let decay = Float(context.weightDecay)
     for i in 0..<count { weights[i] -= rate * (gradient[i] * context.gradientScale + decay * weights[i]) }
   }
 }
@@ -26,7 +27,9 @@ public struct Momentum: UpdateRule {
     _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
     _ context: UpdateContext
   ) {
-    let rate = Float(context.learningRate), decay = Float(context.weightDecay), velocity = state[0]
+    let rate = Float(context.learningRate)
+    let decay = Float(context.weightDecay)
+    let velocity = state[0]
     for i in 0..<count {
       velocity[i] = momentum * velocity[i] + gradient[i] * context.gradientScale + decay * weights[i]
       weights[i] -= rate * velocity[i]
@@ -45,7 +48,9 @@ public struct RMSProp: UpdateRule {
     _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
     _ context: UpdateContext
   ) {
-    let rate = Float(context.learningRate), decay = Float(context.weightDecay), square = state[0]
+    let rate = Float(context.learningRate)
+    let decay = Float(context.weightDecay)
+    let square = state[0]
     for i in 0..<count {
       let g = gradient[i] * context.gradientScale + decay * weights[i]
       square[i] = smoothing * square[i] + (1 - smoothing) * g * g
@@ -67,8 +72,10 @@ public struct Adam: UpdateRule {
     _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
     _ context: UpdateContext
   ) {
-    let correction = MomentCorrection(beta1: beta1, beta2: beta2, context), decay = Float(context.weightDecay)
-    let first = state[0], second = state[1]
+    let correction = MomentCorrection(beta1: beta1, beta2: beta2, context)
+    let decay = Float(context.weightDecay)
+    let first = state[0]
+    let second = state[1]
     for i in 0..<count {
       let g = gradient[i] * context.gradientScale + decay * weights[i]
       first[i] = beta1 * first[i] + (1 - beta1) * g

@@ -15,7 +15,8 @@ public struct ExtendedTokenizer: Sendable {
   /// - Throws: `TokenizerError` for a text that is empty, given twice or a token already, and where the directory's own tokenizer
   ///   cannot be read.
   public init(directory: URL, adding tokens: [String]) throws(TokenizerError) {
-    let file = directory.appending(path: "tokenizer.json"), path = file.path(percentEncoded: false)
+    let file = directory.appending(path: "tokenizer.json")
+    let path = file.path(percentEncoded: false)
     let known = try Tokenizer(directory: directory)
     var entries = known.configuration.completing(try JSON.ifPresent(at: file)?["added_tokens"]?.array ?? [])
     var nextID = known.vocabularySize

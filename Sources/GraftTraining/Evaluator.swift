@@ -18,11 +18,15 @@ public enum Evaluator {
 
   /// The loss is the training's, with the weights of its terms; perplexity and accuracy are of the scored tokens as they are.
   private static func tokenFigures(_ model: any LanguageModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var total = 0.0, weighted = 0.0, hits = 0, count = 0
+    var total = 0.0
+    var weighted = 0.0
+    var hits = 0
+    var count = 0
     for batch in batches {
       let rows = batch.lossRows
       guard !rows.isEmpty else { continue }
-      let hidden = model.headInputs(batch, rows: rows, .inference), weights = batch.weights(of: rows)
+      let hidden = model.headInputs(batch, rows: rows, .inference)
+      let weights = batch.weights(of: rows)
       for (index, prediction) in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).enumerated() {
         total -= Double(prediction.logProbability)
         weighted -= Double(prediction.logProbability) * Double(weights?[index] ?? 1)
@@ -36,7 +40,10 @@ public enum Evaluator {
 
   /// Those of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
   private static func pairFigures(_ model: any SentencePairModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var figures = tokenFigures(model, batches), loss = 0.0, hits = 0, count = 0
+    var figures = tokenFigures(model, batches)
+    var loss = 0.0
+    var hits = 0
+    var count = 0
     for batch in batches where !batch.labels.isEmpty {
       let input = SequenceInput(batch)
       let logits = model.nextSentenceLogits(model.hiddenStates(input, .inference), input, .inference).values
@@ -54,12 +61,18 @@ public enum Evaluator {
   }
 
   private static func labelFigures(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var loss = 0.0, count = 0, predicted: [Int] = [], actual: [Int] = [], outputs: [Double] = [], values: [Double] = []
+    var loss = 0.0
+    var count = 0
+    var predicted: [Int] = []
+    var actual: [Int] = []
+    var outputs: [Double] = []
+    var values: [Double] = []
     var sets = MultiLabelTable(classes: model.labelCount)
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
       count += batch.labels.count
-      let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+      let logits = model.logits(SequenceInput(batch), .inference).values
+      let width = model.labelCount
       for (row, label) in batch.labels.enumerated() {
         let line = logits[row * width..<(row + 1) * width]
         switch label {
@@ -90,10 +103,13 @@ public enum Evaluator {
   }
 
   private static func tokenLabelFigures(_ model: any TokenClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var loss = 0.0, predicted: [Int] = [], actual: [Int] = []
+    var loss = 0.0
+    var predicted: [Int] = []
+    var actual: [Int] = []
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
-      let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+      let logits = model.logits(SequenceInput(batch), .inference).values
+      let width = model.labelCount
       for row in batch.lossRows.map(Int.init) {
         let line = logits[row * width..<(row + 1) * width]
         predicted.append((line.indices.max { line[$0] < line[$1] } ?? line.startIndex) - line.startIndex)
@@ -105,7 +121,8 @@ public enum Evaluator {
   }
 
   private static func meanLoss(_ model: any TrainableModel, _ batches: some Sequence<Batch>) -> Double {
-    var total = 0.0, count = 0
+    var total = 0.0
+    var count = 0
     for batch in batches {
       total += Double(model.loss(batch, .inference, scale: 1).scalar)
       count += batch.lossTermCount

@@ -20,7 +20,9 @@ public struct ConfusionTable: Sendable, Equatable {
   /// The mean over the classes that occur of the harmonic mean of precision and recall.
   public var macroF1: Double {
     let scores = counts.indices.compactMap { index -> Double? in
-      let hit = counts[index][index], actual = counts[index].reduce(0, +), predicted = counts.reduce(0) { $0 + $1[index] }
+      let hit = counts[index][index]
+      let actual = counts[index].reduce(0, +)
+      let predicted = counts.reduce(0) { $0 + $1[index] }
       return actual + predicted == 0 ? nil : 2 * Double(hit) / Double(actual + predicted)
     }
     return scores.reduce(0, +) / Double(max(1, scores.count))
@@ -80,7 +82,8 @@ public enum Metrics {
 
   private static func ranks(_ values: [Double]) -> [Double] {
     let order = values.indices.sorted { values[$0] < values[$1] }
-    var ranks = Array(repeating: 0.0, count: values.count), start = 0
+    var ranks = Array(repeating: 0.0, count: values.count)
+    var start = 0
     while start < order.count {
       let tied = values[order[start]]
       let end = order[start...].firstIndex { values[$0] != tied } ?? order.count
@@ -93,8 +96,12 @@ public enum Metrics {
 
   /// Pearson's correlation; 0 where a side never varies.
   public static func pearson(_ x: [Double], _ y: [Double]) -> Double {
-    let n = Double(max(1, x.count)), meanX = x.reduce(0, +) / n, meanY = y.reduce(0, +) / n
-    var xy = 0.0, xx = 0.0, yy = 0.0
+    let n = Double(max(1, x.count))
+    let meanX = x.reduce(0, +) / n
+    let meanY = y.reduce(0, +) / n
+    var xy = 0.0
+    var xx = 0.0
+    var yy = 0.0
     for (a, b) in zip(x, y) {
       xy += (a - meanX) * (b - meanY)
       xx += (a - meanX) * (a - meanX)

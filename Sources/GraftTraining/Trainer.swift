@@ -72,9 +72,11 @@ public final class Trainer {
   ) throws {
     let batches = step.microBatches.map(batch)
     let classWeights = settings.crossEntropy.classWeights
-    let weights = batches.map { $0.lossWeight(classWeights: classWeights) }, terms = weights.reduce(0, +)
+    let weights = batches.map { $0.lossWeight(classWeights: classWeights) }
+    let terms = weights.reduce(0, +)
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
-    var total = 0.0, isPenalized = false
+    var total = 0.0
+    var isPenalized = false
     for (index, batch) in batches.enumerated() where weights[index] > 0 {
       var pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
       pass.crossEntropy = settings.crossEntropy

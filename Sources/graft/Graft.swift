@@ -35,7 +35,8 @@ struct GraftCommand: ParsableCommand {
 
   /// Prints help and versions, or says what is wrong with the arguments.
   private static func end(withArgumentError error: any Error) -> Never {
-    let code = exitCode(for: error), text = fullMessage(for: error)
+    let code = exitCode(for: error)
+    let text = fullMessage(for: error)
     if code.isSuccess {
       if !text.isEmpty { Console.output(text) }
       Console.finish()

@@ -6,7 +6,8 @@ import Testing
 @Suite struct AdapterCommandTests {
   private func train(_ recipe: String, _ overrides: String...) throws -> String {
     let folder = try Graft.scratch()
-    let file = folder.appending(path: "r.yaml"), run = folder.appending(path: "run")
+    let file = folder.appending(path: "r.yaml")
+    let run = folder.appending(path: "run")
     var text = recipe
     for override in overrides { text = text.replacingOccurrences(of: "max_steps: 6", with: "max_steps: 6, \(override)") }
     try Data(text.utf8).write(to: file)
@@ -19,7 +20,8 @@ import Testing
   private func losses(_ model: String, _ adapter: String? = nil) throws -> [Double] {
     let data = try TinyModel.dataPath
     let result =
-      try adapter.map { try Graft.run("score", "--model", model, "--adapter", $0, "--data", data) } ?? Graft.run("score", "--model", model, "--data", data)
+      try adapter.map { try Graft.run("score", "--model", model, "--adapter", $0, "--data", data) }
+      ?? Graft.run("score", "--model", model, "--data", data)
     try #require(result.code == 0, "\(result.errors)")
     return try result.output.split(separator: "\n").map { try #require(try JSON(parsing: String($0))["loss"]?.double) }
   }
@@ -27,8 +29,10 @@ import Testing
   private func isClose(_ a: [Double], _ b: [Double]) -> Bool { a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) < 1e-4 } }
 
   @Test func severalAdaptersAreFoldedInWithTheirWeights() throws {
-    let base = try TinyModel.path, folder = try Graft.scratch().path
-    let first = try train(try TinyModel.recipe(), "seed: 1"), second = try train(try TinyModel.recipe(), "seed: 2")
+    let base = try TinyModel.path
+    let folder = try Graft.scratch().path
+    let first = try train(try TinyModel.recipe(), "seed: 1")
+    let second = try train(try TinyModel.recipe(), "seed: 2")
     func run(_ arguments: String...) throws {
       let result = try Graft.run(arguments)
       try #require(result.code == 0, "\(result.errors)")
@@ -52,7 +56,9 @@ import Testing
 
   @Test func newTokensAreTrainedStoredAndMadeAgain() throws {
     let recipe = try TinyModel.recipe().replacingOccurrences(of: "model: {path: ", with: "model: {new_tokens: [\"<one>\", \"<two>\"], path: ")
-    let run = try train(recipe), base = try TinyModel.path, merged = try Graft.scratch().appending(path: "merged").path
+    let run = try train(recipe)
+    let base = try TinyModel.path
+    let merged = try Graft.scratch().appending(path: "merged").path
     #expect(try Graft.run("merge", "--model", base, "--adapter", run, "--output", merged).code == 0)
     #expect(isClose(try losses(merged), try losses(base, run)))
     let encoded = try JSON(parsing: try Graft.run("tokenize", "--model", merged, "<one>a<two>").output)
@@ -64,8 +70,10 @@ import Testing
   }
 
   @Test func fallingBudgetGoesOnFromACheckpoint() throws {
-    let recipe = try TinyModel.recipe().replacingOccurrences(of: "peft_type: LORA, r: 4", with: "peft_type: ADALORA, init_r: 4, target_r: 1, tinit: 1, tfinal: 1")
-    let whole = try train(recipe), cut = try train(recipe)
+    let recipe = try TinyModel.recipe().replacingOccurrences(
+      of: "peft_type: LORA, r: 4", with: "peft_type: ADALORA, init_r: 4, target_r: 1, tinit: 1, tfinal: 1")
+    let whole = try train(recipe)
+    let cut = try train(recipe)
     func content(_ run: String) throws -> JSON {
       let json = try JSON(parsing: try Graft.run("inspect", run, "--json").output)
       return try #require(json["adapters"]?[0])
@@ -81,7 +89,8 @@ import Testing
   }
 
   @Test func factorsThatLearnFasterLearnSomethingElse() throws {
-    let plain = try train(try TinyModel.recipe()), faster = try train(try TinyModel.recipe(), "loraplus_lr_ratio: 8")
+    let plain = try train(try TinyModel.recipe())
+    let faster = try train(try TinyModel.recipe(), "loraplus_lr_ratio: 8")
     let base = try TinyModel.path
     #expect(!isClose(try losses(base, plain), try losses(base, faster)))
     let wrong = try Graft.run("train", faster + "/recipe.yaml", "method={peft_type: IA3}", "--output", faster + "-ia3", "--quiet")
@@ -105,10 +114,12 @@ import Testing
   }
 
   @Test func inspectMatchesAnAdapterWithItsBase() throws {
-    let run = try train(try TinyModel.recipe()), base = try TinyModel.path
+    let run = try train(try TinyModel.recipe())
+    let base = try TinyModel.path
     let json = try JSON(parsing: try Graft.run("inspect", run, "--model", base, "--json").output)
     let modules = try #require(json["adapters"]?[0]?["modules"]?.array)
-    #expect(modules.count == 14 && modules.allSatisfy { $0["rank"]?.int == 4 && $0["kind"]?.string == "linear" && ($0["change_norm"]?.double ?? 0) > 0 })
+    #expect(
+      modules.count == 14 && modules.allSatisfy { $0["rank"]?.int == 4 && $0["kind"]?.string == "linear" && ($0["change_norm"]?.double ?? 0) > 0 })
     let text = try Graft.run("inspect", run).output
     #expect(text.contains("q_proj  rank 4"))
     #expect(try Graft.run("inspect", base, "--model", base).code == 64)

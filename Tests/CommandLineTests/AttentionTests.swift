@@ -19,13 +19,15 @@ import Testing
   }
 
   @Test func completionsAreCausalAndPromptsAreNot() throws {
-    let file = try data("""
+    let file = try data(
+      """
       {"prompt": "one two three", "completion": " red green"}
       {"prompt": "one two three", "completion": " red blue"}
       {"prompt": "one two four", "completion": " red green"}
 
       """)
-    let prefix = try scores("--data", file, "--attention", "prefix"), causal = try scores("--data", file)
+    let prefix = try scores("--data", file, "--attention", "prefix")
+    let causal = try scores("--data", file)
     // A prompt that sees itself has no probabilities; a completion's differ from the causal ones.
     let start = try #require(prefix[0].firstIndex { $0 != nil })
     #expect(start > 1 && causal[0].firstIndex { $0 != nil } == 1)
@@ -37,7 +39,9 @@ import Testing
   }
 
   @Test func trainedAttentionIsThatOfEveryCommand() throws {
-    let folder = try Graft.scratch(), run = folder.appending(path: "run").path, file = try TinyModel.dataPath
+    let folder = try Graft.scratch()
+    let run = folder.appending(path: "run").path
+    let file = try TinyModel.dataPath
     let recipe = folder.appending(path: "r.yaml")
     let text = try TinyModel.recipe().replacingOccurrences(of: "path: \(try TinyModel.path)", with: "path: \(try TinyModel.path), attention: prefix")
     try Data(text.utf8).write(to: recipe)
@@ -55,7 +59,8 @@ import Testing
     // The first new token is the one that scores best as a completion.
     func generated(_ attention: String) throws -> JSON {
       let result = try Graft.run(
-        "generate", "--model", try TinyModel.path, "--adapter", run, "--attention", attention, "--prompt", "one two", "--max-new-tokens", "6", "--json")
+        "generate", "--model", try TinyModel.path, "--adapter", run, "--attention", attention, "--prompt", "one two", "--max-new-tokens", "6",
+        "--json")
       try #require(result.code == 0, "\(result.errors)")
       return try JSON(parsing: result.output)
     }
@@ -73,7 +78,8 @@ import Testing
       #expect(result.code == 64, "\(result.errors)")
       return result.complaint
     }
-    let model = try TinyModel.path, file = try TinyModel.dataPath
+    let model = try TinyModel.path
+    let file = try TinyModel.dataPath
     #expect(try complaint("score", "--model", model, "--data", file, "--attention", "bidirectional").contains("shows every token"))
     #expect(try complaint("generate", "--model", model, "--prompt", "a", "--attention", "bidirectional").contains("bidirectional"))
     #expect(try Graft.run("embed", "--model", model, "--data", try data("{\"text\": \"a b\"}\n"), "--attention", "bidirectional").code == 0)

@@ -26,7 +26,9 @@ import Testing
 
   @Test(arguments: families)
   private func oneLineNamesTheTensor(_ family: Family) throws {
-    let folder = try Graft.scratch(), data = folder.appending(path: "data.jsonl"), recipe = folder.appending(path: "r.yaml")
+    let folder = try Graft.scratch()
+    let data = folder.appending(path: "data.jsonl")
+    let recipe = folder.appending(path: "r.yaml")
     try Data((family.data + "\n").utf8).write(to: data)
     let text = """
       model: {tokenizer: Data/models/seedling, config: {\(family.configuration)}}
@@ -39,8 +41,11 @@ import Testing
     let run = folder.appending(path: "run")
     let trained = try Graft.run("train", recipe.path, "--output", run.path, "--quiet")
     try #require(trained.code == 0, "\(trained.errors)")
-    let model = run.appending(path: "model"), config = model.appending(path: "config.json"), weights = model.appending(path: "model.safetensors")
-    let configuration = try JSON(parsing: Data(contentsOf: config)), bytes = try Data(contentsOf: weights)
+    let model = run.appending(path: "model")
+    let config = model.appending(path: "config.json")
+    let weights = model.appending(path: "model.safetensors")
+    let configuration = try JSON(parsing: Data(contentsOf: config))
+    let bytes = try Data(contentsOf: weights)
 
     func expectComplaint(_ words: String...) throws {
       let result = try Graft.run("eval", "--model", model.path, "--data", data.path, "--task", family.task)
@@ -64,7 +69,8 @@ import Testing
 
     try write("model_type", .string(type))
     var renamed = bytes
-    let name = Data(family.tensor.utf8), place = try #require(bytes.range(of: name))
+    let name = Data(family.tensor.utf8)
+    let place = try #require(bytes.range(of: name))
     renamed.replaceSubrange(place, with: Data(String(repeating: "x", count: name.count).utf8))
     try renamed.write(to: weights)
     try expectComplaint("no tensor " + family.tensor)

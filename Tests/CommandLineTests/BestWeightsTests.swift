@@ -8,12 +8,15 @@ import Testing
   private func recipe(_ settings: String = "") throws -> String {
     try TinyModel.recipe().replacingOccurrences(
       of: "training: {max_steps: 6, batch_size: 2, save_steps: 3, logging_steps: 1, learning_rate: 1.0e-2}",
-      with: "training: {max_steps: 30, batch_size: 2, save_steps: 2, eval_steps: 2, logging_steps: 2, save_total_limit: 1, learning_rate: 0.5, early_stopping_patience: 3\(settings)}"
+      with:
+        "training: {max_steps: 30, batch_size: 2, save_steps: 2, eval_steps: 2, logging_steps: 2, save_total_limit: 1, learning_rate: 0.5, early_stopping_patience: 3\(settings)}"
     ).replacingOccurrences(of: "max_length: 64", with: "max_length: 64, packing: false, eval: \(try TinyModel.dataPath)")
   }
 
   private func train(_ recipe: String, _ arguments: String...) throws -> (run: String, result: Graft.Result) {
-    let folder = try Graft.scratch(), file = folder.appending(path: "r.yaml"), run = folder.appending(path: "run").path
+    let folder = try Graft.scratch()
+    let file = folder.appending(path: "r.yaml")
+    let run = folder.appending(path: "run").path
     try Data(recipe.utf8).write(to: file)
     return (run, try Graft.run(["train", file.path, "--output", run] + arguments))
   }
@@ -28,7 +31,8 @@ import Testing
   @Test func bestWeightsAreTheResultAndAreKept() throws {
     let (run, result) = try train(try recipe())
     try #require(result.code == 0, "\(result.errors)")
-    let summary = try summary(run), best = try #require(summary["best_eval_loss"]?.double)
+    let summary = try summary(run)
+    let best = try #require(summary["best_eval_loss"]?.double)
     let lines = try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8).split(separator: "\n").map { try JSON(parsing: String($0)) }
     let losses = lines.compactMap { line in line["step"]?.int.flatMap { $0 > 0 ? line["eval_loss"]?.double : nil } }
     #expect(losses.min() == best && losses.last == best && losses.count > 3)
@@ -90,14 +94,16 @@ import Testing
 
   /// A comparison chooses by a share of the training examples or not at all.
   @Test func comparisonNeverChoosesByWhatItReports() throws {
-    let folder = try Graft.scratch(), file = folder.appending(path: "r.yaml")
+    let folder = try Graft.scratch()
+    let file = folder.appending(path: "r.yaml")
     try Data((try recipe() + "\nseeds: [0]\nmethods:\n  - {name: lora, method: {peft_type: LORA, r: 2}}\n").utf8).write(to: file)
     func compare(_ arguments: String...) throws -> Graft.Result {
       try Graft.run(["compare", file.path, "--output", folder.appending(path: UUID().uuidString).path] + arguments)
     }
     let refused = try compare("training.load_best_model_at_end=true")
     #expect(refused.code == 64 && refused.complaint.contains("data.eval_fraction"))
-    let plain = try compare(), chosen = try compare("data.eval_fraction=0.25")
+    let plain = try compare()
+    let chosen = try compare("data.eval_fraction=0.25")
     #expect(plain.code == 0 && chosen.code == 0, "\(chosen.errors)")
     #expect(plain.output != chosen.output)
   }

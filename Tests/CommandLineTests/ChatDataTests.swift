@@ -23,7 +23,8 @@ import Testing
   ])
   func layoutsScoreAlikeAndSayWhatWasInferred(record: String) throws {
     let plain = try score(messages)
-    let other = try record.contains("chat")
+    let other =
+      try record.contains("chat")
       ? score(record, "--column", "messages=chat", "--role", "customer=user", "--role", "agent=assistant") : score(record)
     #expect(plain.code == 0 && plain.errors.isEmpty)
     #expect(other.code == 0 && other.output == plain.output)
@@ -40,7 +41,8 @@ import Testing
 
   /// Trainers save the template that an adapter was trained with beside it.
   @Test func anAdaptersChatTemplateIsUsed() throws {
-    let folder = try Graft.scratch(), recipe = folder.appending(path: "r.yaml")
+    let folder = try Graft.scratch()
+    let recipe = folder.appending(path: "r.yaml")
     let (run, adapter) = (folder.appending(path: "run").path, folder.appending(path: "adapter"))
     try Data(try TinyModel.recipe().utf8).write(to: recipe)
     #expect(try Graft.run("train", recipe.path, "--output", run).code == 0)
@@ -65,6 +67,8 @@ import Testing
     let result = try Graft.run("train", recipe.path, "--output", folder.appending(path: "run").path)
     #expect(result.code == 0, "\(result.errors)")
     #expect(result.errors.contains("14 examples"))
-    #expect(result.errors.contains("a.jsonl: an epoch draws 5 times from 10 examples") && result.errors.contains("b.jsonl: an epoch draws 9 times from 3 examples"))
+    #expect(
+      result.errors.contains("a.jsonl: an epoch draws 5 times from 10 examples")
+        && result.errors.contains("b.jsonl: an epoch draws 9 times from 3 examples"))
   }
 }

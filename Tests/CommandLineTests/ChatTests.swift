@@ -119,7 +119,8 @@ import Testing
     let template = #"{"chat_template": "{% for message in messages %}{{ message['content'] }} {% endfor %}"}"#
     try Data(template.utf8).write(to: folder.appending(path: "tokenizer_config.json"))
 
-    let input = Pipe(), output = Pipe()
+    let input = Pipe()
+    let output = Pipe()
     let process = try Graft.process(["chat", "--model", folder.path, "--max-new-tokens", "20000", "--temperature", "1", "--top-k", "200"])
     process.standardInput = input
     process.standardOutput = output

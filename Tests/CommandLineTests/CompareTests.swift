@@ -35,7 +35,8 @@ import Testing
     let keys = [
       "run_info": ["created_at", "total_time", "experiment_name", "peft_branch", "train_config", "peft_config"],
       "train_info": [
-        "status", "accelerator_memory_reserved_avg", "accelerator_memory_max", "accelerator_memory_reserved_99th", "train_time", "file_size", "metrics",
+        "status", "accelerator_memory_reserved_avg", "accelerator_memory_max", "accelerator_memory_reserved_99th", "train_time", "file_size",
+        "metrics",
       ],
       "meta_info": ["package_info", "system_info"],
     ]
@@ -54,7 +55,8 @@ import Testing
   }
 
   @Test func everyMethodIsARowAndNothingRunsTwice() throws {
-    let folder = try Graft.scratch(), recipe = try baseRecipe() + "\n" + Self.methods
+    let folder = try Graft.scratch()
+    let recipe = try baseRecipe() + "\n" + Self.methods
     let first = try compare(recipe, in: folder)
     try #require(first.code == 0, "\(first.errors)")
     let lines = first.output.split(separator: "\n").map(String.init)
@@ -84,12 +86,15 @@ import Testing
 
   /// A run that was interrupted in its middle and went on gives what it would have given, all of it counted.
   @Test func interruptedComparisonGoesOn() throws {
-    let recipe = try baseRecipe().replacingOccurrences(of: "max_steps: 6", with: "max_steps: 1000")
+    let recipe =
+      try baseRecipe().replacingOccurrences(of: "max_steps: 6", with: "max_steps: 1000")
       + "\nseeds: [0]\nmethods:\n  - {name: lora, method: {peft_type: LORA, r: 2}, training: {logging_steps: 1}}\n"
-    let whole = try Graft.scratch(), cut = try Graft.scratch()
+    let whole = try Graft.scratch()
+    let cut = try Graft.scratch()
     try #require(try compare(recipe, in: whole).code == 0)
 
-    let file = cut.appending(path: "r.yaml"), output = cut.appending(path: "out")
+    let file = cut.appending(path: "r.yaml")
+    let output = cut.appending(path: "out")
     try Data(recipe.utf8).write(to: file)
     let process = try Graft.process(["compare", file.path, "--output", output.path])
     process.standardOutput = FileHandle.nullDevice
@@ -134,7 +139,8 @@ import Testing
   }
 
   @Test func comparisonWithoutHeldOutExamplesOrMethodsIsRefused() throws {
-    let folder = try Graft.scratch(), base = try baseRecipe()
+    let folder = try Graft.scratch()
+    let base = try baseRecipe()
     let none = try compare(base, in: folder)
     #expect(none.code == 64 && none.complaint.contains("methods: there is nothing to compare"))
     let unheld = try compare(try TinyModel.recipe() + "\nmethods:\n  - {name: a, method: {peft_type: LORA}}\n", in: folder)

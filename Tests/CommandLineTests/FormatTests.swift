@@ -5,7 +5,8 @@ import Testing
 /// Adapters and models in other programs' formats, through the program.
 @Suite struct FormatTests {
   private func train(_ method: String, _ folder: URL) throws -> String {
-    let recipe = folder.appending(path: "recipe.yaml"), run = folder.appending(path: "run").path
+    let recipe = folder.appending(path: "recipe.yaml")
+    let run = folder.appending(path: "run").path
     let text = """
       model: {path: \(try TinyModel.path)}
       method: \(method)
@@ -23,13 +24,15 @@ import Testing
 
   @Test(arguments: ["{peft_type: ADAPTER}", "{peft_type: ADAPTER, config: compacter, reduction_factor: 4}"])
   func bottlenecksReloadThroughAdapterHub(method: String) throws {
-    let folder = try Graft.scratch(), run = try train(method, folder)
+    let folder = try Graft.scratch()
+    let run = try train(method, folder)
     func scores(_ adapter: String) throws -> String {
       let result = try Graft.run("score", "--model", try TinyModel.path, "--adapter", adapter, "--data", try TinyModel.dataPath)
       try #require(result.code == 0, "\(result.errors)")
       return result.output
     }
-    let hub = folder.appending(path: "hub").path, archive = folder.appending(path: "back.h5").path
+    let hub = folder.appending(path: "hub").path
+    let archive = folder.appending(path: "back.h5").path
     let exported = try Graft.run("export", run, "--format", "adapterhub", "--output", hub)
     try #require(exported.code == 0, "\(exported.errors)")
     #expect(try Graft.run("import", hub, "--output", archive).code == 0)
@@ -44,7 +47,8 @@ import Testing
   }
 
   @Test func lowRankDeltasBecomeGGUF() throws {
-    let folder = try Graft.scratch(), run = try train("{peft_type: LORA, r: 4, lora_alpha: 6, target_modules: [q_proj, down_proj, embed_tokens]}", folder)
+    let folder = try Graft.scratch()
+    let run = try train("{peft_type: LORA, r: 4, lora_alpha: 6, target_modules: [q_proj, down_proj, embed_tokens]}", folder)
     let path = folder.appending(path: "a.gguf").path
     let refused = try Graft.run("export", run, "--format", "gguf", "--output", path)
     #expect(refused.code == 64 && refused.complaint.contains("--model"))
@@ -63,11 +67,14 @@ import Testing
   }
 
   @Test func mergedModelsBecomeGGUF() throws {
-    let folder = try Graft.scratch(), run = try train("{peft_type: LORA, r: 4}", folder), path = folder.appending(path: "m.gguf").path
+    let folder = try Graft.scratch()
+    let run = try train("{peft_type: LORA, r: 4}", folder)
+    let path = folder.appending(path: "m.gguf").path
     let merged = try Graft.run(
       "merge", "--model", try TinyModel.path, "--adapter", run, "--format", "gguf", "--dtype", "float16", "--output", path)
     try #require(merged.code == 0, "\(merged.errors)")
-    let json = try inspect(path), metadata = try #require(json["metadata"])
+    let json = try inspect(path)
+    let metadata = try #require(json["metadata"])
     #expect(metadata["general.architecture"] == "llama" && metadata["llama.block_count"] == 2)
     #expect(metadata["llama.attention.head_count_kv"] == 2 && metadata["tokenizer.ggml.model"] == "gpt2")
     #expect(metadata["tokenizer.ggml.tokens"] == "1024 values")

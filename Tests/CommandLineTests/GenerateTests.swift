@@ -29,19 +29,23 @@ import Testing
   @Test func stopStringEndsTheText() throws {
     let whole = try JSON(parsing: try generate("--prompt", "Once upon a time", "--json").output)
     let cut = try JSON(parsing: try generate("--prompt", "Once upon a time", "--json", "--stop", ".").output)
-    let text = try #require(whole["text"]?.string), end = try #require(text.firstIndex(of: "."))
+    let text = try #require(whole["text"]?.string)
+    let end = try #require(text.firstIndex(of: "."))
     #expect(cut["text"]?.string == String(text[..<end]))
     // The tokens are those that were written: up to the one that completes the stop string.
-    let tokens = try #require(whole["tokens"]?.array), fewer = try #require(cut["tokens"]?.array)
+    let tokens = try #require(whole["tokens"]?.array)
+    let fewer = try #require(cut["tokens"]?.array)
     #expect(fewer.count < tokens.count && Array(tokens.prefix(fewer.count)) == fewer)
   }
 
   /// Stop strings are compared with the text as it is generated: special tokens, which are not shown, are part of it.
   @Test func aStopStringMayHoldSpecialTokens() throws {
-    let prompt = "<|im_start|>user\nWhat color is grass?<|im_end|>\n<|im_start|>assistant\n", file = try Graft.scratch().appending(path: "g.json")
+    let prompt = "<|im_start|>user\nWhat color is grass?<|im_end|>\n<|im_start|>assistant\n"
+    let file = try Graft.scratch().appending(path: "g.json")
     try Data(#"{"eos_token_id": 0}"#.utf8).write(to: file)
     let whole = try JSON(parsing: generate("--prompt", prompt, "--json").output)
-    let text = try #require(whole["text"]?.string), lastWord = try #require(text.split(separator: " ").last)
+    let text = try #require(whole["text"]?.string)
+    let lastWord = try #require(text.split(separator: " ").last)
     for options in [[], ["--num-beams", "2"]] {
       let open = ["--prompt", prompt, "--generation-config", file.path] + options
       func answer(_ stop: String) throws -> JSON {
@@ -52,12 +56,16 @@ import Testing
       #expect(try answer("\(lastWord)<|im_end|>")["text"]?.string == String(text.dropLast(lastWord.count)))
     }
     let streamed = try Graft.run(
-      ["generate", "--model", Self.seedling, "--max-new-tokens", "24", "--stream", "--stop", "<|im_end|>", "--prompt", prompt, "--generation-config", file.path])
+      [
+        "generate", "--model", Self.seedling, "--max-new-tokens", "24", "--stream", "--stop", "<|im_end|>", "--prompt", prompt, "--generation-config",
+        file.path,
+      ])
     #expect(streamed.output == text + "\n")
   }
 
   @Test func beamsSearch() throws {
-    let plain = try generate("--prompt", "The cat", "--json"), one = try generate("--prompt", "The cat", "--json", "--num-beams", "1")
+    let plain = try generate("--prompt", "The cat", "--json")
+    let one = try generate("--prompt", "The cat", "--json", "--num-beams", "1")
     #expect(plain.output == one.output)
     let several = try generate("--prompt", "The cat", "--json", "--num-beams", "4", "--length-penalty", "-0.5", "--early-stopping", "never")
     #expect(several.code == 0, "\(several.errors)")
@@ -98,7 +106,8 @@ import Testing
       #expect(result.code == 0, "\(result.errors)")
       return result
     }
-    let prompt = ["--prompt", "Once upon a time, Once upon a time", "--json"], data = try Graft.scratch().appending(path: "data.jsonl")
+    let prompt = ["--prompt", "Once upon a time, Once upon a time", "--json"]
+    let data = try Graft.scratch().appending(path: "data.jsonl")
     try Data("{\"prompt\": \"The sun is\", \"completion\": \" hot\"}\n".utf8).write(to: data)
     try Data(#"{"eos_token_id": [0, 3], "repetition_penalty": 1.8, "max_new_tokens": 9}"#.utf8).write(to: file)
     let wished = try Graft.run(["generate", "--model", folder.path] + prompt)
@@ -107,13 +116,17 @@ import Testing
     #expect(wished.code == 0 && wished.output == asked.output && wished.output != plain.output, "\(wished.errors)")
     let without = try Graft.run(["generate", "--model", folder.path, "--generation-config", "none", "--max-new-tokens", "9"] + prompt)
     #expect(without.output == plain.output, "\(without.errors)")
-    #expect(try run("eval", "--data", data.path, "--json", model: folder.path).output == run("eval", "--data", data.path, "--json", model: Self.seedling).output)
+    #expect(
+      try run("eval", "--data", data.path, "--json", model: folder.path).output
+        == run("eval", "--data", data.path, "--json", model: Self.seedling).output)
     let shown = try JSON(parsing: Graft.run("inspect", folder.path, "--json").output)["generation"]
     #expect(shown?["repetition_penalty"]?.double == 1.8 && shown?["file"]?.string == "generation_config.json")
 
     // A draw, and a search, that only the file asks for.
     try Data(#"{"eos_token_id": [0, 3], "do_sample": true, "temperature": 1.5}"#.utf8).write(to: file)
-    func drawn(_ seed: String) throws -> String { try Graft.run(["generate", "--model", folder.path, "--seed", seed, "--max-new-tokens", "9"] + prompt).output }
+    func drawn(_ seed: String) throws -> String {
+      try Graft.run(["generate", "--model", folder.path, "--seed", seed, "--max-new-tokens", "9"] + prompt).output
+    }
     #expect(try drawn("1") != drawn("2") && drawn("1") == drawn("1"))
     #expect(try Graft.run(["generate", "--model", folder.path, "--temperature", "0", "--max-new-tokens", "9"] + prompt).output == plain.output)
     try Data(#"{"eos_token_id": [0, 3], "num_beams": 4}"#.utf8).write(to: file)

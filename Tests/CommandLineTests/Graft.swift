@@ -35,7 +35,8 @@ struct Graft {
   ///   - input: what it reads; nothing where nil.
   ///   - fileSizeLimit: the most blocks of 512 bytes that a file may have.
   static func run(_ arguments: [String], input: FileHandle? = nil, fileSizeLimit: Int? = nil) throws -> Result {
-    let output = Pipe(), errors = Pipe()
+    let output = Pipe()
+    let errors = Pipe()
     let process = try process(arguments, fileSizeLimit: fileSizeLimit)
     process.standardOutput = output
     process.standardError = errors
@@ -50,7 +51,8 @@ struct Graft {
   /// The program with its arguments, not yet running.
   /// - Parameter setUp: what a shell does before it, such as `ulimit -v 1000000`.
   static func process(_ arguments: [String], fileSizeLimit: Int? = nil, setUp: String? = nil) throws -> Process {
-    let process = Process(), program = try program.path
+    let process = Process()
+    let program = try program.path
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     let limit = (fileSizeLimit.map { "ulimit -f \($0); " } ?? "") + (setUp.map { $0 + "; " } ?? "")
     process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", program] + arguments
@@ -60,7 +62,8 @@ struct Graft {
 
   /// Starts it so that it can be interrupted: tests run on threads that block signals, which a child would inherit.
   static func start(_ process: Process) throws {
-    var interrupt = sigset_t(), former = sigset_t()
+    var interrupt = sigset_t()
+    var former = sigset_t()
     sigemptyset(&interrupt)
     for number in [SIGINT, SIGTERM] { sigaddset(&interrupt, number) }
     pthread_sigmask(SIG_UNBLOCK, &interrupt, &former)

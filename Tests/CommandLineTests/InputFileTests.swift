@@ -9,7 +9,8 @@ import Testing
   init() throws { folder = try Graft.scratch() }
 
   @Test func everyTextFileMayHaveAByteOrderMark() throws {
-    let mark = "\u{FEFF}", model = folder.appending(path: "model")
+    let mark = "\u{FEFF}"
+    let model = folder.appending(path: "model")
     try FileManager.default.copyItem(atPath: try TinyModel.path, toPath: model.path)
     for name in try FileManager.default.contentsOfDirectory(atPath: model.path) where name.hasSuffix(".json") || name.hasSuffix(".jinja") {
       let file = model.appending(path: name)
@@ -63,7 +64,11 @@ import Testing
     #expect(column.code == 65 && clean(column.errors) && column.complaint.contains("x\\u{1b}]0;owned\\u{7}"), "\(column.errors)")
     let file = try Graft.run("score", "--model", try TinyModel.path, "--data", folder.path + "/\(evil).jsonl")
     #expect(file.code == 66 && clean(file.errors))
-    let key = try Graft.run("train", try folder.write("\"\(evil.replacingOccurrences(of: "\u{1B}", with: "\\e").replacingOccurrences(of: "\u{7}", with: "\\a").replacingOccurrences(of: "\u{9B}", with: "\\x9b"))\": 1\n", "r.yaml"))
+    let key = try Graft.run(
+      "train",
+      try folder.write(
+        "\"\(evil.replacingOccurrences(of: "\u{1B}", with: "\\e").replacingOccurrences(of: "\u{7}", with: "\\a").replacingOccurrences(of: "\u{9B}", with: "\\x9b"))\": 1\n",
+        "r.yaml"))
     #expect(key.code == 64 && clean(key.errors), "\(key.errors)")
     // The labels' names stand in the note, the tensors' in the table.
     let data = try folder.write("text,label\none,\(evil)\ntwo,b\n", "labels.csv")

@@ -5,9 +5,11 @@ import Testing
 @Suite struct KillTests {
   static let isPossible = ["/usr/bin/python3", "/usr/bin/cc"].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
 
-  @Test(.enabled(if: KillTests.isPossible, "needs Python and a C compiler"), arguments: [["kills.py", "--quick"], ["memory.py", "--steps", "1500"]])
+  @Test(
+    .enabled(if: KillTests.isPossible, "needs Python and a C compiler"), arguments: [["kills.py", "--quick"], ["memory.py", "--steps", "1500"]])
   func holds(_ script: [String]) throws {
-    let process = Process(), output = Pipe()
+    let process = Process()
+    let output = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
     process.arguments = [Graft.root.appending(path: "Scripts/torture/\(script[0])").path] + script.dropFirst()
     process.environment = ProcessInfo.processInfo.environment.merging(["GRAFT": try Graft.program.path]) { $1 }

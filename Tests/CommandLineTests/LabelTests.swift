@@ -12,10 +12,10 @@ import Testing
   private func train(_ data: String, model: String? = nil, method: String = "{peft_type: FULL}", _ overrides: String...) throws -> Graft.Result {
     let base =
       model.map { "{path: \($0)}" }
-      ?? """
-      {tokenizer: Data/models/seedling, config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24,
-        num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}}
-      """
+        ?? """
+        {tokenizer: Data/models/seedling, config: {model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24,
+          num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}}
+        """
     let recipe = try folder.write(
       """
       model: \(base)
@@ -70,7 +70,8 @@ import Testing
 
   @Test func listsOfLabelsAreAnyNumberOfClasses() throws {
     let data = try folder.write(
-      #"{"text": "one two", "labels": ["b", "a"]}"# + "\n" + #"{"text": "red", "labels": []}"# + "\n" + #"{"text": "up down", "labels": ["c"]}"# + "\n",
+      #"{"text": "one two", "labels": ["b", "a"]}"# + "\n" + #"{"text": "red", "labels": []}"# + "\n" + #"{"text": "up down", "labels": ["c"]}"#
+        + "\n",
       "d.jsonl")
     let trained = try train(data)
     #expect(trained.errors.contains("labels: 3 classes, any number of them a text (a, b, c)"))
@@ -112,7 +113,8 @@ import Testing
     #expect(abs(try firstLoss("data.class_weights={a: 1, b: 1}") - plain) < 2e-6)
     // A mean of weights does not know their scale.
     #expect(abs(try firstLoss("data.class_weights={a: 3, b: 3}") - plain) < 2e-6)
-    let onlyA = try firstLoss("data.class_weights={b: 0}"), onlyB = try firstLoss("data.class_weights={a: 0}")
+    let onlyA = try firstLoss("data.class_weights={b: 0}")
+    let onlyB = try firstLoss("data.class_weights={a: 0}")
     #expect(abs((3 * onlyA + onlyB) / 4 - plain) < 2e-6)
     #expect(abs(try firstLoss("data.class_weights={b: 5}") - (3 * onlyA + 5 * onlyB) / 8) < 2e-6)
     #expect(try firstLoss("training.label_smoothing=0.2") != plain)
@@ -138,7 +140,8 @@ import Testing
     try Data(json.serialized().utf8).write(to: tokenizer.appending(path: "tokenizer.json"))
     let data = try folder.write("text,text_pair,label\none,two,a\nred,green,b\n", "pairs.csv")
     func logits(_ configuration: String?, segments: Int) throws -> String {
-      let config = tokenizer.appending(path: "tokenizer_config.json"), output = folder.appending(path: UUID().uuidString).path
+      let config = tokenizer.appending(path: "tokenizer_config.json")
+      let output = folder.appending(path: UUID().uuidString).path
       try? FileManager.default.removeItem(at: config)
       if let configuration { try Data(configuration.utf8).write(to: config) }
       let recipe = """
@@ -156,7 +159,8 @@ import Testing
     }
     let silent = try logits(nil, segments: 2)
     #expect(try logits(#"{"tokenizer_class": "BertTokenizerFast"}"#, segments: 2) == silent)
-    #expect(try logits(#"{"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "token_type_ids"]}"#, segments: 2) == silent)
+    #expect(
+      try logits(#"{"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "token_type_ids"]}"#, segments: 2) == silent)
     let plain = try logits(#"{"model_input_names": ["input_ids", "attention_mask"]}"#, segments: 2)
     #expect(plain != silent)
     #expect(try logits(#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, segments: 2) == plain)

@@ -18,9 +18,12 @@ import Testing
 
   @Test func aLongTextIsScoredInOneLine() throws {
     let (lines, errors) = try scores("--data", try folder.write(Self.text, "long.txt"))
-    #expect(errors.split(separator: "\n").count { $0.contains("1 of 1 texts are longer than 128 tokens") && $0.contains("every token is scored once") } == 1)
+    #expect(
+      errors.split(separator: "\n").count { $0.contains("1 of 1 texts are longer than 128 tokens") && $0.contains("every token is scored once") } == 1
+    )
     #expect(lines.count == 1)
-    let ids = (lines[0]["tokens"]?.array ?? []).compactMap(\.int), found = (lines[0]["logprobs"]?.array ?? []).map(\.double)
+    let ids = (lines[0]["tokens"]?.array ?? []).compactMap(\.int)
+    let found = (lines[0]["logprobs"]?.array ?? []).map(\.double)
     #expect(ids.count > 1000 && found.count == ids.count)
     #expect(found[0] == nil && found[1...].allSatisfy { $0 != nil })
     // Each token is predicted from what stands before it in its window.
@@ -78,8 +81,11 @@ import Testing
 
   /// Sources are cut as the model's examples are, also where they are answered.
   @Test(arguments: [
-    ("seq2seq_lm", "model_type: bart, vocab_size: 1024, d_model: 16, encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, "
-      + "decoder_attention_heads: 2, encoder_ffn_dim: 24, decoder_ffn_dim: 24, max_position_embeddings: 32, decoder_start_token_id: 2"),
+    (
+      "seq2seq_lm",
+      "model_type: bart, vocab_size: 1024, d_model: 16, encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, "
+        + "decoder_attention_heads: 2, encoder_ffn_dim: 24, decoder_ffn_dim: 24, max_position_embeddings: 32, decoder_start_token_id: 2"
+    ),
     ("causal_lm", "model_type: gpt2, vocab_size: 1024, n_embd: 16, n_layer: 1, n_head: 2, n_positions: 32"),
   ])
   func questionsBeyondThePositionsDoNotTrap(task: String, config: String) throws {

@@ -12,7 +12,8 @@ import Testing
       #expect(result.code == 0, "\(result.errors)")
       return try #require(try JSON(parsing: Data(contentsOf: output.appending(path: "summary.json")))["peak_memory_bytes"]?.double)
     }
-    let alone = try peak("alone", "data.eval=null", "training.eval_steps=null"), evaluating = try peak("evaluating", "training.eval_steps=10")
+    let alone = try peak("alone", "data.eval=null", "training.eval_steps=null")
+    let evaluating = try peak("evaluating", "training.eval_steps=10")
     #expect(evaluating < 1.35 * alone, "\(evaluating / 1e6) MB with an evaluation, \(alone / 1e6) MB without")
   }
 }

@@ -8,23 +8,30 @@ import Testing
 @Suite struct OutputPlaceTests {
   private func contents(_ folder: String) throws -> [String: Data] {
     var contents: [String: Data] = [:]
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder) { contents[name] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")) }
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+      contents[name] = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
+    }
     return contents
   }
 
   private func run() throws -> String {
-    let folder = try Graft.scratch(), file = folder.appending(path: "r.yaml"), run = folder.appending(path: "run").path
+    let folder = try Graft.scratch()
+    let file = folder.appending(path: "r.yaml")
+    let run = folder.appending(path: "run").path
     try Data(try TinyModel.recipe("", targets: "[q_proj]").replacingOccurrences(of: "max_steps: 6", with: "max_steps: 1").utf8).write(to: file)
     try #require(try Graft.run("train", file.path, "--output", run, "--quiet").code == 0)
     return run
   }
 
   @Test func exportsAndMergesReplaceOnlyTheirOwnAndOnlyIfAsked() throws {
-    let run = try run(), base = try TinyModel.path, folder = try Graft.scratch().path
+    let run = try run()
+    let base = try TinyModel.path
+    let folder = try Graft.scratch().path
     for (name, command, foreign) in [
       ("peft", ["export", run, "--format", "peft"], "notes.txt"), ("merged", ["merge", "--model", base, "--adapter", run], "adapter.h5"),
     ] {
-      let place = "\(folder)/\(name)", output = ["--output", place]
+      let place = "\(folder)/\(name)"
+      let output = ["--output", place]
       try #require(try Graft.run(command + output).code == 0)
       let first = try contents(place)
       let again = try Graft.run(command + output)
@@ -42,7 +49,10 @@ import Testing
   }
 
   @Test func theBaseDevicesAndFilesOfOthersAreNeverReplaced() throws {
-    let run = try run(), base = try TinyModel.path, folder = try Graft.scratch().path, before = try contents(base)
+    let run = try run()
+    let base = try TinyModel.path
+    let folder = try Graft.scratch().path
+    let before = try contents(base)
     let link = folder + "/link"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: base)
     for output in [base, base + "/", link] {
@@ -68,7 +78,9 @@ import Testing
   }
 
   @Test func whatDoesNotFitATypeIsNotWritten() throws {
-    let base = try TinyModel.path, folder = try Graft.scratch().path, wide = folder + "/wide"
+    let base = try TinyModel.path
+    let folder = try Graft.scratch().path
+    let wide = folder + "/wide"
     try FileManager.default.copyItem(atPath: base, toPath: wide)
     func write(_ value: Float) throws {
       let weights = try Checkpoint(directory: base)
@@ -87,7 +99,9 @@ import Testing
     try write(66_000)
     for (format, output) in [("hf", folder + "/m"), ("gguf", folder + "/m.gguf")] {
       let result = try Graft.run("merge", "--model", wide, "--output", output, "--format", format, "--dtype", "float16")
-      #expect(result.code == 65 && result.complaint.contains("layers.1.mlp.down_proj.weight: 66000") && result.complaint.contains("bfloat16"), "\(result.errors)")
+      #expect(
+        result.code == 65 && result.complaint.contains("layers.1.mlp.down_proj.weight: 66000") && result.complaint.contains("bfloat16"),
+        "\(result.errors)")
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["wide"])
     #expect(try Graft.run("merge", "--model", wide, "--output", folder + "/m", "--dtype", "bfloat16").code == 0)
@@ -97,17 +111,25 @@ import Testing
   }
 
   @Test func tablesThatAreTrainedApartAreMergedApart() throws {
-    let base = try TinyModel.path, data = try TinyModel.dataPath, folder = try Graft.scratch(), file = folder.appending(path: "r.yaml"), run = folder.appending(path: "run").path
+    let base = try TinyModel.path
+    let data = try TinyModel.dataPath
+    let folder = try Graft.scratch()
+    let file = folder.appending(path: "r.yaml")
+    let run = folder.appending(path: "run").path
     for (saved, isTied) in [("[embed_tokens]", false), ("[embed_tokens, lm_head]", false), ("[embed_tokens], ensure_weight_tying: true", true)] {
       let recipe = try TinyModel.recipe("", targets: "[q_proj], modules_to_save: \(saved)").replacingOccurrences(of: "save_steps: 3, ", with: "")
       try Data(recipe.utf8).write(to: file)
-      let place = run + "-\(saved.count)", merged = place + "-merged", exported = place + "-peft"
+      let place = run + "-\(saved.count)"
+      let merged = place + "-merged"
+      let exported = place + "-peft"
       let trained = try Graft.run("train", file.path, "--output", place, "--quiet")
       try #require(trained.code == 0, "\(trained.errors)")
       try #require(try Graft.run("merge", "--model", base, "--adapter", place, "--output", merged).code == 0)
       try #require(try Graft.run("export", place, "--format", "peft", "--output", exported).code == 0)
       func losses(_ arguments: String...) throws -> [Double] {
-        try Graft.run(["score", "--data", data] + arguments).output.split(separator: "\n").map { try #require(try JSON(parsing: String($0))["loss"]?.double) }
+        try Graft.run(["score", "--data", data] + arguments).output.split(separator: "\n").map {
+          try #require(try JSON(parsing: String($0))["loss"]?.double)
+        }
       }
       let adapted = try losses("--model", base, "--adapter", place)
       for other in [try losses("--model", merged), try losses("--model", base, "--adapter", exported)] {
@@ -128,7 +150,8 @@ import Testing
 @Suite struct ClassifierExportTests {
   /// Leaves a checkpoint as a bare encoder is published: without pooler, head and labels.
   private func strip(_ model: String) throws {
-    let weights = try Checkpoint(directory: model), configuration = URL(fileURLWithPath: model + "/config.json")
+    let weights = try Checkpoint(directory: model)
+    let configuration = URL(fileURLWithPath: model + "/config.json")
     let kept = weights.tensorNames.filter { !$0.contains("pooler") && !$0.contains("classifier") }
     try SafetensorsWriter.write(try kept.map { (name: $0, tensor: try weights.tensor($0)) }, to: model + "/model.safetensors")
     var json = try JSON(parsing: Data(contentsOf: configuration))
@@ -138,7 +161,8 @@ import Testing
   }
 
   @Test func aDirectoryOfPEFTsCarriesNumberAndNamesOfLabels() throws {
-    let folder = try Graft.scratch().path, base = folder + "/base"
+    let folder = try Graft.scratch().path
+    let base = folder + "/base"
     let data = ["left", "right", "up"].map { #"{"text": "one two", "label": "\#($0)"}"# }.joined(separator: "\n") + "\n"
     try Data(data.utf8).write(to: URL(fileURLWithPath: folder + "/data.jsonl"))
     let recipe = """
@@ -162,7 +186,9 @@ import Testing
       training: {max_steps: 3, batch_size: 3, learning_rate: 1.0e-2}
       """
     try Data(classifier.utf8).write(to: URL(fileURLWithPath: folder + "/classifier.yaml"))
-    let run = folder + "/run", exported = folder + "/peft", imported = folder + "/again.h5"
+    let run = folder + "/run"
+    let exported = folder + "/peft"
+    let imported = folder + "/again.h5"
     let trained = try Graft.run("train", folder + "/classifier.yaml", "--output", run, "--quiet")
     try #require(trained.code == 0, "\(trained.errors)")
     try #require(try Graft.run("export", run, "--format", "peft", "--output", exported).code == 0)
@@ -186,14 +212,18 @@ import Testing
     #expect(try scores(imported) == expected)
     // Without the names their number is still in the tensors.
     try FileManager.default.removeItem(atPath: exported + "/label_names.json")
-    try Data((0..<3).map { #"{"text": "one two", "label": "LABEL_\#($0)"}"# + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: folder + "/data.jsonl"))
+    try Data((0..<3).map { #"{"text": "one two", "label": "LABEL_\#($0)"}"# + "\n" }.joined().utf8).write(
+      to: URL(fileURLWithPath: folder + "/data.jsonl"))
     let unnamed = try scores(exported).split(separator: "\n").map { try JSON(parsing: String($0)) }
     #expect(unnamed.allSatisfy { $0["logits"]?.array?.count == 3 && $0["label"]?.string?.hasPrefix("LABEL_") == true })
   }
 
   @Test func namesThatAreNotASavedAdaptersAreToldAsFound() throws {
     let folder = try Graft.scratch().path
-    for (name, part) in [("base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight", "an adapter's name"), ("model.layers.0.self_attn.q_proj.lora_A.weight", "lacks PEFT's prefix")] {
+    for (name, part) in [
+      ("base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight", "an adapter's name"),
+      ("model.layers.0.self_attn.q_proj.lora_A.weight", "lacks PEFT's prefix"),
+    ] {
       let place = "\(folder)/\(part.count)"
       try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
       try Data(#"{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"]}"#.utf8).write(to: URL(fileURLWithPath: place + "/adapter_config.json"))
@@ -208,12 +238,15 @@ import Testing
 @Suite struct AdapterDirectoryTests {
   /// A directory of PEFT's as trainers leave it: with a tokenizer that knows one token more and lower case only, and the table that grew.
   @Test func aTokenizerInItIsUsedAndMergedWithTheTableThatGrew() throws {
-    let base = try TinyModel.path, folder = try Graft.scratch().path, adapter = folder + "/adapter"
+    let base = try TinyModel.path
+    let folder = try Graft.scratch().path
+    let adapter = folder + "/adapter"
     try FileManager.default.createDirectory(atPath: adapter, withIntermediateDirectories: true)
     func write(_ json: JSON, _ name: String) throws { try Data(json.serialized().utf8).write(to: URL(fileURLWithPath: "\(adapter)/\(name)")) }
     func read(_ path: String) throws -> JSON { try JSON(parsing: Data(contentsOf: URL(fileURLWithPath: path))) }
     try write(["peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 1, "target_modules": ["q_proj"]], "adapter_config.json")
-    var tokenizer = try read(base + "/tokenizer.json"), configuration = try read(base + "/tokenizer_config.json")
+    var tokenizer = try read(base + "/tokenizer.json")
+    var configuration = try read(base + "/tokenizer_config.json")
     let added: JSON = [
       "id": 1024, "content": "<zap>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
     ]
@@ -222,7 +255,8 @@ import Testing
     configuration["chat_template"] = "{{ 'its own' }}"
     try write(tokenizer, "tokenizer.json")
     try write(configuration, "tokenizer_config.json")
-    let weights = try Checkpoint(directory: base), table = try weights.tensor("model.embed_tokens.weight").converted(to: .float32)
+    let weights = try Checkpoint(directory: base)
+    let table = try weights.tensor("model.embed_tokens.weight").converted(to: .float32)
     let width = table.shape[1]
     var tensors: [(name: String, tensor: Tensor)] = [
       ("base_model.model.model.embed_tokens.weight", Tensor(table.values + [Float](repeating: 0.25, count: width), [1025, width])),
@@ -234,7 +268,8 @@ import Testing
       tensors.append(("\(path).lora_B.weight", Tensor([Float](repeating: 0.1, count: width), [width, 1])))
     }
     try SafetensorsWriter.write(tensors, to: adapter + "/adapter_model.safetensors")
-    let data = folder + "/data.jsonl", merged = folder + "/merged"
+    let data = folder + "/data.jsonl"
+    let merged = folder + "/merged"
     try Data("{\"text\": \"<zap> ONE two\"}\n{\"text\": \"<zap> one two\"}\n".utf8).write(to: URL(fileURLWithPath: data))
     func scores(_ arguments: String...) throws -> [JSON] {
       let result = try Graft.run(["score", "--data", data] + arguments)

@@ -5,7 +5,8 @@ import Testing
 /// What becomes of a run directory that is in use: by another run, by another process, by a run that was cut short.
 @Suite struct RunDirectoryTests {
   private func start(_ changes: String = "") throws -> (recipe: String, run: String) {
-    let folder = try Graft.scratch(), file = folder.appending(path: "r.yaml")
+    let folder = try Graft.scratch()
+    let file = folder.appending(path: "r.yaml")
     try Data((try TinyModel.recipe(changes)).utf8).write(to: file)
     return (file.path, folder.appending(path: "run").path)
   }
@@ -49,12 +50,14 @@ import Testing
   }
 
   @Test func emptyDirectoryIsNewAndOthersAreLeftAlone() throws {
-    let (recipe, run) = try start(), folder = try Graft.scratch().path
+    let (recipe, run) = try start()
+    let folder = try Graft.scratch().path
     #expect(try train(recipe, "--output", folder).code == 0)
     let model = try train(recipe, "--output", try TinyModel.path)
     #expect(model.code == 73 && model.complaint.contains("holds a model"))
     try #require(try train(recipe, "--output", run).code == 0)
-    let comparison = try Graft.run("compare", recipe, "methods=[{name: a, method: {peft_type: IA3}}]", "data.eval=\(try TinyModel.dataPath)", "--output", run)
+    let comparison = try Graft.run(
+      "compare", recipe, "methods=[{name: a, method: {peft_type: IA3}}]", "data.eval=\(try TinyModel.dataPath)", "--output", run)
     #expect(comparison.code == 73 && comparison.complaint.contains("holds a run"))
   }
 
@@ -65,17 +68,21 @@ import Testing
     let data = try Graft.scratch().appending(path: "data.jsonl")
     try Data((TinyModel.data + "{\"prompt\": \"x\", \"completion\": \" y\"}\n").utf8).write(to: data)
     for (change, named) in [
-      ("training.learning_rate=0.1", "training.learning_rate is 0.1 instead of 0.01"), ("training.batch_size=3", "training.batch_size is 3 instead of 2"),
+      ("training.learning_rate=0.1", "training.learning_rate is 0.1 instead of 0.01"),
+      ("training.batch_size=3", "training.batch_size is 3 instead of 2"),
       ("training.seed=4", "training.seed is 4 instead of 0"), ("data.max_length=32", "data.max_length is 32 instead of 64"),
       ("training.optimizer=sgd", "training.optimizer"), ("method.lora_alpha=7", "method.lora_alpha is 7 instead of not given"),
       ("method.lora_dropout=0.1", "method.lora_dropout"), ("data.train=\(data.path)", "data.train"),
       ("model.path=\(try TinyModel.otherPath)", "model: weights' SHA-256"),
     ] {
       let result = try train(recipe, change, "--output", run, "--resume")
-      #expect(result.code == 73 && result.complaint.contains("holds another run: ") && result.complaint.contains(named), "\(change): \(result.errors)")
+      #expect(
+        result.code == 73 && result.complaint.contains("holds another run: ") && result.complaint.contains(named), "\(change): \(result.errors)")
     }
     // The examples themselves, not only their file's name.
-    let moved = try Graft.scratch(), (_, second) = try start(), file = moved.appending(path: "data.jsonl").path
+    let moved = try Graft.scratch()
+    let (_, second) = try start()
+    let file = moved.appending(path: "data.jsonl").path
     try Data(TinyModel.data.utf8).write(to: URL(fileURLWithPath: file))
     try #require(try train(recipe, "data.train=\(file)", "--output", second).code == 0)
     try FileManager.default.copyItem(at: data, to: moved.appending(path: "other"))
@@ -83,7 +90,8 @@ import Testing
     let changed = try train(recipe, "data.train=\(file)", "training.max_steps=9", "--output", second, "--resume")
     #expect(changed.code == 73 && changed.complaint.contains("data.train holds other examples"))
 
-    let longer = try train(recipe, "training.max_steps=8", "training.logging_steps=4", "training.save_steps=2", "report.html=false", "--output", run, "--resume")
+    let longer = try train(
+      recipe, "training.max_steps=8", "training.logging_steps=4", "training.save_steps=2", "report.html=false", "--output", run, "--resume")
     #expect(longer.code == 0 && longer.errors.contains("going on from step 6"))
     #expect(longer.errors.contains("the run has 8 steps now instead of 6; the learning rate goes on"))
     #expect(try json(run + "/summary.json")["steps"]?.int == 8)
@@ -110,13 +118,16 @@ import Testing
   @Test func resumingWalksBackToTheNewestThatReads() throws {
     let (recipe, run) = try start("report: {tensorboard: true}")
     try #require(try train(recipe, "--output", run).code == 0)
-    let expected = try metrics(run), adapter = try Data(contentsOf: URL(fileURLWithPath: run + "/adapter.h5"))
+    let expected = try metrics(run)
+    let adapter = try Data(contentsOf: URL(fileURLWithPath: run + "/adapter.h5"))
     for name in ["/summary.json", "/adapter.h5"] { try FileManager.default.removeItem(atPath: run + name) }
     try Data("damaged".utf8).write(to: URL(fileURLWithPath: run + "/checkpoints/step-6/adapter.h5"))
     try FileManager.default.createDirectory(atPath: run + "/checkpoints/step-9", withIntermediateDirectories: true)
     let result = try train(recipe, "--output", run, "--resume")
     try #require(result.code == 0, "\(result.errors)")
-    #expect(result.errors.contains("passed over the checkpoint step-9, which cannot be read") && result.errors.contains("passed over the checkpoint step-6"))
+    #expect(
+      result.errors.contains("passed over the checkpoint step-9, which cannot be read") && result.errors.contains("passed over the checkpoint step-6")
+    )
     #expect(result.errors.contains("going on from step 3"))
     #expect(try metrics(run) == expected && steps(in: run) == ["step-3", "step-6"])
     #expect(try Data(contentsOf: URL(fileURLWithPath: run + "/adapter.h5")) == adapter)
@@ -129,7 +140,8 @@ import Testing
   }
 
   @Test func secondProcessInTheSameDirectoryIsRefused() throws {
-    let (recipe, run) = try start(), process = try Graft.process(["train", recipe, "training.max_steps=100000", "--output", run, "--quiet"])
+    let (recipe, run) = try start()
+    let process = try Graft.process(["train", recipe, "training.max_steps=100000", "--output", run, "--quiet"])
     process.standardError = FileHandle.nullDevice
     try Graft.start(process)
     while !FileManager.default.fileExists(atPath: run + "/checkpoints"), process.isRunning { usleep(10_000) }

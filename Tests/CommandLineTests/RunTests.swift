@@ -6,7 +6,8 @@ import Testing
 @Suite struct RunTests {
   private func train(_ recipe: String, threads: Int = 2) throws -> URL {
     let folder = try Graft.scratch()
-    let file = folder.appending(path: "r.yaml"), run = folder.appending(path: "run")
+    let file = folder.appending(path: "r.yaml")
+    let run = folder.appending(path: "run")
     try Data(recipe.utf8).write(to: file)
     let result = try Graft.run("train", file.path, "--output", run.path, "--quiet", "--threads", String(threads))
     try #require(result.code == 0, "\(result.errors)")
@@ -45,12 +46,14 @@ import Testing
   }
 
   @Test func baseIsUntouchedAndTheAdapterReloadsThroughEveryFormat() throws {
-    let base = try TinyModel.path, weights = URL(fileURLWithPath: base).appending(path: "model.safetensors")
+    let base = try TinyModel.path
+    let weights = URL(fileURLWithPath: base).appending(path: "model.safetensors")
     let before = try Data(contentsOf: weights)
     let run = try train(try TinyModel.recipe())
     #expect(try Data(contentsOf: weights) == before)
 
-    let folder = try Graft.scratch(), data = try TinyModel.dataPath
+    let folder = try Graft.scratch()
+    let data = try TinyModel.dataPath
     func scores(_ adapter: String) throws -> String {
       let result = try Graft.run("score", "--model", base, "--adapter", adapter, "--data", data)
       try #require(result.code == 0, "\(result.errors)")
@@ -58,7 +61,8 @@ import Testing
     }
     let direct = try scores(run.path)
     #expect(direct != (try Graft.run("score", "--model", base, "--data", data).output))
-    let peft = folder.appending(path: "peft").path, archive = folder.appending(path: "back.h5").path
+    let peft = folder.appending(path: "peft").path
+    let archive = folder.appending(path: "back.h5").path
     #expect(try Graft.run("export", run.path, "--format", "peft", "--output", peft).code == 0)
     #expect(try Graft.run("import", peft, "--output", archive).code == 0)
     #expect(try scores(peft) == direct)

@@ -49,7 +49,8 @@ import Testing
 
   /// The model that masked language modelling made is the base of the classifier's adapter.
   @Test func encoderIsPretrainedAndThenTunedWithLoRA() throws {
-    let folder = try Graft.scratch(), evaluation = try shortened("Data/sentences/eval.jsonl", in: folder)
+    let folder = try Graft.scratch()
+    let evaluation = try shortened("Data/sentences/eval.jsonl", in: folder)
     let base = try train("bert-pretraining", try tiny("bert-pretraining") + ["data.eval=\(evaluation)"], in: folder)
     let run = try train("bert-lora", ["model.path=\(base.path)/model", "data.eval=\(evaluation)"], in: folder)
     let result = try Graft.run("score", "--model", base.path + "/model", "--adapter", run.path, "--data", evaluation)
@@ -75,7 +76,8 @@ import Testing
     #expect(configuration["label2id"]?.object?.keys.sorted() == ["mixed", "negative", "neutral", "positive"])
 
     // So it is where everything was trained.
-    let whole = try train("bert-lora", ["model.path=\(base.path)/model", "data.eval=\(evaluation)", "method={peft_type: FULL}"], in: try Graft.scratch())
+    let whole = try train(
+      "bert-lora", ["model.path=\(base.path)/model", "data.eval=\(evaluation)", "method={peft_type: FULL}"], in: try Graft.scratch())
     let own = try #require(try figures("--model", whole.path + "/model")["loss"]?.double)
     let trained = try JSON(parsing: Data(contentsOf: whole.appending(path: "summary.json")))
     #expect(abs(own - (trained["eval_loss"]?.double ?? .nan)) < 1e-6)
@@ -88,13 +90,15 @@ import Testing
 
   /// Its corpus is generated, so a part of the shipped stories stands in for it.
   @Test func seedlingIsPretrained() throws {
-    let folder = try Graft.scratch(), stories = try shortened("Data/stories/train.jsonl", in: folder)
+    let folder = try Graft.scratch()
+    let stories = try shortened("Data/stories/train.jsonl", in: folder)
     _ = try train("pretrain-seedling", try tiny("pretrain-seedling") + ["data.train=\(stories)", "data.eval=\(stories)"], in: folder)
   }
 
   /// T5's own pre-training, and BERT's with its second objective.
   @Test func objectivesOverPlainTexts() throws {
-    let folder = try Graft.scratch(), stories = try shortened("Data/stories/train.jsonl", in: folder)
+    let folder = try Graft.scratch()
+    let stories = try shortened("Data/stories/train.jsonl", in: folder)
     let texts = ["data.train=\(stories)", "data.eval=\(stories)", "data.format=auto"]
     let t5 = try train("t5-sequence", try tiny("t5-sequence") + texts + ["data.objective=span_corruption", "data.max_length=64"], in: folder)
     #expect(try String(contentsOf: t5.appending(path: "metrics.jsonl"), encoding: .utf8).contains("eval_loss"))

@@ -36,7 +36,8 @@ public enum Fuzzing {
   ) -> FuzzReport {
     var report = FuzzReport()
     while report.count < count {
-      let input = next(), began = processorSeconds
+      let input = next()
+      let began = processorSeconds
       do {
         let size = try read(input)
         if size > factor * input.count + 4096 { report.problems.append("\(size) bytes were read from \(input.count)") }

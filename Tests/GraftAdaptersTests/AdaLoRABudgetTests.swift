@@ -26,7 +26,8 @@ import Testing
 
     /// - Returns: the loss before the update, the penalty included.
     func step(_ number: Int) -> Float {
-      let input = SequenceInput([sequence]), targets = Array(sequence.dropFirst())
+      let input = SequenceInput([sequence])
+      let targets = Array(sequence.dropFirst())
       let tape = Tape()
       let loss = tape.record {
         let hidden = model.hiddenStates(input, Pass(isTraining: true)).rows(0..<targets.count)
@@ -45,8 +46,10 @@ import Testing
   }
 
   @Test func `losses, singular values and what is saved are PEFT's at every step`() throws {
-    let fixture = try LlamaFixture("adalora"), run = try Run(try fixture.adapter("start"))
-    let losses = try fixture.file.tensor("losses").values, values = try fixture.file.tensor("values")
+    let fixture = try LlamaFixture("adalora")
+    let run = try Run(try fixture.adapter("start"))
+    let losses = try fixture.file.tensor("losses").values
+    let values = try fixture.file.tensor("values")
     // PEFT goes through the layers in their order: q_proj, v_proj, down_proj of each.
     let modules = (0..<2).flatMap { layer in ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"].map { "layers.\(layer).\($0)" } }
     for step in 1...30 {
@@ -58,7 +61,8 @@ import Testing
       #expect(largestDifference(found, values.rows(step - 1..<step).values) < 1e-4, "step \(step)")
     }
 
-    let stored = try run.delta.stored(taskType: "CAUSAL_LM"), expected = try fixture.adapter("end")
+    let stored = try run.delta.stored(taskType: "CAUSAL_LM")
+    let expected = try fixture.adapter("end")
     #expect(stored.configuration["rank_pattern"]?.object?.count == 6)
     for (key, kept) in try #require(expected.configuration["rank_pattern"]?.object) {
       #expect(stored.configuration["rank_pattern"]?[key] == kept, "\(key)")
@@ -73,10 +77,12 @@ import Testing
   }
 
   @Test func `what is saved computes what was trained`() throws {
-    let fixture = try LlamaFixture("adalora"), run = try Run(try fixture.adapter("start"))
+    let fixture = try LlamaFixture("adalora")
+    let run = try Run(try fixture.adapter("start"))
     for step in 1...30 { _ = run.step(step) }
     let stored = try run.delta.stored(taskType: nil)
-    let model = try LlamaFixture.makeBase(), method = try MethodCatalog.decode(stored: stored.configuration, from: "end")
+    let model = try LlamaFixture.makeBase()
+    let method = try MethodCatalog.decode(stored: stored.configuration, from: "end")
     let again = try Delta(method, on: model.catalog, from: stored.weights(from: "end"))
     #expect(largestDifference(model.states(), run.model.states()) < 1e-6)
     #expect(again.schedule == nil)
@@ -84,7 +90,9 @@ import Testing
   }
 
   @Test func `goes on from a checkpoint as if it had not stopped`() throws {
-    let fixture = try LlamaFixture("adalora"), whole = try Run(try fixture.adapter("start")), first = try Run(try fixture.adapter("start"))
+    let fixture = try LlamaFixture("adalora")
+    let whole = try Run(try fixture.adapter("start"))
+    let first = try Run(try fixture.adapter("start"))
     for step in 1...17 {
       _ = whole.step(step)
       _ = first.step(step)
@@ -92,7 +100,8 @@ import Testing
     var kept = try first.delta.stored(taskType: nil, isFinished: false)
     kept.configuration = try #require(fixture.configurations["start"])
     let second = try Run(kept)
-    let state = first.schedule.state, moments = first.optimizer.stateTensors
+    let state = first.schedule.state
+    let moments = first.optimizer.stateTensors
     try second.schedule.restore { name in try #require(state.first { $0.name == name }).tensor }
     try second.optimizer.restore(stepCount: 17) { name in try #require(moments.first { $0.name == name }).tensor }
     for step in 18...30 { #expect(whole.step(step) == second.step(step)) }

@@ -35,7 +35,9 @@ import Testing
   }
 
   @Test func `each is what it is alone, and the base is untouched when none is on`() throws {
-    let model = try makeTinyModel(), before = model.states(), bytes = model.catalog.parameters.map(\.value.values)
+    let model = try makeTinyModel()
+    let before = model.states()
+    let bytes = model.catalog.parameters.map(\.value.values)
     let set = try makeSet(on: model)
     #expect(model.states() == before)
     var alone: [String: [Float]] = [:]
@@ -54,7 +56,9 @@ import Testing
   }
 
   @Test func `merged equals mixed, and unmerging restores the base to the bit`() throws {
-    let model = try makeTinyModel(), before = model.states(), bytes = model.catalog.parameters.map(\.value.values)
+    let model = try makeTinyModel()
+    let before = model.states()
+    let bytes = model.catalog.parameters.map(\.value.values)
     let set = try makeSet(on: model)
     try set.activate([("low rank", 0.7), ("directions", -0.4), ("scales", 0.5), ("biases", 0.25)])
     let mixed = model.states()
@@ -72,20 +76,23 @@ import Testing
   @Test func `a mixture is linear in its weights`() throws {
     let model = try makeTinyModel()
     let layer = try #require(model.catalog.linears.first { $0.path.hasSuffix("0.self_attn.q_proj") })
-    let x = RandomStream(seed: 9).normal([3, 16]), plain = layer(x, .inference)
+    let x = RandomStream(seed: 9).normal([3, 16])
+    let plain = layer(x, .inference)
     let set = try makeSet(on: model)
     func change(_ mixture: [(name: String, weight: Float)]) throws -> Tensor {
       try set.activate(mixture)
       return layer(x, .inference) - plain
     }
-    let first = try change([("low rank", 1)]), second = try change([("directions", 1)])
+    let first = try change([("low rank", 1)])
+    let second = try change([("directions", 1)])
     let both = try change([("low rank", 2), ("directions", -3)])
     #expect(largestDifference(both.values, (2 * first - 3 * second).values) < 1e-4)
     #expect(largestDifference(try change([("low rank", 0)]).values, [Float](repeating: 0, count: 48)) == 0)
   }
 
   @Test func `what cannot be added up is refused, and what is on stays on`() throws {
-    let model = try makeTinyModel(), set = try makeSet(on: model)
+    let model = try makeTinyModel()
+    let set = try makeSet(on: model)
     try set.activate("scales")
     let states = model.states()
     for mixture: [(name: String, weight: Float)] in [[("prompt", 0.5)], [("scales", 1), ("scales", 1)], [("scale", 1)]] {
@@ -101,10 +108,12 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `a delta taken off and put on is the same`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), before = model.states()
+    let model = try makeTinyModel()
+    let before = model.states()
     let delta = try Delta(example.method(), on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.2)
-    let adapted = model.states(), stored = try delta.stored(taskType: nil).contentSHA256
+    let adapted = model.states()
+    let stored = try delta.stored(taskType: nil).contentSHA256
     delta.detach()
     #expect(model.states() == before && !delta.isAttached)
     #expect(try delta.stored(taskType: nil).contentSHA256 == stored)
@@ -156,7 +165,8 @@ import Testing
   }
 
   @Test func `side by side is the exact mixture`() throws {
-    let fixture = try LlamaFixture("combinations"), model = try LlamaFixture.makeBase()
+    let fixture = try LlamaFixture("combinations")
+    let model = try LlamaFixture.makeBase()
     let set = AdapterSet(on: model.catalog)
     for part in try parts(fixture) + [(try LoRACombination.cat.combine(try parts(fixture)), 1)] {
       let method = try MethodCatalog.decode(stored: part.adapter.configuration, from: part.adapter.name)

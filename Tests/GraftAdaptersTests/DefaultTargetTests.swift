@@ -8,7 +8,8 @@ import Testing
 @Suite struct DefaultTargetTests {
   /// A model of one layer with modules of the given names.
   private func sites(_ modelType: String, linears: [String], norms: [String] = []) throws -> SiteCatalog {
-    let catalog = SiteCatalog(), scope = Scope(source: nil, catalog: catalog)
+    let catalog = SiteCatalog()
+    let scope = Scope(source: nil, catalog: catalog)
     catalog.modelType = modelType
     for name in linears { _ = try Linear(name.split(separator: ".").reduce(scope / "layers" / 0) { $0 / String($1) }, in: 4, out: 4) }
     for name in norms { _ = try Norm(name.split(separator: ".").reduce(scope / "layers" / 0) { $0 / String($1) }, width: 4, epsilon: 1e-5) }

@@ -28,7 +28,8 @@ import Testing
   }
 
   @Test func `the guide's method learns, is read back and folded in`() throws {
-    let model = try makeTinyModel(), before = model.states()
+    let model = try makeTinyModel()
+    let before = model.states()
     let delta = try Delta(RankOne(), on: model.catalog)
     #expect(largestDifference(model.states(), before) < 2e-6 && delta.parameterCount == 2 * (2 * 32 + 2 * 24 + 3 * 40))
     let optimizer = Optimizer(AdamW(), parameters: delta.parameters.map(\.parameter))
@@ -38,7 +39,8 @@ import Testing
       _ = model.differentiate()
     }
     optimizer.forgetGradients()
-    let adapted = model.states(), stored = try delta.stored(taskType: nil)
+    let adapted = model.states()
+    let stored = try delta.stored(taskType: nil)
     #expect(model.differentiate() < first - 1e-2)
     let other = try makeTinyModel()
     _ = try Delta(RankOne(), on: other.catalog, from: stored.weights(from: "stored"))

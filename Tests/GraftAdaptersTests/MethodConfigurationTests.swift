@@ -19,7 +19,9 @@ import Testing
     (#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2, "prompt_tuning_init": "TEXT"}"#, "prompt_tuning_init_text"),
     (#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 0}"#, "num_virtual_tokens"),
     (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_hidden_size": 0}"#, "encoder_hidden_size"),
-    (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_reparameterization_type": "LSTM", "encoder_num_layers": 0}"#, "encoder_num_layers"),
+    (
+      #"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_reparameterization_type": "LSTM", "encoder_num_layers": 0}"#, "encoder_num_layers"
+    ),
     (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_reparameterization_type": "LSTM", "encoder_dropout": 1}"#, "encoder_dropout"),
     (#"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 2, "adapter_layers": 3}"#, "adapter_layers"),
     (#"{"peft_type": "ADAPTER", "non_linearity": "rely"}"#, "non_linearity"),
@@ -27,7 +29,8 @@ import Testing
     (#"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [40]}"#, "token_indices"),
   ])
   func `names the key that does not fit the model`(_ configuration: String, _ key: String) throws {
-    let model = try makeTinyModel(), before = model.states()
+    let model = try makeTinyModel()
+    let before = model.states()
     let method = try MethodCatalog.decode(stored: try JSON(parsing: configuration), from: "test")
     let error = try #require(throws: TuningError.self) { try Delta(method, on: model.catalog) }
     #expect(error.description.contains(key))

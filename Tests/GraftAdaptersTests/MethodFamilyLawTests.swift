@@ -32,8 +32,12 @@ import Testing
   private static let pairs = TinyFamily.allCases.flatMap { family in FamilyMethod.all.map { ($0, family) } }
   private static let fitting = pairs.filter { !$0.0.misfits.contains($0.1) }
 
-  @Test(arguments: pairs.filter { $0.0.misfits.contains($0.1) }) func `says where it has no place`(_ example: FamilyMethod, _ family: TinyFamily) throws {
-    let model = try family.build(), batch = family.batch(for: model), before = model.loss(batch, .inference, scale: 1).scalar
+  @Test(arguments: pairs.filter { $0.0.misfits.contains($0.1) }) func `says where it has no place`(_ example: FamilyMethod, _ family: TinyFamily)
+    throws
+  {
+    let model = try family.build()
+    let batch = family.batch(for: model)
+    let before = model.loss(batch, .inference, scale: 1).scalar
     #expect(throws: TuningError.self) { try Delta(example.method(), on: model.catalog) }
     #expect(model.loss(batch, .inference, scale: 1).scalar == before)
   }
@@ -41,13 +45,17 @@ import Testing
   @Test(arguments: fitting) func `trains as many values as its formula says, learns, and comes off without a trace`(
     _ example: FamilyMethod, _ family: TinyFamily
   ) throws {
-    let base = try family.build(), bytes = base.catalog.parameters.map(\.value.values)
+    let base = try family.build()
+    let bytes = base.catalog.parameters.map(\.value.values)
     let before = base.loss(family.batch(for: base), .inference, scale: 1).scalar
-    let subject = try Subject(example, family, isRandom: false), delta = subject.delta, catalog = subject.model.catalog
+    let subject = try Subject(example, family, isRandom: false)
+    let delta = subject.delta
+    let catalog = subject.model.catalog
     #expect(delta.parameterCount == example.count(catalog))
     #expect(delta.modules.contains { $0.parameterCount > 0 })
 
-    let parameters = delta.parameters.map(\.parameter), trained = Set(parameters.map(ObjectIdentifier.init))
+    let parameters = delta.parameters.map(\.parameter)
+    let trained = Set(parameters.map(ObjectIdentifier.init))
     let optimizer = Optimizer(AdamW(), parameters: parameters)
     let first = subject.differentiate()
     for _ in 0..<30 {
@@ -65,8 +73,10 @@ import Testing
   }
 
   @Test(arguments: fitting) func `is the same when read again, and wrong tensors are refused`(_ example: FamilyMethod, _ family: TinyFamily) throws {
-    let subject = try Subject(example, family, isRandom: true), stored = try subject.delta.stored(taskType: nil)
-    let other = try family.build(), method = try MethodCatalog.decode(stored: stored.configuration, from: "stored")
+    let subject = try Subject(example, family, isRandom: true)
+    let stored = try subject.delta.stored(taskType: nil)
+    let other = try family.build()
+    let method = try MethodCatalog.decode(stored: stored.configuration, from: "stored")
     let again = try Delta(method, on: other.catalog, from: stored.weights(from: "stored"))
     #expect(other.loss(subject.batch, .inference, scale: 1 / Float(subject.batch.lossTermCount)).scalar == subject.loss())
     #expect(try again.stored(taskType: nil).contentSHA256 == stored.contentSHA256)
@@ -78,7 +88,8 @@ import Testing
   }
 
   @Test(arguments: fitting) func `merged equals adapted, or is refused`(_ example: FamilyMethod, _ family: TinyFamily) throws {
-    let subject = try Subject(example, family, isRandom: true), adapted = subject.loss()
+    let subject = try Subject(example, family, isRandom: true)
+    let adapted = subject.loss()
     guard subject.delta.method.isMergeable else {
       #expect(throws: TuningError.self) { try subject.delta.merge() }
       #expect(subject.loss() == adapted)
@@ -93,7 +104,8 @@ import Testing
 
   @Test(arguments: fitting) func `has the same gradients when blocks are computed again`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
-    let pass = Pass(isTraining: true, random: RandomStream(seed: 4)), recomputing = Pass(isTraining: true, random: RandomStream(seed: 4), isCheckpointing: true)
+    let pass = Pass(isTraining: true, random: RandomStream(seed: 4))
+    let recomputing = Pass(isTraining: true, random: RandomStream(seed: 4), isCheckpointing: true)
     let loss = subject.differentiate(pass)
     let gradients = subject.delta.parameters.map { $0.parameter.gradient?.values }
     #expect(gradients.contains { $0?.contains { $0 != 0 } == true })
@@ -106,9 +118,11 @@ import Testing
   }
 
   @Test(arguments: fitting) func `has the gradient of its loss`(_ example: FamilyMethod, _ family: TinyFamily) throws {
-    let subject = try Subject(example, family, isRandom: true), parameters = subject.delta.parameters.map(\.parameter)
+    let subject = try Subject(example, family, isRandom: true)
+    let parameters = subject.delta.parameters.map(\.parameter)
     _ = subject.differentiate()
-    let values = parameters.map(\.value), gradients = parameters.map { $0.gradient ?? .zeros($0.shape) }
+    let values = parameters.map(\.value)
+    let gradients = parameters.map { $0.gradient ?? .zeros($0.shape) }
     let length = gradients.reduce(0) { $0 + $1.sumOfSquares }.squareRoot()
     func loss(at step: Double) -> Double {
       for (parameter, (value, gradient)) in zip(parameters, zip(values, gradients)) { parameter.assign(value + Float(step / length) * gradient) }
@@ -116,14 +130,16 @@ import Testing
     }
     // Richardson's extrapolation, as for the operations; short steps, since rectifiers have corners.
     let step = 2e-3
-    let wide = (loss(at: 2 * step) - loss(at: -2 * step)) / (4 * step), narrow = (loss(at: step) - loss(at: -step)) / (2 * step)
+    let wide = (loss(at: 2 * step) - loss(at: -2 * step)) / (4 * step)
+    let narrow = (loss(at: step) - loss(at: -step)) / (2 * step)
     let slope = (4 * narrow - wide) / 3
     #expect(!example.hasWholeGradient || abs(slope - length) < 1e-2 * length + 5e-4, "\(slope) for \(length)")
   }
 
   @Test(arguments: fitting) func `writes through a cache what it writes without`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
-    let documents: [[Int32]] = [[3, 9, 1, 20, 11], [7, 0, 5, 2, 19]], cache = KeyValueCache(sequences: 2, capacity: 5)
+    let documents: [[Int32]] = [[3, 9, 1, 20, 11], [7, 0, 5, 2, 19]]
+    let cache = KeyValueCache(sequences: 2, capacity: 5)
     let run: (SequenceInput, Pass) -> Tensor
     if let model = subject.model as? any SequenceToSequenceModel {
       let source = model.encode(SequenceInput([[4, 8, 15], [16, 22, 1, 12]]), .inference)

@@ -12,12 +12,14 @@ import Testing
 /// What PEFT computes with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
 @Suite struct MethodGoldenTests {
   static let names = [
-    "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "p-tuning", "p-tuning-lstm",
+    "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "p-tuning",
+    "p-tuning-lstm",
     "pissa", "prefix", "prompt", "tokens", "vera",
   ]
 
   @Test(arguments: names) func `states and gradients are PEFT's`(_ name: String) throws {
-    let fixture = try LlamaFixture("methods"), model = try LlamaFixture.makeBase()
+    let fixture = try LlamaFixture("methods")
+    let model = try LlamaFixture.makeBase()
     let method = try MethodCatalog.decode(stored: try #require(fixture.configurations[name]), from: name)
     let delta = try Delta(method, on: model.catalog, from: InMemoryWeights(name: name, try fixture.tensors(under: "\(name)/tensors/")))
 
@@ -36,13 +38,15 @@ import Testing
   }
 
   @Test(arguments: ["p-tuning", "p-tuning-lstm"]) func `a network learns what PEFT's does`(_ name: String) throws {
-    let fixture = try LlamaFixture("methods"), model = try LlamaFixture.makeBase()
+    let fixture = try LlamaFixture("methods")
+    let model = try LlamaFixture.makeBase()
     let method = try MethodCatalog.decode(stored: try #require(fixture.configurations[name]), from: name)
     let delta = try Delta(method, on: model.catalog, from: InMemoryWeights(name: name, try fixture.tensors(under: "\(name)/tensors/")))
     let optimizer = Optimizer(AdamW(), parameters: delta.parameters.map(\.parameter))
     let batch = Batch(collating: [EncodedExample(tokens: [3, 17, 5, 31, 8, 2, 26])], objective: .nextToken)
     for expected in try fixture.file.tensor("\(name)/losses").values {
-      let tape = Tape(), loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
+      let tape = Tape()
+      let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
       #expect(abs(loss.scalar - expected) < 2e-5)
       tape.backpropagate(from: loss)
       optimizer.step(learningRate: 0.02)

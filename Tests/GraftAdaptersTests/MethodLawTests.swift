@@ -10,7 +10,8 @@ import Testing
 /// What holds of every method.
 @Suite struct MethodLawTests {
   @Test(arguments: MethodCase.all) func `says whether it changes nothing at first`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), before = model.states()
+    let model = try makeTinyModel()
+    let before = model.states()
     _ = try Delta(example.method(), on: model.catalog)
     #expect((largestDifference(model.states(), before) < 2e-6) == example.startsAsIdentity)
   }
@@ -36,7 +37,8 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `learns, leaves the base's bytes alone and comes off without a trace`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), before = model.states()
+    let model = try makeTinyModel()
+    let before = model.states()
     let bytes = model.catalog.parameters.map(\.value.values)
     let delta = try Delta(example.method(), on: model.catalog)
     let parameters = delta.parameters.map(\.parameter)
@@ -61,7 +63,8 @@ import Testing
     let model = try makeTinyModel()
     let delta = try Delta(example.method(), on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.2)
-    let stored = try delta.stored(taskType: nil), states = model.states()
+    let stored = try delta.stored(taskType: nil)
+    let states = model.states()
     let other = try makeTinyModel()
     let method = try MethodCatalog.decode(stored: stored.configuration, from: "stored")
     let again = try Delta(method, on: other.catalog, from: stored.weights(from: "stored"))
@@ -71,7 +74,9 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `refuses tensors that are missing, too many or mis-shaped`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), before = model.states(), method = try example.method()
+    let model = try makeTinyModel()
+    let before = model.states()
+    let method = try example.method()
     let delta = try Delta(method, on: model.catalog)
     let tensors = try delta.stored(taskType: nil).tensors
     delta.detach()
@@ -87,10 +92,13 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `merged equals adapted, or is refused`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), method = try example.method()
+    let model = try makeTinyModel()
+    let method = try example.method()
     let delta = try Delta(method, on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.2)
-    let batch = tinyBatch(), adapted = model.states(), loss = model.loss(batch, .inference, scale: 1).scalar
+    let batch = tinyBatch()
+    let adapted = model.states()
+    let loss = model.loss(batch, .inference, scale: 1).scalar
     guard method.isMergeable else {
       #expect(throws: TuningError.self) { try delta.merge() }
       return
@@ -140,7 +148,9 @@ import Testing
       input.promptLengths = [3]
       return model.hiddenStates(input, .inference)
     }
-    let whole = states([3, 17, 5, 31, 8]), prompt = states([3, 17, 6, 31, 8]), rest = states([3, 17, 5, 31, 9])
+    let whole = states([3, 17, 5, 31, 8])
+    let prompt = states([3, 17, 6, 31, 8])
+    let rest = states([3, 17, 5, 31, 9])
     #expect(largestDifference(whole.rows(0..<1).values, prompt.rows(0..<1).values) > 1e-4)
     #expect(whole.rows(0..<4).values == rest.rows(0..<4).values)
 
@@ -154,7 +164,8 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `does over 16-bit weights what it does over the same in 32 bits`(_ example: MethodCase) throws {
-    let narrow = try makeTinyModel(), wide = try makeTinyModel()
+    let narrow = try makeTinyModel()
+    let wide = try makeTinyModel()
     for (parameter, other) in zip(narrow.catalog.parameters, wide.catalog.parameters) where parameter.shape.rank == 2 {
       parameter.assign(parameter.value.converted(to: .bfloat16))
       other.assign(parameter.value.converted(to: .float32))
@@ -166,7 +177,8 @@ import Testing
     #expect(abs(narrow.differentiate() - loss) < 1e-2 * loss)
     #expect(largestDifference(narrow.states(), wide.states()) < 0.1)
     guard method.isMergeable else { return }
-    let adapted = narrow.states(), type = narrow.catalog.parameters[0].value.dtype
+    let adapted = narrow.states()
+    let type = narrow.catalog.parameters[0].value.dtype
     try deltas[0].merge()
     #expect(largestDifference(narrow.states(), adapted) < 0.1)
     #expect(example.testDescription == "everything" || narrow.catalog.parameters[0].value.dtype == type)

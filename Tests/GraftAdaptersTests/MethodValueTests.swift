@@ -62,18 +62,22 @@ import Testing
       return Set(try Delta(method, on: model.catalog).stored(taskType: nil).tensors.map { "\($0.name) \($0.tensor.shape)" })
     }
     let q = "base_model.model.model.layers.1.self_attn.q_proj"
-    #expect(try names(#"{"peft_type": "LORA", "r": 2, "use_dora": true}"#).isSuperset(of: [
-      "\(q).lora_A.weight [2, 16]", "\(q).lora_B.weight [16, 2]", "\(q).lora_magnitude_vector [16]",
-    ]))
-    #expect(try names(#"{"peft_type": "LORA", "r": 2, "target_modules": ["embed_tokens"]}"#) == [
-      "base_model.model.model.embed_tokens.lora_embedding_A [2, 40]", "base_model.model.model.embed_tokens.lora_embedding_B [16, 2]",
-    ])
-    #expect(try names(#"{"peft_type": "IA3"}"#).isSuperset(of: [
-      "base_model.model.model.layers.0.self_attn.k_proj.ia3_l [8, 1]", "base_model.model.model.layers.0.mlp.down_proj.ia3_l [1, 24]",
-    ]))
-    #expect(try names(#"{"peft_type": "VERA", "r": 4}"#).isSuperset(of: [
-      "base_model.vera_A [4, 16]", "base_model.vera_B [16, 4]", "\(q).vera_lambda_b [16]", "\(q).vera_lambda_d [4]",
-    ]))
+    #expect(
+      try names(#"{"peft_type": "LORA", "r": 2, "use_dora": true}"#).isSuperset(of: [
+        "\(q).lora_A.weight [2, 16]", "\(q).lora_B.weight [16, 2]", "\(q).lora_magnitude_vector [16]",
+      ]))
+    #expect(
+      try names(#"{"peft_type": "LORA", "r": 2, "target_modules": ["embed_tokens"]}"#) == [
+        "base_model.model.model.embed_tokens.lora_embedding_A [2, 40]", "base_model.model.model.embed_tokens.lora_embedding_B [16, 2]",
+      ])
+    #expect(
+      try names(#"{"peft_type": "IA3"}"#).isSuperset(of: [
+        "base_model.model.model.layers.0.self_attn.k_proj.ia3_l [8, 1]", "base_model.model.model.layers.0.mlp.down_proj.ia3_l [1, 24]",
+      ]))
+    #expect(
+      try names(#"{"peft_type": "VERA", "r": 4}"#).isSuperset(of: [
+        "base_model.vera_A [4, 16]", "base_model.vera_B [16, 4]", "\(q).vera_lambda_b [16]", "\(q).vera_lambda_d [4]",
+      ]))
     #expect(try names(#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 5}"#) == ["prompt_embeddings [5, 32]"])
     #expect(try names(#"{"peft_type": "P_TUNING", "num_virtual_tokens": 5}"#) == ["prompt_embeddings [5, 16]"])
     #expect(try names(#"{"peft_type": "LN_TUNING"}"#).contains("base_model.model.model.norm.ln_tuning_layers.weight [16]"))
@@ -81,7 +85,8 @@ import Testing
   }
 
   @Test func `a prefix of a text is as if the text had been read`() throws {
-    let model = try makeTinyModel(), text: [Int32] = [9, 14, 33]
+    let model = try makeTinyModel()
+    let text: [Int32] = [9, 14, 33]
     let whole = model.hiddenStates(SequenceInput([text + tinySequences[0]]), .inference)
     var method = PrefixTuning()
     method.numVirtualTokens = text.count
@@ -93,7 +98,8 @@ import Testing
   }
 
   @Test func `a prompt of a text is as if the text had been read`() throws {
-    let model = try makeTinyModel(), text: [Int32] = [9, 14, 33]
+    let model = try makeTinyModel()
+    let text: [Int32] = [9, 14, 33]
     let whole = model.hiddenStates(SequenceInput([text + tinySequences[0]]), .inference)
     var method = PromptTuning()
     method.numVirtualTokens = text.count
@@ -107,11 +113,14 @@ import Testing
 
   @Test func `bottlenecks read the sum, the output or the residual`() throws {
     let scope = Scope(source: nil, catalog: SiteCatalog(), isTrainable: true)
-    let down = try scope.parameter("down", [1, 2], .ones), up = try scope.parameter("up", [2, 1], .ones)
-    let none = try scope.parameter("none", [1], .zeros), nothing = try scope.parameter("nothing", [2], .zeros)
+    let down = try scope.parameter("down", [1, 2], .ones)
+    let up = try scope.parameter("up", [2, 1], .ones)
+    let none = try scope.parameter("none", [1], .zeros)
+    let nothing = try scope.parameter("nothing", [2], .zeros)
     let network = Bottleneck(
       down: .dense(weight: down, bias: none), up: .dense(weight: up, bias: nothing), activation: .relu, dropout: 0, path: "network")
-    let y = Tensor([1, 2], [1, 2]), x = Tensor([10, 20], [1, 2])
+    let y = Tensor([1, 2], [1, 2])
+    let x = Tensor([10, 20], [1, 2])
     func joined(_ input: BottleneckResidual.Input, _ scale: Float) -> [Float] {
       BottleneckResidual(network, input: input, scale: .constant(scale))(y, joining: x, .inference).values
     }
@@ -122,9 +131,14 @@ import Testing
 
   @Test func `a hypercomplex matrix is a sum of Kronecker products`() throws {
     let scope = Scope(source: nil, catalog: SiteCatalog(), isTrainable: true)
-    let size = 2, inner = 3, rank = 2, outer = 1
+    let size = 2
+    let inner = 3
+    let rank = 2
+    let outer = 1
     func drawn(_ name: String, _ shape: Shape) throws -> Parameter { try scope.parameter(name, shape, .normal(standardDeviation: 1)) }
-    let rule = try drawn("rule", [size, size, size]), left = try drawn("left", [size, inner, rank]), right = try drawn("right", [size, rank, outer])
+    let rule = try drawn("rule", [size, size, size])
+    let left = try drawn("left", [size, inner, rank])
+    let right = try drawn("right", [size, rank, outer])
     let matrix = HypercomplexMatrix(rule: rule, left: left, right: right).matrix
     #expect(matrix.shape == [size * inner, size * outer])
     let (a, l, r) = (rule.value.values, left.value.values, right.value.values)
@@ -142,7 +156,8 @@ import Testing
   }
 
   @Test func `trained tokens are the head's too where it shares their table`() throws {
-    let model = try makeTinyModel(tiesHead: true), changed = try makeTinyModel(tiesHead: true)
+    let model = try makeTinyModel(tiesHead: true)
+    let changed = try makeTinyModel(tiesHead: true)
     let rows = RandomStream(seed: 8).normal([2, 16])
     let table = try #require(changed.catalog.parameter("model.embed_tokens.weight"))
     table.assign(concatenateRows([table.value.rows(0..<5), rows, table.value.rows(7..<40)]))
@@ -161,8 +176,10 @@ import Testing
   }
 
   @Test(arguments: [false, true]) func `LoRA trains rows of the embedding and of the head`(isTied: Bool) throws {
-    let model = try makeTinyModel(tiesHead: isTied), changed = try makeTinyModel(tiesHead: isTied)
-    let rows = RandomStream(seed: 8).normal([2, 16]), outputs = isTied ? rows : RandomStream(seed: 9).normal([2, 16])
+    let model = try makeTinyModel(tiesHead: isTied)
+    let changed = try makeTinyModel(tiesHead: isTied)
+    let rows = RandomStream(seed: 8).normal([2, 16])
+    let outputs = isTied ? rows : RandomStream(seed: 9).normal([2, 16])
     for (path, rows) in [("model.embed_tokens.weight", rows), ("lm_head.weight", outputs)] {
       guard let table = changed.catalog.parameter(path) else { continue }
       table.assign(concatenateRows([table.value.rows(0..<5), rows, table.value.rows(7..<40)]))
@@ -175,9 +192,11 @@ import Testing
     let delta = try Delta(method, on: model.catalog)
     let before = model.loss(tinyBatch(), .inference, scale: 1).scalar
     let trained = delta.parameters.filter { $0.key.hasSuffix(".token_adapter.trainable_tokens_delta") }
-    #expect(trained.map(\.key) == ["model.embed_tokens", "lm_head"].prefix(isTied ? 1 : 2).map {
-      "base_model.model.\($0).token_adapter.trainable_tokens_delta"
-    })
+    #expect(
+      trained.map(\.key)
+        == ["model.embed_tokens", "lm_head"].prefix(isTied ? 1 : 2).map {
+          "base_model.model.\($0).token_adapter.trainable_tokens_delta"
+        })
     for ((_, parameter), rows) in zip(trained, [rows, outputs]) { parameter.assign(rows) }
     let adapted = model.loss(tinyBatch(), .inference, scale: 1).scalar
     #expect(abs(adapted - expected) < 1e-4 && abs(before - expected) > 1e-2)
@@ -188,7 +207,9 @@ import Testing
   }
 
   @Test func `a head that shares its table is merged apart from it, where the method takes them apart`() throws {
-    let model = try makeTinyModel(tiesHead: true), table = try #require(model.catalog.parameter("model.embed_tokens.weight")), values = table.value.values
+    let model = try makeTinyModel(tiesHead: true)
+    let table = try #require(model.catalog.parameter("model.embed_tokens.weight"))
+    let values = table.value.values
     var method = LoRA()
     method.targetModules = .names(["lm_head"])
     let delta = try Delta(method, on: model.catalog)

@@ -11,8 +11,10 @@ import Testing
     (method.r, method.loraAlpha, method.targetModules) = (3, 5, .names(["q_proj", "down_proj", "embed_tokens"]))
     let delta = try Delta(method, on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.3)
-    let stored = try delta.stored(taskType: nil), before = model.catalog.parameters.map(\.value.values)
-    let matched = delta.modules, alone = try ModuleReport.modules(of: stored)
+    let stored = try delta.stored(taskType: nil)
+    let before = model.catalog.parameters.map(\.value.values)
+    let matched = delta.modules
+    let alone = try ModuleReport.modules(of: stored)
     #expect(zip(model.catalog.parameters, before).allSatisfy { $0.value.values == $1 })
     #expect(Set(matched.map(\.path)) == Set(alone.map(\.path)) && matched.count == 5)
     try delta.merge()
@@ -30,7 +32,8 @@ import Testing
   }
 
   @Test(arguments: MethodCase.all) func `every value of a delta belongs to a module`(_ example: MethodCase) throws {
-    let model = try makeTinyModel(), delta = try Delta(example.method(), on: model.catalog)
+    let model = try makeTinyModel()
+    let delta = try Delta(example.method(), on: model.catalog)
     let counted = delta.modules.reduce(0) { $0 + $1.parameterCount }
     #expect(counted == delta.parameterCount)
     let states = model.states()

@@ -43,7 +43,8 @@ struct PEFTGoldenTests {
   }
 
   private static let rows: [JSON] =
-    (try? JSON(parsing: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/peft-names.json"))))?.array ?? []
+    (try? JSON(parsing: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/peft-names.json"))))?.array
+    ?? []
 
   @Test("a configuration has the tensors that it has in PEFT", arguments: rows.indices)
   func names(row: Int) throws {
@@ -52,7 +53,8 @@ struct PEFTGoldenTests {
     var configuration = row["config"] ?? .null
     configuration["peft_type"] = "LORA"
     configuration["r"] = 2
-    let name = row["model"]?.string ?? "", method = try MethodCatalog.decode(stored: configuration, from: "row")
+    let name = row["model"]?.string ?? ""
+    let method = try MethodCatalog.decode(stored: configuration, from: "row")
     guard let expected = row["names"]?.array?.compactMap(\.string) else {
       #expect(throws: (any Error).self) { _ = try Delta(method, on: try Self.model(name).catalog) }
       return
@@ -66,7 +68,8 @@ struct PEFTGoldenTests {
     guard isAllLinear else { return }
     // Trained here, the word becomes a list that means the same to PEFT.
     delta.detach()
-    let fresh = try Delta(method, on: model.catalog), stored = try fresh.stored(taskType: nil)
+    let fresh = try Delta(method, on: model.catalog)
+    let stored = try fresh.stored(taskType: nil)
     #expect(Set(stored.tensors.map(\.name)) == Set(expected))
     let list = stored.configuration["target_modules"]?.array?.compactMap(\.string) ?? []
     #expect(!list.isEmpty)
@@ -95,7 +98,9 @@ struct PEFTGoldenTests {
 
   private static func makeBase() throws -> Llama {
     var config = sizes
-    for (key, value) in ["model_type": "llama", "num_key_value_heads": 1, "tie_word_embeddings": true, "rms_norm_eps": 1e-6] as JSONObject { config[key] = value }
+    for (key, value) in ["model_type": "llama", "num_key_value_heads": 1, "tie_word_embeddings": true, "rms_norm_eps": 1e-6] as JSONObject {
+      config[key] = value
+    }
     let weights = InMemoryWeights(name: "base", try LlamaFixture("peft-values").tensors(under: "base/"))
     let catalog = SiteCatalog()
     catalog.modelType = "llama"
@@ -117,15 +122,19 @@ struct PEFTGoldenTests {
   }
 
   private static let adapters = [
-    "save_tied", "tied_head", "tied_both", "save_ensured", "lora_table", "lora_head", "lora_both", "lora_ensured", "dora_table", "parameters", "tokens",
+    "save_tied", "tied_head", "tied_both", "save_ensured", "lora_table", "lora_head", "lora_both", "lora_ensured", "dora_table", "parameters",
+    "tokens",
   ]
 
   @Test("an adapter of tied tables computes what it computes in PEFT, stored again, merged and taken off", arguments: adapters)
   func values(name: String) throws {
-    let fixture = try LlamaFixture("peft-values"), model = try Self.makeBase(), plain = Self.probabilities(model)
+    let fixture = try LlamaFixture("peft-values")
+    let model = try Self.makeBase()
+    let plain = Self.probabilities(model)
     let count = model.catalog.parameters.count
     let expected = try fixture.file.tensor("expected/\(name)").values
-    let adapter = try fixture.adapter(name), method = try MethodCatalog.decode(stored: adapter.configuration, from: name)
+    let adapter = try fixture.adapter(name)
+    let method = try MethodCatalog.decode(stored: adapter.configuration, from: name)
     #expect(largestDifference(plain, expected) > 0.01)
     let delta = try Delta(method, on: model.catalog, from: adapter.weights(from: name))
     #expect(largestDifference(Self.probabilities(model), expected) < 1e-4)
@@ -145,14 +154,19 @@ struct PEFTGoldenTests {
     again.detach()
   }
 
-  @Test("tables and heads that are trained apart get gradients of their own", arguments: ["save_tied", "tied_head", "tied_both", "save_ensured", "lora_ensured"])
+  @Test(
+    "tables and heads that are trained apart get gradients of their own",
+    arguments: ["save_tied", "tied_head", "tied_both", "save_ensured", "lora_ensured"])
   func gradients(name: String) throws {
-    let model = try Self.makeBase(), adapter = try LlamaFixture("peft-values").adapter(name)
+    let model = try Self.makeBase()
+    let adapter = try LlamaFixture("peft-values").adapter(name)
     let delta = try Delta(try MethodCatalog.decode(stored: adapter.configuration, from: name), on: model.catalog, seed: 3)
-    let input = SequenceInput([Self.tokens]), targets = Array(Self.tokens.dropFirst()) + [Batch.ignoredTarget]
+    let input = SequenceInput([Self.tokens])
+    let targets = Array(Self.tokens.dropFirst()) + [Batch.ignoredTarget]
     let batch = Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
-    let tape = Tape(), recorded = tape.record { loss() }
+    let tape = Tape()
+    let recorded = tape.record { loss() }
     tape.backpropagate(from: recorded)
     for (key, parameter) in delta.parameters {
       // One value by differences: the one with the steepest slope.
@@ -174,14 +188,18 @@ struct PEFTGoldenTests {
 
   // MARK: What a recipe is told
 
-  @Test("names and patterns that match nothing are an error in a recipe, and a note in an adapter", arguments: [
-    (#""target_modules": ["q_proj", "o_prj"]"#, "did you mean o_proj"), (#""target_modules": ["q_proj"], "exclude_modules": ["q_prj"]"#, "exclude_modules"),
-    (#""target_modules": ["q_proj"], "rank_pattern": {"k_proj": 4}"#, "rank_pattern"), (#""target_modules": ["q_proj"], "rank_pattern": {"^q_proj": 4}"#, "^q_proj"),
-    (#""target_modules": ["q_proj"], "alpha_pattern": {"qproj": 4}"#, "did you mean q_proj"),
-    (#""target_modules": ["q_proj"], "layers_to_transform": [0, 7]"#, "7 is none of the layers with such modules; they are 0, 1"),
-    (#""target_modules": ["q_proj"], "modules_to_save": ["hed"]"#, "modules_to_save"),
-    (#""target_modules": ["q_proj"], "target_parameters": ["k_proj.wight"]"#, "target_parameters"),
-  ])
+  @Test(
+    "names and patterns that match nothing are an error in a recipe, and a note in an adapter",
+    arguments: [
+      (#""target_modules": ["q_proj", "o_prj"]"#, "did you mean o_proj"),
+      (#""target_modules": ["q_proj"], "exclude_modules": ["q_prj"]"#, "exclude_modules"),
+      (#""target_modules": ["q_proj"], "rank_pattern": {"k_proj": 4}"#, "rank_pattern"),
+      (#""target_modules": ["q_proj"], "rank_pattern": {"^q_proj": 4}"#, "^q_proj"),
+      (#""target_modules": ["q_proj"], "alpha_pattern": {"qproj": 4}"#, "did you mean q_proj"),
+      (#""target_modules": ["q_proj"], "layers_to_transform": [0, 7]"#, "7 is none of the layers with such modules; they are 0, 1"),
+      (#""target_modules": ["q_proj"], "modules_to_save": ["hed"]"#, "modules_to_save"),
+      (#""target_modules": ["q_proj"], "target_parameters": ["k_proj.wight"]"#, "target_parameters"),
+    ])
   func strictness(settings: String, problem: String) throws {
     let model = try Self.makeBase()
     let method = try MethodCatalog.decode(stored: try JSON(parsing: #"{"peft_type": "LORA", "r": 2, \#(settings)}"#), from: "test")
@@ -200,7 +218,9 @@ struct PEFTGoldenTests {
   func heads() throws {
     let model = try Self.makeBase()
     let method = try MethodCatalog.decode(
-      stored: ["peft_type": "LORA", "target_modules": ["q_proj", "q_proj"], "modules_to_save": ["classifier", "score", "model.norm", "model.norm"]], from: "test")
+      stored: [
+        "peft_type": "LORA", "target_modules": ["q_proj", "q_proj"], "modules_to_save": ["classifier", "score", "model.norm", "model.norm"],
+      ], from: "test")
     let delta = try Delta(method, on: model.catalog)
     #expect(delta.notes.isEmpty)
     #expect(delta.parameters.contains { $0.key == "base_model.model.model.layers.0.input_layernorm.weight" } == false)
@@ -208,10 +228,14 @@ struct PEFTGoldenTests {
     delta.detach()
   }
 
-  @Test("keys of other versions without effect are passed over in an adapter, others are named", arguments: [
-    (#""new_switch": false, "new_list": [], "new_text": "", "new_map": {}, "new": null, "eva_config": {"rho": 2.0}, "qalora_group_size": 16"#, true),
-    (#""new_switch": true"#, false), (#""alora_invocation_tokens": [1]"#, false), (#""init_lora_weights": "corda""#, true),
-  ])
+  @Test(
+    "keys of other versions without effect are passed over in an adapter, others are named",
+    arguments: [
+      (
+        #""new_switch": false, "new_list": [], "new_text": "", "new_map": {}, "new": null, "eva_config": {"rho": 2.0}, "qalora_group_size": 16"#, true
+      ),
+      (#""new_switch": true"#, false), (#""alora_invocation_tokens": [1]"#, false), (#""init_lora_weights": "corda""#, true),
+    ])
   func foreignKeys(settings: String, isRead: Bool) throws {
     let json = try JSON(parsing: #"{"peft_type": "LORA", "target_modules": ["q_proj"], \#(settings)}"#)
     if isRead {

@@ -46,7 +46,8 @@ import Testing
   private static let names = ["t5", "t5-network", "bart"]
 
   @Test(arguments: names) func `logits and gradients are PEFT's`(_ name: String) throws {
-    let subject = try Subject(name), tape = Tape()
+    let subject = try Subject(name)
+    let tape = Tape()
     let logits = try tape.record { try subject.logits() }
     #expect(difference(logits, try subject.expected("logits")) < 2e-5)
     tape.backpropagate(from: logits, seed: Tensor((0..<logits.elementCount).map { Float(sin(Double($0))) }, logits.shape))
@@ -65,7 +66,8 @@ import Testing
   }
 
   @Test(arguments: names) func `a search writes what PEFT's writes`(_ name: String) throws {
-    let subject = try Subject(name), written = try #require(subject.description["written"]?.array)
+    let subject = try Subject(name)
+    let written = try #require(subject.description["written"]?.array)
     let expected = written.map { ($0.array ?? []).map { Int32($0.int ?? -1) } }
     var settings = SamplingSettings()
     settings.maxNewTokens = try #require(expected.first).count
@@ -73,7 +75,8 @@ import Testing
   }
 
   @Test func `the prefix takes positions of the decoder, and none of the encoder`() throws {
-    let subject = try Subject("bart"), limit = try #require(subject.model.maximumLength) - 3
+    let subject = try Subject("bart")
+    let limit = try #require(subject.model.maximumLength) - 3
     var settings = SamplingSettings()
     settings.maxNewTokens = 2 * limit
     let written = try Generator(continuing: subject.model, endIDs: [])(try subject.sequences("sources"), settings)
@@ -84,7 +87,8 @@ import Testing
   }
 
   @Test(arguments: names) func `the configuration says what PEFT would guess`(_ name: String) throws {
-    let subject = try Subject(name), stored = try subject.delta.stored(taskType: "SEQ_2_SEQ_LM").configuration
+    let subject = try Subject(name)
+    let stored = try subject.delta.stored(taskType: "SEQ_2_SEQ_LM").configuration
     for key in ["num_layers", "num_attention_heads", "num_transformer_submodules", "num_virtual_tokens", "token_dim"] {
       #expect(stored[key]?.int == subject.description["adapter"]?[key]?.int, "\(key)")
     }

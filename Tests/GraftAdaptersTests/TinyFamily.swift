@@ -37,7 +37,8 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
         "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
       ]
-    case .transformer: ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_heads": 3, "d_ff": 20, "num_layers": 2, "activation_function": "gelu"]
+    case .transformer:
+      ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_heads": 3, "d_ff": 20, "num_layers": 2, "activation_function": "gelu"]
     }
   }
 
@@ -50,7 +51,8 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
   }
 
   func build() throws -> any TrainableModel {
-    let config = ArchitectureConfiguration(configuration, source: "config.json"), catalog = SiteCatalog()
+    let config = ArchitectureConfiguration(configuration, source: "config.json")
+    let catalog = SiteCatalog()
     let model = try #require(
       try ModelRegistry.build(config, task: task, in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
     randomize(catalog.parameters, deviation: 0.3)
@@ -88,7 +90,10 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
   /// The rate with which it learns within a few steps.
   var learningRate = 0.01
 
-  init(_ name: String, _ configuration: String, misfits: Set<TinyFamily> = [], learningRate: Double = 0.01, count: @escaping @Sendable (SiteCatalog) -> Int) {
+  init(
+    _ name: String, _ configuration: String, misfits: Set<TinyFamily> = [], learningRate: Double = 0.01,
+    count: @escaping @Sendable (SiteCatalog) -> Int
+  ) {
     (testDescription, self.configuration, self.misfits, self.learningRate, self.count) = (name, configuration, misfits, learningRate, count)
   }
 
@@ -153,15 +158,18 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
     FamilyMethod(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
-      learningRate: 0.05, count: { catalog in
-        let columns = attentions { 2 * $0.keyValueHeads * $0.headSize }(catalog), width = columns / 4
+      learningRate: 0.05,
+      count: { catalog in
+        let columns = attentions { 2 * $0.keyValueHeads * $0.headSize }(catalog)
+        let width = columns / 4
         return 3 * width + (width * 5 + 5) + (5 * columns + columns)
       }),
     FamilyMethod(
       "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#,
       count: { catalog in
         catalog.sites.compactMap(\.norm).filter { norm in
-          let components = norm.path.split(separator: "."), name = components.last ?? ""
+          let components = norm.path.split(separator: ".")
+          let name = components.last ?? ""
           return components.first { Int($0) != nil } == "1" && (name.hasSuffix("norm") || name.hasSuffix("Norm") || name.hasPrefix("ln_"))
         }.reduce(0) { $0 + $1.weight.shape.elementCount + ($1.bias?.shape.elementCount ?? 0) }
       }),

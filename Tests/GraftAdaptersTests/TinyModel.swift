@@ -43,7 +43,8 @@ extension Llama {
 
   /// The mean loss with its gradients left on the parameters.
   func differentiate(isCheckpointing: Bool = false) -> Float {
-    let batch = tinyBatch(), tape = Tape()
+    let batch = tinyBatch()
+    let tape = Tape()
     let loss = tape.record {
       self.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTokenCount))
     }

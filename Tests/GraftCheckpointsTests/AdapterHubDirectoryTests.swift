@@ -9,7 +9,8 @@ import Testing
 struct AdapterHubDirectoryTests {
   @Test("reads what the library writes, in both forms", arguments: ["double_seq_bn", "compacter"])
   func reads(name: String) throws {
-    let file = try AdapterFile.read(fixture("adapterhub/\(name)-safetensors")), adapter = try file.adapter()
+    let file = try AdapterFile.read(fixture("adapterhub/\(name)-safetensors"))
+    let adapter = try file.adapter()
     let pickled = try AdapterFile.read(fixture("adapterhub/\(name)-bin")).adapter()
     #expect(adapter.peftType == "ADAPTER")
     #expect(file.base?.modelType == "bert" && file.base?.hiddenSize == 8)
@@ -36,9 +37,12 @@ struct AdapterHubDirectoryTests {
 
   @Test("what is written is read back, with every key that the library writes", arguments: ["double_seq_bn", "compacter"])
   func roundTrip(name: String) throws {
-    let folder = try TemporaryDirectory(), source = fixture("adapterhub/\(name)-bin")
-    let file = try AdapterFile.read(source), adapter = try file.adapter()
-    try AdapterHubDirectory.write(adapter, method: adapter.configuration.without(["peft_type", "modules_to_save"]), base: file.base, name: "my.name", to: folder.file("out"))
+    let folder = try TemporaryDirectory()
+    let source = fixture("adapterhub/\(name)-bin")
+    let file = try AdapterFile.read(source)
+    let adapter = try file.adapter()
+    try AdapterHubDirectory.write(
+      adapter, method: adapter.configuration.without(["peft_type", "modules_to_save"]), base: file.base, name: "my.name", to: folder.file("out"))
     let written = try JSON(parsing: bytes(of: folder.file("out/adapter_config.json")))
     let original = try JSON(parsing: bytes(of: source + "/adapter_config.json"))
     let wanted = Set(original["config"]?.object?.keys ?? []).filter { name == "compacter" || !$0.contains("phm") }

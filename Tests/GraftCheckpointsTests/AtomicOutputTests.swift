@@ -22,7 +22,8 @@ struct AtomicOutputTests {
 
   @Test("a directory is replaced as a whole, with nothing of the old one in it or beside it")
   func replaces() throws {
-    let folder = try TemporaryDirectory(), place = folder.file("out")
+    let folder = try TemporaryDirectory()
+    let place = folder.file("out")
     try write(["a": "1", "b": "1"], to: place)
     try write(["b": "2", "c": "2"], to: place, replacing: .any)
     #expect(try contents(place) == ["b": "2", "c": "2"])
@@ -36,7 +37,8 @@ struct AtomicOutputTests {
 
   @Test("only an empty directory makes way unasked, and only one of known entries where asked")
   func refuses() throws {
-    let folder = try TemporaryDirectory(), place = folder.file("out")
+    let folder = try TemporaryDirectory()
+    let place = folder.file("out")
     try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
     try write(["a": "1"], to: place)
     expectError(.cannotCreate, "not empty") { try write(["a": "2"], to: place) }
@@ -50,7 +52,8 @@ struct AtomicOutputTests {
 
   @Test("what a killed process left is removed by the next one, and what another one is writing is not")
   func sweeps() throws {
-    let folder = try TemporaryDirectory(), place = folder.file("out")
+    let folder = try TemporaryDirectory()
+    let place = folder.file("out")
     _ = try folder.write("half".utf8, to: ".out.partial-abcdef/weights")
     _ = try folder.write("half".utf8, to: ".file.partial-abcdef")
     _ = try folder.write("other".utf8, to: ".outer.partial-abcdef")
@@ -64,7 +67,8 @@ struct AtomicOutputTests {
 
   @Test("a directory that was put aside when its writer was killed comes back")
   func bringsBack() throws {
-    let folder = try TemporaryDirectory(), place = folder.file("out")
+    let folder = try TemporaryDirectory()
+    let place = folder.file("out")
     _ = try folder.write("old".utf8, to: ".out.replaced-000042/a")
     expectError(.cannotCreate, "not empty") { try write(["a": "1"], to: place) }
     #expect(try contents(place) == ["a": "old"])
@@ -90,7 +94,8 @@ struct AtomicOutputTests {
 
   @Test("devices, pipes and directories are no files to replace")
   func refusesOtherFiles() throws {
-    let folder = try TemporaryDirectory(), pipe = folder.file("pipe")
+    let folder = try TemporaryDirectory()
+    let pipe = folder.file("pipe")
     #expect(mkfifo(pipe, 0o600) == 0)
     for path in ["/dev/null", "/dev/full", pipe] {
       expectError(.cannotCreate, "a device or a pipe") { try AtomicFile.write("x".utf8, to: path) }
@@ -105,7 +110,8 @@ struct AtomicOutputTests {
 struct CompanionFileTests {
   @Test("a model made of another takes along all but weights, hidden files and folders that hold the model again")
   func copies() throws {
-    let folder = try TemporaryDirectory(), base = try Checkpoint(directory: fixture("single"))
+    let folder = try TemporaryDirectory()
+    let base = try Checkpoint(directory: fixture("single"))
     let kept = [
       "config.json", "tokenizer.json", "additional_chat_templates/rag.jinja", "preprocessor_config.json", "modules.json", "1_Pooling/config.json",
       "2_Dense/config.json", "2_Dense/model.safetensors", "modeling_own.py", "assets/deep/words.txt", "LICENSE",

@@ -45,11 +45,13 @@ struct BaseFingerprintTests {
 
   @Test("the name is where others find the model: a hub's repository, or the full path")
   func origin() throws {
-    let folder = try TemporaryDirectory(), snapshot = "hub/models--someone--a-model/snapshots/0123abc"
+    let folder = try TemporaryDirectory()
+    let snapshot = "hub/models--someone--a-model/snapshots/0123abc"
     for name in ["config.json", "model.safetensors"] { _ = try folder.write(bytes(of: fixture("single/\(name)")), to: "\(snapshot)/\(name)") }
     let cached = try BaseFingerprint(of: Checkpoint(directory: folder.file(snapshot)))
     #expect(cached.name == "someone/a-model" && cached.revision == "0123abc")
-    let relative = try BaseFingerprint(of: Checkpoint(directory: folder.file("hub/../\(snapshot)/../../../models--someone--a-model/snapshots/0123abc/")))
+    let relative = try BaseFingerprint(
+      of: Checkpoint(directory: folder.file("hub/../\(snapshot)/../../../models--someone--a-model/snapshots/0123abc/")))
     #expect(relative.name == "someone/a-model")
   }
 }

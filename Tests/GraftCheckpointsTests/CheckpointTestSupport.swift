@@ -53,7 +53,7 @@ func expectError<Result>(
 func bits(_ tensor: Tensor) -> [UInt8] { tensor.withUnsafeBytes(Array.init) }
 
 /// Bytes as a tensor of any type.
-func tensor(bytes: [UInt8], _ shape: Shape, _ dtype: DType) -> Tensor {
+func tensor(bytes: [UInt8], _ shape: Shape, _ dtype: ElementFormat) -> Tensor {
   final class Owner {
     let bytes: UnsafeMutableRawBufferPointer
     init(_ content: [UInt8]) {

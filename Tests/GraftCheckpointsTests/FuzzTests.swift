@@ -14,7 +14,8 @@ struct FuzzTests {
   ///   - open: answers the bytes of what was read.
   ///   - factor: how many times larger than the file that may be.
   private func fuzz(_ seeds: [[UInt8]], as name: String, factor: Int = 4, _ open: (String, [UInt8]) throws -> Int) throws {
-    let folder = try TemporaryDirectory(), memory = Self.residentPeak
+    let folder = try TemporaryDirectory()
+    let memory = Self.residentPeak
     let report = Fuzzing.bytes(like: seeds, factor: factor, isRefusal: { $0 is CheckpointError || $0 is JSONError }) { bytes in
       try open(try folder.write(bytes, to: name), bytes)
     }
@@ -29,11 +30,11 @@ struct FuzzTests {
   private static var residentPeak: Int {
     var usage = rusage()
     #if os(Linux)
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss << 10
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss << 10
     #else
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss
     #endif
   }
 
@@ -61,9 +62,11 @@ struct FuzzTests {
 
   /// Checksums would otherwise hide the interpreter from most damage.
   @Test func picklesInSoundArchives() throws {
-    let folder = try TemporaryDirectory(), inside = folder.file("inside.bin")
+    let folder = try TemporaryDirectory()
+    let inside = folder.file("inside.bin")
     let pickles = try fixtures("views.bin", "peft-pickled/adapter_model.bin").map { archive in
-      let start = try #require(archive.indices.first { archive[$0...].starts(with: [0x80, 2, 0x7D]) || archive[$0...].starts(with: [0x80, 2, 0x63]) })
+      let start = try #require(
+        archive.indices.first { archive[$0...].starts(with: [0x80, 2, 0x7D]) || archive[$0...].starts(with: [0x80, 2, 0x63]) })
       let end = try #require(archive[start...].indices.first { archive[$0...].starts(with: Array("PK".utf8)) })
       return Array(archive[start..<end])
     }
@@ -94,7 +97,8 @@ struct FuzzTests {
     ]
     let seeds = try texts.map { Array($0.utf8) } + fixtures("peft/adapter_config.json", "model.json")
     try fuzz(seeds, as: "a.json", factor: 8) { _, bytes in
-      let json = try JSON(parsing: bytes), text = json.serializedBytes()
+      let json = try JSON(parsing: bytes)
+      let text = json.serializedBytes()
       #expect(try JSON(parsing: text) == json)
       return text.count
     }
@@ -103,7 +107,8 @@ struct FuzzTests {
   /// Inputs that reach every part of the readers, as libFuzzer has found them.
   @Test(arguments: ["safetensors", "gguf", "torch", "hdf5"])
   func corpus(reader: String) throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/fuzz/corpus/\(reader)").standardized.path
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/fuzz/corpus/\(reader)")
+      .standardized.path
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
     #expect(names.count > 3)
     for name in names {
@@ -120,11 +125,15 @@ struct FuzzTests {
   /// A checksum or a hash protects every bit but those that nobody reads.
   @Test("every bit of a small adapter file flipped is an error, or harmless")
   func everyBit() throws {
-    let folder = try TemporaryDirectory(), path = folder.file("adapter.h5")
-    let tensors = [StoredTensor(name: "q_proj.lora_A.weight", tensor: Tensor([1, 2, 3], [1, 3])), StoredTensor(name: "b", tensor: Tensor([4], [1]))]
+    let folder = try TemporaryDirectory()
+    let path = folder.file("adapter.h5")
+    let tensors = [
+      StoredTensor(name: "q_proj.lora_A.weight", tensor: Tensor([1, 2, 3], [1, 3])), StoredTensor(name: "b", tensor: Tensor([4], [1])),
+    ]
     let adapter = StoredAdapter(method: "lora", peftType: "LORA", configuration: ["peft_type": "LORA", "r": 1], tensors: tensors)
     try AdapterArchive.write(AdapterFile(adapters: [adapter]), to: path)
-    let whole = try bytes(of: path), original = try AdapterArchive.read(path)
+    let whole = try bytes(of: path)
+    let original = try AdapterArchive.read(path)
     let file = try #require(fopen(path, "r+"))
     setvbuf(file, nil, _IONBF, 0)
     defer { fclose(file) }

@@ -57,7 +57,8 @@ struct GGUFFileTests {
 
   @Test("what is written is read back, exactly")
   func roundTrip() throws {
-    let folder = try TemporaryDirectory(), path = folder.file("a.gguf")
+    let folder = try TemporaryDirectory()
+    let path = folder.file("a.gguf")
     let tensors: [(name: String, tensor: Tensor)] = [
       ("scalar", Tensor([0.5], [])), ("none", Tensor([], [0, 4])), ("brain", tensor(bytes: [0x80, 0x3F, 0x40, 0xC0], [2, 1], .bfloat16)),
       ("wide", tensor(bytes: (0..<16).map { $0 }, [1, 2, 1, 1], .float64)),
@@ -75,7 +76,9 @@ struct GGUFFileTests {
       #expect(read.shape == tensor.shape && read.dtype == tensor.dtype && bits(read) == bits(tensor))
     }
     #expect(folder.entries == ["a.gguf"])
-    for refused in [("b", tensor(bytes: [1], [1], .bool)), (String(repeating: "n", count: 64), Tensor([1], [1])), ("r", Tensor([1], [1, 1, 1, 1, 1]))] {
+    for refused in [
+      ("b", tensor(bytes: [1], [1], .bool)), (String(repeating: "n", count: 64), Tensor([1], [1])), ("r", Tensor([1], [1, 1, 1, 1, 1])),
+    ] {
       expectError(.unsupported) { try Self.write([refused], [], to: folder.file("b.gguf")) }
     }
     #expect(folder.entries == ["a.gguf"])
@@ -105,7 +108,8 @@ struct GGUFFileTests {
 
   @Test("refuses tensors out of place, cut files and trailing bytes")
   func refusesTensors() throws {
-    let folder = try TemporaryDirectory(), original = try bytes(of: fixture("lora.gguf"))
+    let folder = try TemporaryDirectory()
+    let original = try bytes(of: fixture("lora.gguf"))
     let name = Array("blk.0.attn_q.weight.lora_b".utf8)
     let start = try #require(original.indices.first { original[$0...].starts(with: name) }) + name.count
     func changed(_ offset: Int, _ value: UInt8) throws -> String {

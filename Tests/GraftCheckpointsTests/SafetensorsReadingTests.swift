@@ -130,7 +130,7 @@ struct SafetensorsReadingTests {
     #expect(try file.tensor("empty").shape == [0, 3])
     #expect(bits(try file.tensor("名前")) == [0x80, 0x3F, 0x80, 0xBF])
     #expect(try file.tensor("名前").dtype == .bfloat16)
-    for (index, dtype) in [("uint8", DType.uint8), ("int8", .int8), ("int16", .int16)].enumerated() {
+    for (index, dtype) in [("uint8", ElementFormat.uint8), ("int8", .int8), ("int16", .int16)].enumerated() {
       let tensor = try file.tensor("t.\(dtype.0)")
       #expect(tensor.dtype == dtype.1)
       #expect(bits(tensor) == (0..<16).map { UInt8($0 + index + 1) })

@@ -80,9 +80,9 @@ struct SafetensorsWritingTests {
   }
 
   #if canImport(Darwin)
-    private let fileSizeResource = RLIMIT_FSIZE
+  private let fileSizeResource = RLIMIT_FSIZE
   #else
-    private let fileSizeResource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+  private let fileSizeResource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   #endif
 
   @Test("files have the permissions a plain file would have")

@@ -7,11 +7,14 @@ import Testing
 struct TorchArchiveTests {
   /// A dictionary of one tensor of two elements, in instructions of a pickle.
   private static let honest =
-    "}(X\u{1}\0\0\0a" + "ctorch._utils\n_rebuild_tensor_v2\n((X\u{7}\0\0\0storagectorch\nFloatStorage\nX\u{1}\0\0\00X\u{3}\0\0\0cpuK\u{2}tQK\0K\u{2}\u{85}K\u{1}\u{85}"
+    "}(X\u{1}\0\0\0a"
+    + "ctorch._utils\n_rebuild_tensor_v2\n((X\u{7}\0\0\0storagectorch\nFloatStorage\nX\u{1}\0\0\00X\u{3}\0\0\0cpuK\u{2}tQK\0K\u{2}\u{85}K\u{1}\u{85}"
     + "\u{89}ccollections\nOrderedDict\n)RtRu."
 
   /// An archive of such a pickle; characters up to U+00FF stand for bytes.
-  private static func archive(_ instructions: String, in folder: TemporaryDirectory, elements: [UInt8] = [UInt8](repeating: 0, count: 8)) throws -> String {
+  private static func archive(_ instructions: String, in folder: TemporaryDirectory, elements: [UInt8] = [UInt8](repeating: 0, count: 8)) throws
+    -> String
+  {
     let path = folder.file("archive.bin")
     var zip = try ZipWriter(at: path)
     try zip.add("archive/data.pkl", [0x80, 2] + instructions.unicodeScalars.map { UInt8($0.value) })

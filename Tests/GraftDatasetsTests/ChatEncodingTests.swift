@@ -23,7 +23,8 @@ struct TemplateCase: Sendable {
     TemplateCase("a block before the last answer", " Pear. </s>|[t][/t]Plum.</s>", lastAnswer),
     TemplateCase("the prompt opens a block that answers do not have", both, plain, "{% if add_generation_prompt %}[t]{% endif %}"),
     TemplateCase(
-      "the prompt opens a block that only the last answer has", " Pear. </s>|[/t]Plum.</s>", lastAnswer, "{% if add_generation_prompt %}[t]{% endif %}"),
+      "the prompt opens a block that only the last answer has", " Pear. </s>|[/t]Plum.</s>", lastAnswer,
+      "{% if add_generation_prompt %}[t]{% endif %}"),
     TemplateCase(
       "stripped contents, a line end behind turns", "Pear.</s>\n|Plum.</s>\n",
       "{% for m in messages %}<s>{{ m.role }}:{{ m.content|trim }}</s>{{ '\\n' }}{% endfor %}", asking),
@@ -87,7 +88,8 @@ struct TemplateCase: Sendable {
       + "{% endfor %}{% else %}{{ m.content }}{% endif %}</s>{% endfor %}" + asking
     let call: JSON = ["type": "function", "function": ["name": "f", "arguments": ["x": 1]]]
     let messages: JSON = [
-      ["role": "user", "content": "Q"], ["role": "assistant", "tool_calls": [call]], ["role": "tool", "content": "7"], ["role": "assistant", "content": "Seven"],
+      ["role": "user", "content": "Q"], ["role": "assistant", "tool_calls": [call]], ["role": "tool", "content": "7"],
+      ["role": "assistant", "content": "Seven"],
     ]
     #expect(try chatEncoder(template).encode(DataRecord(["messages": messages], file: "d", line: 1)).scoredText == "[f(1)]</s>|Seven</s>")
   }
@@ -102,7 +104,8 @@ struct TemplateCase: Sendable {
   }
 
   @Test func conversationsNeedTemplatesRolesAndMessages() throws {
-    let bare = ExampleEncoder(tokenizer: CharacterTokenizer(), task: .causalLM), encoder = try chatEncoder(plain)
+    let bare = ExampleEncoder(tokenizer: CharacterTokenizer(), task: .causalLM)
+    let encoder = try chatEncoder(plain)
     #expect { try bare.encode(conversation) } throws: { "\($0)".contains("no chat template") }
     #expect { try encoder.encode(DataRecord(["messages": [["content": "x"]]], file: "d", line: 1)) } throws: {
       "\($0)" == #"d:1: message 1: there is no "role"; write {"role": "user", "content": "..."}"#

@@ -17,7 +17,8 @@ func chatEncoder(_ template: String, notes: DataNotes = DataNotes(), roles: [Str
 extension EncodedExample {
   /// The text of the tokens that carry loss, stretches of them parted by a bar.
   var scoredText: String {
-    var text = "", wasScored = false
+    var text = ""
+    var wasScored = false
     for (id, isScored) in zip(tokens, isScored) {
       if isScored, !wasScored, !text.isEmpty { text += "|" }
       if isScored { text += CharacterTokenizer.text([id]) }

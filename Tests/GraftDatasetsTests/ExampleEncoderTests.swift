@@ -178,7 +178,8 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
       record(["text": "a[MASK]cdef[MASK]", "labels": ["b", "g"]]), record(["text": "abcdef[MASK]", "labels": ["g"]]),
       record(["text": "ab[MASK]", "labels": ["c"]]),
     ])
-    let first = [1] + ids("a") + [3] + ids("cd") + [4], second = [1] + ids("ab") + [3, 4]
+    let first = [1] + ids("a") + [3] + ids("cd") + [4]
+    let second = [1] + ids("ab") + [3, 4]
     #expect(dataset.examples.map(\.tokens) == [first, second])
     #expect(dataset.examples[0].tokenLabels == [-100, -100, ids("b")[0], -100, -100, -100])
     #expect(dataset.report.lostMaskCount == 2 && dataset.report.droppedCount == 1)

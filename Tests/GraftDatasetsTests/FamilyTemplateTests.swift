@@ -9,7 +9,8 @@ private let templates = URL(filePath: #filePath).deletingLastPathComponent().del
   .appending(path: "GraftTokenizersTests/ChatTemplates/Fixtures/templates")
 
 @Suite struct FamilyTemplateTests {
-  private static let names = (try? FileManager.default.contentsOfDirectory(atPath: templates.path))?
+  private static let names =
+    (try? FileManager.default.contentsOfDirectory(atPath: templates.path))?
     // One that tries the language and writes no conversation.
     .filter { $0.hasSuffix(".jinja") && $0 != "language.jinja" }.sorted() ?? []
 
@@ -31,9 +32,11 @@ private let templates = URL(filePath: #filePath).deletingLastPathComponent().del
     let encoder = try chatEncoder(String(contentsOf: templates.appending(path: name), encoding: .utf8))
     let scored = try encoder.encode(DataRecord(["messages": conversation], file: "d.jsonl", line: 1)).scoredText
     // Stretches are parted by a bar, which ends of turns have as well.
-    let first = try #require(scored.firstRange(of: "Pear.")), last = try #require(scored.firstRange(of: "Plum."))
+    let first = try #require(scored.firstRange(of: "Pear."))
+    let last = try #require(scored.firstRange(of: "Plum."))
     let openings = Self.openings[name] ?? ["", ""]
-    #expect(scored[..<first.lowerBound].trimmingCharacters(in: .whitespacesAndNewlines) == openings[0].trimmingCharacters(in: .whitespacesAndNewlines))
+    #expect(
+      scored[..<first.lowerBound].trimmingCharacters(in: .whitespacesAndNewlines) == openings[0].trimmingCharacters(in: .whitespacesAndNewlines))
     let between = scored[first.upperBound..<last.lowerBound]
     #expect(between.trimmingCharacters(in: .whitespaces).hasSuffix("|" + openings[1].trimmingCharacters(in: .whitespaces)) || openings[1].isEmpty)
     #expect(!scored.contains("QUESTION") && !scored.contains("user"), "\(scored)")

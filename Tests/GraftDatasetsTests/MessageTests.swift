@@ -22,11 +22,12 @@ private let template =
 
   private let messages: JSON = [["role": "user", "content": "Q"], ["role": "assistant", "content": "A"]]
 
-  @Test(arguments: [
-    [["type": "function", "function": ["name": "f"]]], ["type": "function", "function": ["name": "f"]],
-    #"[{"type": "function", "function": {"name": "f"}}]"#, #"{"type": "function", "function": {"name": "f"}}"#,
-    [#"{"type": "function", "function": {"name": "f"}}"#],
-  ] as [JSON])
+  @Test(
+    arguments: [
+      [["type": "function", "function": ["name": "f"]]], ["type": "function", "function": ["name": "f"]],
+      #"[{"type": "function", "function": {"name": "f"}}]"#, #"{"type": "function", "function": {"name": "f"}}"#,
+      [#"{"type": "function", "function": {"name": "f"}}"#],
+    ] as [JSON])
   func toolsAreReadInEveryForm(tools: JSON) throws {
     #expect(try text(["messages": messages, "tools": tools]) == "<s>tools:f,<s>user:Q</s><s>assistant:A</s>")
   }
@@ -41,16 +42,18 @@ private let template =
     #expect(problem(["messages": messages, "tools": tools]).hasPrefix("d.jsonl:4: \"tools\": expected a list of objects"))
   }
 
-  @Test(arguments: [
-    [["type": "function", "function": ["name": "f", "arguments": ["x": 1]]]],
-    [["type": "function", "function": ["name": "f", "arguments": #"{"x": 1}"#]]],
-    #"[{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]"#,
-    [#"{"function": {"name": "f", "arguments": "{\"x\": 1}"}}"#], ["function": ["name": "f", "arguments": ["x": 1]]],
-    [["name": "f", "arguments": ["x": 1]]],
-  ] as [JSON])
+  @Test(
+    arguments: [
+      [["type": "function", "function": ["name": "f", "arguments": ["x": 1]]]],
+      [["type": "function", "function": ["name": "f", "arguments": #"{"x": 1}"#]]],
+      #"[{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]"#,
+      [#"{"function": {"name": "f", "arguments": "{\"x\": 1}"}}"#], ["function": ["name": "f", "arguments": ["x": 1]]],
+      [["name": "f", "arguments": ["x": 1]]],
+    ] as [JSON])
   func callsAreReadInEveryForm(calls: JSON) throws {
     let asked: JSON = ["role": "user", "content": "Q"]
-    #expect(try text(["messages": [asked, ["role": "assistant", "content": "", "tool_calls": calls]]]) == "<s>user:Q</s><s>assistant:[f {\"x\": 1}]</s>")
+    #expect(
+      try text(["messages": [asked, ["role": "assistant", "content": "", "tool_calls": calls]]]) == "<s>user:Q</s><s>assistant:[f {\"x\": 1}]</s>")
   }
 
   @Test func oldCallsAreReadAsCalls() throws {
@@ -61,7 +64,8 @@ private let template =
   }
 
   @Test func argumentsStayTextForTemplatesThatJoinThem() throws {
-    let joining = "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ '[' + c.function.arguments + ']' }}{% endfor %}{% endfor %}"
+    let joining =
+      "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ '[' + c.function.arguments + ']' }}{% endfor %}{% endfor %}"
     let call: JSON = ["role": "assistant", "tool_calls": [["function": ["name": "f", "arguments": #"{"x":1}"#]]]]
     #expect(try text(["messages": [["role": "user", "content": "Q"], call]], joining) == #"Q[{"x":1}]"#)
   }
@@ -74,7 +78,9 @@ private let template =
       (["role": "assistant"], "message 2: there is no \"content\""), ("A", "message 2: expected an object, found a string"),
       (["role": "assistant", "content": [["type": "image_url"]]], "message 2: part 1 of \"content\" is of the type \"image_url\", not a text"),
       (["role": "assistant", "tool_calls": 7], "message 2: \"tool_calls\": expected a list of objects, found an integer"),
-      (["role": "assistant", "tool_calls": [["function": ["name": "f", "arguments": "x"]]]], "message 2: call 1: \"arguments\" is a text that is not"),
+      (
+        ["role": "assistant", "tool_calls": [["function": ["name": "f", "arguments": "x"]]]], "message 2: call 1: \"arguments\" is a text that is not"
+      ),
       (["role": "assistant", "content": "A", "weight": -1], "message 2: \"weight\" is -1.0"),
       (["role": "assistant", "content": "A", "weight": "1"], "message 2: \"weight\" is a string"),
       (["role": "assistant", "content": "A", "train": 0], "message 2: \"train\" is an integer"),
@@ -92,7 +98,8 @@ private let template =
       var (a, b): (JSON, JSON) = (["role": "assistant", "content": "bad"], ["role": "assistant", "content": "good"])
       for (key, value) in first.object ?? [:] { a[key] = value }
       for (key, value) in second.object ?? [:] { b[key] = value }
-      return try encoder.encode(DataRecord(["messages": [["role": "user", "content": "Q"], a, ["role": "user", "content": "R"], b]], file: "d", line: 1))
+      return try encoder.encode(
+        DataRecord(["messages": [["role": "user", "content": "Q"], a, ["role": "user", "content": "R"], b]], file: "d", line: 1))
     }
     for none in [["weight": 0], ["train": false], ["train": false, "weight": 2]] as [JSON] {
       let silenced = try example(none, ["weight": 1])
@@ -110,7 +117,8 @@ private let template =
   @Test func weightsOfOtherMessagesCountWhereAllCarryLoss() throws {
     let notes = DataNotes()
     var encoder = try chatEncoder(template, notes: notes)
-    let record = DataRecord(["messages": [["role": "user", "content": "Q", "weight": 2], ["role": "assistant", "content": "A"]]], file: "d", line: 1)
+    let record = DataRecord(
+      ["messages": [["role": "user", "content": "Q", "weight": 2], ["role": "assistant", "content": "A"]]], file: "d", line: 1)
     #expect(try encoder.encode(record).lossWeights == nil)
     #expect(notes.all.count == 1)
     encoder.completionOnlyLoss = false
@@ -118,22 +126,26 @@ private let template =
   }
 
   @Test func reasoningIsReadUnderEveryName() throws {
-    let reading = template.replacing("{{ m.content", with: "{{ m.reasoning_content or '' }}{{ m.content"), message: JSON = ["role": "assistant", "content": "A", "thinking": "T"]
-    let notes = DataNotes(), fields: JSONObject = ["messages": [["role": "user", "content": "Q"], message]]
+    let reading = template.replacing("{{ m.content", with: "{{ m.reasoning_content or '' }}{{ m.content")
+    let message: JSON = ["role": "assistant", "content": "A", "thinking": "T"]
+    let notes = DataNotes()
+    let fields: JSONObject = ["messages": [["role": "user", "content": "Q"], message]]
     #expect(try text(fields, reading, notes: notes).hasSuffix("assistant:TA</s>") && notes.all.isEmpty)
     #expect(try text(fields, notes: notes).hasSuffix("assistant:A</s>"))
     #expect(notes.all == ["d.jsonl: nothing reads the message keys \"thinking\""])
   }
 
   @Test func keysThatNothingReadsAreNamedOnce() throws {
-    let notes = DataNotes(), encoder = try chatEncoder(template, notes: notes)
+    let notes = DataNotes()
+    let encoder = try chatEncoder(template, notes: notes)
     let message: JSON = ["role": "assistant", "content": "A", "rating": 5, "tool_calls": .null, "name": "x"]
     for line in 1...3 {
       _ = try encoder.encode(DataRecord(["messages": [["role": "user", "content": "Q"], message], "id": 7], file: "d", line: line))
       _ = try encoder.encode(DataRecord(["instruction": "I", "output": "O", "history": [], "system": "S"], file: "e", line: line))
     }
-    #expect(notes.all == [
-      "d: nothing reads the message keys \"rating\"; nothing reads the keys \"id\"", "e: nothing reads the keys \"history\", \"system\"",
-    ])
+    #expect(
+      notes.all == [
+        "d: nothing reads the message keys \"rating\"; nothing reads the keys \"id\"", "e: nothing reads the keys \"history\", \"system\"",
+      ])
   }
 }

@@ -7,7 +7,8 @@ import Testing
   /// With and without segment ids, the same as the tokenizers library.
   @Test(arguments: [true, false]) func pairsAreCutAtTheLongerText(usesTypeIDs: Bool) throws {
     var encoder = ExampleEncoder(
-      tokenizer: CharacterTokenizer(style: .encoder), task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]), usesTypeIDs: usesTypeIDs)
+      tokenizer: CharacterTokenizer(style: .encoder), task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]),
+      usesTypeIDs: usesTypeIDs)
     let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/longest-first.json")
     let goldens = try JSONDecoder().decode([[Int]].self, from: try Data(contentsOf: file))
     #expect(goldens.count > 500)

@@ -8,7 +8,8 @@ private let template =
 
 @Suite struct RecordLayoutTests {
   private func encoded(
-    _ fields: JSONObject, columns: [String: String] = [:], roles: [String: String] = [:], _ notes: DataNotes = DataNotes(), template: String = template
+    _ fields: JSONObject, columns: [String: String] = [:], roles: [String: String] = [:], _ notes: DataNotes = DataNotes(),
+    template: String = template
   ) throws -> EncodedExample {
     let records = try RecordLayout(columns: columns).applied(to: [DataRecord(fields, file: "d.jsonl", line: 2)], notes)
     return try chatEncoder(template, notes: notes, roles: roles).encode(records[0])
@@ -18,15 +19,22 @@ private let template =
 
   private let chat = "<s>user:Hi</s><s>assistant:Hello!</s>"
 
-  @Test(arguments: [
-    ["conversations": [["from": "human", "value": "Hi"], ["from": "gpt", "value": "Hello!"]]],
-    ["conversations": [["role": "user", "content": "Hi"], ["role": "assistant", "content": "Hello!"]]],
-    ["conversations": #"[{"from": "Human", "value": "Hi"}, {"from": "model", "value": "Hello!"}]"#],
-    ["prompt": [["role": "user", "content": "Hi"]], "completion": [["role": "assistant", "content": "Hello!"]]],
-    ["messages": [["role": "user", "content": [["type": "text", "text": "Hi"]]], ["role": "assistant", "content": [["type": "text", "text": "Hello"], "!"]]]],
-  ] as [JSONObject])
+  @Test(
+    arguments: [
+      ["conversations": [["from": "human", "value": "Hi"], ["from": "gpt", "value": "Hello!"]]],
+      ["conversations": [["role": "user", "content": "Hi"], ["role": "assistant", "content": "Hello!"]]],
+      ["conversations": #"[{"from": "Human", "value": "Hi"}, {"from": "model", "value": "Hello!"}]"#],
+      ["prompt": [["role": "user", "content": "Hi"]], "completion": [["role": "assistant", "content": "Hello!"]]],
+      [
+        "messages": [
+          ["role": "user", "content": [["type": "text", "text": "Hi"]]],
+          ["role": "assistant", "content": [["type": "text", "text": "Hello"], "!"]],
+        ]
+      ],
+    ] as [JSONObject])
   func conversationsInEveryLayout(fields: JSONObject) throws {
-    let notes = DataNotes(), example = try encoded(fields, notes)
+    let notes = DataNotes()
+    let example = try encoded(fields, notes)
     #expect(text(example) == chat)
     #expect(example.scoredText == "Hello!</s>")
     #expect(!notes.all.isEmpty)
@@ -36,9 +44,10 @@ private let template =
     let notes = DataNotes()
     let fields: JSONObject = ["conversations": [["from": "human", "value": "Hi"], ["from": "gpt", "value": "Hello!"]], "system": "S"]
     for _ in 1...3 { #expect(text(try encoded(fields, notes)) == "<s>system:S</s>" + chat) }
-    #expect(notes.all == [
-      "d.jsonl: \"conversations\" are read as messages; the role \"human\" is read as \"user\"; the role \"gpt\" is read as \"assistant\""
-    ])
+    #expect(
+      notes.all == [
+        "d.jsonl: \"conversations\" are read as messages; the role \"human\" is read as \"user\"; the role \"gpt\" is read as \"assistant\""
+      ])
   }
 
   @Test func theAnswersOfAPromptCarryNoLoss() throws {
@@ -56,19 +65,22 @@ private let template =
     let swapped = try encoded(["prompt": "P", "completion": "C"], columns: ["prompt": "completion", "completion": "prompt"])
     #expect(swapped.scoredText == "P</s>")
     let roles = ["narrator": "user", "hero": "assistant"]
-    let named = try encoded(["story": [["role": "narrator", "content": "Hi"], ["role": "hero", "content": "Hello!"]]], columns: ["messages": "story"], roles: roles)
+    let named = try encoded(
+      ["story": [["role": "narrator", "content": "Hi"], ["role": "hero", "content": "Hello!"]]], columns: ["messages": "story"], roles: roles)
     #expect(text(named) == chat && named.scoredText == "Hello!</s>")
     #expect { try encoded(["question": "q", "anser": "a"], columns: ["prompt": "question", "completion": "answer"]) } throws: {
       "\($0)" == #"d.jsonl:2: the record has no "answer", which data.columns names for "completion"; did you mean "anser"?"#
     }
   }
 
-  @Test(arguments: [
-    (["question": "2+2?", "answer": "4"], "<s>2+2?4</s>"), (["input": "2+2?", "output": "4"], "<s>2+2?4</s>"),
-    (["prompt": "2+2?", "response": "4"], "<s>2+2?4</s>"),
-  ] as [(JSONObject, String)])
+  @Test(
+    arguments: [
+      (["question": "2+2?", "answer": "4"], "<s>2+2?4</s>"), (["input": "2+2?", "output": "4"], "<s>2+2?4</s>"),
+      (["prompt": "2+2?", "response": "4"], "<s>2+2?4</s>"),
+    ] as [(JSONObject, String)])
   func pairsByOtherNamesAreTold(fields: JSONObject, expected: String) throws {
-    let notes = DataNotes(), example = try encoded(fields, notes)
+    let notes = DataNotes()
+    let example = try encoded(fields, notes)
     #expect(text(example) == expected && example.scoredText == "4</s>")
     #expect(notes.all.count == 1 && notes.all[0].hasSuffix("data.columns can say otherwise"))
   }
@@ -79,17 +91,25 @@ private let template =
   }
 
   @Test func partsStayPartsForTemplatesThatReadThem() throws {
-    let reading = template.replacing("{{ m.content }}", with: "{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}/{% endfor %}{% endif %}")
-    let fields: JSONObject = ["messages": [["role": "user", "content": "Hi"], ["role": "assistant", "content": [["type": "text", "text": "a"], ["type": "text", "text": "b"]]]]]
+    let reading = template.replacing(
+      "{{ m.content }}", with: "{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}/{% endfor %}{% endif %}")
+    let fields: JSONObject = [
+      "messages": [
+        ["role": "user", "content": "Hi"], ["role": "assistant", "content": [["type": "text", "text": "a"], ["type": "text", "text": "b"]]],
+      ]
+    ]
     #expect(try encoded(fields, template: reading).scoredText == "ab</s>")
     let same = reading.replacing("{{ p.text }}/", with: "{{ p.text|trim }}")
     var spaced = fields
-    spaced["messages"] = [["role": "user", "content": "Hi"], ["role": "assistant", "content": [["type": "text", "text": " a "], ["type": "text", "text": "b"]]]]
+    spaced["messages"] = [
+      ["role": "user", "content": "Hi"], ["role": "assistant", "content": [["type": "text", "text": " a "], ["type": "text", "text": "b"]]],
+    ]
     #expect(try encoded(spaced, template: same).scoredText == "ab</s>")
   }
 
   @Test func callsOfShareGPTAreCalls() throws {
-    let calling = template.replacing("{{ m.content }}", with: "{% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments.x }}]{% endfor %}{{ m.content }}")
+    let calling = template.replacing(
+      "{{ m.content }}", with: "{% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments.x }}]{% endfor %}{{ m.content }}")
     let fields: JSONObject = [
       "conversations": [
         ["from": "human", "value": "Hi"], ["from": "function_call", "value": #"{"name": "f", "arguments": {"x": 1}}"#],
@@ -107,7 +127,8 @@ private let template =
 
   private func tokens(_ fields: JSONObject, _ task: LearningTask = .causalLM, style: CharacterTokenizer.Style = .decoder) throws -> String {
     let encoder = ExampleEncoder(
-      tokenizer: CharacterTokenizer(style: style), task: task, labels: task == .sequenceClassification ? LabelScheme(names: ["a"]) : nil, notes: notes)
+      tokenizer: CharacterTokenizer(style: style), task: task, labels: task == .sequenceClassification ? LabelScheme(names: ["a"]) : nil, notes: notes
+    )
     let example = try encoder.encode(DataRecord(fields, file: "d", line: 1))
     return CharacterTokenizer.text(example.tokens) + (example.source.map { " < " + CharacterTokenizer.text($0) } ?? "")
   }
@@ -128,7 +149,8 @@ private let template =
   }
 
   @Test func aTemplateAddsNoSecondEndEither() throws {
-    let notes = DataNotes(), encoder = try chatEncoder(template.replacing("<s>{{ m.role }}:", with: "{% if loop.first %}<s>{% endif %}"), notes: notes)
+    let notes = DataNotes()
+    let encoder = try chatEncoder(template.replacing("<s>{{ m.role }}:", with: "{% if loop.first %}<s>{% endif %}"), notes: notes)
     let record = DataRecord(["messages": [["role": "user", "content": "<s>Hi"], ["role": "assistant", "content": "A</s>"]]], file: "d", line: 1)
     #expect(CharacterTokenizer.text(try encoder.encode(record).tokens) == "<s>Hi</s>A</s>")
     #expect(notes.all.count == 1)

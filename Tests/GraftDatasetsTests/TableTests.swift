@@ -56,14 +56,16 @@ import Testing
   /// Twice the columns take twice the time, not four times it.
   @Test(.timeLimit(.minutes(1))) func manyColumnsAreReadInLinearTime() throws {
     func seconds(_ count: Int) throws -> Double {
-      let header = (0..<count).map { "column\($0)" }.joined(separator: ","), row = Array(repeating: "1", count: count).joined(separator: ",")
+      let header = (0..<count).map { "column\($0)" }.joined(separator: ",")
+      let row = Array(repeating: "1", count: count).joined(separator: ",")
       let start = ContinuousClock.now
       let found = try records("\(header)\n\(row)\n", "d.csv")
       #expect(found[0].fields.count == count)
       return (ContinuousClock.now - start) / .seconds(1)
     }
     _ = try seconds(1000)
-    let small = try seconds(20_000), large = try seconds(200_000)
+    let small = try seconds(20_000)
+    let large = try seconds(200_000)
     #expect(large < 40 * max(small, 0.002), "\(small) s and \(large) s")
   }
 

@@ -28,7 +28,8 @@ private struct SentinelTokenizer: TextTokenizer {
 
   /// Puts the spans of a target back into the places that the source has for them.
   private func restored(_ example: EncodedExample) throws -> [Int32] {
-    var spans: [Int32: [Int32]] = [:], sentinel: Int32 = 0
+    var spans: [Int32: [Int32]] = [:]
+    var sentinel: Int32 = 0
     for id in example.tokens.dropLast() {
       if id >= 50_000 { (sentinel, spans[id]) = (id, []) } else { spans[sentinel, default: []].append(id) }
     }
@@ -37,12 +38,14 @@ private struct SentinelTokenizer: TextTokenizer {
 
   @Test func sourceAndTargetMakeTheTextAgain() throws {
     for (index, count) in [2, 3, 5, 17, 400].enumerated() {
-      let part = String(text.prefix(count)), example = try encoder.encode(record(part), index: index)
+      let part = String(text.prefix(count))
+      let example = try encoder.encode(record(part), index: index)
       #expect(try restored(example) == CharacterTokenizer.ids(part))
       #expect(example.source?.last == 1 && example.tokens.last == 1)
       #expect(example.isScored.allSatisfy { $0 })
       // The sentinels are in order on both sides, and the target has one more at its end.
-      let inSource = (example.source ?? []).filter { $0 >= 50_000 }, inTarget = example.tokens.filter { $0 >= 50_000 }
+      let inSource = (example.source ?? []).filter { $0 >= 50_000 }
+      let inTarget = example.tokens.filter { $0 >= 50_000 }
       #expect(inTarget == (0...inSource.count).map { Int32(50_099 - $0) })
       #expect(inTarget.dropLast() == inSource[...])
     }
@@ -95,7 +98,8 @@ private struct SentinelTokenizer: TextTokenizer {
 
   /// A later epoch takes other spans out of the same text, as many of them.
   @Test func everyEpochHasItsOwnSpans() throws {
-    let first = try encoder.encode(record(text)), later = encoder.example(first, of: .text, index: 0, epoch: 1)
+    let first = try encoder.encode(record(text))
+    let later = encoder.example(first, of: .text, index: 0, epoch: 1)
     #expect(encoder.example(first, of: .text, index: 0, epoch: 0) == first)
     #expect(later != first && later == encoder.example(first, of: .text, index: 0, epoch: 1))
     #expect(later != encoder.example(first, of: .text, index: 0, epoch: 2) && later != encoder.example(first, of: .text, index: 1, epoch: 1))
@@ -163,13 +167,15 @@ private struct SentinelTokenizer: TextTokenizer {
 
   @Test func tokensAreMaskedAsInSingleTexts() throws {
     let examples = try encoder(maxLength: 60).encodeDataset(records).examples
-    let ordinary = examples.reduce(0) { $0 + $1.tokens.count - 3 }, masked = examples.reduce(0) { $0 + $1.isScored.count { $0 } }
+    let ordinary = examples.reduce(0) { $0 + $1.tokens.count - 3 }
+    let masked = examples.reduce(0) { $0 + $1.isScored.count { $0 } }
     #expect((0.12...0.18).contains(Double(masked) / Double(ordinary)))
   }
 
   /// A later epoch masks other tokens of the same pair.
   @Test func everyEpochHasItsOwnMasks() throws {
-    let encoder = encoder(maxLength: 60), first = try encoder.encodeDataset(records).examples[3]
+    let encoder = encoder(maxLength: 60)
+    let first = try encoder.encodeDataset(records).examples[3]
     let later = encoder.example(first, of: .text, index: 3, epoch: 1)
     #expect(later.tokenLabels != first.tokenLabels && later.label == first.label && later.typeIDs == first.typeIDs)
     #expect(segments(later) == segments(first))

@@ -6,12 +6,14 @@ import Testing
 @Suite struct BeamSearchTests {
   /// Token for token, alone and in a batch.
   @Test(arguments: GenerationFixture.models) func equalsTransformers(_ name: String) throws {
-    let fixture = try GenerationFixture.json("beams"), model = try GenerationFixture.model(name)
+    let fixture = try GenerationFixture.json("beams")
+    let model = try GenerationFixture.model(name)
     let prompts = (fixture["prompts"]?.array ?? []).map(\.ids)
     let cases = (fixture["cases"]?.array ?? []).filter { $0["model"]?.string == name }
     #expect(cases.count > 40)
     for example in cases {
-      let settings = GenerationFixture.settings(example), expected = (example["outputs"]?.array ?? []).map(\.ids)
+      let settings = GenerationFixture.settings(example)
+      let expected = (example["outputs"]?.array ?? []).map(\.ids)
       let generator = try Generator(continuing: model, endIDs: Set(example["ends"]?.ids ?? []))
       #expect(try generator(prompts, settings) == expected, "\(example.serialized())")
       #expect(try prompts.map { try generator([$0], settings)[0] } == expected, "\(example.serialized())")
@@ -20,7 +22,8 @@ import Testing
 
   /// The search finds more probable sequences than the most probable token at every step does.
   @Test func findsMoreProbableSequences() throws {
-    let model = try GenerationFixture.model("gpt2"), generator = try Generator(continuing: model, endIDs: [])
+    let model = try GenerationFixture.model("gpt2")
+    let generator = try Generator(continuing: model, endIDs: [])
     var settings = SamplingSettings()
     settings.maxNewTokens = 6
     let prompts: [[Int32]] = [[3, 7, 1, 18], [11], [5, 16, 8, 8, 13, 4]]

@@ -12,9 +12,12 @@ import Testing
 
   @Test(arguments: [("llama", Float(0)), ("gpt2", 0), ("llama", 0.8)])
   func turnsEqualWholePrompts(_ name: String, _ temperature: Float) throws {
-    let model = try GenerationFixture.model(name), settings = settings(temperature: temperature)
-    let conversation = try Conversation(with: model, endIDs: []), generator = try Generator(continuing: model, endIDs: [])
-    var history: [Int32] = [3, 7, 1, 18], turn = 0
+    let model = try GenerationFixture.model(name)
+    let settings = settings(temperature: temperature)
+    let conversation = try Conversation(with: model, endIDs: [])
+    let generator = try Generator(continuing: model, endIDs: [])
+    var history: [Int32] = [3, 7, 1, 18]
+    var turn = 0
     func reply() throws -> [Int32] {
       let written = try conversation.reply(to: history, settings, turn: turn)
       #expect(try generator([history], settings, numbers: [turn])[0] == written)
@@ -46,7 +49,8 @@ import Testing
 
   /// The cache grows over its first size.
   @Test func longConversations() throws {
-    let model = try GenerationFixture.model("llama"), settings = settings(temperature: 0, count: 150)
+    let model = try GenerationFixture.model("llama")
+    let settings = settings(temperature: 0, count: 150)
     let conversation = try Conversation(with: model, endIDs: [])
     let written = try conversation.reply(to: [1, 2, 3], settings)
     let more = try conversation.reply(to: [1, 2, 3] + written, settings)
@@ -55,7 +59,8 @@ import Testing
   }
 
   @Test func endsAtItsEndsAndWhereThePositionsEnd() throws {
-    let model = try GenerationFixture.model("gpt2"), settings = settings(temperature: 0, count: 100)
+    let model = try GenerationFixture.model("gpt2")
+    let settings = settings(temperature: 0, count: 100)
     let conversation = try Conversation(with: model, endIDs: [])
     #expect(conversation.positionLimit == 32)
     let written = try conversation.reply(to: [3, 7, 1, 18], settings)

@@ -14,7 +14,8 @@ import Testing
 
   /// A prompt's answer does not know what else is in its batch, whether it is drawn or not.
   @Test(arguments: GenerationFixture.models, [Float(0), 1.1]) func aBatchIsItsPrompts(_ name: String, _ temperature: Float) throws {
-    let model = try GenerationFixture.model(name), settings = settings(temperature)
+    let model = try GenerationFixture.model(name)
+    let settings = settings(temperature)
     let end = try Generator(continuing: model, endIDs: [])(prompts, settings)[0][3]
     let generator = try Generator(continuing: model, endIDs: [end])
     let together = try generator(prompts, settings)

@@ -8,7 +8,8 @@ import Testing
 @Suite struct GeneratorTests {
   private func makeModel(_ style: AttentionStyle = .causal) throws -> any CausalLanguageModel {
     let config: JSON = [
-      "attention_style": .string(style.rawValue), "model_type": "llama", "vocab_size": 40, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "attention_style": .string(style.rawValue), "model_type": "llama", "vocab_size": 40, "hidden_size": 24, "intermediate_size": 32,
+      "num_hidden_layers": 2, "num_attention_heads": 4,
       "num_key_value_heads": 2, "initializer_range": 0.4,
     ]
     let scope = Scope(source: nil, catalog: SiteCatalog(), seed: 3)
@@ -70,7 +71,13 @@ import Testing
     #expect(try generator(prompts, settings) == first)
     settings.seed = 1
     #expect(try generator(prompts, settings) != first)
-    let greedy = try generator(prompts, { var s = SamplingSettings(); s.maxNewTokens = 20; return s }())
+    let greedy = try generator(
+      prompts,
+      {
+        var s = SamplingSettings()
+        s.maxNewTokens = 20
+        return s
+      }())
     settings.topK = 1
     #expect(try generator(prompts, settings) == greedy)
     settings.topK = nil

@@ -14,7 +14,8 @@ import Testing
     var settings = SamplingSettings()
     (settings.temperature, settings.seed) = (1, seed)
     change(&settings)
-    let sampler = TokenSampler(settings), place = ScorePlace(history: [0], givenCount: 1, source: [0], limit: 9)
+    let sampler = TokenSampler(settings)
+    let place = ScorePlace(history: [0], givenCount: 1, source: [0], limit: 9)
     return logits.withUnsafeBufferPointer { row in
       (0..<count).map { sampler.choose(row, at: place, sequence: $0 / 100, step: $0 % 100) }
     }
@@ -24,7 +25,8 @@ import Testing
   private func statistic(_ draws: [Int32], _ expected: [Double]) -> Double {
     let total = expected.reduce(0, +)
     return expected.enumerated().reduce(0) { sum, entry in
-      let seen = Double(draws.count { Int($0) == entry.offset }), due = Double(draws.count) * entry.element / total
+      let seen = Double(draws.count { Int($0) == entry.offset })
+      let due = Double(draws.count) * entry.element / total
       guard due > 0 else { return sum + (seen > 0 ? .infinity : 0) }
       return sum + (seen - due) * (seen - due) / due
     }
@@ -75,10 +77,13 @@ import Testing
 
   /// A search whose beams are drawn ends with the better of two draws without replacement.
   @Test func beamsAreDrawnWithoutReplacement() throws {
-    let model = try GenerationFixture.model("gpt2"), prompt: [Int32] = [3, 7, 1, 18]
+    let model = try GenerationFixture.model("gpt2")
+    let prompt: [Int32] = [3, 7, 1, 18]
     let hidden = model.hiddenStates(SequenceInput([prompt]), .inference)
     let logits = model.head(hidden.rows(3..<4), .inference).values.map(Double.init)
-    let weights = logits.map { exp($0 - (logits.max() ?? 0)) }, total = weights.reduce(0, +), p = weights.map { $0 / total }
+    let weights = logits.map { exp($0 - (logits.max() ?? 0)) }
+    let total = weights.reduce(0, +)
+    let p = weights.map { $0 / total }
     var expected = [Double](repeating: 0, count: p.count)
     for i in p.indices {
       for j in p.indices where i != j { expected[p[i] > p[j] ? i : j] += p[i] * p[j] / (1 - p[i]) }

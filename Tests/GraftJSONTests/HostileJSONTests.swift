@@ -19,7 +19,8 @@ struct HostileJSONTests {
       String(repeating: "[", count: million), String(repeating: "{\"a\":", count: million), String(repeating: "\"", count: million + 1),
       "\"" + String(repeating: "\\u0041", count: million), "[" + String(repeating: "0,", count: million), String(repeating: " ", count: million),
       "[" + String(repeating: "\n", count: million) + "x", "{" + (0..<100_000).map { "\"k\($0)\":0," }.joined() + "\"k0\":1}",
-      "1" + String(repeating: "0", count: million), "1e" + String(repeating: "9", count: million), "[-]", "\"\\ud800" + String(repeating: "a", count: million),
+      "1" + String(repeating: "0", count: million), "1e" + String(repeating: "9", count: million), "[-]",
+      "\"\\ud800" + String(repeating: "a", count: million),
     ].map(HostileText.init))
   func refuses(bomb: HostileText) {
     let text = bomb.text
@@ -30,8 +31,10 @@ struct HostileJSONTests {
   @Test(
     "reads in a moment",
     arguments: [
-      "0." + String(repeating: "1", count: million), "1e-" + String(repeating: "9", count: million), "0." + String(repeating: "0", count: million) + "1",
-      String(repeating: "1", count: 300), "[" + String(repeating: "[],", count: million) + "0]", "{" + (0..<200_000).map { "\"\($0)\":{}," }.joined() + "\"\":0}",
+      "0." + String(repeating: "1", count: million), "1e-" + String(repeating: "9", count: million),
+      "0." + String(repeating: "0", count: million) + "1",
+      String(repeating: "1", count: 300), "[" + String(repeating: "[],", count: million) + "0]",
+      "{" + (0..<200_000).map { "\"\($0)\":{}," }.joined() + "\"\":0}",
       "\"" + String(repeating: "\\\\", count: million) + "\"",
     ].map(HostileText.init))
   func reads(bomb: HostileText) throws {

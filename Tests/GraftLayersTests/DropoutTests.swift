@@ -27,7 +27,8 @@ import Testing
             scope / "attention", layer: number, query: try linear("query"), key: try linear("key"), value: try linear("value"),
             output: try linear("output", size), heads: 2, keyValueHeads: 2, headSize: Self.width / 2, dropout: dropout),
           norm: try Norm(scope / "first", width: Self.width, epsilon: 1e-5),
-          feedForward: FeedForward(gate: nil, up: try linear("up"), down: try linear("down", 2 * size), activation: Nonlinearity(.relu), dropout: dropout),
+          feedForward: FeedForward(
+            gate: nil, up: try linear("up"), down: try linear("down", 2 * size), activation: Nonlinearity(.relu), dropout: dropout),
           norm: try Norm(scope / "second", width: Self.width, epsilon: 1e-5))
       })
   }

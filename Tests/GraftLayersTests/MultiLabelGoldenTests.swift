@@ -39,11 +39,13 @@ import Testing
       let examples = golden.wanted.map { wanted in
         EncodedExample(tokens: [1], isScored: [false], label: .classes(Set(wanted.indices.filter { wanted[$0] == 1 })))
       }
-      let model = FixedClassifier(golden), batch = Batch(collating: examples, objective: .labels)
+      let model = FixedClassifier(golden)
+      let batch = Batch(collating: examples, objective: .labels)
       model.parameter.isTrainable = true
       var pass = Pass(isTraining: true)
       pass.crossEntropy = CrossEntropyOptions(classWeights: golden.classWeights)
-      let tape = Tape(), divisor = batch.lossWeight(classWeights: golden.classWeights)
+      let tape = Tape()
+      let divisor = batch.lossWeight(classWeights: golden.classWeights)
       #expect(divisor == 4)
       let loss = tape.record { model.loss(batch, pass, scale: 1 / Float(divisor)) }
       tape.backpropagate(from: loss)

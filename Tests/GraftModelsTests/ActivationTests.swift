@@ -13,8 +13,11 @@ struct ActivationTests {
 
   @Test(arguments: names)
   func valuesAndSlopes(_ name: String) throws {
-    let activation = try #require(Activation(named: name)), points = numbers(Self.json?["points"]), expected = Self.json?["activations"]?[name]
-    let parameter = Parameter(path: "x", value: Tensor(points), isTrainable: true), tape = Tape()
+    let activation = try #require(Activation(named: name))
+    let points = numbers(Self.json?["points"])
+    let expected = Self.json?["activations"]?[name]
+    let parameter = Parameter(path: "x", value: Tensor(points), isTrainable: true)
+    let tape = Tape()
     let values = tape.record { activate(parameter.operand, activation) }
     tape.backpropagate(from: values, seed: Tensor(repeating: 1, shape: [points.count]))
     func near(_ found: [Float], _ expected: [Float]) -> Bool {

@@ -28,25 +28,35 @@ struct ConfigurationErrorTests {
     ("llama", #"{"hidden_act": "swoosh"}"#, "hidden_act: unsupported activation"),
     ("llama", #"{"rope_scaling": {"rope_type": "su"}}"#, "rope_type: unsupported \"su\""),
     ("llama", #"{"rope_scaling": {"rope_type": null}}"#, "rope_type: is null"),
-    ("llama", #"{"rope_scaling": {"type": "linear"}}"#, "factor: missing"), ("llama", #"{"rope_scaling": {"type": "linear", "factor": null}}"#, "factor: is null"),
+    ("llama", #"{"rope_scaling": {"type": "linear"}}"#, "factor: missing"),
+    ("llama", #"{"rope_scaling": {"type": "linear", "factor": null}}"#, "factor: is null"),
     ("llama", #"{"rope_scaling": {"type": "linear", "factor": 0}}"#, "factor: is 0.0; it must be above 0"),
     ("llama", #"{"rope_scaling": "linear"}"#, "rope_scaling: is a string"), ("llama", #"{"rope_theta": null}"#, "rope_theta: is null"),
     ("llama", #"{"rope_theta": -1}"#, "rope_theta: is -1.0"),
     ("llama", #"{"rope_scaling": {"type": "llama3", "factor": 2}}"#, "low_freq_factor: missing"),
     ("llama", #"{"rope_scaling": {"type": "yarn"}}"#, "factor: missing"),
-    ("llama", #"{"rope_scaling": {"type": "longrope", "factor": 2, "short_factor": [1], "long_factor": [1, 2]}}"#, "short_factor: lists 1 numbers; it must be 2"),
+    (
+      "llama", #"{"rope_scaling": {"type": "longrope", "factor": 2, "short_factor": [1], "long_factor": [1, 2]}}"#,
+      "short_factor: lists 1 numbers; it must be 2"
+    ),
     ("llama", #"{"rope_scaling": {"type": "linear", "factor": 2}, "partial_rotary_factor": 0.5}"#, "partial_rotary_factor: unsupported value 0.5"),
     ("qwen2", #"{"layer_types": ["full_attention", "sliding_attention"]}"#, "layer_types: unsupported \"sliding_attention\""),
-    ("qwen2", #"{"layer_types": ["full_attention", "full_attention"], "rope_parameters": {"full_attention": {"rope_theta": 5}}}"#, "full_attention: unsupported rotary"),
+    (
+      "qwen2", #"{"layer_types": ["full_attention", "full_attention"], "rope_parameters": {"full_attention": {"rope_theta": 5}}}"#,
+      "full_attention: unsupported rotary"
+    ),
     ("mistral", #"{"is_causal": false}"#, "is_causal: unsupported value false with a sliding_window"),
     ("bert", #"{"position_embedding_type": "relative_key"}"#, "position_embedding_type: unsupported value \"relative_key\"; it must be \"absolute\""),
     ("bert", #"{"is_decoder": true}"#, "is_decoder: unsupported value true"), ("roberta", #"{"pad_token_id": null}"#, "pad_token_id: is null"),
-    ("roberta", #"{"pad_token_id": 29}"#, "pad_token_id: leaves no position"), ("roberta", #"{"pad_token_id": -2}"#, "pad_token_id: leaves no position"),
+    ("roberta", #"{"pad_token_id": 29}"#, "pad_token_id: leaves no position"),
+    ("roberta", #"{"pad_token_id": -2}"#, "pad_token_id: leaves no position"),
     ("t5", #"{"relative_attention_num_buckets": 3}"#, "relative_attention_num_buckets: 3 buckets"),
     ("t5", #"{"feed_forward_proj": "relu-gated"}"#, "feed_forward_proj: unsupported activation \"relu-gated\""),
     ("t5", #"{"decoder_start_token_id": -1}"#, "decoder_start_token_id: token -1 is outside the vocabulary of 19"),
-    ("bart", #"{"decoder_start_token_id": 19}"#, "decoder_start_token_id: token 19 is outside"), ("bart", #"{"normalize_before": true}"#, "normalize_before: unsupported value true"),
-    ("bart", #"{"dropout": 1.5}"#, "dropout: is 1.5; a probability is between 0 and 1"), ("gpt2", #"{"initializer_range": -1.0}"#, "initializer_range: is -1.0"),
+    ("bart", #"{"decoder_start_token_id": 19}"#, "decoder_start_token_id: token 19 is outside"),
+    ("bart", #"{"normalize_before": true}"#, "normalize_before: unsupported value true"),
+    ("bart", #"{"dropout": 1.5}"#, "dropout: is 1.5; a probability is between 0 and 1"),
+    ("gpt2", #"{"initializer_range": -1.0}"#, "initializer_range: is -1.0"),
   ])
   func whatIsRefused(_ name: String, _ changes: String, _ words: String) throws {
     let found = complaint(try fixture(name), try JSON(parsing: changes))
@@ -56,16 +66,19 @@ struct ConfigurationErrorTests {
   /// Whatever stands under a key, a model is built or an error says why.
   @Test(arguments: ConfigurationFixture.families)
   func noValueTraps(_ name: String) throws {
-    let fixture = try fixture(name), table = try #require(ConfigurationKeys.families[name])
-    let values = try JSON(
-      parsing: """
-        [9223372036854775807, -9223372036854775808, 1152921504606846976, 2147483648, 2147483647, 65537, -1, 0, 1, 3, NaN, Infinity, 1e300, -0.5,
-         0.5, 1e-300, null, true, "", "linear", [], [1, "a"], {}, {"a": 1}, {"rope_type": "yarn", "factor": 1e30}, {"rope_theta": Infinity},
-         {"rope_type": "dynamic", "factor": 2}, {"rope_type": "longrope", "factor": 9e18, "short_factor": [1, 2], "long_factor": [0, 1]},
-         {"rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 1, "original_max_position_embeddings": 9e18}]
-        """, options: JSONParsingOptions(allowsNonFiniteNumbers: true)
-    ).array ?? []
-    var built = 0, refused = 0
+    let fixture = try fixture(name)
+    let table = try #require(ConfigurationKeys.families[name])
+    let values =
+      try JSON(
+        parsing: """
+          [9223372036854775807, -9223372036854775808, 1152921504606846976, 2147483648, 2147483647, 65537, -1, 0, 1, 3, NaN, Infinity, 1e300, -0.5,
+           0.5, 1e-300, null, true, "", "linear", [], [1, "a"], {}, {"a": 1}, {"rope_type": "yarn", "factor": 1e30}, {"rope_theta": Infinity},
+           {"rope_type": "dynamic", "factor": 2}, {"rope_type": "longrope", "factor": 9e18, "short_factor": [1, 2], "long_factor": [0, 1]},
+           {"rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 1, "original_max_position_embeddings": 9e18}]
+          """, options: JSONParsingOptions(allowsNonFiniteNumbers: true)
+      ).array ?? []
+    var built = 0
+    var refused = 0
     for key in table.keys.map(\.name) + Array(table.synonyms.keys) {
       for value in values {
         do {
@@ -86,6 +99,8 @@ struct ConfigurationErrorTests {
     }
     let wide = ["hidden_size", "vocab_size"].reduce(fixture.configuration) { $0.setting($1, .integer(1 << 30)) }
     #expect(throws: WeightError.self) { try fixture.build(wide, from: nil) }
-    #expect(throws: ArchitectureError.self) { try fixture.build(fixture.configuration.setting("num_labels", .integer(1 << 40)), from: nil, task: .sequenceClassification) }
+    #expect(throws: ArchitectureError.self) {
+      try fixture.build(fixture.configuration.setting("num_labels", .integer(1 << 40)), from: nil, task: .sequenceClassification)
+    }
   }
 }

@@ -41,7 +41,8 @@ struct ConfigurationFixture: Sendable {
 
   func cases() -> [Case] {
     (json["cases"]?.array ?? []).map { entry in
-      var configuration = configuration, shapes = json["tensors"]?.object ?? [:]
+      var configuration = configuration
+      var shapes = json["tensors"]?.object ?? [:]
       for (key, value) in entry["set"]?.object ?? [:] { configuration[key] = value }
       for key in entry["drop"]?.array ?? [] { configuration[key.string ?? ""] = nil }
       for (key, value) in entry["tensors"]?.object ?? [:] { shapes[key] = value.isNull ? nil : value }
@@ -74,7 +75,9 @@ struct ConfigurationFixture: Sendable {
 
   /// The log-probabilities of the targets, all examples in one batch.
   func scores(_ model: any TrainableModel) throws -> [Float] {
-    let model = try #require(model as? any LanguageModel), batch = Batch(collating: examples, objective: task.objective(for: model)), rows = batch.lossRows
+    let model = try #require(model as? any LanguageModel)
+    let batch = Batch(collating: examples, objective: task.objective(for: model))
+    let rows = batch.lossRows
     return model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
   }
 

@@ -24,7 +24,8 @@ struct ConfigurationTests {
   /// The table is that of the classes: no key is missing, defaults are theirs, and null is a value where it is there.
   @Test(arguments: ConfigurationFixture.families)
   func theTableIsThatOfTheClass(_ name: String) throws {
-    let known = try #require(try ConfigurationFixture.read("configuration-keys.json")[name]), table = try #require(ConfigurationKeys.families[name])
+    let known = try #require(try ConfigurationFixture.read("configuration-keys.json")[name])
+    let table = try #require(ConfigurationKeys.families[name])
     let keys = Dictionary(table.keys.map { ($0.name, $0) }) { first, _ in first }
     #expect(keys.count == table.keys.count, "a key stands twice")
     for (key, field) in known["keys"]?.object ?? [:] {
@@ -32,7 +33,8 @@ struct ConfigurationTests {
         Issue.record("\(name): \(key) is not classified")
         continue
       }
-      let value = try #require(field["default"]), allowsNull = field["null"]?.bool == true
+      let value = try #require(field["default"])
+      let allowsNull = field["null"]?.bool == true
       if case .read = entry.meaning {
         if let fallback = entry.fallback { #expect(fallback == value, "\(name) \(key)") }
         #expect(!entry.allowsNull || allowsNull, "\(name) \(key)")
@@ -75,7 +77,8 @@ struct ConfigurationTests {
 
   @Test(arguments: ConfigurationFixture.families)
   func trainingUnderChangedKeys(_ name: String) throws {
-    let fixture = try fixture(name), keys = Self.training[name] ?? []
+    let fixture = try fixture(name)
+    let keys = Self.training[name] ?? []
     let none = keys.reduce(fixture.configuration) { $0.setting($1, 0.0) }
     func loss(_ configuration: JSON) throws -> Float {
       fixture.loss(try fixture.build(configuration, from: fixture.source()), Pass(isTraining: true, random: RandomStream(seed: 3)))
@@ -100,13 +103,20 @@ struct ConfigurationTests {
   /// Dropout before classifiers, which several keys may set.
   @Test func dropoutOfClassifiers() throws {
     func differs(_ name: String, _ task: LearningTask, _ key: String) throws -> Bool {
-      let fixture = try fixture(name), batch = Batch(
+      let fixture = try fixture(name)
+      let batch = Batch(
         collating: fixture.examples.map { EncodedExample(tokens: $0.tokens, label: .class(1), tokenLabels: $0.tokens.map { $0 % 2 }) },
         objective: task == .sequenceClassification ? .labels : .tokenLabels)
-      let none = ((Self.training[name] ?? []) + ["classifier_dropout", "hidden_dropout", "seq_classif_dropout"].filter { ConfigurationKeys.families[name]?.keys.map(\.name).contains($0) == true })
+      let none =
+        ((Self.training[name] ?? [])
+        + ["classifier_dropout", "hidden_dropout", "seq_classif_dropout"].filter {
+          ConfigurationKeys.families[name]?.keys.map(\.name).contains($0) == true
+        })
         .reduce(fixture.configuration) { $0.setting($1, 0.0) }
       func loss(_ configuration: JSON) throws -> Float {
-        try fixture.build(configuration, from: fixture.source(), task: task).loss(batch, Pass(isTraining: true, random: RandomStream(seed: 3)), scale: 1).scalar
+        try fixture.build(configuration, from: fixture.source(), task: task).loss(
+          batch, Pass(isTraining: true, random: RandomStream(seed: 3)), scale: 1
+        ).scalar
       }
       let changed = key == "hidden_dropout" ? none.setting("classifier_dropout", nil) : none
       return try loss(changed.setting(key, 0.9)) != loss(none)
@@ -121,7 +131,8 @@ struct ConfigurationTests {
   func paddingIsNotTrained(_ name: String) throws {
     let fixture = try fixture(name)
     func rows(_ padding: JSON) throws -> [Double] {
-      let model = try fixture.build(fixture.configuration.setting("pad_token_id", padding).setting("tie_word_embeddings", false), from: Self.untied(fixture))
+      let model = try fixture.build(
+        fixture.configuration.setting("pad_token_id", padding).setting("tie_word_embeddings", false), from: Self.untied(fixture))
       let table = try #require(model.catalog.sites.first { $0.role == .tokenEmbedding }?.embedding)
       for parameter in model.catalog.parameters { parameter.isTrainable = true }
       let tape = Tape()
@@ -145,20 +156,25 @@ struct ConfigurationTests {
   @Test func whatTransformersDoesNotKnowIsIgnored() throws {
     let fixture = try fixture("gpt2")
     let odd = fixture.configuration.setting("n_embd", 99).setting("hidden_size", 8).setting("rope_scaling", "anything").setting("attention_bias", 7)
-    #expect(try fixture.scores(fixture.build(odd, from: fixture.source())) == fixture.scores(fixture.build(fixture.configuration, from: fixture.source())))
+    #expect(
+      try fixture.scores(fixture.build(odd, from: fixture.source())) == fixture.scores(fixture.build(fixture.configuration, from: fixture.source())))
   }
 
   /// What stretched positions make of a prompt and the tokens that follow one by one: keys in the cache stay as they
   /// were turned when their sequence was shorter.
   @Test func continuationsOfStretchedPositions() throws {
-    let fixture = try fixture("llama"), cases = fixture.cases().filter { !$0.continued.isEmpty }, documents = fixture.examples.map(\.tokens)
+    let fixture = try fixture("llama")
+    let cases = fixture.cases().filter { !$0.continued.isEmpty }
+    let documents = fixture.examples.map(\.tokens)
     #expect(cases.count == 3)
     for entry in cases {
       let model = try #require(try fixture.build(entry.configuration, from: entry.source) as? any LanguageModel)
       let cache = KeyValueCache(sequences: 2, capacity: 9)
-      var read = zip(documents, entry.continued).map { $0.count - $1.count }, found: [[Float]] = [[], []]
+      var read = zip(documents, entry.continued).map { $0.count - $1.count }
+      var found: [[Float]] = [[], []]
       func pass(_ parts: [[Int32]], of active: [Int], next: [Int]) {
-        let input = SequenceInput(parts, startingAt: cache.lengths), hidden = model.hiddenStates(input, Pass(cache: cache))
+        let input = SequenceInput(parts, startingAt: cache.lengths)
+        let hidden = model.hiddenStates(input, Pass(cache: cache))
         cache.advance(by: parts.map(\.count))
         let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
         let targets = active.map { documents[$0][next[$0]] }
@@ -185,14 +201,19 @@ struct ConfigurationTests {
     #"{"type": "longrope", "short_factor": [1, 2], "long_factor": [3, 5], "original_max_position_embeddings": 5}"#,
   ])
   func lengthsOfOthersDoNotMatter(_ scaling: String) throws {
-    let fixture = try fixture("llama"), configuration = fixture.configuration.setting("rope_scaling", try JSON(parsing: scaling))
+    let fixture = try fixture("llama")
+    let configuration = fixture.configuration.setting("rope_scaling", try JSON(parsing: scaling))
     let model = try fixture.build(configuration, from: fixture.source())
-    let short: [Int32] = [3, 7, 1], long: [Int32] = [4, 9, 2, 6, 6, 1, 12, 10, 5, 8, 0], middle: [Int32] = [5, 1, 5, 9, 2, 6, 5]
+    let short: [Int32] = [3, 7, 1]
+    let long: [Int32] = [4, 9, 2, 6, 6, 1, 12, 10, 5, 8, 0]
+    let middle: [Int32] = [5, 1, 5, 9, 2, 6, 5]
     let together = model.hiddenStates(SequenceInput([short, long, middle]), .inference)
     for (start, sequence) in [(0, short), (3, long), (14, middle)] {
       let alone = model.hiddenStates(SequenceInput([sequence]), .inference)
       #expect(alone.values == together.rows(start..<start + sequence.count).values)
     }
-    #expect(model.hiddenStates(SequenceInput([long]), .inference).rows(0..<2).values != model.hiddenStates(SequenceInput([Array(long[..<3])]), .inference).rows(0..<2).values)
+    #expect(
+      model.hiddenStates(SequenceInput([long]), .inference).rows(0..<2).values
+        != model.hiddenStates(SequenceInput([Array(long[..<3])]), .inference).rows(0..<2).values)
   }
 }

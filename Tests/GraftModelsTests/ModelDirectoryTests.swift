@@ -12,9 +12,11 @@ struct ModelDirectoryTests {
   private func write(
     _ name: String, _ changes: JSON = [:], generation: JSON? = nil, tensors: [String: Tensor] = [:]
   ) throws -> String {
-    let fixture = try ConfigurationFixture(name), source = fixture.source()
+    let fixture = try ConfigurationFixture(name)
+    let source = fixture.source()
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("graft-\(UUID().uuidString)").path
-    var configuration = fixture.configuration, values = tensors
+    var configuration = fixture.configuration
+    var values = tensors
     for (key, value) in changes.object ?? [:] { configuration[key] = value.isNull ? nil : value }
     for name in source.tensorNames where values[name] == nil { values[name] = try source.tensor(name) }
     try ModelDirectoryWriter(directory: path).write(
@@ -64,7 +66,8 @@ struct ModelDirectoryTests {
 
   /// What a quantized checkpoint holds is never taken for numbers.
   @Test func integersAreNoWeights() throws {
-    let name = "transformer.h.0.mlp.c_fc.weight", integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])
+    let name = "transformer.h.0.mlp.c_fc.weight"
+    let integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])
     let path = try write("gpt2", tensors: [name: integers])
     defer { try? FileManager.default.removeItem(atPath: path) }
     #expect(complaint { _ = try ModelDirectory(path) }.contains("\(name) holds int32, a model is made of floating-point numbers"))
@@ -73,10 +76,13 @@ struct ModelDirectoryTests {
   /// A tied head that a checkpoint holds twice stays tied when its vocabulary grows.
   @Test(arguments: ["gpt2", "bert"])
   func grownVocabulariesStayTied(_ name: String) throws {
-    let fixture = try ConfigurationFixture(name), source = fixture.source()
-    let (head, table) = name == "gpt2"
+    let fixture = try ConfigurationFixture(name)
+    let source = fixture.source()
+    let (head, table) =
+      name == "gpt2"
       ? ("lm_head.weight", "transformer.wte.weight") : ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight")
-    let bias = "cls.predictions.bias", twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
+    let bias = "cls.predictions.bias"
+    let twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
     let path = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
     defer { try? FileManager.default.removeItem(atPath: path) }
     let model = try #require(try ModelDirectory(path, task: fixture.task, vocabularySize: 22).model as? any LanguageModel)

@@ -30,7 +30,8 @@ struct ModelErrorTests {
     misshapen.reshape(tensor, to: [3, 4])
     #expect(message { _ = try fixture.model(from: misshapen) }.contains("\(tensor) has shape [3, 4]"))
     // As many elements are not enough.
-    let whole = SyntheticSource(fixture), flat = Shape([try #require(whole.shapes[tensor]).shape.elementCount, 1])
+    let whole = SyntheticSource(fixture)
+    let flat = Shape([try #require(whole.shapes[tensor]).shape.elementCount, 1])
     whole.reshape(tensor, to: flat)
     #expect(message { _ = try fixture.model(from: whole) }.contains("\(tensor) has shape \(flat)"))
   }
@@ -45,7 +46,8 @@ struct ModelErrorTests {
     ("gpt2-regression", "n_layer", 3, "no tensor transformer.h.2.ln_1.weight [8]; the configuration asks for it"),
   ])
   func contradictingConfigurations(_ name: String, _ key: String, _ value: Int, _ complaint: String) throws {
-    let fixture = try ModelFixture(name), scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let fixture = try ModelFixture(name)
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
     let config = ArchitectureConfiguration((fixture.json["config"] ?? .null).setting(key, .integer(value)), source: "config.json")
     let found = message { _ = try ModelRegistry.build(config, task: fixture.task, in: scope) }
     #expect(found.contains(complaint), "\(found)")
@@ -55,7 +57,8 @@ struct ModelErrorTests {
   /// The second objective is BERT's alone.
   @Test func unsupportedPairs() {
     func pairs(_ tiny: TinyModel) -> String {
-      let scope = Scope(source: nil, catalog: SiteCatalog()), config = ArchitectureConfiguration(tiny.configuration, source: "config.json")
+      let scope = Scope(source: nil, catalog: SiteCatalog())
+      let config = ArchitectureConfiguration(tiny.configuration, source: "config.json")
       return message { _ = try ModelRegistry.build(config, task: tiny.task, pairsSentences: true, in: scope) }
     }
     #expect(pairs(TinyModel.masked[0]) == "")
@@ -65,7 +68,8 @@ struct ModelErrorTests {
 
   /// A classifier that the checkpoint lacks is drawn; the rest is not.
   @Test func aFreshHeadIsDrawn() throws {
-    let fixture = try ModelFixture("bert-tokens"), source = SyntheticSource(fixture)
+    let fixture = try ModelFixture("bert-tokens")
+    let source = SyntheticSource(fixture)
     source.remove("classifier.weight")
     source.remove("classifier.bias")
     let model = try #require(try fixture.model(from: source) as? any TokenClassifier)
@@ -94,7 +98,9 @@ struct ModelErrorTests {
 
   /// Attention is open in decoders only, and a prefix is one of something.
   @Test func unfittingAttention() {
-    let bert = TinyModel.masked[0].configuration, t5 = TinyModel.sequenceToSequence[0].configuration, llama = TinyModel.causal[1].configuration
+    let bert = TinyModel.masked[0].configuration
+    let t5 = TinyModel.sequenceToSequence[0].configuration
+    let llama = TinyModel.causal[1].configuration
     #expect(message { try build(bert, task: .maskedLM, style: .prefix) }.contains("attention: prefix is not for bert"))
     #expect(message { try build(bert, task: .maskedLM, style: .bidirectional) } == "")
     #expect(message { try build(t5, task: .seq2seqLM, style: .bidirectional) }.contains("attention: bidirectional is not for t5"))

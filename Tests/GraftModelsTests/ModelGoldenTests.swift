@@ -9,15 +9,18 @@ import Testing
 struct ModelGoldenTests {
   @Test(arguments: ModelFixture.names)
   func outputs(_ name: String) throws {
-    let fixture = try ModelFixture(name), model = try fixture.model(from: SyntheticSource(fixture))
-    let batch = fixture.batch(for: model), expected = fixture.outputs.flatMap { $0 }
+    let fixture = try ModelFixture(name)
+    let model = try fixture.model(from: SyntheticSource(fixture))
+    let batch = fixture.batch(for: model)
+    let expected = fixture.outputs.flatMap { $0 }
     let found: [Float]
     if let model = model as? any SequenceClassifier {
       found = model.logits(SequenceInput(batch), .inference).values
     } else if let model = model as? any TokenClassifier {
       found = gatherRows(model.logits(SequenceInput(batch), .inference), Tensor(batch.lossRows)).values
     } else {
-      let model = try #require(model as? any LanguageModel), rows = batch.lossRows
+      let model = try #require(model as? any LanguageModel)
+      let rows = batch.lossRows
       let hidden = model.headInputs(batch, rows: rows, .inference)
       found = model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
     }
@@ -26,7 +29,9 @@ struct ModelGoldenTests {
 
   @Test(arguments: ModelFixture.names, [false, true])
   func lossAndGradients(_ name: String, isCheckpointing: Bool) throws {
-    let fixture = try ModelFixture(name), source = SyntheticSource(fixture), model = try fixture.model(from: source)
+    let fixture = try ModelFixture(name)
+    let source = SyntheticSource(fixture)
+    let model = try fixture.model(from: source)
     let batch = fixture.batch(for: model)
     for parameter in model.catalog.parameters { parameter.isTrainable = true }
     let tape = Tape()
@@ -50,29 +55,34 @@ struct ModelGoldenTests {
   /// What a configuration leaves out is what Transformers takes it for.
   @Test(arguments: ModelFixture.names)
   func omittedKeysHaveTheirDefaults(_ name: String) throws {
-    let fixture = try ModelFixture(name), omitted = Set((try ModelFixture("defaulted").json[name]?.array ?? []).compactMap(\.string))
+    let fixture = try ModelFixture(name)
+    let omitted = Set((try ModelFixture("defaulted").json[name]?.array ?? []).compactMap(\.string))
     #expect(omitted.count > 3)
     let members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { !omitted.contains($0.key) }
     let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
     let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
     let model = try ModelRegistry.build(config, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
-    let batch = fixture.batch(for: model), trainable = try #require(model as? any TrainableModel)
+    let batch = fixture.batch(for: model)
+    let trainable = try #require(model as? any TrainableModel)
     #expect(abs(trainable.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
   }
 
   /// Older configurations say with which layer the windows begin, and not what each layer is.
   @Test func windowsBeginWithTheirLayer() throws {
-    let fixture = try ModelFixture("qwen2-window"), members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { $0.key != "layer_types" }
+    let fixture = try ModelFixture("qwen2-window")
+    let members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { $0.key != "layer_types" }
     let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
     let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel), batch = fixture.batch(for: model)
+    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel)
+    let batch = fixture.batch(for: model)
     #expect(abs(model.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
   }
 
   /// Whatever a checkpoint holds is used, but for what another tensor stands for.
   @Test(arguments: ModelFixture.names)
   func everyTensorIsUsed(_ name: String) throws {
-    let fixture = try ModelFixture(name), source = SyntheticSource(fixture)
+    let fixture = try ModelFixture(name)
+    let source = SyntheticSource(fixture)
     let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
     _ = try ModelRegistry.build(fixture.configuration, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
     let unused = Set(source.tensorNames).subtracting(scope.consumedNames)

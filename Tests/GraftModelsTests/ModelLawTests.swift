@@ -9,18 +9,21 @@ struct ModelLawTests {
   /// A document's loss does not know what else is in its batch.
   @Test(arguments: TinyModel.all)
   func aBatchIsTheSumOfItsDocuments(_ tiny: TinyModel) throws {
-    let model = try tiny.build(), objective = tiny.task.objective(for: model)
+    let model = try tiny.build()
+    let objective = tiny.task.objective(for: model)
     func loss(_ examples: [EncodedExample]) -> Float {
       model.loss(Batch(collating: examples, objective: objective), .inference, scale: 1).scalar
     }
-    let together = loss(tiny.examples), apart = tiny.examples.map { loss([$0]) }
+    let together = loss(tiny.examples)
+    let apart = tiny.examples.map { loss([$0]) }
     #expect(together > 0)
     #expect(abs(together - apart.reduce(0, +)) < 1e-4 * together)
   }
 
   @Test(arguments: TinyModel.all)
   func lossFalls(_ tiny: TinyModel) throws {
-    let model = try tiny.build(isTrainable: true), batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
+    let model = try tiny.build(isTrainable: true)
+    let batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
     var losses: [Float] = []
     for _ in 0..<12 {
       let tape = Tape()
@@ -43,7 +46,8 @@ struct ModelLawTests {
     // The families whose configurations leave dropout on unless they say otherwise.
     guard ["gpt2", "bert", "roberta", "distilbert", "t5", "bart", "transformer"].contains(tiny.configuration["model_type"]?.string)
     else { return }
-    let model = try tiny.build(), batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
+    let model = try tiny.build()
+    let batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: model))
     func loss(_ pass: Pass) -> Float { model.loss(batch, pass, scale: 1).scalar }
     #expect(loss(Pass()) == loss(Pass(random: RandomStream(seed: 5))))
     #expect(loss(Pass(isTraining: true)) == loss(Pass(isTraining: true)))
@@ -52,10 +56,13 @@ struct ModelLawTests {
 
   @Test(arguments: TinyModel.causal)
   func aCachedPassIsAFullOne(_ tiny: TinyModel) throws {
-    let model = try tiny.build(), documents = tiny.examples.map(\.tokens) + [[4, 4, 8, 15, 16, 22, 1]]
-    let full = model.hiddenStates(SequenceInput(documents), .inference), spans = SequenceInput(documents).spans
+    let model = try tiny.build()
+    let documents = tiny.examples.map(\.tokens) + [[4, 4, 8, 15, 16, 22, 1]]
+    let full = model.hiddenStates(SequenceInput(documents), .inference)
+    let spans = SequenceInput(documents).spans
     // The first two tokens at once, where there are as many, then one at a time while all have some left.
-    let cache = KeyValueCache(sequences: 3, capacity: 9), kept = [0, 2, 3]
+    let cache = KeyValueCache(sequences: 3, capacity: 9)
+    let kept = [0, 2, 3]
     var taken = 0
     for count in [2, 1, 1, 1] {
       let parts = kept.map { Array(documents[$0][taken..<taken + count]) }
@@ -73,7 +80,8 @@ struct ModelLawTests {
     let sources: [[Int32]] = [[3, 9, 1, 20], [7], [5, 5, 2, 0, 11, 8]]
     let targets: [[Int32]] = [[1, 2, 3, 4], [9, 9, 8, 7], [0, 6, 12, 18]]
     let full = model.decode(SequenceInput(targets), over: model.encode(SequenceInput(sources), .inference), .inference)
-    let cache = KeyValueCache(sequences: 3, capacity: 4), pass = Pass(cache: cache)
+    let cache = KeyValueCache(sequences: 3, capacity: 4)
+    let pass = Pass(cache: cache)
     let source = model.encode(SequenceInput(sources), pass)
     var active = [0, 1, 2]
     for place in 0..<4 {
@@ -92,7 +100,8 @@ struct ModelLawTests {
   func theFutureIsNotSeen(_ tiny: TinyModel) throws {
     let model = try tiny.build()
     func states(_ tokens: [Int32]) -> Tensor { model.hiddenStates(SequenceInput([tokens]), .inference) }
-    let one = states([3, 1, 4, 1, 5, 9]), other = states([3, 1, 4, 2, 6, 5])
+    let one = states([3, 1, 4, 1, 5, 9])
+    let other = states([3, 1, 4, 2, 6, 5])
     #expect(one.rows(0..<3).values == other.rows(0..<3).values)
     #expect(one.rows(3..<4).values != other.rows(3..<4).values)
   }
@@ -104,25 +113,32 @@ struct ModelLawTests {
     func states(_ source: [Int32], _ target: [Int32]) -> Tensor {
       model.decode(SequenceInput([target]), over: model.encode(SequenceInput([source]), .inference), .inference)
     }
-    let one = states([7, 8, 9, 2], [3, 1, 4, 1, 5]), other = states([7, 8, 9, 2], [3, 1, 4, 2, 6]), third = states([7, 8, 9, 5], [3, 1, 4, 1, 5])
+    let one = states([7, 8, 9, 2], [3, 1, 4, 1, 5])
+    let other = states([7, 8, 9, 2], [3, 1, 4, 2, 6])
+    let third = states([7, 8, 9, 5], [3, 1, 4, 1, 5])
     #expect(one.rows(0..<3).values == other.rows(0..<3).values)
     #expect(one.rows(3..<4).values != other.rows(3..<4).values)
     #expect(one.rows(0..<1).values != third.rows(0..<1).values)
     // An encoder sees both ways.
-    let short = model.hiddenStates(SequenceInput([[7, 8, 9]]), .inference), changed = model.hiddenStates(SequenceInput([[7, 8, 2]]), .inference)
+    let short = model.hiddenStates(SequenceInput([[7, 8, 9]]), .inference)
+    let changed = model.hiddenStates(SequenceInput([[7, 8, 2]]), .inference)
     #expect(short.rows(0..<1).values != changed.rows(0..<1).values)
   }
 
   /// Rows outside every document, as padding is, change nothing in the documents, on either side of an encoder-decoder.
   @Test(arguments: TinyModel.all)
   func paddingChangesNothing(_ tiny: TinyModel) throws {
-    let model = try tiny.build(), documents = tiny.examples.map(\.tokens), sources = tiny.examples.map { $0.source ?? [1] }
+    let model = try tiny.build()
+    let documents = tiny.examples.map(\.tokens)
+    let sources = tiny.examples.map { $0.source ?? [1] }
     func states(_ input: SequenceInput, over source: SequenceInput) -> [Tensor] {
       let hidden = model.hiddenStates(input, .inference)
       guard let model = model as? any SequenceToSequenceModel else { return [hidden] }
       return [hidden, model.decode(input, over: model.encode(source, .inference), .inference)]
     }
-    let plain = SequenceInput(documents), padded = plain.padded(with: 2), paddedSource = SequenceInput(sources).padded(with: 3)
+    let plain = SequenceInput(documents)
+    let padded = plain.padded(with: 2)
+    let paddedSource = SequenceInput(sources).padded(with: 3)
     let rows = padded.spans.flatMap { $0.range.map { Int32($0) } }
     for (expected, found) in zip(states(plain, over: SequenceInput(sources)), states(padded, over: paddedSource)) {
       #expect(largestDifference(gatherRows(found, Tensor(rows)).values, expected.values) < 1e-5)
@@ -132,14 +148,19 @@ struct ModelLawTests {
   /// What stands beside a document in a batch does not change its states.
   @Test(arguments: TinyModel.all)
   func aBatchIsItsDocuments(_ tiny: TinyModel) throws {
-    let model = try tiny.build(), documents = tiny.examples.map(\.tokens), sources = tiny.examples.map { $0.source ?? [1] }
+    let model = try tiny.build()
+    let documents = tiny.examples.map(\.tokens)
+    let sources = tiny.examples.map { $0.source ?? [1] }
     func states(_ places: [Int]) -> [Float] {
-      let input = SequenceInput(places.map { documents[$0] }), hidden = model.hiddenStates(input, .inference).values
+      let input = SequenceInput(places.map { documents[$0] })
+      let hidden = model.hiddenStates(input, .inference).values
       guard let model = model as? any SequenceToSequenceModel else { return hidden }
       let source = model.encode(SequenceInput(places.map { sources[$0] }), .inference)
       return hidden + model.decode(input, over: source, .inference).values
     }
-    let width = model.hiddenSize, halves = tiny.task == .seq2seqLM ? 2 : 1, together = states([0, 1, 2])
+    let width = model.hiddenSize
+    let halves = tiny.task == .seq2seqLM ? 2 : 1
+    let together = states([0, 1, 2])
     let rowCount = documents.reduce(0) { $0 + $1.count }
     for (place, span) in SequenceInput(documents).spans.enumerated() {
       let own = (0..<halves).flatMap { half in
@@ -154,7 +175,8 @@ struct ModelLawTests {
   func encodersSeeBothWays(_ tiny: TinyModel) throws {
     let model = try tiny.build()
     func states(_ tokens: [Int32]) -> Tensor { model.hiddenStates(SequenceInput([tokens]), .inference) }
-    let one = states([3, 1, 4]), other = states([3, 1, 2])
+    let one = states([3, 1, 4])
+    let other = states([3, 1, 2])
     #expect(one.rows(0..<1).values != other.rows(0..<1).values)
   }
 
@@ -167,7 +189,9 @@ struct ModelLawTests {
       input.promptLengths = [3]
       return model.hiddenStates(input, .inference)
     }
-    let one = states([3, 1, 4, 1, 5]), prompt = states([3, 1, 2, 1, 5]), rest = states([3, 1, 4, 1, 6])
+    let one = states([3, 1, 4, 1, 5])
+    let prompt = states([3, 1, 2, 1, 5])
+    let rest = states([3, 1, 4, 1, 6])
     #expect(one.rows(0..<1).values != prompt.rows(0..<1).values)
     #expect(one.rows(0..<4).values == rest.rows(0..<4).values)
   }
@@ -175,7 +199,9 @@ struct ModelLawTests {
   /// A prompt in one pass and what follows it token by token, as generation goes, is the whole sequence.
   @Test(arguments: TinyModel.causal)
   func aCachedPrefixPassIsAFullOne(_ tiny: TinyModel) throws {
-    let model = try tiny.build(style: .prefix), documents: [[Int32]] = [[3, 1, 4, 1, 5], [2, 7, 1, 8, 2, 8]], prompts = [2, 3]
+    let model = try tiny.build(style: .prefix)
+    let documents: [[Int32]] = [[3, 1, 4, 1, 5], [2, 7, 1, 8, 2, 8]]
+    let prompts = [2, 3]
     var whole = SequenceInput(documents)
     whole.promptLengths = prompts
     let full = model.hiddenStates(whole, .inference)
@@ -206,9 +232,11 @@ struct ModelLawTests {
   /// Matrices kept in 16 bits change what a model computes by their rounding only.
   @Test(arguments: TinyModel.all)
   func sixteenBitMatrices(_ tiny: TinyModel) throws {
-    let exact = try tiny.build(), rounded = try tiny.build(frozenType: .bfloat16)
+    let exact = try tiny.build()
+    let rounded = try tiny.build(frozenType: .bfloat16)
     let batch = Batch(collating: tiny.examples, objective: tiny.task.objective(for: exact))
-    let loss = exact.loss(batch, .inference, scale: 1).scalar, other = rounded.loss(batch, .inference, scale: 1).scalar
+    let loss = exact.loss(batch, .inference, scale: 1).scalar
+    let other = rounded.loss(batch, .inference, scale: 1).scalar
     #expect(abs(loss - other) < 0.02 * loss)
     let input = SequenceInput(batch)
     #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)

@@ -32,17 +32,18 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     ],
   ]
 
-  private static let encoders: [JSON] = ["bert", "roberta"].map { type in
-    [
-      "model_type": .string(type), "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-      "num_attention_heads": 3, "max_position_embeddings": 40,
+  private static let encoders: [JSON] =
+    ["bert", "roberta"].map { type in
+      [
+        "model_type": .string(type), "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+        "num_attention_heads": 3, "max_position_embeddings": 40,
+      ]
+    } + [
+      [
+        "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3,
+        "max_position_embeddings": 40,
+      ]
     ]
-  } + [
-    [
-      "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3,
-      "max_position_embeddings": 40,
-    ]
-  ]
 
   private static let encoderDecoders: [JSON] = [
     [
@@ -68,7 +69,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   static let all = causal + masked + sequenceToSequence + textClassifiers + tokenClassifiers
 
   func build(
-    style: AttentionStyle? = nil, frozenType: DType = .float32, isTrainable: Bool = false
+    style: AttentionStyle? = nil, frozenType: ElementFormat = .float32, isTrainable: Bool = false
   ) throws -> any TrainableModel {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")

@@ -42,7 +42,8 @@ import Testing
   }
 
   @Test func decayLeavesOutWhatItIsToldTo() {
-    let kept = Parameter(path: "a", value: Tensor([1]), isTrainable: true), decayed = Parameter(path: "b", value: Tensor([1]), isTrainable: true)
+    let kept = Parameter(path: "a", value: Tensor([1]), isTrainable: true)
+    let decayed = Parameter(path: "b", value: Tensor([1]), isTrainable: true)
     let optimizer = Optimizer(AdamW(), parameters: [kept, decayed], weightDecay: 0.5, isDecayed: { $0.path == "b" })
     kept.gradient = Tensor([0])
     decayed.gradient = Tensor([0])

@@ -47,7 +47,8 @@ import Testing
   }
 
   @Test func withoutOptionsNoBitChanges() {
-    let logits = Tensor(Golden.all[0].logits, [6, 5]), targets = Tensor([2, 0, 3, 3, 1, 4] as [Int32])
+    let logits = Tensor(Golden.all[0].logits, [6, 5])
+    let targets = Tensor([2, 0, 3, 3, 1, 4] as [Int32])
     #expect(
       crossEntropy(logits, targets: targets, options: CrossEntropyOptions(smoothing: 0)).scalar == crossEntropy(logits, targets: targets).scalar)
   }

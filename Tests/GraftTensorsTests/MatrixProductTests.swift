@@ -7,8 +7,11 @@ import Testing
   func linearMatchesDoublePrecision(sizes: [Int]) {
     let (rows, outputs, inputs) = (sizes[0], sizes[1], sizes[2])
     let stream = RandomStream(seed: 3)
-    let x = stream.split("x").uniform([rows, inputs], in: -1..<1), w = stream.split("w").uniform([outputs, inputs], in: -1..<1)
-    let y = linear(x, w).values, xs = x.values, ws = w.values
+    let x = stream.split("x").uniform([rows, inputs], in: -1..<1)
+    let w = stream.split("w").uniform([outputs, inputs], in: -1..<1)
+    let y = linear(x, w).values
+    let xs = x.values
+    let ws = w.values
     for row in stride(from: 0, to: rows, by: max(1, rows / 7)) {
       for column in stride(from: 0, to: outputs, by: max(1, outputs / 11)) {
         let exact = (0..<inputs).reduce(0.0) { $0 + Double(xs[row * inputs + $1]) * Double(ws[column * inputs + $1]) }
@@ -51,8 +54,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [DType.bfloat16, .float16])
-  func sixteenBitWeightsEqualTheirWidenedCopy(dtype: DType) {
+  @Test(arguments: [ElementFormat.bfloat16, .float16])
+  func sixteenBitWeightsEqualTheirWidenedCopy(dtype: ElementFormat) {
     let stream = RandomStream(seed: 4)
     let x = stream.split("x").uniform([33, 48], in: -1..<1)
     let w = stream.split("w").uniform([200, 48], in: -1..<1).converted(to: dtype)
@@ -63,7 +66,8 @@ import Testing
   /// One product of each kind: a row, few rows, many rows.
   @Test(arguments: [1, 5, 40])
   func baseIsAddedAndItsMemoryReusedOnlyWhenNobodyElseHoldsIt(rows: Int) {
-    let x = Tensor(repeating: 2, shape: [rows, 3]), w = Tensor(repeating: 4, shape: [40, 3])
+    let x = Tensor(repeating: 2, shape: [rows, 3])
+    let w = Tensor(repeating: 4, shape: [40, 3])
     var base = Tensor(repeating: 10, shape: [rows, 40])
     #expect(linear(x, w, addingTo: base).values == Array(repeating: 34, count: rows * 40))
     #expect(base.values == Array(repeating: 10, count: rows * 40))

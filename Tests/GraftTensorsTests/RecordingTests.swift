@@ -26,7 +26,9 @@ import Testing
   @Test(arguments: [[0], [1], [0, 1], []])
   func severalOutputsGiveTheGradientsOfSingleOnes(used: [Int]) {
     func gradients(_ operation: (Tensor, Tensor) -> [Tensor]) -> [[Float]?] {
-      let a = parameter("a", [2, 3]), b = parameter("b", [2, 3]), weight = parameter("weight", [2, 3])
+      let a = parameter("a", [2, 3])
+      let b = parameter("b", [2, 3])
+      let weight = parameter("weight", [2, 3])
       let tape = Tape()
       let loss = tape.record { () -> Tensor in
         let outputs = operation(a.operand, b.operand)
@@ -42,7 +44,8 @@ import Testing
     let frozen = Parameter(path: "frozen", value: RandomStream(seed: 4).normal([4, 4]))
     let trained = parameter("trained", [4, 4])
     var runs = [0, 0]
-    let x = RandomStream(seed: 5).normal([3, 4]), tape = Tape()
+    let x = RandomStream(seed: 5).normal([3, 4])
+    let tape = Tape()
     let loss = tape.record { () -> Tensor in
       let below = checkpointed([x]) { inputs in
         runs[0] += 1
@@ -62,7 +65,8 @@ import Testing
   }
 
   @Test func recomputationsNest() {
-    let w = parameter("w", [4, 4]), x = parameter("x", [3, 4])
+    let w = parameter("w", [4, 4])
+    let x = parameter("x", [3, 4])
     func gradients(_ wrap: @escaping ([Tensor], @escaping ([Tensor]) -> Tensor) -> Tensor) -> [[Float]?] {
       (w.gradient, x.gradient) = (nil, nil)
       let tape = Tape()
@@ -90,7 +94,13 @@ import Testing
     await #expect(processExitsWith: .failure) {
       let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
       let tape = Tape()
-      let y = tape.record { customOperation("wrong", of: [x.operand]) { $0[0] } pullback: { gradient, _, _ in [gradient.reshaped(to: [2, 1])] } }
+      let y = tape.record {
+        customOperation("wrong", of: [x.operand]) {
+          $0[0]
+        } pullback: { gradient, _, _ in
+          [gradient.reshaped(to: [2, 1])]
+        }
+      }
       tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
     }
   }
@@ -100,7 +110,11 @@ import Testing
       let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
       let tape = Tape()
       let y = tape.record {
-        customOperation("wrong", of: [x.operand, x.operand]) { $0[0] + $0[1] } pullback: { gradient, _, _ in [gradient] }
+        customOperation("wrong", of: [x.operand, x.operand]) {
+          $0[0] + $0[1]
+        } pullback: { gradient, _, _ in
+          [gradient]
+        }
       }
       tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
     }

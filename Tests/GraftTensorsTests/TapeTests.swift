@@ -39,11 +39,12 @@ import Testing
   @Test func aGradientThatTwoInputsShareIsNotWrittenOver() {
     let table = RotaryTable(positions: [1, 2], inverseFrequencies: [1])
     for operation: (Tensor) -> Tensor in [
-      { activate($0, .silu) }, { gated($0, $0, .silu) }, { rotate($0, table, headSize: 2) }
+      { activate($0, .silu) }, { gated($0, $0, .silu) }, { rotate($0, table, headSize: 2) },
     ] {
       let x = Parameter(path: "x", value: Tensor([1, 2, 3, 4], [2, 2]), isTrainable: true)
       let other = Parameter(path: "other", value: Tensor([0, 0, 0, 0], [2, 2]), isTrainable: true)
-      let weights = Tensor([5, 6, 7, 8], [2, 2]), tape = Tape()
+      let weights = Tensor([5, 6, 7, 8], [2, 2])
+      let tape = Tape()
       tape.backpropagate(from: tape.record { sum(weights * (operation(x.operand) + other.operand)) })
       #expect(other.gradient?.values == weights.values)
     }

@@ -19,7 +19,8 @@ import Testing
 
   @Test func weightsOfOneChangeNoBit() {
     #expect(loss([0, 1, 2, 3], weights: [1, 1, 1, 1]) == loss([0, 1, 2, 3], weights: nil))
-    let logits = linear(hidden, head), ones = Tensor([1, 1, 1, 1] as [Float])
+    let logits = linear(hidden, head)
+    let ones = Tensor([1, 1, 1, 1] as [Float])
     #expect(
       crossEntropy(logits, targets: Tensor(targets), weights: ones, scale: 0.5).scalar
         == crossEntropy(logits, targets: Tensor(targets), scale: 0.5).scalar)

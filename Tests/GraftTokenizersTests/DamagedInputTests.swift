@@ -53,7 +53,9 @@ struct DamagedInputTests {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "ChatTemplates/Fixtures/templates")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     let seeds = try names.map { Array(try Data(contentsOf: folder.appending(path: $0))) }.filter { $0.count < 4000 }
-    let messages: [JSON] = [["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi {{"], ["role": "assistant", "content": "Hello"]]
+    let messages: [JSON] = [
+      ["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi {{"], ["role": "assistant", "content": "Hello"],
+    ]
     let report = Fuzzing.bytes(like: seeds, factor: 1000, isRefusal: { $0 is ChatTemplateError }) { bytes in
       let template = try ChatTemplate(String(decoding: bytes, as: UTF8.self))
       return try template.render(messages: messages, addGenerationPrompt: true, specialTokens: ["bos_token": "<s>"]).text.utf8.count
@@ -64,10 +66,12 @@ struct DamagedInputTests {
   /// The longest token decides how far every place of a text is compared: time must not grow with the square of both.
   @Test("long tokens and long words take time in proportion", arguments: ["Unigram", "WordPiece", "WordLevel", "BPE"])
   func longTokens(type: String) throws {
-    let long = String(repeating: "a", count: 100_000), text = String(repeating: "a", count: 99_999) + "b"
+    let long = String(repeating: "a", count: 100_000)
+    let text = String(repeating: "a", count: 99_999) + "b"
     var model: JSON = ["type": .string(type), "unk_token": "u", "unk_id": 0, "max_input_chars_per_word": .integer(1 << 40)]
     let tokens = ["u", "a", "##a", long, "##" + long]
-    model["vocab"] = type == "Unigram" ? .array(tokens.map { [.string($0), -1.0] }) : .object(JSONObject(tokens.enumerated().map { ($1, .integer($0)) }))
+    model["vocab"] =
+      type == "Unigram" ? .array(tokens.map { [.string($0), -1.0] }) : .object(JSONObject(tokens.enumerated().map { ($1, .integer($0)) }))
     if type == "BPE" { model["merges"] = [] }
     let added: JSON = [["id": 5, "content": .string(long + "c"), "special": true, "normalized": false]]
     let start = Fuzzing.processorSeconds

@@ -33,7 +33,8 @@ import Testing
   }
 
   @Test func templatesInFilesReplaceThoseInTheConfiguration() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString), folder = directory.appending(path: "additional_chat_templates")
+    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    let folder = directory.appending(path: "additional_chat_templates")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     let listed = #"{"chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "U"}]}"#

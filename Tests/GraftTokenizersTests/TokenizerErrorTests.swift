@@ -43,7 +43,9 @@ import Testing
   /// Six times `a` becomes a hundred of them: a text of a few bytes would fill the memory.
   @Test func refusesTextsThatGrowBeyondBounds() {
     let hundred = JSON.string(String(repeating: "a", count: 100))
-    func growing(_ pattern: JSON, _ steps: Int) -> JSON { .array(Array(repeating: ["type": "Replace", "pattern": pattern, "content": hundred], count: steps)) }
+    func growing(_ pattern: JSON, _ steps: Int) -> JSON {
+      .array(Array(repeating: ["type": "Replace", "pattern": pattern, "content": hundred], count: steps))
+    }
     for pattern in [["String": "a"], ["Regex": "a|b"], ["Regex": "a*"]] as [JSON] {
       for (key, list) in [("normalizer", "normalizers"), ("decoder", "decoders")] {
         func json(_ steps: Int) -> JSON {

@@ -76,7 +76,8 @@ final class TripletBudget: TrainingSchedule {
     }
     guard settings.initialSteps < totalSteps - settings.finalSteps else {
       throw TuningError(
-        "tinit: \(settings.initialSteps) steps and tfinal's \(settings.finalSteps) leave none of \(totalSteps) to spend less in; lower them or raise total_step")
+        "tinit: \(settings.initialSteps) steps and tfinal's \(settings.finalSteps) leave none of \(totalSteps) to spend less in; lower them or raise total_step"
+      )
     }
   }
 
@@ -109,7 +110,8 @@ final class TripletBudget: TrainingSchedule {
 
   /// How many triplets all layers may keep.
   func budget(atStep step: Int) -> Int {
-    let target = settings.targetRank * layers.count, (first, last) = (settings.initialSteps, totalSteps - settings.finalSteps)
+    let target = settings.targetRank * layers.count
+    let (first, last) = (settings.initialSteps, totalSteps - settings.finalSteps)
     let left = 1 - Double(step - first) / Double(last - first)
     return Int(Double(initialBudget - target) * left * left * left + Double(target))
   }
@@ -174,7 +176,8 @@ final class TripletBudget: TrainingSchedule {
       pattern["\(layer.path).lora_E"] = .array(isKept.map(JSON.bool))
       let rows = Tensor(isKept.indices.filter { isKept[$0] }.map(Int32.init))
       for index in stored.tensors.indices {
-        let name = stored.tensors[index].name, value = stored.tensors[index].tensor
+        let name = stored.tensors[index].name
+        let value = stored.tensors[index].tensor
         if name == layer.adapter.a.path || name == layer.adapter.values.path { stored.tensors[index].tensor = gatherRows(value, rows) }
         if name == layer.adapter.b.path { stored.tensors[index].tensor = gatherRows(value.transposed, rows).transposed }
       }

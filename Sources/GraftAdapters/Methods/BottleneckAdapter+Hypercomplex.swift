@@ -14,10 +14,15 @@ package struct HypercomplexMatrix {
 
   /// `[in, out]`.
   package var matrix: Tensor {
-    let count = rule.shape[0], inner = left.shape[1], rank = left.shape[2], outer = right.shape[2]
-    let lefts = left.operand.reshaped(to: [count * inner, rank]), rights = right.operand.reshaped(to: [count * rank, outer])
+    let count = rule.shape[0]
+    let inner = left.shape[1]
+    let rank = left.shape[2]
+    let outer = right.shape[2]
+    let lefts = left.operand.reshaped(to: [count * inner, rank])
+    let rights = right.operand.reshaped(to: [count * rank, outer])
     let products = (0..<count).map { index in
-      let l = lefts.rows(index * inner..<(index + 1) * inner), r = rights.rows(index * rank..<(index + 1) * rank)
+      let l = lefts.rows(index * inner..<(index + 1) * inner)
+      let r = rights.rows(index * rank..<(index + 1) * rank)
       return matrixProduct(l, r).reshaped(to: [1, inner * outer])
     }
     let rules = rule.operand.reshaped(to: [count, count * count]).transposed
@@ -67,9 +72,11 @@ extension BottleneckAdapter {
   func hypercomplexProjection(
     _ scope: Scope, in inputs: Int, out outputs: Int, _ settings: HypercomplexSettings, sharedRule: Parameter?
   ) throws -> BottleneckProjection {
-    let size = settings.size, rank = settings.rank
+    let size = settings.size
+    let rank = settings.rank
     guard inputs % size == 0, outputs % size == 0, inputs > 0, outputs > 0 else {
-      throw TuningError("phm_dim: \(size) does not divide the \(inputs) inputs and \(outputs) outputs of \(scope.path); change it or reduction_factor")
+      throw TuningError(
+        "phm_dim: \(size) does not divide the \(inputs) inputs and \(outputs) outputs of \(scope.path); change it or reduction_factor")
     }
     // Glorot and Bengio 2010, equation 16, for each factor as a matrix of its own.
     func glorot(_ rows: Int, _ columns: Int) -> Initializer { .normal(standardDeviation: (2 / Float(rows + columns)).squareRoot()) }

@@ -24,7 +24,8 @@ extension BottleneckAdapter {
     guard let activation = Activation(named: activationName) else { throw TuningError("non_linearity: unknown activation \"\(activationName)\"") }
     return Settings(
       afterAttention: mhAdapter ?? (config == .doubleSequential || config == .compacter), afterFeedForward: outputAdapter ?? true,
-      readsSum: originalLnBefore ?? (config == .sequential || config == .compacterPlusPlus), isParallel: isParallel ?? isParallelStock, reductionFactor: factor,
+      readsSum: originalLnBefore ?? (config == .sequential || config == .compacterPlusPlus), isParallel: isParallel ?? isParallelStock,
+      reductionFactor: factor,
       activation: activation, activationName: activationName,
       scaling: scaling ?? (config == .scaledParallel ? .learned : .constant(config == .parallel ? 4 : 1)),
       initialization: initWeights ?? (isParallelStock ? .mam : .bert), hypercomplex: try hypercomplexSettings())

@@ -11,7 +11,8 @@ public struct BottleneckAdapter: TuningMethod {
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
     title: "bottleneck adapters", formula: "`h + s up(act(down h)) + x`", parameters: "`2 h h/f + h/f + h` a place, `f` the reduction factor",
-    seam: "where halves of blocks join the residual stream", source: "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022; Mahabadi et al. 2021")
+    seam: "where halves of blocks join the residual stream", source: "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022; Mahabadi et al. 2021"
+  )
 
   /// AdapterHub's stock configurations, which the other keys refine.
   public enum Preset: String, ConfigChoice {
@@ -113,14 +114,16 @@ public struct BottleneckAdapter: TuningMethod {
 
   private func bottleneck(_ scope: Scope, width: Int, _ settings: Settings, sharedRule: Parameter?) throws -> Bottleneck {
     let narrow = max(1, Int(Double(width) / settings.reductionFactor))
-    let down = scope / "adapter_down" / 0, up = scope / "adapter_up"
+    let down = scope / "adapter_down" / 0
+    let up = scope / "adapter_up"
     func projection(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ initializer: Initializer) throws -> BottleneckProjection {
       if let phm = settings.hypercomplex {
         return try hypercomplexProjection(scope, in: inputs, out: outputs, phm, sharedRule: sharedRule)
       }
       return .dense(weight: try scope.parameter("weight", [outputs, inputs], initializer), bias: try scope.parameter("bias", [outputs], .zeros))
     }
-    let normal = Initializer.normal(standardDeviation: 0.02), isMam = settings.initialization == .mam
+    let normal = Initializer.normal(standardDeviation: 0.02)
+    let isMam = settings.initialization == .mam
     return Bottleneck(
       down: try projection(down, width, narrow, isMam ? .uniform(bound: 1 / Float(width).squareRoot()) : normal),
       up: try projection(up, narrow, width, isMam ? .zeros : normal), activation: settings.activation, dropout: Float(dropout),

@@ -53,7 +53,8 @@ public struct LoKr: RankedMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     for (layer, rank, scale) in try rankedLayers(in: sites, for: attachment) {
-      let inputs = Self.factors(of: layer.inputSize, near: decomposeFactor), outputs = Self.factors(of: layer.outputSize, near: decomposeFactor)
+      let inputs = Self.factors(of: layer.inputSize, near: decomposeFactor)
+      let outputs = Self.factors(of: layer.outputSize, near: decomposeFactor)
       let scope = attachment.scope / layer.path
       let first = try factor(
         "lokr_w1", [outputs.small, inputs.small], isProduct: decomposeBoth && 2 * rank < max(outputs.small, inputs.small), rank, in: scope,
@@ -141,7 +142,9 @@ private final class KroneckerAdapter: AdditiveAdapter {
   init(_ first: KroneckerFactor, _ second: KroneckerFactor, scale: Float) { (self.first, self.second, self.scale) = (first, second, scale) }
 
   func change(_ x: Tensor, addingTo base: consuming Tensor, _ pass: Pass) -> Tensor {
-    let outer = first.operand, inner = second.operand, rows = x.shape.rows
+    let outer = first.operand
+    let inner = second.operand
+    let rows = x.shape.rows
     let (outerIn, outerOut, innerIn, innerOut) = (outer.shape[1], outer.shape[0], inner.shape[1], inner.shape[0])
     let along = linear(x.reshaped(to: [rows * outerIn, innerIn]), inner).reshaped(to: [rows, outerIn * innerOut])
     let turned = transposeRows(along, size: outerIn).reshaped(to: [rows * innerOut, outerIn])

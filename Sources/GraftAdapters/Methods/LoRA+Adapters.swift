@@ -66,13 +66,17 @@ final class WeightDecomposedAdapter: LinearAdapter {
   /// `|W|^2 + 2 s B (W A^T) + s^2 B (A A^T) B^T`, row by row.
   /// - Returns: `[out]`.
   func rowNorms(of base: Linear) -> Tensor {
-    let a = factors.a.value, b = factors.b.value
+    let a = factors.a.value
+    let b = factors.b.value
     if let known, known.a.storage === a.storage, known.b.storage === b.storage { return known.norms }
-    let outputs = base.outputSize, rank = a.shape[0], scale = Double(factors.scale)
+    let outputs = base.outputSize
+    let rank = a.shape[0]
+    let scale = Double(factors.scale)
     let squares = baseSquares ?? squaredRows(of: base)
     baseSquares = squares
     let crossed = linear(a, base.weight.value, layout: base.layout).values
-    let gram = matrixProduct(a, a, transposingSecond: true).values, columns = b.values
+    let gram = matrixProduct(a, a, transposingSecond: true).values
+    let columns = b.values
     let norms = (0..<outputs).map { row -> Float in
       var square = squares[row]
       for first in 0..<rank {

@@ -33,7 +33,8 @@ public enum LoRACombination: String, ConfigChoice {
     }
     guard combined > 0 else { throw TuningError("svd_rank: is \(combined); a rank is at least 1") }
 
-    var tensors: [StoredTensor] = [], modules: [String] = []
+    var tensors: [StoredTensor] = []
+    var modules: [String] = []
     for module in parts.flatMap(\.modules) where !modules.contains(module.path) {
       modules.append(module.path)
       let shared = parts.compactMap { part in part.modules.first { $0.path == module.path } }
@@ -122,7 +123,8 @@ private struct WeightedFactors {
       guard let end = ends.first(where: { stored.name.hasSuffix($0.0) }), stored.name.hasPrefix(Self.prefix) else {
         throw TuningError("\(stored.name): only LoRA's factors can be combined; merge the adapter into the base")
       }
-      let keys = (a: stored.name, b: String(stored.name.dropLast(end.0.count)) + end.1), path = stored.name.dropFirst(Self.prefix.count).dropLast(end.0.count)
+      let keys = (a: stored.name, b: String(stored.name.dropLast(end.0.count)) + end.1)
+      let path = stored.name.dropFirst(Self.prefix.count).dropLast(end.0.count)
       guard let b = tensors[keys.b] else { throw TuningError("\(keys.b): is missing in \(adapter.name)") }
       let scale = try method.factors(for: String(path)).scale
       modules.append(

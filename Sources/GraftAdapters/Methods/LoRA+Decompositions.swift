@@ -11,7 +11,8 @@ struct LowRankPart {
   /// Found by subspace iteration (Golub and Van Loan 2013, section 8.2.4) with a few vectors more than asked for.
   static func principal(of weight: Tensor, rank: Int, iterations: Int, _ stream: RandomStream) -> LowRankPart {
     let count = min(rank + 8, weight.shape[0], weight.shape[1])
-    var right = stream.normal([count, weight.shape[1]]), left = right
+    var right = stream.normal([count, weight.shape[1]])
+    var left = right
     for _ in 0..<max(1, iterations) {
       left = orthonormalRows(matrixProduct(right, weight, transposingSecond: true))
       right = orthonormalRows(matrixProduct(left, weight))
@@ -73,7 +74,8 @@ private func orthonormalRows(_ rows: Tensor) -> Tensor {
 
 /// `L⁻¹` for `L Lᵀ` equal to a symmetric positive matrix.
 private func inverseCholesky(of matrix: [Double], count: Int) -> [Double] {
-  var lower = [Double](repeating: 0, count: count * count), inverse = lower
+  var lower = [Double](repeating: 0, count: count * count)
+  var inverse = lower
   for row in 0..<count {
     for column in 0...row {
       var value = matrix[row * count + column]
@@ -92,14 +94,16 @@ private func inverseCholesky(of matrix: [Double], count: Int) -> [Double] {
 /// Eigenvalues of a symmetric matrix, largest first, with the eigenvectors as rows: Jacobi's rotations.
 private func eigenpairs(of symmetric: Tensor) -> (values: [Double], vectors: Tensor) {
   let count = symmetric.shape[0]
-  var a = symmetric.values.map(Double.init), v = [Double](repeating: 0, count: count * count)
+  var a = symmetric.values.map(Double.init)
+  var v = [Double](repeating: 0, count: count * count)
   for index in 0..<count { v[index * count + index] = 1 }
   for _ in 0..<30 {
     for p in 0..<count {
       for q in p + 1..<max(count, p + 1) where abs(a[p * count + q]) > 1e-15 * (abs(a[p * count + p]) + abs(a[q * count + q])) {
         let theta = (a[q * count + q] - a[p * count + p]) / (2 * a[p * count + q])
         let tangent = (theta < 0 ? -1 : 1) / (abs(theta) + (theta * theta + 1).squareRoot())
-        let cosine = 1 / (tangent * tangent + 1).squareRoot(), sine = tangent * cosine
+        let cosine = 1 / (tangent * tangent + 1).squareRoot()
+        let sine = tangent * cosine
         for k in 0..<count {
           let (kp, kq) = (a[k * count + p], a[k * count + q])
           (a[k * count + p], a[k * count + q]) = (cosine * kp - sine * kq, sine * kp + cosine * kq)

@@ -24,7 +24,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
       self = isDefault ? .kaiming : .random
       return
     }
-    let name = try container.decode(String.self), iterations = Int(name.replacing("pissa_niter_", with: ""))
+    let name = try container.decode(String.self)
+    let iterations = Int(name.replacing("pissa_niter_", with: ""))
     switch name {
     case "gaussian": self = .gaussian
     case "olora": self = .olora

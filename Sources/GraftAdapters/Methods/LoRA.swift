@@ -199,7 +199,8 @@ public struct LoRA: TargetedMethod {
   private func attach(
     to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment
   ) throws -> LowRankEmbeddingAdapter {
-    let scope = attachment.scope / embedding.path, width = embedding.weight.shape[1]
+    let scope = attachment.scope / embedding.path
+    let width = embedding.weight.shape[1]
     let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
     let adapter = LowRankEmbeddingAdapter(
       a: try scope.parameter("lora_embedding_A", [factors.rank, embedding.entries], .zeros),

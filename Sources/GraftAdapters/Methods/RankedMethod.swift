@@ -18,7 +18,8 @@ extension RankedMethod {
     try requireNone(rankDropout, "rank_dropout")
     try requireNone(moduleDropout, "module_dropout")
     let layers = try targets.linears(in: sites, for: attachment)
-    let ranks = try PatternTable("rank_pattern", rankPattern.numbers), alphas = try PatternTable("alpha_pattern", alphaPattern.numbers)
+    let ranks = try PatternTable("rank_pattern", rankPattern.numbers)
+    let alphas = try PatternTable("alpha_pattern", alphaPattern.numbers)
     for patterns in [ranks, alphas] { try patterns.requireUse(by: layers.map(\.path), in: attachment) }
     return try layers.map { layer in
       let rank = Int(ranks[layer.path] ?? Double(r))

@@ -46,7 +46,8 @@ public struct VeRA: TargetedMethod {
       throw TuningError("save_projection: is false; the random matrices must be in the adapter's file, since they cannot be drawn again elsewhere")
     }
     let layers = try targets.linears(in: sites, for: attachment)
-    let inputs = layers.map(\.inputSize).max() ?? 0, outputs = layers.map(\.outputSize).max() ?? 0
+    let inputs = layers.map(\.inputSize).max() ?? 0
+    let outputs = layers.map(\.outputSize).max() ?? 0
     let shared = attachment.root / "base_model"
     let a = try shared.parameter("vera_A", [r, inputs], .uniform(bound: (6 / Float(inputs)).squareRoot()))
     let b = try shared.parameter("vera_B", [outputs, r], .uniform(bound: (6 / Float(r)).squareRoot()))

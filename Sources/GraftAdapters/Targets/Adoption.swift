@@ -25,7 +25,8 @@ extension Attachment {
     let components = parameter.path.split(separator: ".").map(String.init)
     guard let end = components.indices.dropLast().first(where: { end in names.contains { components[...end].joined(separator: ".").hasSuffix($0) } })
     else { return }
-    let wrapper = "base_model.model." + components[...end].joined(separator: "."), rest = components[(end + 1)...].joined(separator: ".")
+    let wrapper = "base_model.model." + components[...end].joined(separator: ".")
+    let rest = components[(end + 1)...].joined(separator: ".")
     for (part, value) in [
       ("original_module", { [unowned self] in original(of: parameter) }), ("modules_to_save", { [unowned self] in current(of: parameter) }),
     ] {
@@ -68,7 +69,8 @@ extension Attachment {
   /// Takes a table and the head that shares it apart, as PEFT's copy of either is; or keeps them one, under the names of both.
   private func adopt(_ tie: Tie, of sites: SiteCatalog, ensuresTying: Bool) throws {
     guard ensuresTying else { return untie(tie.head, of: sites) }
-    let shared = tie.table.weight, mirror = "base_model.model.\(tie.head.path).weight"
+    let shared = tie.table.weight
+    let mirror = "base_model.model.\(tie.head.path).weight"
     try adopt(shared, as: key(of: shared))
     try ignore(mirror, shape: shared.shape)
     store(mirror) { [unowned self] in current(of: shared) }

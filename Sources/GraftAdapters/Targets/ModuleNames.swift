@@ -22,7 +22,8 @@ enum ModuleNames {
   ///   - chosen: the modules' paths.
   ///   - others: the paths that no end may match.
   static func list(of chosen: [String], apartFrom others: [String]) -> [String] {
-    let isChosen = Set(chosen), others = others.filter { !isChosen.contains($0) }
+    let isChosen = Set(chosen)
+    let others = others.filter { !isChosen.contains($0) }
     var ends: [String] = []
     for path in chosen where !ends.contains(where: { ModuleSelection.matches(path, name: $0) }) {
       let components = path.split(separator: ".")
@@ -41,7 +42,8 @@ extension Parameter {
 extension SiteCatalog {
   /// The paths of all modules: sites, and what holds sites or parameters.
   var modulePaths: [String] {
-    var paths: [String] = [], known: Set<String> = []
+    var paths: [String] = []
+    var known: Set<String> = []
     for path in sites.map(\.path) + parameters.map(\.modulePath) {
       let components = path.split(separator: ".")
       for end in components.indices {
@@ -59,7 +61,8 @@ extension SiteCatalog {
     func isNamed(_ path: String) -> Bool { ["classifier", "score"].contains { SavedModules.takes(path, name: $0) } }
     let heads = sites.filter { $0.role == .classifier }.map(\.path)
     var names = heads.contains(where: isNamed) ? ["classifier", "score"] : []
-    for path in heads.filter({ !isNamed($0) }) + drawn.filter(isHeld).map(\.modulePath) where !names.contains(where: { SavedModules.takes(path, name: $0) }) {
+    for path in heads.filter({ !isNamed($0) }) + drawn.filter(isHeld).map(\.modulePath)
+    where !names.contains(where: { SavedModules.takes(path, name: $0) }) {
       names.append(path)
     }
     return names

@@ -32,10 +32,11 @@ extension TargetedMethod {
       return method
     }
     let ends = [".weight", ".bias", ".base_layer.weight", ".base_layer.bias"]
-    let holders = Set(sites.linears.map(\.path).filter { path in
-      let key = "base_model.model.\(path)"
-      return stored.contains { name in name.hasPrefix(key + ".") && !ends.contains { name == key + $0 } }
-    })
+    let holders = Set(
+      sites.linears.map(\.path).filter { path in
+        let key = "base_model.model.\(path)"
+        return stored.contains { name in name.hasPrefix(key + ".") && !ends.contains { name == key + $0 } }
+      })
     // Named as where nothing is stored, so that a training that goes on is written as one that never stopped.
     if let names = try? targets.allLinear(in: sites) {
       method.targetModules = .names(names)

@@ -31,13 +31,15 @@ public struct Targets: Sendable {
   func matches(
     in sites: SiteCatalog, kind: String, for attachment: Attachment, _ isCandidate: (Site) -> Bool
   ) throws(TuningError) -> [Site] {
-    let candidates = sites.sites.filter(isCandidate), paths = candidates.map(\.path)
+    let candidates = sites.sites.filter(isCandidate)
+    let paths = candidates.map(\.path)
     let given = modules ?? .names(Self.defaultNames(in: sites))
     let chosen = given.isAllLinear ? .names(try allLinear(in: sites)) : given
     if case .pattern = chosen, layers != nil {
       throw TuningError("layers_to_transform: goes with a list of target_modules, not with a pattern; write the layers into the pattern")
     }
-    let rule = try TargetRule(self, chosen: chosen, unasked: attachment.unaskedModules(of: sites)), isNamed = try chosen.matcher()
+    let rule = try TargetRule(self, chosen: chosen, unasked: attachment.unaskedModules(of: sites))
+    let isNamed = try chosen.matcher()
     guard paths.contains(where: isNamed) else { throw TuningError(Self.objection(to: chosen.entries.map(\.text), kind, paths)) }
     for (text, entry) in chosen.entries {
       if try !paths.contains(where: entry.matcher()) { try attachment.object(Self.objection(to: [text], kind, paths)) }
@@ -51,7 +53,8 @@ public struct Targets: Sendable {
     let matched = candidates.filter { rule.isTarget($0.path) }
     guard !matched.isEmpty else {
       throw TuningError(
-        "target_modules: nothing is left of \(chosen.entries.map(\.text).joined(separator: ", ")); check exclude_modules, modules_to_save and layers_to_transform")
+        "target_modules: nothing is left of \(chosen.entries.map(\.text).joined(separator: ", ")); check exclude_modules, modules_to_save and layers_to_transform"
+      )
     }
     return matched
   }
@@ -77,7 +80,8 @@ public struct Targets: Sendable {
       let components = parameter.path.split(separator: ".")
       return components.indices.map { components[...$0].joined(separator: ".") }
     }
-    let isChosen = try modules?.matcher() ?? { _ in true }, isExcluded = try excluded?.matcher("exclude_modules") ?? { _ in false }
+    let isChosen = try modules?.matcher() ?? { _ in true }
+    let isExcluded = try excluded?.matcher("exclude_modules") ?? { _ in false }
     let layers = try LayerRule(layers, layersPattern)
     if isStrict, case .names(let names) = modules {
       for name in names where !sites.parameters.contains(where: { holders($0).contains { ModuleSelection.matches($0, name: name) } }) {

@@ -26,7 +26,8 @@ struct AnswerFinder {
   func answers(in whole: RenderedChat, assistants: [Int]) -> [Answer]? {
     guard whole.assistantSpans.isEmpty else { return marked(whole, assistants) }
     guard !whole.messageSpans.isEmpty else { return found(whole, assistants) }
-    let text = Array(whole.text.utf8), standIn = standIn(assistants)
+    let text = Array(whole.text.utf8)
+    let standIn = standIn(assistants)
     var prompts = Prompts(finder: self, first: assistants.first { $0 > 0 } ?? 0)
     var answers: [Answer] = []
     for message in assistants {
@@ -54,7 +55,8 @@ struct AnswerFinder {
   /// The conversation with other answers, none of which has a character that a template has: what stands before one is the
   /// template's. Nil where the template has something against it.
   private func standIn(_ assistants: [Int]) -> RenderedChat? {
-    var bare = request.messages, kept = request.messages
+    var bare = request.messages
+    var kept = request.messages
     for index in assistants {
       bare[index] = ["role": request.messages[index]["role"] ?? "assistant", "content": .string(Self.standInText)]
       kept[index]["content"] = .string(Self.standInText)
@@ -67,7 +69,8 @@ struct AnswerFinder {
   /// Contents looked for one after another, where a template captured what it wrote.
   private func found(_ whole: RenderedChat, _ assistants: [Int]) -> [Answer]? {
     let text = whole.text
-    var answers: [Answer] = [], position = text.startIndex
+    var answers: [Answer] = []
+    var position = text.startIndex
     for (index, message) in request.messages.enumerated() {
       guard let content = message["content"]?.string?.trimmingSpace, !content.isEmpty else { continue }
       guard let range = text[position...].firstRange(of: content) else {

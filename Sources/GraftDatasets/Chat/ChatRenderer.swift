@@ -48,7 +48,8 @@ public final class ChatRenderer: Sendable {
   /// Whether the template takes a content that is a list of parts for the text of the parts.
   var readsParts: Bool {
     if let known = answer.withLock({ $0 }) { return known }
-    let text: JSON = "Probe", parts: JSON = [["type": "text", "text": text]]
+    let text: JSON = "Probe"
+    let parts: JSON = [["type": "text", "text": text]]
     func written(_ content: JSON) -> String? {
       try? render(ChatRequest([["role": "user", "content": content], ["role": "assistant", "content": content]])).text
     }

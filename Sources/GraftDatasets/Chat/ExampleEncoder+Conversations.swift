@@ -32,7 +32,9 @@ extension ExampleEncoder {
       return example.withoutLossOnFirst()
     }
     for (index, weight) in conversation.weights.enumerated() where (weight ?? 0) > 0 && !assistants.contains(index) {
-      notes.say("only the assistant's messages carry loss, whatever \"weight\" or \"train\" of others says; set completion_only_loss: false for all", of: record.file)
+      notes.say(
+        "only the assistant's messages carry loss, whatever \"weight\" or \"train\" of others says; set completion_only_loss: false for all",
+        of: record.file)
     }
     guard let answers = AnswerFinder(render: renderChat, request: conversation.request).answers(in: whole, assistants: assistants) else {
       throw record.error(

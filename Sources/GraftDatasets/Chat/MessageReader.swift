@@ -80,7 +80,8 @@ struct MessageReader {
       // Templates tell a missing content and one that is null apart.
       if hasCalls || Self.reasoningKeys.contains(where: { members[$0]?.string != nil }) { return members[key] }
       throw error(
-        members[key] == nil ? "there is no \"\(key)\"" : "\"\(key)\" is null, and there are no \"tool_calls\"", "write a text, or leave the message out")
+        members[key] == nil ? "there is no \"\(key)\"" : "\"\(key)\" is null, and there are no \"tool_calls\"",
+        "write a text, or leave the message out")
     case .string(let text)?: return .string(text)
     case .array(let parts)?: return try content(ofParts: parts, key)
     case let other?: throw error("\"\(key)\" is \(other.kindDescription), not a string", "write a text, or a list of parts")

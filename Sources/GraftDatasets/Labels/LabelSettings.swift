@@ -65,7 +65,8 @@ extension LabelSettings {
   private func regression(_ survey: LabelSurvey, _ file: String?) throws(DatasetError) -> DecidedLabels {
     guard survey.isNumeric, !survey.hasLists || survey.listLength != nil else {
       throw DatasetError(
-        file: file, problem: survey.isNumeric ? "the lists of numbers differ in length" : "labels that are no numbers cannot be predicted by regression",
+        file: file,
+        problem: survey.isNumeric ? "the lists of numbers differ in length" : "labels that are no numbers cannot be predicted by regression",
         advice: "correct the labels, or set data.problem_type: single_label_classification")
     }
     let outputs = count ?? survey.listLength ?? 1
@@ -84,7 +85,8 @@ extension LabelSettings {
     if let names {
       return DecidedLabels(scheme: scheme(names))
     }
-    let own = scheme(checkpoint.names), fits = survey.fits(own) || own.isMultiHot
+    let own = scheme(checkpoint.names)
+    let fits = survey.fits(own) || own.isMultiHot
     if !own.names.isEmpty, fits, count == nil || count == own.names.count, own.names.count > 1 || problem == .multiLabel {
       return DecidedLabels(scheme: own, note: "labels: the checkpoint's \(Self.listed(own.names, problem))")
     }
@@ -94,7 +96,9 @@ extension LabelSettings {
         file: file, problem: "every label is \"\(found.first ?? "")\", so there is nothing to tell apart",
         advice: "name all classes in data.labels, or set data.problem_type: regression")
     }
-    let instead = own.names.isEmpty || own.names == LabelScheme.placeholders(own.names.count) ? "" : " (not the checkpoint's \(own.names.prefix(3).joined(separator: ", ")))"
+    let instead =
+      own.names.isEmpty || own.names == LabelScheme.placeholders(own.names.count)
+      ? "" : " (not the checkpoint's \(own.names.prefix(3).joined(separator: ", ")))"
     return DecidedLabels(scheme: scheme(found), note: "labels: \(Self.listed(found, problem)), told from the data\(instead)")
   }
 

@@ -29,7 +29,8 @@ struct RowScanner {
   /// The next row that is not an empty line.
   mutating func nextRow() throws(DatasetError) -> TableRow? {
     while position < bytes.endIndex {
-      let start = line, isEmptyLine = isAtLineEnd
+      let start = line
+      let isEmptyLine = isAtLineEnd
       var fields = [try field()]
       while position < bytes.endIndex, bytes[position] == delimiter {
         position += 1

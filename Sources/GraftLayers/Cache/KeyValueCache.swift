@@ -34,7 +34,8 @@ public final class KeyValueCache {
     let buffers = layers[layer] ?? (room(for: keys), room(for: values))
     layers[layer] = buffers
     let extended = spans.enumerated().map { sequence, span in
-      let start = sequence * rowCapacity, at = start + (lengths[sequence] == 0 ? 0 : leadingRows + lengths[sequence])
+      let start = sequence * rowCapacity
+      let at = start + (lengths[sequence] == 0 ? 0 : leadingRows + lengths[sequence])
       precondition(at + span.keys.count <= start + rowCapacity, "the cache holds \(capacity) tokens")
       buffers.keys.overwriteRows(from: at, with: keys.rows(span.keys))
       buffers.values.overwriteRows(from: at, with: values.rows(span.keys))

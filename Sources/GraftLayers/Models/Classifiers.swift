@@ -13,7 +13,8 @@ extension SequenceClassifier {
   /// The sum over documents of the problem's loss, itself a mean over the labels where there are several, times `scale`.
   /// - Precondition: one label a document, of the problem's kind.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let logits = logits(SequenceInput(batch), pass), perLabel = scale / Float(labelCount)
+    let logits = logits(SequenceInput(batch), pass)
+    let perLabel = scale / Float(labelCount)
     switch problem {
     case .singleLabel:
       let classes = batch.labels.map { label -> Int32 in

@@ -28,9 +28,11 @@ extension LanguageModel {
   ///   - weights: the factor of each target's loss; nil counts all of them once.
   /// - Returns: a scalar.
   public func loss(ofHidden hidden: Tensor, targets: [Int32], weights: [Float]? = nil, _ pass: Pass, scale: Float) -> Tensor {
-    let targets = Tensor(targets), weights = weights.map { Tensor($0) }
+    let targets = Tensor(targets)
+    let weights = weights.map { Tensor($0) }
     guard head.adapter != nil else {
-      return linearCrossEntropy(hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
+      return linearCrossEntropy(
+        hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
         scale: scale)
     }
     return crossEntropy(head(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
@@ -75,7 +77,9 @@ extension SentencePairModel {
   /// The masked tokens' loss, and the pairs' with the weight that makes a batch's loss the sum of two means
   /// (Devlin et al. 2019, appendix A.2).
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let input = SequenceInput(batch), hidden = hiddenStates(input, pass), rows = batch.lossRows
+    let input = SequenceInput(batch)
+    let hidden = hiddenStates(input, pass)
+    let rows = batch.lossRows
     let tokens = loss(
       ofHidden: transformed(gatherRows(hidden, Tensor(rows)), pass), targets: rows.map { batch.targets[Int($0)] },
       weights: batch.weights(of: rows), pass, scale: scale)

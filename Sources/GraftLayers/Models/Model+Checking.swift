@@ -15,7 +15,8 @@ extension Model {
   public func check(_ tokens: [Int32], typeIDs: [Int32]? = nil, of name: String, isTarget: Bool = false) throws(SequenceError) {
     if let alien = typeIDs?.first(where: { $0 < 0 || $0 >= segmentCount }) {
       throw SequenceError(
-        description: "\(name): the tokenizer makes a segment \(alien), but the model has \(segmentCount); correct its type_vocab_size or the tokenizer")
+        description:
+          "\(name): the tokenizer makes a segment \(alien), but the model has \(segmentCount); correct its type_vocab_size or the tokenizer")
     }
     if let alien = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
       throw SequenceError(

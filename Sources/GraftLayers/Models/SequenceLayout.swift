@@ -66,7 +66,9 @@ public struct SequenceInput {
 
   /// Sequences end to end, each from position `start` on.
   public init(_ sequences: [[Int32]], startingAt starts: [Int]? = nil) {
-    var spans: [SequenceSpan] = [], positions: [Int32] = [], at = 0
+    var spans: [SequenceSpan] = []
+    var positions: [Int32] = []
+    var at = 0
     for (index, sequence) in sequences.enumerated() {
       let start = starts?[index] ?? 0
       spans.append(SequenceSpan(start: at, count: sequence.count))

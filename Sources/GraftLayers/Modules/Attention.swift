@@ -110,7 +110,9 @@ public final class Attention {
     switch projection {
     case .separate(let query, let key, let value): return (query(x, pass), key(x, pass), value(x, pass))
     case .fused(let layer):
-      let joined = layer(x, pass), queries = heads * headSize, keys = keyValueHeads * headSize
+      let joined = layer(x, pass)
+      let queries = heads * headSize
+      let keys = keyValueHeads * headSize
       return (
         joined.columns(0..<queries), joined.columns(queries..<queries + keys), joined.columns(queries + keys..<joined.shape.columns)
       )

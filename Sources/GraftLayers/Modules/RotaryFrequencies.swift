@@ -67,7 +67,8 @@ public struct RotaryFrequencies: Sendable, Hashable {
     func dimension(_ rotations: Float) -> Double {
       Double(rotatedSize) * log(Double(original) / (Double(rotations) * 2 * .pi)) / (2 * log(Double(base)))
     }
-    var first = dimension(fast), last = dimension(slow)
+    var first = dimension(fast)
+    var last = dimension(slow)
     if truncates { (first, last) = (first.rounded(.down), last.rounded(.up)) }
     (first, last) = (max(first, 0), min(last, Double(rotatedSize - 1)))
     return (Float(first), Float(first == last ? last + 0.001 : last))
@@ -102,7 +103,8 @@ public struct RotaryFrequencies: Sendable, Hashable {
     let lengths = sequences.map { representative(of: Int(positions[$0].max() ?? 0) + 1) }
     guard Set(lengths).count > 1 else { return table(positions, length: lengths.first ?? 1) }
     // Rows outside every sequence may have any angles.
-    var rowsOfLength: [Int: [Int]] = [:], covered = Array(repeating: false, count: positions.count)
+    var rowsOfLength: [Int: [Int]] = [:]
+    var covered = Array(repeating: false, count: positions.count)
     for (rows, length) in zip(sequences, lengths) {
       rowsOfLength[length, default: []] += rows
       for row in rows { covered[row] = true }

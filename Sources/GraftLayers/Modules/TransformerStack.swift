@@ -59,7 +59,9 @@ public struct TransformerStack {
       guard pass.isCheckpointing else { return block(x, layout, over: source, pass) }
       // Whatever a gradient goes to must be an input of what is computed again.
       return checkpointed([x] + [layout.bias?.values, source?.states].compactMap { $0 }) { inputs in
-        var layout = layout, source = source, rest = inputs.dropFirst()
+        var layout = layout
+        var source = source
+        var rest = inputs.dropFirst()
         if layout.bias != nil { layout.bias = DistanceBias(rest.removeFirst()) }
         if source != nil { source?.states = rest.removeFirst() }
         return block(inputs[0], layout, over: source, pass)

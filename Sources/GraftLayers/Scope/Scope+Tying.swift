@@ -25,7 +25,9 @@ extension Tensor {
   /// Whether the other has the same shape and, as numbers, the same values.
   package func hasSameValues(as other: Tensor) -> Bool {
     guard shape == other.shape else { return false }
-    let matrix: Shape = [shape.rows, shape.columns], rows = reshaped(to: matrix), others = other.reshaped(to: matrix)
+    let matrix: Shape = [shape.rows, shape.columns]
+    let rows = reshaped(to: matrix)
+    let others = other.reshaped(to: matrix)
     return (0..<matrix[0]).allSatisfy { rows.rows($0..<$0 + 1).values == others.rows($0..<$0 + 1).values }
   }
 }

@@ -41,7 +41,7 @@ public struct Scope {
   /// What all scopes of one construction share.
   package final class Construction {
     let source: (any WeightSource)?
-    let frozenType: DType
+    let frozenType: ElementFormat
     let stream: RandomStream
     let aliases: (String) -> [String]
     let isTrainable: Bool
@@ -51,7 +51,7 @@ public struct Scope {
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: DType, stream: RandomStream, aliases: @escaping (String) -> [String], isTrainable: Bool,
+      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, aliases: @escaping (String) -> [String], isTrainable: Bool,
       catalog: SiteCatalog
     ) {
       (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
@@ -67,7 +67,7 @@ public struct Scope {
   ///   - seed: what drawn values depend on, together with their path.
   ///   - aliases: other names under which a source may hold a path, in order of preference.
   public init(
-    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: DType = .float32, seed: UInt64 = 0, isTrainable: Bool = false,
+    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false,
     aliases: @escaping (String) -> [String] = { _ in [] }
   ) {
     path = ""
@@ -152,7 +152,9 @@ public struct Scope {
         throw WeightError("\(source.name): \(found) has shape \(stored.shape); the configuration implies \(shape)")
       }
       guard stored.dtype.isFloatingPoint else {
-        throw WeightError("\(source.name): \(found) holds \(stored.dtype), a model is made of floating-point numbers; take the checkpoint as it was before it was quantized")
+        throw WeightError(
+          "\(source.name): \(found) holds \(stored.dtype), a model is made of floating-point numbers; take the checkpoint as it was before it was quantized"
+        )
       }
       construction.consumed.insert(found)
       return stored

@@ -91,7 +91,8 @@ extension SiteCatalog {
   /// Gives a head that shares another module's matrix one of its own, equal at first and the same every time.
   public func untie(_ head: Linear) {
     guard !head.ownsWeight else { return }
-    let identifier = ObjectIdentifier(head), table = head.weight
+    let identifier = ObjectIdentifier(head)
+    let table = head.weight
     let own = ownWeights[identifier] ?? Parameter(path: head.path + ".weight", value: table.value)
     own.assign(table.value)
     (shared[identifier], ownWeights[identifier]) = (table, own)

@@ -7,7 +7,8 @@ extension AttentionPrefix {
   ) -> (keys: Tensor, values: Tensor, spans: [AttentionSpan]) {
     let begins = spans.indices.map { (pass.cache?.lengths[$0] ?? 0) == 0 }
     guard begins.contains(true) else { return (keys, values, spans) }
-    let prefix = keysAndValues(pass), count = virtualTokenCount
+    let prefix = keysAndValues(pass)
+    let count = virtualTokenCount
     let starts = zip(spans, begins).compactMap { span, begins in begins ? span.keys.lowerBound : nil }
     let moved = zip(spans, begins).map { span, begins in
       let start = span.keys.lowerBound + starts.count { $0 < span.keys.lowerBound } * count

@@ -11,12 +11,15 @@ extension ArchitectureConfiguration {
   ///   that nothing can be computed from.
   public func rotaryFrequencies(headSize: Int) throws(ArchitectureError) -> RotaryFrequencies {
     guard headSize % 2 == 0 else { throw fail("head_dim", "is \(headSize); rotary positions need an even number") }
-    let scaling = try section("rope_scaling"), chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
-    let settings = chosen ?? ArchitectureConfiguration([:], source: source), types = json["layer_types"]?.array?.compactMap(\.string) ?? []
+    let scaling = try section("rope_scaling")
+    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
+    let settings = chosen ?? ArchitectureConfiguration([:], source: source)
+    let types = json["layer_types"]?.array?.compactMap(\.string) ?? []
     if let type = types.first(where: { settings.json[$0] != nil }) {
       throw settings.fail(type, "unsupported rotary positions by kind of layer; all layers must have the same")
     }
-    let base = try rotaryBase(settings), type = try Self.rotaryType(settings)
+    let base = try rotaryBase(settings)
+    let type = try Self.rotaryType(settings)
     let partial = try rotaryShare(settings)
     guard partial == 1 || type == "default" || type == "proportional" else {
       throw fail("partial_rotary_factor", "unsupported value \(partial) with rope_type \(type); it must be 1")
@@ -36,7 +39,8 @@ extension ArchitectureConfiguration {
   }
 
   private func rotaryShare(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> Float {
-    let place = settings.contains("partial_rotary_factor") ? settings : self, share = try place.float("partial_rotary_factor", default: 1)
+    let place = settings.contains("partial_rotary_factor") ? settings : self
+    let share = try place.float("partial_rotary_factor", default: 1)
     guard 0...1 ~= share else { throw place.fail("partial_rotary_factor", "is \(share); it must be between 0 and 1") }
     return share
   }
@@ -79,12 +83,14 @@ extension ArchitectureConfiguration {
   private func yarn(_ settings: ArchitectureConfiguration, base: Float) throws(ArchitectureError) -> RotaryFrequencies.Scaling {
     guard settings.json["factor"] != nil else { throw settings.fail("factor", "missing; yarn needs it") }
     guard base > 1 else { throw fail("rope_theta", "is \(base); yarn needs more than 1") }
-    let original = try originalLength(settings), stretch = try stretch(settings, original: original)
+    let original = try originalLength(settings)
+    let stretch = try stretch(settings, original: original)
     func turns(_ key: String, _ value: Float) throws(ArchitectureError) -> Float {
       let given = try settings.float(key, default: value)
       return given == 0 ? value : given
     }
-    let fast = try turns("beta_fast", 32), slow = try turns("beta_slow", 1)
+    let fast = try turns("beta_fast", 32)
+    let slow = try turns("beta_slow", 1)
     guard fast > 0, slow > 0 else { throw settings.fail(fast > 0 ? "beta_slow" : "beta_fast", "must be above 0") }
     return .yarn(
       factor: stretch, betaFast: fast, betaSlow: slow, originalLength: original,
@@ -96,12 +102,14 @@ extension ArchitectureConfiguration {
   private static func yarnAttentionFactor(_ settings: ArchitectureConfiguration, stretch: Float) throws(ArchitectureError) -> Float {
     func scale(_ weight: Float) -> Float { stretch <= 1 ? 1 : 0.1 * weight * log(stretch) + 1 }
     if settings.contains("attention_factor") { return try settings.float("attention_factor") }
-    let some = try settings.float("mscale", default: 0), all = try settings.float("mscale_all_dim", default: 0)
+    let some = try settings.float("mscale", default: 0)
+    let all = try settings.float("mscale_all_dim", default: 0)
     return some != 0 && all != 0 ? scale(some) / scale(all) : scale(1)
   }
 
   private func longRope(_ settings: ArchitectureConfiguration, pairs: Int) throws(ArchitectureError) -> RotaryFrequencies.Scaling {
-    let original = try originalLength(settings), stretch = try stretch(settings, original: original)
+    let original = try originalLength(settings)
+    let stretch = try stretch(settings, original: original)
     func factors(_ key: String) throws(ArchitectureError) -> [Float] {
       let values = try settings.floats(key, count: pairs)
       guard values.allSatisfy({ $0 > 0 }) else { throw settings.fail(key, "holds a factor that is not above 0") }

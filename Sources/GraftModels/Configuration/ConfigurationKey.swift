@@ -94,7 +94,8 @@ extension ArchitectureConfiguration {
   }
 
   private static func refusal(of value: JSON, by key: ConfigurationKey, _ values: [JSON]) -> String {
-    let text = value.serialized(), shown = text.utf8.count <= 40 ? " \(text)" : ""
+    let text = value.serialized()
+    let shown = text.utf8.count <= 40 ? " \(text)" : ""
     return "unsupported value\(shown); \(key.advice ?? "it must be \(values.map { $0.serialized() }.joined(separator: " or "))")"
   }
 

@@ -8,34 +8,39 @@ extension ConfigurationKeys {
   ]
 
   /// What all classes have from their base.
-  private static let common: [ConfigurationKey] = [
-    .optional("architectures"), .optional("id2label"), .optional("num_labels"), .optional("problem_type"),
-    .only("quantization_config", .null, advice: "take the checkpoint as it was before it was quantized"),
-    .only("compression_config", .null, advice: "take the checkpoint as it was before it was quantized"),
-    .only("per_layer_config", .null, [:], advice: "all layers must have the same sizes"),
-    .only("pruned_heads", .null, [:], advice: "heads that were pruned are not supported"),
-  ] + ConfigurationKey.withoutEffect(
-    "transformers_version", "output_hidden_states", "output_attentions", "return_dict", "dtype", "torch_dtype", "chunk_size_feed_forward",
-    "label2id", "use_cache", "name_or_path", "attn_implementation")
+  private static let common: [ConfigurationKey] =
+    [
+      .optional("architectures"), .optional("id2label"), .optional("num_labels"), .optional("problem_type"),
+      .only("quantization_config", .null, advice: "take the checkpoint as it was before it was quantized"),
+      .only("compression_config", .null, advice: "take the checkpoint as it was before it was quantized"),
+      .only("per_layer_config", .null, [:], advice: "all layers must have the same sizes"),
+      .only("pruned_heads", .null, [:], advice: "heads that were pruned are not supported"),
+    ]
+    + ConfigurationKey.withoutEffect(
+      "transformers_version", "output_hidden_states", "output_attentions", "return_dict", "dtype", "torch_dtype", "chunk_size_feed_forward",
+      "label2id", "use_cache", "name_or_path", "attn_implementation")
 
   private static let tokens = ConfigurationKey.generation("bos_token_id", "eos_token_id")
 
   /// What makes another model of a decoder that has no window than Transformers' class is.
   private static let unwindowed: [ConfigurationKey] = [.only("sliding_window", .null), .only("attention_chunk_size", .null)]
 
-  private static let decoder: [ConfigurationKey] = common + tokens + [
-    .only("is_encoder_decoder", false), .read("is_causal", true), .optional(ArchitectureConfiguration.attentionStyleKey),
-    .optional("classifier_dropout"), .optional("hidden_dropout"), .only("token_classification_bias", true), .read("pad_token_id", .null),
-  ]
+  private static let decoder: [ConfigurationKey] =
+    common + tokens + [
+      .only("is_encoder_decoder", false), .read("is_causal", true), .optional(ArchitectureConfiguration.attentionStyleKey),
+      .optional("classifier_dropout"), .optional("hidden_dropout"), .only("token_classification_bias", true), .read("pad_token_id", .null),
+    ]
 
-  private static let encoder: [ConfigurationKey] = common + tokens + [
-    .only("is_encoder_decoder", false), .only("is_decoder", false), .only("add_cross_attention", false),
-    .only("position_embedding_type", "absolute"),
-  ]
+  private static let encoder: [ConfigurationKey] =
+    common + tokens + [
+      .only("is_encoder_decoder", false), .only("is_decoder", false), .only("add_cross_attention", false),
+      .only("position_embedding_type", "absolute"),
+    ]
 
-  private static let encoderDecoder: [ConfigurationKey] = common + tokens + unwindowed + [
-    .only("is_encoder_decoder", true), .only("is_causal", true), .only("tie_encoder_decoder", false, .null),
-  ] + ConfigurationKey.withoutEffect("is_decoder", "classifier_dropout", "classif_dropout")
+  private static let encoderDecoder: [ConfigurationKey] =
+    common + tokens + unwindowed + [
+      .only("is_encoder_decoder", true), .only("is_causal", true), .only("tie_encoder_decoder", false, .null),
+    ] + ConfigurationKey.withoutEffect("is_decoder", "classifier_dropout", "classif_dropout")
 
   // MARK: Decoders
 
@@ -45,19 +50,21 @@ extension ConfigurationKeys {
       .read("activation_function", "gelu_new"), .read("resid_pdrop", 0.1), .read("embd_pdrop", 0.1), .read("attn_pdrop", 0.1),
       .read("layer_norm_epsilon", 1e-5), .read("initializer_range", 0.02), .read("scale_attn_weights", true),
       .read("scale_attn_by_inverse_layer_idx", false), .read("tie_word_embeddings", true), .only("add_cross_attention", false),
-    ] + ConfigurationKey.withoutEffect(
-      "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "reorder_and_upcast_attn"),
+    ]
+      + ConfigurationKey.withoutEffect(
+        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "reorder_and_upcast_attn"),
     synonyms: [
       "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer",
     ])
 
   /// What Llama and its relatives have in common.
-  private static let rotaryDecoder: [ConfigurationKey] = decoder + [
-    .size("vocab_size"), .size("hidden_size"), .size("intermediate_size"), .size("num_hidden_layers"), .size("num_attention_heads"),
-    .read("hidden_act", "silu"), .read("initializer_range", 0.02), .read("rms_norm_eps", 1e-6), .read("tie_word_embeddings", false),
-    .read("rope_parameters", .null), .optional("rope_scaling"), .optional("rope_theta"), .optional("partial_rotary_factor"),
-    .optional("original_max_position_embeddings"), .optional("layer_types"),
-  ]
+  private static let rotaryDecoder: [ConfigurationKey] =
+    decoder + [
+      .size("vocab_size"), .size("hidden_size"), .size("intermediate_size"), .size("num_hidden_layers"), .size("num_attention_heads"),
+      .read("hidden_act", "silu"), .read("initializer_range", 0.02), .read("rms_norm_eps", 1e-6), .read("tie_word_embeddings", false),
+      .read("rope_parameters", .null), .optional("rope_scaling"), .optional("rope_theta"), .optional("partial_rotary_factor"),
+      .optional("original_max_position_embeddings"), .optional("layer_types"),
+    ]
 
   static let llama = ConfigurationKeys(
     rotaryDecoder + unwindowed + [
@@ -67,14 +74,16 @@ extension ConfigurationKeys {
 
   static let mistral = ConfigurationKeys(
     rotaryDecoder + [
-      .read("num_key_value_heads", 8), .read("head_dim", .null), .read("max_position_embeddings", 131_072), .read("sliding_window", 4096, orNull: true),
+      .read("num_key_value_heads", 8), .read("head_dim", .null), .read("max_position_embeddings", 131_072),
+      .read("sliding_window", 4096, orNull: true),
       .read("attention_dropout", 0.0), .only("attention_chunk_size", .null),
     ])
 
-  private static let qwen: [ConfigurationKey] = rotaryDecoder + [
-    .read("num_key_value_heads", 32, orNull: true), .read("max_position_embeddings", 32_768), .read("use_sliding_window", false),
-    .read("sliding_window", 4096, orNull: true), .read("max_window_layers", 28), .read("attention_dropout", 0.0),
-  ]
+  private static let qwen: [ConfigurationKey] =
+    rotaryDecoder + [
+      .read("num_key_value_heads", 32, orNull: true), .read("max_position_embeddings", 32_768), .read("use_sliding_window", false),
+      .read("sliding_window", 4096, orNull: true), .read("max_window_layers", 28), .read("attention_dropout", 0.0),
+    ]
 
   static let qwen2 = ConfigurationKeys(qwen + [.optional("head_dim")])
 
@@ -82,12 +91,13 @@ extension ConfigurationKeys {
 
   // MARK: Encoders
 
-  private static let bertKeys: [ConfigurationKey] = encoder + [
-    .size("vocab_size"), .size("hidden_size"), .size("num_hidden_layers"), .size("num_attention_heads"), .size("intermediate_size"),
-    .read("hidden_act", "gelu"), .read("hidden_dropout_prob", 0.1), .read("attention_probs_dropout_prob", 0.1),
-    .read("max_position_embeddings", 512), .read("type_vocab_size", 2), .read("initializer_range", 0.02), .read("layer_norm_eps", 1e-12),
-    .read("classifier_dropout", .null), .read("tie_word_embeddings", true),
-  ]
+  private static let bertKeys: [ConfigurationKey] =
+    encoder + [
+      .size("vocab_size"), .size("hidden_size"), .size("num_hidden_layers"), .size("num_attention_heads"), .size("intermediate_size"),
+      .read("hidden_act", "gelu"), .read("hidden_dropout_prob", 0.1), .read("attention_probs_dropout_prob", 0.1),
+      .read("max_position_embeddings", 512), .read("type_vocab_size", 2), .read("initializer_range", 0.02), .read("layer_norm_eps", 1e-12),
+      .read("classifier_dropout", .null), .read("tie_word_embeddings", true),
+    ]
 
   static let bert = ConfigurationKeys(bertKeys + [.read("pad_token_id", 0, orNull: true)])
 
@@ -116,11 +126,12 @@ extension ConfigurationKeys {
     ] + ConfigurationKey.generation("forced_bos_token_id", "forced_eos_token_id"),
     synonyms: ["num_attention_heads": "encoder_attention_heads", "hidden_size": "d_model", "num_hidden_layers": "encoder_layers"])
 
-  private static let t5Keys: [ConfigurationKey] = encoderDecoder + [
-    .size("vocab_size"), .size("d_model"), .size("d_kv"), .size("d_ff"), .size("num_layers"), .size("num_heads"),
-    .read("num_decoder_layers", .null), .read("relative_attention_num_buckets", 32), .read("relative_attention_max_distance", 128),
-    .read("dropout_rate", 0.1), .read("layer_norm_epsilon", 1e-6), .read("initializer_factor", 1.0), .read("pad_token_id", 0, orNull: true),
-  ]
+  private static let t5Keys: [ConfigurationKey] =
+    encoderDecoder + [
+      .size("vocab_size"), .size("d_model"), .size("d_kv"), .size("d_ff"), .size("num_layers"), .size("num_heads"),
+      .read("num_decoder_layers", .null), .read("relative_attention_num_buckets", 32), .read("relative_attention_max_distance", 128),
+      .read("dropout_rate", 0.1), .read("layer_norm_epsilon", 1e-6), .read("initializer_factor", 1.0), .read("pad_token_id", 0, orNull: true),
+    ]
 
   private static let t5Synonyms = [
     "hidden_size": "d_model", "num_attention_heads": "num_heads", "num_hidden_layers": "num_layers", "head_dim": "d_kv",

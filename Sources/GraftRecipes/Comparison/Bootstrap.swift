@@ -37,7 +37,8 @@ package enum Bootstrap {
   /// An interval that holds the mean with a confidence.
   package static func interval(of table: ScoreTable, confidence: Double = 0.95, seed: UInt64 = 0) -> ClosedRange<Double> {
     var random = CounterRandom(seed: seed, stream: 0x626F_6F74)
-    let bySeed = deviations(of: table.seedMeans, confidence, &random), byExample = deviations(of: table.exampleMeans, confidence, &random)
+    let bySeed = deviations(of: table.seedMeans, confidence, &random)
+    let byExample = deviations(of: table.exampleMeans, confidence, &random)
     let sums = zip(bySeed, byExample).map(+).sorted()
     let mean = table.mean
     return mean + quantile((1 - confidence) / 2, of: sums)...mean + quantile((1 + confidence) / 2, of: sums)
@@ -61,7 +62,8 @@ package enum Bootstrap {
   private static func deviations(of values: [Double], _ confidence: Double, _ random: inout CounterRandom) -> [Double] {
     let count = values.count
     guard count > 1 else { return [Double](repeating: 0, count: replications) }
-    let mean = ScoreTable.mean(values), upper = (1 + confidence) / 2
+    let mean = ScoreTable.mean(values)
+    let upper = (1 + confidence) / 2
     // The normal quantile is that of many degrees of freedom.
     let widening =
       (Double(count) / Double(count - 1)).squareRoot() * StudentDistribution.quantile(upper, freedom: count - 1)
@@ -73,7 +75,8 @@ package enum Bootstrap {
   }
 
   private static func quantile(_ share: Double, of sorted: [Double]) -> Double {
-    let place = share * Double(sorted.count - 1), low = Int(place)
+    let place = share * Double(sorted.count - 1)
+    let low = Int(place)
     let next = min(low + 1, sorted.count - 1)
     return sorted[low] + (place - Double(low)) * (sorted[next] - sorted[low])
   }

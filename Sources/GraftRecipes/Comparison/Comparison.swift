@@ -81,13 +81,16 @@ public final class Comparison {
     try claim.take()
     try store.write(try recipe.rendered(), to: "recipe.yaml")
     let untouched = try baseline(onEvent)
-    var finished: [ComparisonRecord] = [], trials: [ComparisonRecord] = []
+    var finished: [ComparisonRecord] = []
+    var trials: [ComparisonRecord] = []
     for method in methods {
       var chosen: Double?
       if method.learningRates.count > 1, let trialSplit {
         var tried: [ComparisonRecord] = []
         for rate in method.learningRates {
-          guard let record = try result(of: method, seed: seeds[0], rate: rate, on: trialSplit, isTrial: true, isInterrupted, onEvent) else { return nil }
+          guard let record = try result(of: method, seed: seeds[0], rate: rate, on: trialSplit, isTrial: true, isInterrupted, onEvent) else {
+            return nil
+          }
           tried.append(record)
         }
         trials += tried
@@ -196,7 +199,9 @@ public final class Comparison {
     // What training held at most, before the evaluation takes memory of its own.
     record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes
     let scores = try run.exampleScores()
-    guard scores.values.allSatisfy(\.isFinite) else { throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate") }
+    guard scores.values.allSatisfy(\.isFinite) else {
+      throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
+    }
     record.take(scores, answers: Self.keptAnswers)
     record.points = points
     record.finalLoss = outcome.summary["final_loss"]?.double ?? points.last?.loss
@@ -229,7 +234,9 @@ public final class Comparison {
   private static func size(of path: String) -> Int {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return 0 }
-    let files = isDirectory.boolValue ? ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasSuffix(".safetensors") }.map { "\(path)/\($0)" } : [path]
+    let files =
+      isDirectory.boolValue
+      ? ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasSuffix(".safetensors") }.map { "\(path)/\($0)" } : [path]
     return files.reduce(0) { $0 + (((try? FileManager.default.attributesOfItem(atPath: $1))?[.size] as? Int) ?? 0) }
   }
 

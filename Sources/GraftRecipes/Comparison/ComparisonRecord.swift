@@ -75,7 +75,8 @@ extension ComparisonRecord {
     adapter["peft_type"] = .string(type)
     let isTrained = status != .baseline && type != "FULL"
     let last: JSON = [
-      "step": .integer(points.last?.step ?? 0), "test accuracy": isShare ? number(score) : .null, "train loss": finalLoss.map(JSON.number) ?? .number(0),
+      "step": .integer(points.last?.step ?? 0), "test accuracy": isShare ? number(score) : .null,
+      "train loss": finalLoss.map(JSON.number) ?? .number(0),
       "train samples": .integer(examples), "train total tokens": .integer(tokens), "forgetting": forgetting.map(JSON.number) ?? .null,
     ]
     let package: JSON = [
@@ -92,7 +93,9 @@ extension ComparisonRecord {
         "train_time": .number(seconds), "file_size": .integer(adapterBytes), "num_trainable_params": .integer(trainableParameters),
         "num_total_params": .integer(totalParameters), "status": .string(status.rawValue), "metrics": .array(points.map(Self.json) + [last]),
       ],
-      "meta_info": ["model_info": ["name": .string(model)], "dataset_info": .null, "package_info": package, "system_info": system, "pytorch_info": .null],
+      "meta_info": [
+        "model_info": ["name": .string(model)], "dataset_info": .null, "package_info": package, "system_info": system, "pytorch_info": .null,
+      ],
       "graft": own,
     ]
   }
@@ -131,9 +134,10 @@ extension ComparisonRecord {
     isHigherBetter = own["higher_is_better"]?.bool ?? true
     scores = own["scores"]?.array?.map { $0.double ?? .nan } ?? []
     isMergeable = own["mergeable"]?.bool ?? false
-    answers = own["answers"]?.array?.map {
-      AnsweredPrompt(prompt: $0["prompt"]?.string ?? "", expected: $0["expected"]?.string ?? "", answer: $0["answer"]?.string ?? "")
-    } ?? []
+    answers =
+      own["answers"]?.array?.map {
+        AnsweredPrompt(prompt: $0["prompt"]?.string ?? "", expected: $0["expected"]?.string ?? "", answer: $0["answer"]?.string ?? "")
+      } ?? []
     if let swept = own["swept"] {
       self.swept = Recipe.ComparedMethod.SweptKey(
         family: swept["family"]?.string ?? "", key: swept["key"]?.string ?? "", value: swept["value"]?.double ?? 0)

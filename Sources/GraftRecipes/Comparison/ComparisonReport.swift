@@ -15,7 +15,8 @@ struct ComparisonReport {
     sections.append(.init("Recipe", .code(try result.recipe.rendered())))
     sections.append(.init("Machine", HTMLTable.pairs(Machine.description)))
     sections.append(.init("Reproduce", .code("graft compare \(result.output)/recipe.yaml --output \(result.output)-again")))
-    let methods = result.rows.count - 1, seeds = Set(result.runs.map(\.seed)).count
+    let methods = result.rows.count - 1
+    let seeds = Set(result.runs.map(\.seed)).count
     return HTMLPage(
       title: "\(methods) methods on \(result.baseName)",
       subtitle: "\(ComparisonText.metric(result.metric)) on \(result.baseline.scores.count) held-out examples, \(seeds) seed\(seeds == 1 ? "" : "s")",
@@ -61,8 +62,13 @@ struct ComparisonReport {
 
   private var trials: HTMLTable {
     HTMLTable(
-      columns: [.init("method"), .init("learning rate", isNumeric: true), .init("\(ComparisonText.metric(result.metric)) on validation examples", isNumeric: true)],
-      rows: result.trials.map { [$0.name, Figure.compact($0.learningRate), $0.status == .success ? ComparisonText.score($0.score, result.metric) : $0.status.rawValue] })
+      columns: [
+        .init("method"), .init("learning rate", isNumeric: true),
+        .init("\(ComparisonText.metric(result.metric)) on validation examples", isNumeric: true),
+      ],
+      rows: result.trials.map {
+        [$0.name, Figure.compact($0.learningRate), $0.status == .success ? ComparisonText.score($0.score, result.metric) : $0.status.rawValue]
+      })
   }
 
   /// What the methods answer to the same prompts, under the first seed.
@@ -125,7 +131,8 @@ extension ComparisonReport {
       let series = families.map { family in
         let members = rows.filter { $0.swept?.family == family }.sorted { ($0.swept?.value ?? 0) < ($1.swept?.value ?? 0) }
         return LinePlot.Series(
-          family, members.map { .init(x: $0.swept?.value ?? 0, y: $0.score) }, hasMarkers: true, band: members.map { $0.interval ?? $0.score...$0.score })
+          family, members.map { .init(x: $0.swept?.value ?? 0, y: $0.score) }, hasMarkers: true,
+          band: members.map { $0.interval ?? $0.score...$0.score })
       }
       let title = "\(ComparisonText.metric(result.metric)) by \(key)"
       let isLogarithmic = rows.allSatisfy { ($0.swept?.value ?? 0) > 0 }

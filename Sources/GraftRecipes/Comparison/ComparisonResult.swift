@@ -62,7 +62,9 @@ public struct ComparisonResult: Sendable {
     var rows = [row("untouched base", [baseline])] + names.map { name in row(name, runs.filter { $0.name == name }) }
     let tables = ([[baseline]] + names.map { name in runs.filter { $0.name == name } }).map(table)
     let candidates = rows.indices.filter { rows[$0].score.isFinite }
-    guard let best = candidates.max(by: { baseline.isHigherBetter ? rows[$0].score < rows[$1].score : rows[$0].score > rows[$1].score }) else { return rows }
+    guard let best = candidates.max(by: { baseline.isHigherBetter ? rows[$0].score < rows[$1].score : rows[$0].score > rows[$1].score }) else {
+      return rows
+    }
     rows[best].isBest = true
     for index in candidates where index != best {
       guard let (winner, other) = paired(tables[best], tables[index]) else { continue }

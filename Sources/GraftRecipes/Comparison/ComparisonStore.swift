@@ -33,9 +33,10 @@ struct ComparisonStore {
   /// - Throws: `CheckpointError` where the comparison in a folder is of other examples, another base or other settings.
   private static func require(_ recipe: Recipe, _ digest: String, sameAs document: JSON, in path: String) throws {
     let earlier = try? Recipe(file: path + "/recipe.yaml")
-    var differences = try earlier.map { try recipe.differences(from: $0) }?.filter { !mayChange($0.key) }.map { difference in
-      "\(difference.key) is \(difference.value) instead of \(difference.other)"
-    } ?? []
+    var differences =
+      try earlier.map { try recipe.differences(from: $0) }?.filter { !mayChange($0.key) }.map { difference in
+        "\(difference.key) is \(difference.value) instead of \(difference.other)"
+      } ?? []
     if let known = document["digest"]?.string, known != digest { differences.append("other examples or another base") }
     guard !differences.isEmpty else { return }
     throw CheckpointError(
@@ -61,7 +62,9 @@ struct ComparisonStore {
     let system = Self.system
     var runs = JSONObject()
     for key in order { runs[key] = records[key]?.json(model: model, system: system) }
-    let document: JSON = ["format": "graft-comparison", "version": .integer(1), "model": .string(model), "digest": .string(digest), "runs": .object(runs)]
+    let document: JSON = [
+      "format": "graft-comparison", "version": .integer(1), "model": .string(model), "digest": .string(digest), "runs": .object(runs),
+    ]
     try write(document.serialized(pretty: true) + "\n", to: "results.json")
     guard !record.isTrial else { return }
     // One file a run in a folder is what PEFT's tools read.

@@ -26,7 +26,8 @@ public enum ComparisonText {
   /// A line of the table, as many cells as there are columns.
   public static func cells(_ row: ComparisonResult.Row, in result: ComparisonResult) -> [String] {
     let hasForgetting = result.rows.contains { $0.forgetting != nil }
-    let isBase = row.status == .baseline, isShare = ["exact_match", "accuracy"].contains(result.metric)
+    let isBase = row.status == .baseline
+    let isShare = ["exact_match", "accuracy"].contains(result.metric)
     guard row.score.isFinite else {
       return [row.name, row.status.rawValue, "", "", "", "", "", "", "", ""] + (hasForgetting ? [""] : []) + ["", Figure.compact(row.learningRate)]
     }
@@ -37,7 +38,8 @@ public enum ComparisonText {
     }
     return [
       row.name, score(row.score, result.metric), interval ?? "", row.isBest ? "best" : row.isTie ? "tie" : "",
-      isBase ? "" : Figure.grouped(row.trainableParameters), isBase ? "" : Figure.bytes(row.adapterBytes), isBase ? "" : Figure.bytes(row.peakMemoryBytes),
+      isBase ? "" : Figure.grouped(row.trainableParameters), isBase ? "" : Figure.bytes(row.adapterBytes),
+      isBase ? "" : Figure.bytes(row.peakMemoryBytes),
       isBase ? "" : Figure.duration(seconds: row.seconds), isBase ? "" : Figure.grouped(Int(row.tokensPerSecond)),
       isBase ? "" : row.finalLoss.map { Figure.fixed($0, digits: 4) } ?? "",
     ] + (hasForgetting ? [row.forgetting.map { ($0 < 0 ? "" : "+") + Figure.fixed($0, digits: 3) } ?? ""] : [])

@@ -43,7 +43,8 @@ extension TrainingRun {
 
   private func labelScores(_ model: any SequenceClassifier, _ examples: [EncodedExample]) -> (values: [Double], isRegression: Bool) {
     let batch = Batch(collating: examples, objective: objective)
-    let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+    let logits = model.logits(SequenceInput(batch), .inference).values
+    let width = model.labelCount
     var isRegression = false
     let values = batch.labels.enumerated().map { row, label -> Double in
       let line = Array(logits[row * width..<(row + 1) * width])
@@ -63,7 +64,8 @@ extension TrainingRun {
 
   private func tokenLabelScores(_ model: any TokenClassifier, _ examples: [EncodedExample]) -> [Double] {
     let batch = Batch(collating: examples, objective: objective)
-    let logits = model.logits(SequenceInput(batch), .inference).values, width = model.labelCount
+    let logits = model.logits(SequenceInput(batch), .inference).values
+    let width = model.labelCount
     return batch.meansOverRows { row in
       let line = logits[row * width..<(row + 1) * width]
       return (line.indices.max { line[$0] < line[$1] } ?? 0) - line.startIndex == Int(batch.targets[row]) ? 1 : 0
@@ -71,7 +73,8 @@ extension TrainingRun {
   }
 
   private func losses(_ model: any LanguageModel, _ examples: [EncodedExample]) -> [Double] {
-    let batch = Batch(collating: examples, objective: objective), rows = batch.lossRows
+    let batch = Batch(collating: examples, objective: objective)
+    let rows = batch.lossRows
     let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
     let byRow = Dictionary(zip(rows.map(Int.init), predictions.map { -Double($0.logProbability) })) { first, _ in first }
     return batch.meansOverRows { byRow[$0] ?? 0 }

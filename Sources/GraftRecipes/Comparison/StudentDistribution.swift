@@ -10,7 +10,8 @@ package enum StudentDistribution {
   package static func quantile(_ probability: Double, freedom: Int) -> Double {
     precondition(probability > 0 && probability < 1 && freedom > 0)
     if probability < 0.5 { return -quantile(1 - probability, freedom: freedom) }
-    var low = 0.0, high = 1.0
+    var low = 0.0
+    var high = 1.0
     while cumulative(high, freedom: freedom) < probability { high *= 2 }
     for _ in 0..<100 {
       let middle = (low + high) / 2
@@ -34,7 +35,9 @@ package enum StudentDistribution {
     if x > (a + 1) / (a + b + 2) { return 1 - incompleteBeta(1 - x, b, a) }
     let front = exp(a * log(x) + b * log1p(-x) + logGamma(a + b) - logGamma(a) - logGamma(b)) / a
     func away(_ value: Double) -> Double { abs(value) < 1e-300 ? 1e-300 : value }
-    var c = 1.0, d = 1 / away(1 - (a + b) * x / (a + 1)), fraction = d
+    var c = 1.0
+    var d = 1 / away(1 - (a + b) * x / (a + 1))
+    var fraction = d
     for step in 1...500 {
       let m = Double(step)
       for coefficient in [

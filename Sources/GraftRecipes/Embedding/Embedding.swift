@@ -39,7 +39,9 @@ extension ModelSession {
       try requireFinite(hidden.values)
       var vectors = hidden
       for step in steps { vectors = try apply(step, to: vectors, input.spans.map(\.range), skipping: skipped) }
-      let values = vectors.values, width = vectors.shape.columns, kept = min(modules?.keptCount ?? width, width)
+      let values = vectors.values
+      let width = vectors.shape.columns
+      let kept = min(modules?.keptCount ?? width, width)
       return group.indices.map { Array(values[$0 * width..<$0 * width + kept]) }
     }
   }
@@ -58,7 +60,8 @@ extension ModelSession {
   private func apply(_ step: SentenceStep, to x: Tensor, _ spans: [Range<Int>], skipping skipped: Int) throws -> Tensor {
     switch step {
     case .pooling(let modes, let includesPrompt):
-      let values = x.values, width = x.shape.columns
+      let values = x.values
+      let width = x.shape.columns
       let vectors = spans.map { span in modes.flatMap { $0(values, width: width, rows: span, skipping: includesPrompt ? 0 : skipped) } }
       return Tensor(Array(vectors.joined()), [spans.count, width * modes.count])
     case .dense(let projection):
@@ -68,7 +71,8 @@ extension ModelSession {
       try require(weight.elementCount, is: x.shape.columns)
       return layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5)
     case .normalize:
-      let values = x.values, width = x.shape.columns
+      let values = x.values
+      let width = x.shape.columns
       let vectors = (0..<x.shape.rows).flatMap { row in Self.normalized(Array(values[row * width..<(row + 1) * width])) }
       return Tensor(vectors, x.shape)
     }
@@ -103,7 +107,8 @@ extension ModelSession {
     let encoding = tokenizer.encoding(of: modules.lowercases ? text.lowercasedByScalars : text)
     guard let limit, encoding.ids.count > limit else { return encoding.ids }
     // The tokens around the text stay.
-    var excess = encoding.ids.count - limit, kept: [Int32] = []
+    var excess = encoding.ids.count - limit
+    var kept: [Int32] = []
     for (id, isSpecial) in zip(encoding.ids, encoding.specialTokensMask).reversed() {
       if excess > 0, !isSpecial { excess -= 1 } else { kept.append(id) }
     }
@@ -112,7 +117,8 @@ extension ModelSession {
 
   /// How many tokens of a text are the prompt in front of it, one that the tokenizer adds at the end left aside.
   private func promptLength(_ prompt: String, _ modules: SentenceModules?) throws -> Int {
-    let ids = try sentenceTokens(prompt, modules), isClosed = try ids.last.map { try tokenizer().isSpecial($0) } ?? false
+    let ids = try sentenceTokens(prompt, modules)
+    let isClosed = try ids.last.map { try tokenizer().isSpecial($0) } ?? false
     return ids.count - (isClosed ? 1 : 0)
   }
 

@@ -28,7 +28,8 @@ public struct SentenceModules {
       guard let type = module["type"]?.string?.split(separator: ".").last, let path = module["path"]?.string ?? (index == 0 ? "" : nil) else {
         throw SessionError(.data, "\(list): entry \(index + 1) has no type and path; write it with sentence-transformers' save")
       }
-      let folder = path.isEmpty ? directory : "\(directory)/\(path)", file = "\(folder)/config.json"
+      let folder = path.isEmpty ? directory : "\(directory)/\(path)"
+      let file = "\(folder)/config.json"
       let json = index == 0 ? [:] : try readIfPresent(file, readJSON) ?? [:]
       return (String(type), folder, ArchitectureConfiguration(json, source: file))
     }
@@ -37,7 +38,9 @@ public struct SentenceModules {
     }
     encoderPath = first.path
     steps = try folders.dropFirst().compactMap { try SentenceStep($0.type, folder: $0.path, $0.keys) }
-    guard case .pooling = steps.first else { throw SessionError(.data, "\(list): the Transformer is not followed by a Pooling, which is not supported") }
+    guard case .pooling = steps.first else {
+      throw SessionError(.data, "\(list): the Transformer is not followed by a Pooling, which is not supported")
+    }
     let encoder = try Self.encoderKeys(in: first.path)
     try Self.requireTexts(encoder)
     maxLength = try encoder.whole("max_seq_length", from: 1)
@@ -76,7 +79,9 @@ public struct SentenceModules {
       let output = try text.string("method_output_name", default: "last_hidden_state")
       guard output == "last_hidden_state" else { throw text.fail("method_output_name", "unsupported \(output); last_hidden_state is supported") }
     }
-    guard keys.json["processing_kwargs"].map({ $0.isNull || $0 == [:] }) ?? true else { throw keys.fail("processing_kwargs", "unsupported; take it out") }
+    guard keys.json["processing_kwargs"].map({ $0.isNull || $0 == [:] }) ?? true else {
+      throw keys.fail("processing_kwargs", "unsupported; take it out")
+    }
   }
 
   /// The file beside the model that says how long texts may be; older ones are called after the family.

@@ -43,10 +43,12 @@ enum SentenceStep {
       try Self.requireSentences(keys)
       self = .dense(try Self.projection(folder, keys))
     case "LayerNorm":
-      let weights = try Self.weights(in: folder), width = try keys.count("dimension")
+      let weights = try Self.weights(in: folder)
+      let width = try keys.count("dimension")
       self = .layerNorm(weight: try weights("norm.weight", [width]), bias: try weights("norm.bias", [width]))
     default:
-      throw SessionError(.data, "\(folder): a module of type \(type) is not supported; supported are Pooling, Dense, Normalize, LayerNorm and Dropout")
+      throw SessionError(
+        .data, "\(folder): a module of type \(type) is not supported; supported are Pooling, Dense, Normalize, LayerNorm and Dropout")
     }
   }
 
@@ -69,7 +71,9 @@ enum SentenceStep {
   }
 
   private static func projection(_ folder: String, _ keys: ArchitectureConfiguration) throws -> Projection {
-    let inputs = try keys.count("in_features"), outputs = try keys.count("out_features"), weights = try weights(in: folder)
+    let inputs = try keys.count("in_features")
+    let outputs = try keys.count("out_features")
+    let weights = try weights(in: folder)
     let isResidual = try keys.bool("use_residual", default: false)
     return Projection(
       weight: try weights("linear.weight", [outputs, inputs]),
@@ -79,7 +83,8 @@ enum SentenceStep {
 
   /// The class of torch that `activation_function` names; the hyperbolic tangent where it names none.
   private static func activation(_ keys: ArchitectureConfiguration) throws -> Activation {
-    let key = "activation_function", name = try keys.string(key, default: "Tanh")
+    let key = "activation_function"
+    let name = try keys.string(key, default: "Tanh")
     switch name.split(separator: ".").last {
     case "Tanh": return .tanh
     case "Identity": return .identity

@@ -12,7 +12,8 @@ extension AdapterOperations {
   /// - Throws: `SessionError` for what the format cannot express, or where the base is needed.
   public static func exportGGUF(_ adapter: String, model: String? = nil, to output: String) throws {
     try OutputPlace.file(output, apartFrom: [adapter])
-    let file = try AdapterFile.read(adapter), stored = try file.adapter()
+    let file = try AdapterFile.read(adapter)
+    let stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
     let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
     if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.json), for: adapter) }
@@ -21,7 +22,8 @@ extension AdapterOperations {
     }
     let pairs = try factorPairs(of: stored, from: adapter)
     let reference = try method.factors(for: pairs[0].module)
-    let unscaled = reference.scale * Float(reference.rank), alpha = unscaled == 0 ? 1 : unscaled
+    let unscaled = reference.scale * Float(reference.rank)
+    let alpha = unscaled == 0 ? 1 : unscaled
     var tensors: [(name: String, tensor: Tensor)] = []
     for pair in pairs {
       guard let name = GGUFFamily.name(of: pair.module) else {
@@ -33,7 +35,8 @@ extension AdapterOperations {
       guard family != nil || architecture != "llama" || ![".q_proj", ".k_proj"].contains(where: pair.module.hasSuffix) else {
         throw SessionError(.usage, "\(adapter): the number of heads is needed to order the rows of \(pair.module); add --model")
       }
-      let rank = pair.b.shape[1], scale = try method.factors(for: pair.module).scale * Float(rank) / alpha
+      let rank = pair.b.shape[1]
+      let scale = try method.factors(for: pair.module).scale * Float(rank) / alpha
       var b = pair.b.converted(to: .float32)
       if scale != 1 { b = scale * b }
       if let heads = family?.headCount(of: pair.module) { b = GGUFFamily.interleaved(b, heads: heads) }
@@ -75,10 +78,12 @@ extension AdapterOperations {
       (".lora_A.weight", ".lora_B.weight", false), (".lora_embedding_A", ".lora_embedding_B", true),
     ]
     let tensors = Dictionary(stored.tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
-    var pairs: [FactorPair] = [], used: Set<String> = []
+    var pairs: [FactorPair] = []
+    var used: Set<String> = []
     for name in stored.tensors.map(\.name) {
       guard let kind = kinds.first(where: { name.hasSuffix($0.a) }), let a = tensors[name] else { continue }
-      let path = String(name.dropLast(kind.a.count)), module = path.replacing("base_model.model.", with: "", maxReplacements: 1)
+      let path = String(name.dropLast(kind.a.count))
+      let module = path.replacing("base_model.model.", with: "", maxReplacements: 1)
       guard let b = tensors[path + kind.b] else { throw SessionError(.data, "\(adapter): has \(name), but no \(path + kind.b)") }
       guard a.shape.rank == 2, b.shape.rank == 2, a.shape[0] == b.shape[1] else {
         throw SessionError(.data, "\(adapter): \(name) \(a.shape) does not fit \(path + kind.b) \(b.shape)")
@@ -89,7 +94,8 @@ extension AdapterOperations {
     // PEFT keeps a copy of the frozen matrix beside the delta of an embedding or a head.
     let rest = (stored.tensors + stored.head).map(\.name).filter { !used.contains($0) && !$0.hasSuffix(".base_layer.weight") }
     guard rest.isEmpty, !pairs.isEmpty else {
-      throw SessionError(.data, "\(adapter): \(rest.first ?? "nothing") cannot be written as a GGUF adapter; merge it with `graft merge --format gguf`")
+      throw SessionError(
+        .data, "\(adapter): \(rest.first ?? "nothing") cannot be written as a GGUF adapter; merge it with `graft merge --format gguf`")
     }
     return pairs
   }

@@ -20,7 +20,8 @@ struct GGUFFamily {
   /// - Parameter source: the file, for messages.
   /// - Throws: `SessionError` for a family without a counterpart here, `ArchitectureError` for a damaged configuration.
   init(_ json: JSON, source: String) throws {
-    let configuration = try ArchitectureConfiguration(json, source: source).resolved(), type = try configuration.string("model_type")
+    let configuration = try ArchitectureConfiguration(json, source: source).resolved()
+    let type = try configuration.string("model_type")
     architecture = try Self.architecture(of: type, source: source)
     permutesHeads = architecture == "llama"
     (self.configuration, self.json) = (configuration, json)
@@ -66,7 +67,8 @@ struct GGUFFamily {
   /// Rows from the order of halves, as Hugging Face rotates, to that of interleaved pairs: `(head, 2, size / 2)` to
   /// `(head, size / 2, 2)`.
   static func interleaved(_ rows: Tensor, heads: Int) -> Tensor {
-    let count = rows.shape[0], size = count / heads
+    let count = rows.shape[0]
+    let size = count / heads
     let order = (0..<count).map { row in Int32(row / size * size + row % size % 2 * (size / 2) + row % size / 2) }
     let columns = rows.elementCount / count
     return gatherRows(rows.converted(to: .float32).reshaped(to: [count, columns]), Tensor(order)).reshaped(to: rows.shape)

@@ -9,12 +9,12 @@ extension AdapterOperations {
   /// - Parameter dtype: the type of matrices; vectors and positions are float32, as llama.cpp wants them.
   /// - Returns: what somebody who uses the file should know.
   /// - Throws: `SessionError` for what llama.cpp does not compute.
-  static func writeGGUF(_ session: ModelSession, dtype: DType, to output: String) throws -> [String] {
+  static func writeGGUF(_ session: ModelSession, dtype: ElementFormat, to output: String) throws -> [String] {
     var configuration = session.directory.configuration
     configuration["vocab_size"] = .integer(session.model.vocabularySize)
     let family = try GGUFFamily(configuration, source: "\(session.path)/config.json")
     let tokenizer = try GGUFTokenizer(of: session)
-    let fileTypes: [DType: UInt32] = [.float32: 0, .float16: 1, .bfloat16: 32]
+    let fileTypes: [ElementFormat: UInt32] = [.float32: 0, .float16: 1, .bfloat16: 32]
     var metadata: [(key: String, value: GGUFValue)] = [
       ("general.architecture", .string(family.architecture)), ("general.type", .string("model")),
       ("general.name", .string(session.path.split(separator: "/").last.map(String.init) ?? session.path)),
@@ -32,7 +32,8 @@ extension AdapterOperations {
       guard let module = GGUFFamily.name(of: String(parameter.path.dropLast(end.count))) else {
         throw SessionError(.data, "\(session.path): llama.cpp has no counterpart of \(parameter.path); use --format hf")
       }
-      let shape = parameter.shape.dimensions, type: DType = shape.count == 1 || module == "position_embd" ? .float32 : dtype
+      let shape = parameter.shape.dimensions
+      let type: ElementFormat = shape.count == 1 || module == "position_embd" ? .float32 : dtype
       let name = module + end
       parameters[name] = parameter
       descriptions.append(

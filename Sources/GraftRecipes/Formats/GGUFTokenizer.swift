@@ -120,7 +120,8 @@ struct GGUFTokenizer {
       let given = configuration[key]
       return known ?? (given?.int ?? given?.array?.first?.int).flatMap(Int32.init(exactly:))
     }
-    let beginning = id("bos_token_id", tokenizer.beginningOfSequenceID), end = id("eos_token_id", tokenizer.endOfSequenceID)
+    let beginning = id("bos_token_id", tokenizer.beginningOfSequenceID)
+    let end = id("eos_token_id", tokenizer.endOfSequenceID)
     var metadata: [(key: String, value: GGUFValue)] = []
     for (name, id) in [("bos", beginning), ("eos", end), ("unknown", tokenizer.unknownID), ("padding", id("pad_token_id", tokenizer.paddingID))] {
       if let id { metadata.append(("tokenizer.ggml.\(name)_token_id", .uint32(UInt32(bitPattern: id)))) }

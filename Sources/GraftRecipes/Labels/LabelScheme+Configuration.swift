@@ -36,7 +36,8 @@ extension LabelScheme {
   /// The labels of a classifier; nil for any other model.
   /// - Parameter names: as many as it has outputs, or they are not its own.
   init?(of model: any Model, names: [String] = []) {
-    let count: Int, problem: ClassificationProblem
+    let count: Int
+    let problem: ClassificationProblem
     switch model {
     case let model as any SequenceClassifier: (count, problem) = (model.labelCount, model.problem)
     case let model as any TokenClassifier: (count, problem) = (model.labelCount, .singleLabel)

@@ -26,9 +26,11 @@ extension Recipe {
   /// Keys of labels that have no meaning for the task.
   func labelProblems() -> [RecipeProblem] {
     var problems: [RecipeProblem] = []
-    let isText = task == .sequenceClassification, isClassifier = isText || task == .tokenClassification
+    let isText = task == .sequenceClassification
+    let isClassifier = isText || task == .tokenClassification
     for (key, isGiven, suits) in [
-      ("problem_type", data.problemType != nil, isText), ("num_labels", data.numLabels != nil, isClassifier), ("labels", data.labels != nil, isClassifier),
+      ("problem_type", data.problemType != nil, isText), ("num_labels", data.numLabels != nil, isClassifier),
+      ("labels", data.labels != nil, isClassifier),
       ("class_weights", data.classWeights != nil, isClassifier),
     ] where isGiven && !suits {
       problems.append(RecipeProblem("data." + key, "not for \(task.rawValue)", "leave it out, or set task: sequence_classification"))
@@ -50,7 +52,9 @@ extension Recipe.Data {
     var problems: [RecipeProblem] = []
     let names = labels?.map(\.text) ?? []
     if let numLabels, numLabels < 1 { problems.append(RecipeProblem("data.num_labels", "\(numLabels) is impossible", "choose 1 or more")) }
-    if let numLabels, numLabels > 1_000_000 { problems.append(RecipeProblem("data.num_labels", "\(numLabels) is more than there can be", "choose at most 1000000")) }
+    if let numLabels, numLabels > 1_000_000 {
+      problems.append(RecipeProblem("data.num_labels", "\(numLabels) is more than there can be", "choose at most 1000000"))
+    }
     if numLabels == 1, problemType == .singleLabel {
       problems.append(RecipeProblem("data.num_labels", "one class is nothing to choose from", "choose 2 or more, or set problem_type: regression"))
     }

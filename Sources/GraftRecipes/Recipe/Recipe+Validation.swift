@@ -124,7 +124,8 @@ extension Recipe.Data {
       problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key"))
     }
     for (file, weight) in (train?.weights ?? [:]).sorted(by: { $0.key < $1.key }) where !(weight > 0 && weight <= 1000) {
-      problems.append(RecipeProblem("data.train", "\(file): the weight \(weight) is not above 0 and at most 1000", "write how often an epoch draws it"))
+      problems.append(
+        RecipeProblem("data.train", "\(file): the weight \(weight) is not above 0 and at most 1000", "write how often an epoch draws it"))
     }
     if let paths = train?.paths, train?.weights.isEmpty == false, Set(paths).count < paths.count {
       problems.append(RecipeProblem("data.train", "a file is named twice beside weights", "name it once, with the weight that is meant"))
@@ -210,7 +211,9 @@ extension Recipe.Training {
       if let value { require(value >= least && value.isFinite, key, value, "choose a number of \(least) or more") }
     }
     if let numEpochs {
-      require(numEpochs > 0 && numEpochs <= Double(Recipe.largestCount), "num_epochs", numEpochs, "choose a number above 0 and at most \(Recipe.largestCount)")
+      require(
+        numEpochs > 0 && numEpochs <= Double(Recipe.largestCount), "num_epochs", numEpochs,
+        "choose a number above 0 and at most \(Recipe.largestCount)")
     }
     positive(maxSteps, "max_steps")
     positive(batchSize, "batch_size")

@@ -53,9 +53,12 @@ package enum LabelPlacement {
   /// Places the names one after another, each where it is the least far from its point.
   private static func placement(of points: [Point], choosing order: [Int], within area: Box) -> (labels: [Label], cost: Double) {
     let markers = points.map { Box(left: $0.x - markerReach, top: $0.y - markerReach, right: $0.x + markerReach, bottom: $0.y + markerReach) }
-    var labels: [Int: Label] = [:], lines: [Box] = [], cost = 0.0
+    var labels: [Int: Label] = [:]
+    var lines: [Box] = []
+    var cost = 0.0
     for index in order {
-      let point = points[index], taken = markers + labels.values.map(\.box)
+      let point = points[index]
+      let taken = markers + labels.values.map(\.box)
       let hasRoom = { (label: Label) in area.holds(label.box) && !taken.contains { $0.overlaps(label.box) } }
       let isClear = { (label: Label) in
         !lines.contains { $0.overlaps(label.box) }
@@ -83,9 +86,11 @@ package enum LabelPlacement {
 
   /// The name with the middle of its nearest side, or its nearest corner, at a distance from the point.
   private static func candidate(for point: Point, direction: Double, distance: Double) -> Label {
-    let across = cos(direction * .pi / 180), down = sin(direction * .pi / 180)
+    let across = cos(direction * .pi / 180)
+    let down = sin(direction * .pi / 180)
     let width = Double(point.name.count) * letterWidth
-    let x = point.x + distance * across, y = point.y + distance * down
+    let x = point.x + distance * across
+    let y = point.y + distance * down
     let left = abs(across) < 0.2 ? x - width / 2 : across > 0 ? x : x - width
     let top = y + (down - 1) * height / 2
     return Label(name: point.name, left: left, top: top, right: left + width, bottom: top + height, leader: distance > 12 ? (x, y) : nil)
@@ -97,7 +102,8 @@ package enum LabelPlacement {
     let count = Int(hypot(end.x - point.x, end.y - point.y) / 3)
     return (1...max(1, count)).map { step in
       let share = Double(step) / Double(max(1, count))
-      let x = point.x + share * (end.x - point.x), y = point.y + share * (end.y - point.y)
+      let x = point.x + share * (end.x - point.x)
+      let y = point.y + share * (end.y - point.y)
       return Box(left: x - 0.5, top: y - 0.5, right: x + 0.5, bottom: y + 0.5)
     }
   }

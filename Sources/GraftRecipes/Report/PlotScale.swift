@@ -75,8 +75,7 @@ public enum Figure {
       let exponent = Int(floor(log10(size) + 1e-9))
       return trimmed(value / pow(10, Double(exponent)), significant: 3) + "e\(exponent)"
     }
-    for (unit, suffix) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= unit * (unit == 1e3 ? 10 : 1)
-    {
+    for (unit, suffix) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where size >= unit * (unit == 1e3 ? 10 : 1) {
       return trimmed(value / unit, significant: 3) + suffix
     }
     return trimmed(value, significant: size >= 1000 ? 4 : 3)

@@ -40,10 +40,12 @@ public struct ScatterPlot: Sendable {
       label.leader.map { HTML("<path class=\"leader\" d=\"M\(point.x) \(point.y)L\($0.x) \($0.y)\"/>") }
     }
     let marks = points.indices.map { index in
-      let point = points[index], label = labels[index]
+      let point = points[index]
+      let label = labels[index]
       // Where letters are narrower than what was set aside for them, a name still begins, ends or has its middle at its point.
       let (x, anchor) =
-        label.right <= middles[index].x ? (label.right, "end") : label.left >= middles[index].x ? (label.left, "start") : ((label.left + label.right) / 2, "middle")
+        label.right <= middles[index].x
+        ? (label.right, "end") : label.left >= middles[index].x ? (label.left, "start") : ((label.left + label.right) / 2, "middle")
       let text: HTML = "<text class=\"name\" x=\"\(x)\" y=\"\(label.baseline)\" text-anchor=\"\(text: anchor)\">\(text: point.name)</text>"
       let title = "\(point.name): \(Figure.compact(point.y)) at \(Figure.compact(point.x))"
       return HTML("\(PlotMark.marker(point.series, x: middles[index].x, y: middles[index].y, size: 5.5, title: title))\(text)")

@@ -24,7 +24,8 @@ extension TensorBoardWriter {
 
   /// Returns where each whole record ends: a length of 8 bytes, its check of 4, the event, its check of 4.
   private static func recordEnds(of bytes: Data) -> [Int] {
-    var ends: [Int] = [], end = 0
+    var ends: [Int] = []
+    var end = 0
     while bytes.count - end >= 16 {
       let length = number(bytes, at: end)
       guard length <= UInt64(bytes.count - end - 16) else { break }

@@ -27,13 +27,15 @@ final class OutputClaim {
     switch use {
     case .resumed:
       if let title = content, title != files.title {
-        throw CheckpointError(.cannotCreate, path, "holds \(title), not \(files.title) to go on with", remedy: "choose another directory with --output")
+        throw CheckpointError(
+          .cannotCreate, path, "holds \(title), not \(files.title) to go on with", remedy: "choose another directory with --output")
       }
     case .refused:
       if let title = content {
         throw CheckpointError(
           .cannotCreate, path, "holds \(title) already",
-          remedy: (title == files.title ? "go on with it by --resume, replace it by --overwrite, or " : "") + "choose another directory with --output")
+          remedy: (title == files.title ? "go on with it by --resume, replace it by --overwrite, or " : "") + "choose another directory with --output"
+        )
       }
     case .overwritten:
       if let foreign = files.foreignPath(in: path) {

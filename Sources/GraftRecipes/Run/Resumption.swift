@@ -32,7 +32,8 @@ struct Resumption {
       FileManager.default.fileExists(atPath: run + "/" + (output as NSString).lastPathComponent)
     {
       let done = summary["steps"]?.int ?? earlierCount
-      notes.append("the run is finished after \(done) steps, and \(stepCount) are asked for; to go on, raise training.max_steps or training.num_epochs")
+      notes.append(
+        "the run is finished after \(done) steps, and \(stepCount) are asked for; to go on, raise training.max_steps or training.num_epochs")
       finishedSummary = summary
     } else {
       finishedSummary = nil

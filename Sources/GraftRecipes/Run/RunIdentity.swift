@@ -14,8 +14,10 @@ struct RunIdentity {
 
   /// What JSON keeps besides the recipe and the base.
   var json: JSON {
-    ["train_sha256": trainSHA256.map(JSON.string) ?? .null, "evaluation_sha256": evaluationSHA256.map(JSON.string) ?? .null,
-     "base_sha256": base?.weightsSHA256.map(JSON.string) ?? .null]
+    [
+      "train_sha256": trainSHA256.map(JSON.string) ?? .null, "evaluation_sha256": evaluationSHA256.map(JSON.string) ?? .null,
+      "base_sha256": base?.weightsSHA256.map(JSON.string) ?? .null,
+    ]
   }
 
   /// What differs between this run and an earlier part of it, one clause each; empty where it may go on.
@@ -33,7 +35,8 @@ struct RunIdentity {
 
   private static let changeable = [
     "training.max_steps", "training.num_epochs", "training.logging_steps", "training.eval_steps", "training.save_steps", "training.save_total_limit",
-    "training.early_stopping_patience", "training.load_best_model_at_end", "training.metric_for_best_model", "training.greater_is_better", "data.eval",
+    "training.early_stopping_patience", "training.load_best_model_at_end", "training.metric_for_best_model", "training.greater_is_better",
+    "data.eval",
     "data.forgetting", "report", "output_dir",
   ]
 
@@ -52,8 +55,10 @@ extension Recipe {
       guard let members = json.object, !members.isEmpty else { return [(path, json)] }
       return members.flatMap { leaves($0.value, path.isEmpty ? $0.key : "\(path).\($0.key)") }
     }
-    let mine = leaves(try ConfigTree(encoding: self).json, ""), theirs = leaves(try ConfigTree(encoding: other).json, "")
-    let known = Dictionary(theirs) { first, _ in first }, own = Set(mine.map(\.0))
+    let mine = leaves(try ConfigTree(encoding: self).json, "")
+    let theirs = leaves(try ConfigTree(encoding: other).json, "")
+    let known = Dictionary(theirs) { first, _ in first }
+    let own = Set(mine.map(\.0))
     func text(_ value: JSON?) -> String { value.map { $0.isNull ? "not given" : $0.serialized() } ?? "not given" }
     let changed = mine.filter { text(known[$0.0]) != text($0.1) && known[$0.0] != $0.1 }
     let missing = theirs.filter { !own.contains($0.0) && !$0.1.isNull }

@@ -34,7 +34,8 @@ final class RunLoop {
     state = run.state
     let t = run.recipe.training
     var settings = Trainer.Settings(
-      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing, seed: t.seed)
+      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
+      seed: t.seed)
     settings.crossEntropy = run.crossEntropy
     trainer = Trainer(
       run.optimizer, settings: settings,
@@ -136,7 +137,8 @@ final class RunLoop {
     }
     if savedStep != state.step { try save() }
     return TrainingError(
-      .diverged, "\(error.description); the state before it is kept in \(run.output)/checkpoints/step-\(state.step), from which method.init_from goes on")
+      .diverged,
+      "\(error.description); the state before it is kept in \(run.output)/checkpoints/step-\(state.step), from which method.init_from goes on")
   }
 }
 

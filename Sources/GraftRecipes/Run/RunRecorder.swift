@@ -32,7 +32,8 @@ final class RunRecorder {
     var known: [Int: Set<String>] = [:]
     return lines.count { line in
       guard let evaluation = TrainingReport.Evaluation(line) else { return true }
-      let names = Set(evaluation.figures.map(\.name)), news = names.subtracting(known[evaluation.step] ?? [])
+      let names = Set(evaluation.figures.map(\.name))
+      let news = names.subtracting(known[evaluation.step] ?? [])
       known[evaluation.step, default: []].formUnion(names)
       return !news.isEmpty
     }
@@ -91,7 +92,9 @@ final class RunRecorder {
   /// - Parameter resultStep: the step whose weights are the result.
   /// - Returns: the summary.
   func finish(_ state: RunState, resultStep: Int, saved: String, warnings: [String]) throws -> JSON {
-    let overview = run.overview, seconds = state.progress.seconds, speed = Double(state.progress.tokens) / max(seconds, 1e-9)
+    let overview = run.overview
+    let seconds = state.progress.seconds
+    let speed = Double(state.progress.tokens) / max(seconds, 1e-9)
     var summary: JSON = [
       "model": .string(overview.modelName), "method": .string(overview.methodName), "steps": .integer(state.step),
       "total_steps": .integer(state.stepCount), "trainable_parameters": .integer(overview.trainableParameters),
@@ -114,7 +117,8 @@ final class RunRecorder {
     if let result = evaluation(at: resultStep) {
       summary["eval_loss"] = .number(result.loss)
       for (name, value) in result.metrics { summary[name] = .number(value) }
-      let trained = evaluations.filter { $0.step > 0 && !$0.loss.isNaN }, best = trained.min { $0.loss < $1.loss }
+      let trained = evaluations.filter { $0.step > 0 && !$0.loss.isNaN }
+      let best = trained.min { $0.loss < $1.loss }
       summary["best_eval_loss"] = .number(best?.loss ?? result.loss)
       summary["best_eval_step"] = .integer(best?.step ?? result.step)
     }

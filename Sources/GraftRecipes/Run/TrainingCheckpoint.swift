@@ -26,7 +26,8 @@ struct TrainingCheckpoint {
 
   /// - Throws: `CheckpointError` and `JSONError` where it is damaged or incomplete.
   init(_ path: String) throws {
-    let file = try AdapterFile.read(path + "/adapter.h5"), stored = try file.adapter()
+    let file = try AdapterFile.read(path + "/adapter.h5")
+    let stored = try file.adapter()
     guard let training = stored.training, let step = training.step else {
       throw CheckpointError(.malformed, path, "says nothing of a training")
     }
@@ -58,7 +59,8 @@ struct TrainingCheckpoint {
   var identity: RunIdentity? {
     guard let recipe, let decoded = try? Recipe(yaml: recipe, file: path) else { return nil }
     return RunIdentity(
-      recipe: decoded, trainSHA256: state["identity"]?["train_sha256"]?.string, evaluationSHA256: state["identity"]?["evaluation_sha256"]?.string, base: base)
+      recipe: decoded, trainSHA256: state["identity"]?["train_sha256"]?.string, evaluationSHA256: state["identity"]?["evaluation_sha256"]?.string,
+      base: base)
   }
 
   func restore(_ optimizer: Optimizer) throws {
@@ -115,9 +117,12 @@ struct TrainingCheckpoint {
   /// Removes checkpoints beyond the newest `limit`.
   /// - Parameter removingLater: whether those of steps that the run has yet to do go too: they could not be read.
   static func rotate(in run: String, at step: Int, keeping limit: Int?, removingLater: Bool) throws {
-    let all = numbered(in: run), own = all.filter { $0.step <= step }
+    let all = numbered(in: run)
+    let own = all.filter { $0.step <= step }
     let old = limit.map { own.dropLast(max(1, $0)) } ?? []
-    for checkpoint in all.filter({ removingLater && $0.step > step }) + old { try WrittenFiles.removeDirectory(checkpoint.name, in: run + "/checkpoints") }
+    for checkpoint in all.filter({ removingLater && $0.step > step }) + old {
+      try WrittenFiles.removeDirectory(checkpoint.name, in: run + "/checkpoints")
+    }
   }
 
   /// A slash separates groups in the file; state names use a component of their own.

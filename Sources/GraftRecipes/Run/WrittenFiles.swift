@@ -22,7 +22,8 @@ struct WrittenFiles: Sendable {
     title: "a run",
     names: [
       "recipe.yaml": .file, "metrics.jsonl": .file, "adapter.h5": .file, "summary.json": .file, "report.html": .file, "model": .whole,
-      "checkpoints": .directory({ $0 == "best" || $0.hasPrefix("step-") }, of: WrittenFiles(title: "a checkpoint", names: ["adapter.h5": .file], prefixes: [])),
+      "checkpoints": .directory(
+        { $0 == "best" || $0.hasPrefix("step-") }, of: WrittenFiles(title: "a checkpoint", names: ["adapter.h5": .file], prefixes: [])),
     ],
     prefixes: ["events.out.tfevents."])
 

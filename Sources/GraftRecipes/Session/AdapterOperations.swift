@@ -13,7 +13,8 @@ public enum AdapterOperations {
   /// - Parameter overwrites: whether an earlier export makes way.
   public static func exportPEFT(_ adapter: String, to output: String, overwrites: Bool = false) throws {
     let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: PEFTDirectory.replaceable)
-    let file = try AdapterFile.read(adapter), stored = try file.adapter()
+    let file = try AdapterFile.read(adapter)
+    let stored = try file.adapter()
     try requirePEFT(toOpen: stored, of: file.base, from: adapter)
     try PEFTDirectory.write(
       stored, baseModelName: file.base?.name, baseRevision: file.base?.revision, to: output, replacing: replacement)
@@ -34,7 +35,8 @@ public enum AdapterOperations {
   /// - Throws: `SessionError` for another method.
   public static func exportAdapterHub(_ adapter: String, to output: String, overwrites: Bool = false) throws {
     let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: AdapterHubDirectory.replaceable)
-    let file = try AdapterFile.read(adapter), stored = try file.adapter()
+    let file = try AdapterFile.read(adapter)
+    let stored = try file.adapter()
     guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? BottleneckAdapter else {
       throw SessionError(.data, "\(adapter): \(stored.peftType) has no place in an AdapterHub directory, which is for ADAPTER; use --format peft")
     }
@@ -54,9 +56,11 @@ public enum AdapterOperations {
   public static func combine(
     _ adapters: [WeightedAdapter], by combination: AdapterCombination, to output: String, overwrites: Bool = false
   ) throws {
-    let inputs = adapters.map(\.path), isFile = output.hasSuffix(".h5")
+    let inputs = adapters.map(\.path)
+    let isFile = output.hasSuffix(".h5")
     if isFile { try OutputPlace.file(output, apartFrom: inputs) }
-    let replacement = isFile
+    let replacement =
+      isFile
       ? .none : try OutputPlace.directory(output, apartFrom: inputs, overwrites: overwrites, replaceable: PEFTDirectory.replaceable)
     let files = try adapters.map { try AdapterFile.read($0.path) }
     let bases = files.compactMap(\.base)
@@ -100,11 +104,12 @@ public enum AdapterOperations {
   @discardableResult
   public static func merge(
     model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String,
-    format: MergedFormat = .directory, dtype: DType? = .float32, ignoresFingerprint: Bool = false, overwrites: Bool = false
+    format: MergedFormat = .directory, dtype: ElementFormat? = .float32, ignoresFingerprint: Bool = false, overwrites: Bool = false
   ) throws -> MergeReport {
     let inputs = [model] + adapters.map(\.path)
     if format == .gguf { try OutputPlace.file(output, apartFrom: inputs) }
-    let replacement = format == .gguf
+    let replacement =
+      format == .gguf
       ? .none
       : try OutputPlace.directory(
         output, apartFrom: inputs, overwrites: overwrites, replaceable: try ModelDirectoryWriter.replaceable(copyingFilesFrom: model))
@@ -145,16 +150,18 @@ public enum AdapterOperations {
   ///   - verify: looks at what was written before it appears.
   static func write(
     _ model: any Model, base: ModelDirectory, task: LearningTask, labels: LabelScheme?, tokenizer: JSON? = nil,
-    tokenizerDirectory: String? = nil, dtype: DType?, to output: String, replacing replacement: AtomicDirectory.Replacement,
+    tokenizerDirectory: String? = nil, dtype: ElementFormat?, to output: String, replacing replacement: AtomicDirectory.Replacement,
     verify: ((_ written: String) throws -> Void)? = nil
   ) throws {
-    let catalog = model.catalog, checkpoint = base.checkpoint
+    let catalog = model.catalog
+    let checkpoint = base.checkpoint
     func storedName(of path: String) -> String? { ([path] + ModelRegistry.aliases(of: path)).first(where: checkpoint.contains) }
     let owners = Dictionary(
       catalog.parameters.map { (storedName(of: $0.path) ?? $0.path, $0) }
         + catalog.sharedParameters.compactMap { path, parameter in storedName(of: path).map { ($0, parameter) } }
     ) { first, _ in first }
-    let stored = Set(checkpoint.descriptions.map(\.name)), isGrown = base.weights !== checkpoint
+    let stored = Set(checkpoint.descriptions.map(\.name))
+    let isGrown = base.weights !== checkpoint
     let added = owners.filter { !stored.contains($0.key) }.map { TensorDescription(name: $0.key, of: $0.value.value) }
     // Beside a new head the rest goes by its full names, too: a checkpoint of a bare encoder leaves out their prefix.
     let paths = Dictionary(catalog.parameters.map { (storedName(of: $0.path) ?? $0.path, $0.path) }) { first, _ in first }
@@ -172,7 +179,8 @@ public enum AdapterOperations {
     }
     record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: output, replacing: replacement).write(
-      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer, tokenizerDirectory: tokenizerDirectory,
+      descriptions + added, configuration: configuration, copyingFilesFrom: checkpoint.directory, tokenizer: tokenizer,
+      tokenizerDirectory: tokenizerDirectory,
       verify: verify
     ) { description in
       let name = storedNames[description.name] ?? description.name

@@ -48,7 +48,8 @@ extension ArchitectureConfiguration {
   /// A list of pairs of token ids and what is added to the score of the last of them.
   func sequenceBiases(_ key: String, _ vocabularySize: Int) throws(ArchitectureError) -> [ScoreConstraints.SequenceBias] {
     guard let value = json[key], !value.isNull else { return [] }
-    var biases: [[Int32]: Float] = [:], order: [[Int32]] = []
+    var biases: [[Int32]: Float] = [:]
+    var order: [[Int32]] = []
     for pair in value.array ?? [.null] {
       guard let ids = pair[0], ids.array?.isEmpty == false, let bias = pair[1]?.double, !bias.isNaN, pair.array?.count == 2 else {
         throw fail(key, "must be a list of [[token ids], bias]")
@@ -63,7 +64,8 @@ extension ArchitectureConfiguration {
   /// Where the end starts to be favored, and by how much.
   func lengthDecay(_ key: String) throws(ArchitectureError) -> ScoreConstraints.LengthDecay? {
     guard let value = json[key], !value.isNull else { return nil }
-    guard value.array?.count == 2, let start = value[0]?.int, (0...Int(Int32.max)).contains(start), let factor = value[1]?.double, factor.isFinite else {
+    guard value.array?.count == 2, let start = value[0]?.int, (0...Int(Int32.max)).contains(start), let factor = value[1]?.double, factor.isFinite
+    else {
       throw fail(key, "must be [number of tokens, factor]")
     }
     return ScoreConstraints.LengthDecay(start: start, factor: factor)

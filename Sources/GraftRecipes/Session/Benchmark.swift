@@ -45,7 +45,9 @@ public struct Benchmark {
     let batch = Batch(collating: examples, objective: .nextToken)
     let terms = batch.lossTermCount
 
-    var seconds: [Double] = [], losses: [Double] = [], allocations = 0
+    var seconds: [Double] = []
+    var losses: [Double] = []
+    var allocations = 0
     for step in 0..<warmup + steps {
       if step == warmup { allocations = BufferPool.shared.statistics.systemAllocations }
       let start = ContinuousClock.now
@@ -59,7 +61,8 @@ public struct Benchmark {
     }
     allocations = BufferPool.shared.statistics.systemAllocations - allocations
 
-    let tokens = batchSize * sequenceLength, median = seconds.sorted()[seconds.count / 2]
+    let tokens = batchSize * sequenceLength
+    let median = seconds.sorted()[seconds.count / 2]
     let flops = Self.flopsPerToken(network, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
     let peak = Self.productPeak()
     return Result(
@@ -147,7 +150,9 @@ public struct Benchmark {
 
   /// GFLOP/s of a large product, the best of several.
   static func productPeak() -> Double {
-    let size = 1024, x = RandomStream(seed: 1).uniform([size, size]), w = RandomStream(seed: 2).uniform([size, size])
+    let size = 1024
+    let x = RandomStream(seed: 1).uniform([size, size])
+    let w = RandomStream(seed: 2).uniform([size, size])
     let best = (0..<8).map { _ in
       let start = ContinuousClock.now
       _ = linear(x, w)

@@ -17,7 +17,8 @@ struct ChatFormat {
     guard let render = DataPreparation.chatRenderer(tokenizer) else {
       throw SessionError(
         .data,
-        "\(session.path): the model has no chat template; put one into chat_template.jinja beside its tokenizer.json, or complete texts with graft generate")
+        "\(session.path): the model has no chat template; put one into chat_template.jinja beside its tokenizer.json, or complete texts with graft generate"
+      )
     }
     self.render = render
     endIDs = Set([tokenizer.endOfSequenceID, Self.turnEnd(render, tokenizer)].compactMap { $0 })
@@ -33,7 +34,8 @@ struct ChatFormat {
   }
 
   private static func turnEnd(_ render: ChatRenderer, _ tokenizer: Tokenizer) -> Int32? {
-    let answer = "Answer", messages = [ChatHistory.message(role: "user", "Question"), ChatHistory.message(role: "assistant", answer)]
+    let answer = "Answer"
+    let messages = [ChatHistory.message(role: "user", "Question"), ChatHistory.message(role: "assistant", answer)]
     // A template that refuses this conversation refuses the user's too, and is reported then.
     guard let text = try? render(ChatRequest(messages)).text, let place = text.range(of: answer, options: .backwards) else { return nil }
     let next = tokenizer.encode(String(text[place.upperBound...]), addingSpecialTokens: false).first

@@ -83,7 +83,9 @@ public final class ChatSession {
 
   /// How many tokens the model is made for, or the checkpoint lets a sequence have.
   private var positionLimit: Int? {
-    let trained = session.directory.configuration["max_position_embeddings"]?.int.flatMap { Int32(exactly: $0) }.map { Int($0) - session.model.catalog.virtualTokenCount }
+    let trained = session.directory.configuration["max_position_embeddings"]?.int.flatMap { Int32(exactly: $0) }.map {
+      Int($0) - session.model.catalog.virtualTokenCount
+    }
     return [conversation.positionLimit, trained, settings.maxLength].compactMap { $0 }.min()
   }
 

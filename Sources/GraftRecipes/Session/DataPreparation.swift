@@ -28,7 +28,8 @@ enum DataPreparation {
     }
     return ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
-      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels, usesTypeIDs: (pairsSentences || usesTypeIDs(tokenizer, of: model)) && model.segmentCount > 1,
+      cutsTextsIntoWindows: cutsTextsIntoWindows, labels: labels,
+      usesTypeIDs: (pairsSentences || usesTypeIDs(tokenizer, of: model)) && model.segmentCount > 1,
       marksPrompts: model.attentionStyle == .prefix,
       maskingSeed: maskingSeed, corruption: corruption, pairsSentences: pairsSentences, renderChat: chatRenderer(tokenizer),
       roles: roles, notes: notes)
@@ -58,19 +59,22 @@ enum DataPreparation {
 
   /// Renders conversations through the tokenizer's chat templates, the one for tools where there are some; nil where it has none.
   static func chatRenderer(_ tokenizer: Tokenizer) -> ChatRenderer? {
-    let configuration = tokenizer.configuration, tokens = configuration.namedSpecialTokens
+    let configuration = tokenizer.configuration
+    let tokens = configuration.namedSpecialTokens
     guard !configuration.chatTemplates.isEmpty else { return nil }
     func template(withTools: Bool) -> Result<ChatTemplate, any Error> {
       Result {
         guard let source = configuration.chatTemplate(withTools: withTools) else {
           let names = configuration.chatTemplates.keys.sorted().map { "\"\($0)\"" }.joined(separator: ", ")
           throw SessionError(
-            .data, "chat_template: the model has the templates \(names), none of which is the default; put the one that is meant into chat_template.jinja")
+            .data,
+            "chat_template: the model has the templates \(names), none of which is the default; put the one that is meant into chat_template.jinja")
         }
         return try ChatTemplate(source)
       }
     }
-    let plain = template(withTools: false), withTools = template(withTools: true)
+    let plain = template(withTools: false)
+    let withTools = template(withTools: true)
     return ChatRenderer(source: configuration.chatTemplates.values.sorted().joined(separator: "\n")) { request in
       try (request.tools == nil ? plain : withTools).get().render(
         messages: request.messages, tools: request.tools, documents: request.documents, addGenerationPrompt: request.addsGenerationPrompt,
@@ -82,7 +86,9 @@ enum DataPreparation {
   static func labels(_ recipe: Recipe, records: [DataRecord]) throws -> DecidedLabels? {
     guard recipe.task == .sequenceClassification || recipe.task == .tokenClassification else { return nil }
     var settings = LabelSettings(recipe.data, configuration: try TrainableBase.configuration(of: recipe))
-    if let adapter = recipe.initialAdapter, let state = try AdapterFile.read(adapter).adapter().training?.state, let trained = LabelScheme(state: state) {
+    if let adapter = recipe.initialAdapter, let state = try AdapterFile.read(adapter).adapter().training?.state,
+      let trained = LabelScheme(state: state)
+    {
       settings.checkpoint = CheckpointLabels(names: trained.names, problem: trained.problem)
     }
     return try settings.decided(for: records, isPerToken: recipe.task == .tokenClassification)

@@ -17,7 +17,8 @@ extension ModelSession {
     encoder.labels = try labelScheme?.reading(records)
     var data = try encoder.encodeDataset(records)
     noteCut(data.report.truncatedCount, of: records.count, encoder)
-    let exampleCount = data.examples.count, parts = try windows(of: data.examples, encoder, maxLength: maxLength)
+    let exampleCount = data.examples.count
+    let parts = try windows(of: data.examples, encoder, maxLength: maxLength)
     data.examples = parts.map(\.window.example)
     try DataPreparation.check(data.examples, of: records, for: model)
     let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
@@ -54,13 +55,15 @@ extension ModelSession {
 
   /// The examples in windows that the model can read.
   func windows(of examples: [EncodedExample], _ encoder: ExampleEncoder, maxLength: Int?) throws -> [(index: Int, window: ExampleWindow)] {
-    let length = encoder.maxLength ?? readingLength(maxLength), frame = encoder.windowFrame
+    let length = encoder.maxLength ?? readingLength(maxLength)
+    let frame = encoder.windowFrame
     let parts = examples.map { $0.windows(of: length, frame: frame) }
     let longer = parts.count { $0.count > 1 }
     if longer > 0, let length {
       let count = parts.reduce(0) { $0 + ($1.count > 1 ? $1.count : 0) }
       notes.say(
-        "\(longer) of \(examples.count) texts are longer than \(length) tokens and are read in \(count) windows that overlap by half; every token is scored once")
+        "\(longer) of \(examples.count) texts are longer than \(length) tokens and are read in \(count) windows that overlap by half; every token is scored once"
+      )
     }
     return parts.enumerated().flatMap { index, windows in windows.map { (index, $0) } }
   }

@@ -48,7 +48,9 @@ extension ModelSession {
   public func generate(
     _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil
   ) throws -> [GeneratedText] {
-    let tokenizer = try tokenizer(), settings = plan.settings, stops = plan.stops
+    let tokenizer = try tokenizer()
+    let settings = plan.settings
+    let stops = plan.stops
     let generator = try Generator(continuing: model, endIDs: plan.endIDs, startID: plan.startID)
     let ids = try prompts.map { try tokens(of: $0, generator, settings) }
     var texts = prompts.map { _ in WrittenText(tokenizer, stops: stops) }
@@ -68,7 +70,8 @@ extension ModelSession {
       return zip(group, written).map { prompt, tokens in
         let rest = texts[prompt].finish()
         if !rest.isEmpty { onText?(prompt, rest) }
-        let (text, hasStopped) = WrittenText.whole(tokens, tokenizer, stops: stops), hasEnded = tokens.last.map(generator.endIDs.contains) ?? false
+        let (text, hasStopped) = WrittenText.whole(tokens, tokenizer, stops: stops)
+        let hasEnded = tokens.last.map(generator.endIDs.contains) ?? false
         let isFull =
           tokens.count < generator.newTokenLimit(settings, after: ids[prompt]) && tokens.count == generator.positionLimit(after: ids[prompt])
         return GeneratedText(tokens: tokens, text: text, isCut: isFull && !hasStopped && !hasEnded)

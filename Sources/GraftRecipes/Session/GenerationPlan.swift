@@ -42,7 +42,8 @@ extension ModelSession {
   /// - Throws: `ArchitectureError` for a `generation_config.json` that cannot be followed.
   public func generationPlan(_ options: GenerationOptions, maxNewTokens: Int) throws -> GenerationPlan {
     let file = try options.configurationPath.map(generationFile) ?? directory.generation
-    let configuration = options.configurationPath == "none" ? GenerationConfiguration() : try GenerationConfiguration(file, vocabularySize: model.vocabularySize)
+    let configuration =
+      options.configurationPath == "none" ? GenerationConfiguration() : try GenerationConfiguration(file, vocabularySize: model.vocabularySize)
     var settings = configuration.settings
     settings.seed = options.seed
     settings.temperature = options.temperature ?? (configuration.isSampling ? settings.temperature : 0)
@@ -84,7 +85,8 @@ extension ModelSession {
       }
     }
     if file.isOwnFile, plan.endIDs.isEmpty, !endIDs.isEmpty {
-      notes.append("\(file.keys.source): names no eos_token_id, so that only the limit of tokens ends an answer; add \"eos_token_id\": \(endIDs.min() ?? 0)")
+      notes.append(
+        "\(file.keys.source): names no eos_token_id, so that only the limit of tokens ends an answer; add \"eos_token_id\": \(endIDs.min() ?? 0)")
     }
     return notes
   }

@@ -17,7 +17,9 @@ public struct Inspection {
     func exists(_ name: String) -> Bool { manager.fileExists(atPath: path + "/" + name) }
     if path.hasSuffix(".safetensors") {
       let file = try SafetensorsFile(path)
-      json = Self.weights("safetensors", path, file.descriptions, extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
+      json = Self.weights(
+        "safetensors", path, file.descriptions,
+        extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
     } else if path.hasSuffix(".gguf") {
       json = try Self.gguf(path)
     } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
@@ -37,7 +39,9 @@ public struct Inspection {
     let checkpoint = try Checkpoint(directory: path)
     var facts: JSON = ["config": configuration]
     let file = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: "config.json"))
-    if let wishes = GenerationConfiguration.summary(of: file, vocabularySize: configuration["vocab_size"]?.int ?? .max) { facts["generation"] = wishes }
+    if let wishes = GenerationConfiguration.summary(of: file, vocabularySize: configuration["vocab_size"]?.int ?? .max) {
+      facts["generation"] = wishes
+    }
     return weights("model", path, checkpoint.descriptions, extra: facts)
   }
 
@@ -67,7 +71,8 @@ public struct Inspection {
 
   private static func facts(of module: ModuleReport) -> JSON {
     [
-      "path": .string(module.path), "kind": module.kind.map(JSON.string) ?? .null, "shape": module.shape.map { .array($0.map(JSON.integer)) } ?? .null,
+      "path": .string(module.path), "kind": module.kind.map(JSON.string) ?? .null,
+      "shape": module.shape.map { .array($0.map(JSON.integer)) } ?? .null,
       "rank": module.rank.map(JSON.integer) ?? .null, "parameters": .integer(module.parameterCount),
       "change_norm": module.changeNorm.map(JSON.number) ?? .null,
     ]

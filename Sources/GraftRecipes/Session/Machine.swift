@@ -7,11 +7,11 @@ public enum ProcessMemory {
   public static var peakBytes: Int {
     var usage = rusage()
     #if os(Linux)
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss * 1024
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss * 1024
     #else
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss
     #endif
   }
 }

@@ -32,7 +32,7 @@ struct MergeCheck {
 
   /// Refuses weights that a type would write as infinities.
   /// - Throws: `SessionError` that names the first of them with its value.
-  static func requireRange(of dtype: DType?, in catalog: SiteCatalog) throws {
+  static func requireRange(of dtype: ElementFormat?, in catalog: SiteCatalog) throws {
     guard let dtype, dtype != .float32 else { return }
     for parameter in catalog.parameters {
       guard let index = parameter.value.converted(to: dtype).converted(to: .float32).firstNonFiniteIndex else { continue }

@@ -62,7 +62,7 @@ public final class ModelSession {
   /// - Throws: what reading the model, the adapters or their configurations throws.
   public init(
     model path: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, task: LearningTask? = nil,
-    frozenType: DType = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
+    frozenType: ElementFormat = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     self.path = path
     adapterPaths = adapters.map(\.path)
@@ -101,7 +101,7 @@ public final class ModelSession {
 
   /// The model with one adapter or none.
   public convenience init(
-    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: DType = .float32, style: AttentionStyle? = nil,
+    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: ElementFormat = .float32, style: AttentionStyle? = nil,
     ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     try self.init(

@@ -11,14 +11,16 @@ struct ModuleTree {
   }
 
   private static func lines(of entries: [(path: ArraySlice<String>, facts: String)]) -> [String] {
-    var lines: [String] = [], rest = entries[...]
+    var lines: [String] = []
+    var rest = entries[...]
     while let first = rest.first {
       let name = first.path.first ?? ""
       let group = Array(rest.prefix { $0.path.first == name })
       rest = rest.dropFirst(group.count)
       let inner = group.map { (path: $0.path.dropFirst(), facts: $0.facts) }
       guard !inner.contains(where: \.path.isEmpty) else {
-        lines += inner.map { entry in entry.path.isEmpty ? "\(name)  \(entry.facts)" : "\(name).\(entry.path.joined(separator: "."))  \(entry.facts)" }
+        lines += inner.map { entry in entry.path.isEmpty ? "\(name)  \(entry.facts)" : "\(name).\(entry.path.joined(separator: "."))  \(entry.facts)"
+        }
         continue
       }
       var below = Self.lines(of: inner)

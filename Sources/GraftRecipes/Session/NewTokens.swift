@@ -40,9 +40,11 @@ struct NewTokens {
     guard var trainer = method as? any TokenTrainingMethod else {
       throw SessionError(.usage, "model.new_tokens: \(type(of: method).name) does not train their rows; use LORA, TRAINABLE_TOKENS or FULL")
     }
-    let tables = sites.sites.filter { $0.role == .tokenEmbedding } + sites.sites.filter {
-      $0.role == .languageModelHead && $0.linear?.weight.path == $0.path + ".weight"
-    }
+    let tables =
+      sites.sites.filter { $0.role == .tokenEmbedding }
+      + sites.sites.filter {
+        $0.role == .languageModelHead && $0.linear?.weight.path == $0.path + ".weight"
+      }
     trainer.train(tokens: extended.newIDs.map(Int.init), ofTables: tables.map(\.path))
     return trainer
   }

@@ -57,7 +57,8 @@ extension Recipe.Training {
 
   /// The optimizer's rule with the recipe's hyper-parameters.
   package var updateRule: any UpdateRule {
-    let beta1 = betas.first ?? 0.9, beta2 = betas.count > 1 ? betas[1] : 0.999
+    let beta1 = betas.first ?? 0.9
+    let beta2 = betas.count > 1 ? betas[1] : 0.999
     return switch optimizer {
     case .sgd: SGD()
     case .momentum: Momentum(momentum: beta1)

@@ -36,7 +36,8 @@ extension ModelSession {
     guard !records.isEmpty else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     var encoder = try encoder(maxLength: maxLength)
     encoder.requiresLabels = false
-    let encoded = try records.enumerated().map { try encoder.encodeCut($1, index: $0) }, examples = encoded.map(\.example)
+    let encoded = try records.enumerated().map { try encoder.encodeCut($1, index: $0) }
+    let examples = encoded.map(\.example)
     noteCut(encoded.count { $0.isCut }, of: records.count, encoder)
     let parts = try windows(of: examples.map { $0.scoringEverything(task) }, encoder, maxLength: maxLength)
     for (index, window) in parts { try DataPreparation.check([window.example], of: [records[index]], for: model) }
@@ -64,7 +65,8 @@ extension ModelSession {
 
   private func labelScores(_ parts: [(index: Int, window: ExampleWindow)], _ model: any SequenceClassifier) throws -> [ExampleScore] {
     let logits = model.logits(SequenceInput(Batch(collating: parts.map(\.window.example), objective: .labels)), .inference)
-    let values = logits.values, count = logits.shape.columns
+    let values = logits.values
+    let count = logits.shape.columns
     try requireFinite(values)
     return parts.enumerated().map { row, part in
       let line = Array(values[row * count..<(row + 1) * count])
@@ -74,7 +76,8 @@ extension ModelSession {
 
   /// The logarithm of the probability of every token that the model predicts in each example.
   private func logProbabilities(_ examples: [EncodedExample], _ model: any LanguageModel) throws -> [[Float?]] {
-    let batch = Batch(collating: examples, objective: DataPreparation.objective(task, for: model)), rows = batch.lossRows
+    let batch = Batch(collating: examples, objective: DataPreparation.objective(task, for: model))
+    let rows = batch.lossRows
     let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
     try requireFinite(predictions.map(\.logProbability))
     // A causal row predicts the token after it, any other its own.
@@ -110,7 +113,8 @@ extension EncodedExample {
 extension Range<Int> {
   /// Consecutive indices in groups of a few thousand tokens, so that a forward pass is large but bounded.
   func grouped(tokens: (Int) -> Int, atMost limit: Int = 4096) -> [[Int]] {
-    var groups: [[Int]] = [], size = 0
+    var groups: [[Int]] = []
+    var size = 0
     for index in self {
       let count = tokens(index)
       if groups.isEmpty || size + count > limit {

@@ -36,12 +36,14 @@ struct TrainableBase {
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
       let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
+      model = try ModelRegistry.build(
+        ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
-        path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem, frozenType: DType(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
+        frozenType: ElementFormat(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
@@ -124,7 +126,7 @@ struct TrainableBase {
     let parameters = model.catalog.parameters
     let byName = Dictionary(parameters.map { ($0.path, $0) }) { first, _ in first }
     var configuration = configuration
-    configuration["torch_dtype"] = .string(DType.float32.description)
+    configuration["torch_dtype"] = .string(ElementFormat.float32.description)
     AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
     try ModelDirectoryWriter(directory: path, replacing: .any).write(
       parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion,

@@ -126,11 +126,14 @@ public final class TrainingRun {
     self.model = model
     objective = DataPreparation.objective(recipe.task, for: model)
     encoder = try DataPreparation.encoder(
-      tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format, maxLength: recipe.data.maxLength,
+      tokenizer, for: model, task: recipe.task, format: recipe.data.objective == .spanCorruption ? .text : recipe.data.format,
+      maxLength: recipe.data.maxLength,
       completionOnlyLoss: recipe.data.completionOnlyLoss, cutsTextsIntoWindows: recipe.data.packing, labels: labels,
-      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence, roles: recipe.data.roles,
+      maskingSeed: UInt64(bitPattern: Int64(recipe.training.seed)), corruption: recipe.data.corruption, pairsSentences: recipe.data.nextSentence,
+      roles: recipe.data.roles,
       notes: dataNotes)
-    var trainRecords = records, heldRecords: [DataRecord] = []
+    var trainRecords = records
+    var heldRecords: [DataRecord] = []
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     // A document is cut into windows first, which are what is held out.
     let splitsWindows = given == nil && recipe.data.evalFraction != nil && records.allSatisfy(\.isDocument)
@@ -179,16 +182,19 @@ public final class TrainingRun {
     ).plan(train.examples)
     guard Double(plan.stepsPerEpoch) * (t.numEpochs ?? 1) <= Double(Recipe.largestCount) else {
       throw SessionError(
-        .usage, "training.num_epochs: \(t.numEpochs ?? 1) epochs of \(plan.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
+        .usage,
+        "training.num_epochs: \(t.numEpochs ?? 1) epochs of \(plan.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
     }
     stepCount = t.maxSteps ?? plan.stepCount(epochs: t.numEpochs ?? 1)
     schedule = LearningRateSchedule(
       LearningRateSchedule.Shape(rawValue: t.lrScheduler.rawValue) ?? .cosine, peak: t.learningRate ?? base.defaultLearningRate,
       warmupSteps: t.warmupStepCount(of: stepCount), totalSteps: stepCount)
 
-    selectsBest = try Self.selectsBest(recipe, stepCount: stepCount, hasSelection: selection != nil, isReported: given != nil && given?.selection == nil)
+    selectsBest = try Self.selectsBest(
+      recipe, stepCount: stepCount, hasSelection: selection != nil, isReported: given != nil && given?.selection == nil)
     identity = RunIdentity(
-      recipe: recipe, trainSHA256: RunIdentity.sha256(of: trainRecords), evaluationSHA256: RunIdentity.sha256(of: heldRecords), base: try base.fingerprint())
+      recipe: recipe, trainSHA256: RunIdentity.sha256(of: trainRecords), evaluationSHA256: RunIdentity.sha256(of: heldRecords),
+      base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: stepCount, in: output) : nil
     if claim != nil, let parameters = base.method.expectedParameterCount(on: base.model.catalog) {
       try MemoryEstimate(
@@ -214,7 +220,8 @@ public final class TrainingRun {
     guard wanted else { return false }
     guard hasSelection else { throw SessionError(.usage, "\(key): there are no held-out examples to choose by; add data.eval or data.eval_fraction") }
     guard !isReported else {
-      throw SessionError(.usage, "\(key): data.eval is what the comparison reports; add data.eval_fraction, a share of the training examples to choose by")
+      throw SessionError(
+        .usage, "\(key): data.eval is what the comparison reports; add data.eval_fraction, a share of the training examples to choose by")
     }
     return true
   }
@@ -255,9 +262,13 @@ public final class TrainingRun {
     let r = train.report
     var notes = [labelNote].compactMap { $0 } + dataNotes.all + delta.notes
     if r.truncatedCount > 0 {
-      notes.append("\(r.truncatedCount) of \(r.recordCount) examples are longer than max_length \(recipe.data.maxLength) and were cut (the longest has \(r.lengths.last ?? 0) tokens)")
+      notes.append(
+        "\(r.truncatedCount) of \(r.recordCount) examples are longer than max_length \(recipe.data.maxLength) and were cut (the longest has \(r.lengths.last ?? 0) tokens)"
+      )
     }
-    if r.lostMaskCount > 0 { notes.append("\(r.lostMaskCount) masks stood beyond max_length \(recipe.data.maxLength) and were lost with the words behind them") }
+    if r.lostMaskCount > 0 {
+      notes.append("\(r.lostMaskCount) masks stood beyond max_length \(recipe.data.maxLength) and were lost with the words behind them")
+    }
     if r.droppedCount > 0 { notes.append("\(r.droppedCount) examples had no token left to learn from within max_length and were left out") }
     if r.cutTextCount > 0 { notes.append("\(r.cutTextCount) texts were cut into windows of \(recipe.data.maxLength) tokens") }
     if let id = tokenizer.paddingID, id == tokenizer.endOfSequenceID {

@@ -34,7 +34,8 @@ struct WrittenText {
   /// The text of tokens that are all there.
   static func whole(_ tokens: [Int32], _ tokenizer: Tokenizer, stops: [String]) -> (text: String, hasStopped: Bool) {
     guard !stops.isEmpty else { return (tokenizer.decode(tokens), false) }
-    var written = WrittenText(tokenizer, stops: stops), text = ""
+    var written = WrittenText(tokenizer, stops: stops)
+    var text = ""
     for token in tokens where !written.hasStopped { text += written.append(token) }
     return (text + written.finish(), written.hasStopped)
   }

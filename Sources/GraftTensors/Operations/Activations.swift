@@ -60,13 +60,19 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
 /// `activation(x)`, elementwise.
 public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
   guard activation != .identity else { return x }
-  let kind = activation.kernel, count = x.elementCount
-  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = x.pointer
+  let kind = activation.kernel
+  let count = x.elementCount
+  let out = Tensor(uninitialized: x.shape)
+  let o = out.mutablePointer
+  let from = x.pointer
   parallel(over: count, grain: elementwiseGrain) { part in
     graft_activate(kind, o + part.lowerBound, from + part.lowerBound, part.count)
   }
   return recorded("activate", out, from: x.slot) { (gradient: consuming Tensor, tape: Tape) in
-    let dx = gradient.reusedMemory(), d = dx.mutablePointer, dy = gradient.pointer, saved = x.pointer
+    let dx = gradient.reusedMemory()
+    let d = dx.mutablePointer
+    let dy = gradient.pointer
+    let saved = x.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
       graft_activate_gradient(kind, d + part.lowerBound, saved + part.lowerBound, dy + part.lowerBound, part.count)
     }
@@ -79,15 +85,24 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
 /// The activation is computed again for the gradient rather than kept.
 public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Tensor {
   precondition(gate.shape == up.shape, "gate \(gate.shape), up \(up.shape)")
-  let kind = activation.kernel, count = gate.elementCount
-  let out = Tensor(uninitialized: gate.shape), o = out.mutablePointer, g = gate.pointer, u = up.pointer
+  let kind = activation.kernel
+  let count = gate.elementCount
+  let out = Tensor(uninitialized: gate.shape)
+  let o = out.mutablePointer
+  let g = gate.pointer
+  let u = up.pointer
   parallel(over: count, grain: elementwiseGrain) { part in
     let at = part.lowerBound
     graft_gated(kind, o + at, g + at, u + at, 1, part.count, part.count, part.count)
   }
   return recorded("gated", out, from: gate.slot, up.slot) { (gradient: consuming Tensor, tape: Tape) in
-    let dGate = Tensor(uninitialized: gate.shape), dUp = gradient.reusedMemory()
-    let dg = dGate.mutablePointer, du = dUp.mutablePointer, dy = gradient.pointer, g = gate.pointer, u = up.pointer
+    let dGate = Tensor(uninitialized: gate.shape)
+    let dUp = gradient.reusedMemory()
+    let dg = dGate.mutablePointer
+    let du = dUp.mutablePointer
+    let dy = gradient.pointer
+    let g = gate.pointer
+    let u = up.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
       let at = part.lowerBound
       graft_gated_gradient(kind, dg + at, du + at, g + at, u + at, dy + at, 1, part.count, part.count, part.count)

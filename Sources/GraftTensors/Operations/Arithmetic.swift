@@ -46,7 +46,8 @@ public func sum(_ a: Tensor) -> Tensor {
 /// The root of the sum of all elements' squares; its gradient at zero is zero.
 /// - Returns: a scalar.
 public func euclideanNorm(_ a: Tensor) -> Tensor {
-  let norm = a.sumOfSquares.squareRoot(), input = a.slot
+  let norm = a.sumOfSquares.squareRoot()
+  let input = a.slot
   return recorded("euclideanNorm", Tensor([Float(norm)], []), from: input) { gradient, tape in
     tape.accumulate(scaled(a, by: norm > 0 ? Float(Double(gradient.scalar) / norm) : 0), into: input)
   }
@@ -57,7 +58,10 @@ public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
   let columns = a.shape.columns
   func product(_ x: Tensor) -> Tensor {
-    let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, from = x.pointer, by = row.pointer
+    let out = Tensor(uninitialized: a.shape)
+    let o = out.mutablePointer
+    let from = x.pointer
+    let by = row.pointer
     parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
       let start = rows.lowerBound * columns
       graft_multiply_row(o + start, from + start, by, rows.count, columns)
@@ -79,7 +83,10 @@ public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
 public func addRow(_ a: Tensor, _ row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
   let columns = a.shape.columns
-  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, from = a.pointer, by = row.pointer
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let from = a.pointer
+  let by = row.pointer
   parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
     let start = rows.lowerBound * columns
     graft_add_row(o + start, from + start, by, rows.count, columns)
@@ -97,7 +104,10 @@ typealias BinaryKernel = (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Uns
 
 func elementwise(_ a: Tensor, _ b: Tensor, _ kernel: BinaryKernel) -> Tensor {
   precondition(a.shape == b.shape, "shapes \(a.shape) and \(b.shape)")
-  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, x = a.pointer, y = b.pointer
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let x = a.pointer
+  let y = b.pointer
   parallel(over: a.elementCount, grain: elementwiseGrain) { part in
     kernel(o + part.lowerBound, x + part.lowerBound, y + part.lowerBound, part.count)
   }
@@ -105,7 +115,9 @@ func elementwise(_ a: Tensor, _ b: Tensor, _ kernel: BinaryKernel) -> Tensor {
 }
 
 func scaled(_ a: Tensor, by factor: Float) -> Tensor {
-  let out = Tensor(uninitialized: a.shape), o = out.mutablePointer, x = a.pointer
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let x = a.pointer
   parallel(over: a.elementCount, grain: elementwiseGrain) { part in
     graft_scale(o + part.lowerBound, x + part.lowerBound, factor, part.count)
   }
@@ -114,7 +126,8 @@ func scaled(_ a: Tensor, by factor: Float) -> Tensor {
 
 /// A sum over all elements, in chunks whose partial sums are added in order.
 func reduced(_ a: Tensor, _ kernel: (UnsafePointer<Float>, Int) -> Double) -> Double {
-  let count = a.elementCount, x = a.pointer
+  let count = a.elementCount
+  let x = a.pointer
   let chunks = (count + elementwiseGrain - 1) / elementwiseGrain
   return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, chunks)) { partial in
     let base = partial.baseAddress
@@ -136,7 +149,8 @@ func addRowReduction(
     if rows > 0 { body(out, 0..<rows) }
     return
   }
-  let partial = Tensor(uninitialized: [chunks, columns]), base = partial.mutablePointer
+  let partial = Tensor(uninitialized: [chunks, columns])
+  let base = partial.mutablePointer
   parallel(chunks) { chunk in
     graft_fill(base + chunk * columns, 0, columns)
     body(base + chunk * columns, chunk * grain..<min(rows, (chunk + 1) * grain))

@@ -138,14 +138,17 @@ private struct AttentionProblem {
   }
 
   func blocks(of span: Int) -> [Block] {
-    let rows = spans[span].queries, keyRows = spans[span].keys
+    let rows = spans[span].queries
+    let keyRows = spans[span].keys
     let lead = keyRows.count - rows.count
     return stride(from: 0, to: rows.count, by: Self.blockRows).map { start in
       let end = min(rows.count, start + Self.blockRows)
       // Cross-attention has no places in common with its keys; its mask sees all of them.
       let seen = (start..<end).map { mask.visibleKeys(at: lead + $0, of: keyRows.count, span: span) }
-      let last = seen.last?.upperBound ?? 0, first = min(last, seen.first?.lowerBound ?? 0)
-      let step = PackedMatrix.columnStep, firstKey = first / step * step
+      let last = seen.last?.upperBound ?? 0
+      let first = min(last, seen.first?.lowerBound ?? 0)
+      let step = PackedMatrix.columnStep
+      let firstKey = first / step * step
       return Block(
         span: span, queries: rows.lowerBound + start..<rows.lowerBound + end, firstPlace: lead + start,
         keys: firstKey..<min(keyRows.count, (last + step - 1) / step * step),
@@ -155,7 +158,9 @@ private struct AttentionProblem {
 
   /// What a query head reads of the keys or values in a span, `[keys, size]` or transposed, ready for products with many blocks.
   func packed(_ x: Tensor, span: Int, head: Int, transposed: Bool) -> PackedMatrix {
-    let width = x.shape.columns, size = width / keyValueHeads, rows = spans[span].keys
+    let width = x.shape.columns
+    let size = width / keyValueHeads
+    let rows = spans[span].keys
     var matrix = PackedMatrix(
       MatrixOperand(x.pointer + rows.lowerBound * width + head / group * size, stride: width, transposed: transposed),
       terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count)
@@ -165,9 +170,11 @@ private struct AttentionProblem {
 
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
   func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>) {
-    let rows = block.queries.count, count = block.keys.count
+    let rows = block.queries.count
+    let count = block.keys.count
     multiplySerially(
-      rows, count, headSize, 1, MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
+      rows, count, headSize, 1,
+      MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
       keys, firstColumn: block.keys.lowerBound, 0, out, count)
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
@@ -191,18 +198,26 @@ private struct AttentionProblem {
   }
 
   func forward(_ out: Tensor, _ logSums: Tensor) {
-    let o = out.mutablePointer, l = logSums.mutablePointer, rowCount = query.shape[0]
+    let o = out.mutablePointer
+    let l = logSums.mutablePointer
+    let rowCount = query.shape[0]
     let blocksOfSpans = spans.indices.map(blocks(of:))
     // Where the heads are few beside the threads, several tasks share a head's blocks.
-    let pairs = max(1, spans.count * heads), parts = (8 * Threads.count + pairs - 1) / pairs
+    let pairs = max(1, spans.count * heads)
+    let parts = (8 * Threads.count + pairs - 1) / pairs
     parallel(spans.count * heads * parts) { task in
-      let span = task / parts / heads, head = task / parts % heads, blocks = blocksOfSpans[span]
+      let span = task / parts / heads
+      let head = task / parts % heads
+      let blocks = blocksOfSpans[span]
       guard task % parts < blocks.count else { return }
-      let keys = packed(key, span: span, head: head, transposed: true), values = packed(value, span: span, head: head, transposed: false)
+      let keys = packed(key, span: span, head: head, transposed: true)
+      let values = packed(value, span: span, head: head, transposed: false)
       let widest = blocks.map(\.keys.count).max() ?? 0
-      let scratch = Tensor(uninitialized: [min(Self.blockRows, spans[span].queries.count), max(1, widest)]), s = scratch.mutablePointer
+      let scratch = Tensor(uninitialized: [min(Self.blockRows, spans[span].queries.count), max(1, widest)])
+      let s = scratch.mutablePointer
       for block in stride(from: task % parts, to: blocks.count, by: parts).lazy.map({ blocks[$0] }) {
-        let rows = block.queries.count, count = block.keys.count
+        let rows = block.queries.count
+        let count = block.keys.count
         scores(block, head: head, keys, into: s)
         for (row, seen) in block.visible.enumerated() {
           graft_softmax_row(
@@ -217,26 +232,36 @@ private struct AttentionProblem {
   }
 
   func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
-    let keyRows = key.shape[0], wantsKeys = tape.tracks(key), wantsValues = tape.tracks(value)
+    let keyRows = key.shape[0]
+    let wantsKeys = tape.tracks(key)
+    let wantsValues = tape.tracks(value)
     let dQuery = rowsOfQueries(heads * headSize)
     // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
-    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize]), dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
+    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize])
+    let dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
     let wantsBias = bias.map { tape.tracks($0.values) } ?? false
     let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
     let dBias = Tensor.zeros([spans.count, heads, biasColumns])
 
-    let dq = dQuery.mutablePointer, dk = dKey.mutablePointer, dv = dValue.mutablePointer, db = dBias.mutablePointer
+    let dq = dQuery.mutablePointer
+    let dk = dKey.mutablePointer
+    let dv = dValue.mutablePointer
+    let db = dBias.mutablePointer
     let blocksOfSpans = spans.indices.map(blocks(of:))
     parallel(spans.count * heads) { task in
-      let span = task / heads, head = task % heads
-      let keys = packed(key, span: span, head: head, transposed: false), keysTransposed = packed(key, span: span, head: head, transposed: true)
+      let span = task / heads
+      let head = task % heads
+      let keys = packed(key, span: span, head: head, transposed: false)
+      let keysTransposed = packed(key, span: span, head: head, transposed: true)
       let valuesTransposed = packed(value, span: span, head: head, transposed: true)
       let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
       let scratch = Tensor(uninitialized: [dropout == nil ? 2 : 3, Self.blockRows, max(1, widest)])
-      let p = scratch.mutablePointer, dp = p + Self.blockRows * widest
+      let p = scratch.mutablePointer
+      let dp = p + Self.blockRows * widest
       let kept = dropout == nil ? p : dp + Self.blockRows * widest
       for block in blocksOfSpans[span] {
-        let rows = block.queries.count, count = block.keys.count
+        let rows = block.queries.count
+        let count = block.keys.count
         let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
         probabilities(block, head, keysTransposed, logSums, into: p)
         if dropout != nil {
@@ -286,7 +311,8 @@ private struct AttentionProblem {
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
   private func probabilities(_ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
-    let count = block.keys.count, l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
+    let count = block.keys.count
+    let l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
     scores(block, head: head, keys, into: p)
     for (row, seen) in block.visible.enumerated() {
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)
@@ -296,11 +322,15 @@ private struct AttentionProblem {
   /// `[rows, heads * size]` added up to `[rows, keyValueHeads * size]`.
   private func summedOverGroups(_ x: Tensor, size: Int) -> Tensor {
     guard group > 1 else { return x }
-    let rows = x.shape[0], out = Tensor(uninitialized: [rows, keyValueHeads * size]), o = out.mutablePointer, from = x.pointer
+    let rows = x.shape[0]
+    let out = Tensor(uninitialized: [rows, keyValueHeads * size])
+    let o = out.mutablePointer
+    let from = x.pointer
     parallel(over: rows, grain: rowGrain(columns: heads * size)) { part in
       for row in part {
         for head in 0..<keyValueHeads {
-          let target = o + (row * keyValueHeads + head) * size, source = from + (row * heads + head * group) * size
+          let target = o + (row * keyValueHeads + head) * size
+          let source = from + (row * heads + head * group) * size
           target.update(from: source, count: size)
           for member in 1..<group { graft_accumulate(target, source + member * size, size) }
         }

@@ -17,20 +17,28 @@ public func linearCrossEntropy(
   _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
   options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
 ) -> Tensor {
-  let rows = hidden.shape.rows, width = hidden.shape.columns, vocabulary = head.shape[0]
+  let rows = hidden.shape.rows
+  let width = hidden.shape.columns
+  let vocabulary = head.shape[0]
   precondition(head.shape[1] == width && targets.elementCount == rows, "head \(head.shape), hidden \(hidden.shape), targets \(targets.shape)")
   precondition(weights?.elementCount ?? rows == rows, "\(rows) rows, weights \(weights?.shape ?? [])")
   requireIndices(targets, below: vocabulary)
-  let wantsHidden = hidden.isTracked, wantsHead = head.isTracked, wantsBias = bias?.isTracked ?? false
+  let wantsHidden = hidden.isTracked
+  let wantsHead = head.isTracked
+  let wantsBias = bias?.isTracked ?? false
   let dHidden = wantsHidden ? Tensor(uninitialized: hidden.shape) : nil
   let dHead = wantsHead ? Tensor.zeros(head.shape) : nil
   let dBias = wantsBias ? Tensor.zeros([vocabulary]) : nil
 
   var total = 0.0
   let chunk = headChunkRows(rows, vocabulary: vocabulary)
-  let logits = Tensor(uninitialized: [chunk, vocabulary]), losses = Tensor(uninitialized: [chunk])
-  let z = logits.mutablePointer, l = losses.mutablePointer, wanted = targets.indices
-  let weight = weights?.pointer, rowLoss = options.rowLoss(classes: vocabulary)
+  let logits = Tensor(uninitialized: [chunk, vocabulary])
+  let losses = Tensor(uninitialized: [chunk])
+  let z = logits.mutablePointer
+  let l = losses.mutablePointer
+  let wanted = targets.indices
+  let weight = weights?.pointer
+  let rowLoss = options.rowLoss(classes: vocabulary)
   for start in stride(from: 0, to: rows, by: chunk) {
     let count = min(chunk, rows - start)
     headLogits(z, hidden, rows: start..<start + count, head: head, bias: bias)
@@ -78,13 +86,19 @@ public func linearCrossEntropy(
 public func crossEntropy(
   _ logits: Tensor, targets: Tensor, weights: Tensor? = nil, options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
 ) -> Tensor {
-  let rows = logits.shape.rows, classes = logits.shape.columns
+  let rows = logits.shape.rows
+  let classes = logits.shape.columns
   precondition(targets.elementCount == rows, "\(targets.elementCount) targets for logits \(logits.shape)")
   precondition(weights?.elementCount ?? rows == rows, "\(rows) rows, weights \(weights?.shape ?? [])")
   requireIndices(targets, below: classes)
-  let slopes = Tensor(uninitialized: logits.shape), losses = Tensor(uninitialized: [rows])
-  let s = slopes.mutablePointer, l = losses.mutablePointer, from = logits.pointer, wanted = targets.indices
-  let weight = weights?.pointer, rowLoss = options.rowLoss(classes: classes)
+  let slopes = Tensor(uninitialized: logits.shape)
+  let losses = Tensor(uninitialized: [rows])
+  let s = slopes.mutablePointer
+  let l = losses.mutablePointer
+  let from = logits.pointer
+  let wanted = targets.indices
+  let weight = weights?.pointer
+  let rowLoss = options.rowLoss(classes: classes)
   parallel(over: rows, grain: rowGrain(columns: classes)) { part in
     for row in part {
       (s + row * classes).update(from: from + row * classes, count: classes)
@@ -111,14 +125,18 @@ public struct TargetPrediction: Sendable, Equatable {
 
 /// How every row of `logits [rows, classes]` stands to its target.
 public func targetPredictions(logits: Tensor, targets: [Int32]) -> [TargetPrediction] {
-  let classes = logits.shape.columns, from = logits.pointer
+  let classes = logits.shape.columns
+  let from = logits.pointer
   return targets.enumerated().map { row, target in prediction(from + row * classes, target, classes) }
 }
 
 /// How every row of `hidden headᵀ + bias` stands to its target, in chunks of rows, without a gradient.
 public func targetPredictions(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
-  let rows = hidden.shape.rows, vocabulary = head.shape[0], chunk = headChunkRows(rows, vocabulary: vocabulary)
-  let logits = Tensor(uninitialized: [chunk, vocabulary]), z = logits.mutablePointer
+  let rows = hidden.shape.rows
+  let vocabulary = head.shape[0]
+  let chunk = headChunkRows(rows, vocabulary: vocabulary)
+  let logits = Tensor(uninitialized: [chunk, vocabulary])
+  let z = logits.mutablePointer
   var results = [TargetPrediction](repeating: TargetPrediction(logProbability: 0, isFirstChoice: false), count: rows)
   results.withUnsafeMutableBufferPointer { out in
     let base = out.baseAddress
@@ -146,7 +164,8 @@ private func headChunkRows(_ rows: Int, vocabulary: Int) -> Int {
 }
 
 private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Tensor, bias: Tensor?) {
-  let vocabulary = head.shape[0], width = head.shape[1]
+  let vocabulary = head.shape[0]
+  let width = head.shape[1]
   multiplyMatrices(
     m: rows.count, n: vocabulary, k: width, MatrixOperand(hidden.pointer + rows.lowerBound * width, stride: width), head.operand(transposed: true),
     beta: 0, out, stride: vocabulary)

@@ -18,7 +18,8 @@ public struct CrossEntropyOptions: Sendable, Hashable {
       return { graft_cross_entropy_row($0, Int($1), $2, classes) }
     }
     precondition(classWeights?.count ?? classes == classes, "\(classWeights?.count ?? 0) weights for \(classes) classes")
-    let weights = classWeights.map { Tensor($0) }, smoothing = smoothing
+    let weights = classWeights.map { Tensor($0) }
+    let smoothing = smoothing
     return { graft_smoothed_cross_entropy_row($0, Int($1), $2, smoothing, weights?.pointer, classes) }
   }
 }

@@ -12,7 +12,9 @@ public func dropout(_ x: Tensor, probability: Float, _ stream: RandomStream) -> 
 }
 
 private func dropped(_ x: Tensor, keep: Float, _ stream: RandomStream) -> Tensor {
-  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = x.pointer
+  let out = Tensor(uninitialized: x.shape)
+  let o = out.mutablePointer
+  let from = x.pointer
   parallel(over: x.elementCount, grain: elementwiseGrain) { part in
     graft_dropout(o + part.lowerBound, from + part.lowerBound, keep, stream.key, UInt64(part.lowerBound), part.count)
   }

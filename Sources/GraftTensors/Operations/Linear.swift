@@ -20,13 +20,15 @@ public enum WeightLayout: Sendable, Hashable {
 public func linear(
   _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, layout: WeightLayout = .outputByInput, scale: Float = 1, addingTo base: consuming Tensor? = nil
 ) -> Tensor {
-  let rows = x.shape.rows, inputs = x.shape.columns
+  let rows = x.shape.rows
+  let inputs = x.shape.columns
   let outputs = layout == .outputByInput ? weight.shape[0] : weight.shape[1]
   precondition(
     (layout == .outputByInput ? weight.shape[1] : weight.shape[0]) == inputs, "weight \(weight.shape) (\(layout)) for input \(x.shape)")
   let shape = x.shape.replacingColumns(with: outputs)
   precondition(base.map { $0.elementCount == rows * outputs } ?? true, "base \(base?.shape as Any) for result \(shape)")
-  let baseInput = base?.slot, out = base?.reusedMemory(shape: shape) ?? Tensor(uninitialized: shape)
+  let baseInput = base?.slot
+  let out = base?.reusedMemory(shape: shape) ?? Tensor(uninitialized: shape)
   multiplyMatrices(
     m: rows, n: outputs, k: inputs, alpha: scale, MatrixOperand(x.pointer, stride: inputs),
     weight.operand(transposed: layout == .outputByInput), beta: base == nil ? 0 : 1, out.mutablePointer, stride: outputs, addend: base?.pointer)
@@ -74,7 +76,9 @@ extension Tensor {
 }
 
 func addInPlace(row: Tensor, to out: Tensor) {
-  let columns = out.shape.columns, o = out.mutablePointer, by = row.pointer
+  let columns = out.shape.columns
+  let o = out.mutablePointer
+  let by = row.pointer
   parallel(over: out.shape.rows, grain: rowGrain(columns: columns)) { rows in
     let start = rows.lowerBound * columns
     graft_add_row(o + start, o + start, by, rows.count, columns)

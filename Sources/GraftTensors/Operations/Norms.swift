@@ -8,16 +8,24 @@ import CKernels
 ///   - offset: 0, or 1 for the families that store `weight - 1`.
 /// - Returns: `[rows, columns]`.
 public func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float = 0, epsilon: Float) -> Tensor {
-  let columns = weight.elementCount, rows = x.elementCount / columns
+  let columns = weight.elementCount
+  let rows = x.elementCount / columns
   precondition(x.shape.columns % columns == 0, "weight \(weight.shape) for \(x.shape)")
-  let out = Tensor(uninitialized: x.shape), deviations = Tensor(uninitialized: [rows])
-  let o = out.mutablePointer, r = deviations.mutablePointer, from = x.pointer, w = weight.pointer
+  let out = Tensor(uninitialized: x.shape)
+  let deviations = Tensor(uninitialized: [rows])
+  let o = out.mutablePointer
+  let r = deviations.mutablePointer
+  let from = x.pointer
+  let w = weight.pointer
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     let at = part.lowerBound * columns
     graft_rms_norm(o + at, r + part.lowerBound, from + at, w, offset, epsilon, part.count, columns)
   }
   return recorded("rmsNorm", out, from: x.slot, weight.slot) { gradient, tape in
-    let dy = gradient.pointer, from = x.pointer, w = weight.pointer, r = deviations.pointer
+    let dy = gradient.pointer
+    let from = x.pointer
+    let w = weight.pointer
+    let r = deviations.pointer
     normGradient(of: x, weight: weight, bias: nil, rows: rows, columns: columns, on: tape) { dx, dw, _, add, part in
       let at = part.lowerBound * columns
       graft_rms_norm_gradient(dx + at, dw, dy + at, from + at, w, r + part.lowerBound, offset, add, part.count, columns)
@@ -33,18 +41,29 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float = 0, epsilon: Flo
 ///   - bias: `[columns]`, or nil.
 /// - Returns: `[rows, columns]`.
 public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float) -> Tensor {
-  let columns = weight.elementCount, rows = x.elementCount / columns
+  let columns = weight.elementCount
+  let rows = x.elementCount / columns
   precondition(x.shape.columns == columns, "weight \(weight.shape) for \(x.shape)")
-  let out = Tensor(uninitialized: x.shape), means = Tensor(uninitialized: [rows]), deviations = Tensor(uninitialized: [rows])
-  let o = out.mutablePointer, m = means.mutablePointer, r = deviations.mutablePointer
-  let from = x.pointer, w = weight.pointer, b = bias?.pointer
+  let out = Tensor(uninitialized: x.shape)
+  let means = Tensor(uninitialized: [rows])
+  let deviations = Tensor(uninitialized: [rows])
+  let o = out.mutablePointer
+  let m = means.mutablePointer
+  let r = deviations.mutablePointer
+  let from = x.pointer
+  let w = weight.pointer
+  let b = bias?.pointer
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     let at = part.lowerBound * columns
     graft_layer_norm(o + at, m + part.lowerBound, r + part.lowerBound, from + at, w, b, epsilon, part.count, columns)
   }
   let biasInput = bias?.slot
   return recorded("layerNorm", out, from: x.slot, weight.slot, biasInput) { gradient, tape in
-    let dy = gradient.pointer, from = x.pointer, w = weight.pointer, m = means.pointer, r = deviations.pointer
+    let dy = gradient.pointer
+    let from = x.pointer
+    let w = weight.pointer
+    let m = means.pointer
+    let r = deviations.pointer
     normGradient(of: x, weight: weight, bias: biasInput, rows: rows, columns: columns, on: tape) { dx, dw, db, add, part in
       let at = part.lowerBound * columns
       graft_layer_norm_gradient(
@@ -60,14 +79,16 @@ private func normGradient(
     _ dx: UnsafeMutablePointer<Float>, _ dweight: UnsafeMutablePointer<Float>?, _ dbias: UnsafeMutablePointer<Float>?, _ add: Int32, Range<Int>
   ) -> Void
 ) {
-  let wantsWeight = tape.tracks(weight), wantsBias = bias.map(tape.tracks) ?? false
+  let wantsWeight = tape.tracks(weight)
+  let wantsBias = bias.map(tape.tracks) ?? false
   guard wantsWeight || wantsBias else {
     tape.accumulate(into: x) { dx, isFirst in
       parallel(over: rows, grain: rowGrain(columns: columns)) { kernel(dx, nil, nil, isFirst ? 0 : 1, $0) }
     }
     return
   }
-  let sums = Tensor.zeros([2, columns]), base = sums.mutablePointer
+  let sums = Tensor.zeros([2, columns])
+  let base = sums.mutablePointer
   func pass(_ dx: UnsafeMutablePointer<Float>, _ isFirst: Bool) {
     addRowReduction(to: base, rows: rows, columns: 2 * columns) { partial, part in
       kernel(dx, wantsWeight ? partial : nil, wantsBias ? partial + columns : nil, isFirst ? 0 : 1, part)

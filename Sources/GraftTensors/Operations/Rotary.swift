@@ -17,7 +17,8 @@ public struct RotaryTable {
     cosine = Tensor(uninitialized: [positions.count, pairs])
     sine = Tensor(uninitialized: [positions.count, pairs])
     self.isInterleaved = isInterleaved
-    let c = cosine.mutablePointer, s = sine.mutablePointer
+    let c = cosine.mutablePointer
+    let s = sine.mutablePointer
     // The sequences of a batch have most positions in common: each is computed in the first row that has it.
     let lowest = positions.min() ?? 0
     var firstRows = [Int](repeating: -1, count: Int((positions.max() ?? 0) - lowest) + 1)
@@ -45,7 +46,8 @@ public struct RotaryTable {
   /// The rows of several tables, each at its place.
   /// - Parameter parts: tables of the same pairs, with the rows that theirs become: every row once.
   public init(joining parts: [(rows: [Int], table: RotaryTable)]) {
-    let count = parts.reduce(0) { $0 + $1.rows.count }, pairs = parts.first?.table.cosine.shape.columns ?? 0
+    let count = parts.reduce(0) { $0 + $1.rows.count }
+    let pairs = parts.first?.table.cosine.shape.columns ?? 0
     cosine = Tensor(uninitialized: [count, pairs])
     sine = Tensor(uninitialized: [count, pairs])
     isInterleaved = parts.first?.table.isInterleaved ?? false
@@ -70,11 +72,18 @@ public func rotate(_ x: consuming Tensor, _ table: RotaryTable, headSize: Int) -
 }
 
 private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
-  let rows = x.shape.rows, columns = x.shape.columns, pairs = table.cosine.shape.columns
+  let rows = x.shape.rows
+  let columns = x.shape.columns
+  let pairs = table.cosine.shape.columns
   precondition(columns % headSize == 0 && table.cosine.shape[0] == rows, "heads of \(headSize) in \(x.shape), angles \(table.cosine.shape)")
-  let out = x.reusedMemory(), o = out.mutablePointer, from = x.pointer, c = table.cosine.pointer, s = table.sine.pointer
+  let out = x.reusedMemory()
+  let o = out.mutablePointer
+  let from = x.pointer
+  let c = table.cosine.pointer
+  let s = table.sine.pointer
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
-    let at = part.lowerBound * columns, angle = part.lowerBound * pairs
+    let at = part.lowerBound * columns
+    let angle = part.lowerBound * pairs
     graft_rotate(
       o + at, from + at, c + angle, s + angle, table.isInterleaved ? 1 : 0, direction, part.count, columns / headSize, headSize, pairs, columns,
       columns)

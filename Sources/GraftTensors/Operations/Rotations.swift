@@ -23,15 +23,19 @@ public enum CayleySeries: Sendable, Hashable {
 /// - Parameter angles: `[blocks, size * (size - 1) / 2]`, row by row of the triangle.
 /// - Returns: `[blocks, size * size]`.
 public func cayleyTransform(_ angles: Tensor, size: Int, _ series: CayleySeries) -> Tensor {
-  let blocks = angles.shape.rows, count = size * size
+  let blocks = angles.shape.rows
+  let count = size * size
   precondition(angles.shape.columns == size * (size - 1) / 2, "\(angles.shape) for blocks of \(size)")
-  let out = Tensor(uninitialized: [blocks, count]), o = out.mutablePointer, from = angles.pointer
+  let out = Tensor(uninitialized: [blocks, count])
+  let o = out.mutablePointer
+  let from = angles.pointer
   parallel(blocks) { block in
     let transform = BlockTransform(angles: from + block * angles.shape.columns, size: size, series)
     (o + block * count).update(from: transform.result.pointer, count: count)
   }
   return recorded("cayleyTransform", out, from: angles.slot) { gradient, tape in
-    let result = Tensor(uninitialized: angles.shape), d = result.mutablePointer
+    let result = Tensor(uninitialized: angles.shape)
+    let d = result.mutablePointer
     parallel(blocks) { block in
       let transform = BlockTransform(angles: angles.pointer + block * angles.shape.columns, size: size, series)
       transform.writeGradient(of: gradient.pointer + block * count, to: d + block * angles.shape.columns)
@@ -79,14 +83,16 @@ private struct BlockTransform {
   }
 
   func writeGradient(of gradient: UnsafePointer<Float>, to angles: UnsafeMutablePointer<Float>) {
-    let received = Tensor(uninitialized: [size, size]), total: Tensor
+    let received = Tensor(uninitialized: [size, size])
+    let total: Tensor
     received.mutablePointer.update(from: gradient, count: size * size)
     if case .exact = series {
       // R = (I - Q) (I + Q)⁻¹, so dR = -(I + R) dQ (I + Q)⁻¹.
       let through = Self.product(result, transposingFirst: true, received, beta: 1, onto: received.copied)
       total = Self.product(through, steps[0], transposingSecond: true, beta: 0, onto: .zeros([size, size]), alpha: -1)
     } else {
-      var sum = Tensor.zeros([size, size]), flowing = received
+      var sum = Tensor.zeros([size, size])
+      var flowing = received
       for step in steps.indices.dropFirst().reversed() {
         sum = Self.product(flowing, steps[step - 1], transposingSecond: true, beta: 1, onto: sum)
         flowing = Self.product(skew, transposingFirst: true, flowing, beta: 0, onto: .zeros([size, size]))
@@ -104,7 +110,8 @@ private struct BlockTransform {
   }
 
   private static func diagonal(_ value: Float, _ size: Int) -> Tensor {
-    let matrix = Tensor.zeros([size, size]), m = matrix.mutablePointer
+    let matrix = Tensor.zeros([size, size])
+    let m = matrix.mutablePointer
     for index in 0..<size { m[index * size + index] = value }
     return matrix
   }
@@ -122,7 +129,8 @@ private struct BlockTransform {
 
   /// `(I + Q)⁻¹` by Gauss and Jordan's elimination in double precision; `I + Q` is never singular.
   private static func inverse(of skew: Tensor, size: Int) -> Tensor {
-    var left = skew.values.map(Double.init), right = [Double](repeating: 0, count: size * size)
+    var left = skew.values.map(Double.init)
+    var right = [Double](repeating: 0, count: size * size)
     for index in 0..<size {
       left[index * size + index] += 1
       right[index * size + index] = 1
@@ -167,12 +175,18 @@ extension Tensor {
 ///   - blocks: `[n, size * size]`, or `[1, size * size]` for the same matrix everywhere.
 /// - Returns: `[rows, n * size]`.
 public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
-  let size = Int(Double(blocks.shape.columns).squareRoot().rounded()), rows = x.shape.rows, width = x.shape.columns
-  let count = width / size, isShared = blocks.shape.rows == 1
+  let size = Int(Double(blocks.shape.columns).squareRoot().rounded())
+  let rows = x.shape.rows
+  let width = x.shape.columns
+  let count = width / size
+  let isShared = blocks.shape.rows == 1
   let fits = size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count)
   precondition(fits, "\(x.shape) by \(blocks.shape)")
   func product(_ input: Tensor, transposed: Bool) -> Tensor {
-    let out = Tensor(uninitialized: x.shape), o = out.mutablePointer, from = input.pointer, b = blocks.pointer
+    let out = Tensor(uninitialized: x.shape)
+    let o = out.mutablePointer
+    let from = input.pointer
+    let b = blocks.pointer
     parallel(count) { block in
       multiplySerially(
         rows, size, size, 1, MatrixOperand(from + block * size, stride: width),
@@ -183,7 +197,8 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
   return recorded("multiplyBlocks", product(x, transposed: false), from: x.slot, blocks.slot) { gradient, tape in
     if tape.tracks(x) { tape.accumulate(product(gradient, transposed: true), into: x) }
     tape.accumulateZeroed(into: blocks) { total in
-      let from = x.pointer, dy = gradient.pointer
+      let from = x.pointer
+      let dy = gradient.pointer
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
         multiplySerially(
           size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true), MatrixOperand(dy + block * size, stride: width),

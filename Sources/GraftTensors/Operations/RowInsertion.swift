@@ -8,7 +8,9 @@ import CKernels
 ///   - x: `[rows, columns]`.
 /// - Returns: `[rows + starts.count * count, columns]`.
 public func insertRows(_ inserted: Tensor, before starts: [Int], in x: Tensor) -> Tensor {
-  let columns = x.shape.columns, count = inserted.shape.rows, rows = x.shape.rows
+  let columns = x.shape.columns
+  let count = inserted.shape.rows
+  let rows = x.shape.rows
   precondition(inserted.shape.columns == columns, "\(inserted.shape) inserted in \(x.shape)")
   precondition(zip(starts, starts.dropFirst()).allSatisfy(<) && starts.allSatisfy { (0...rows).contains($0) }, "starts \(starts)")
   let out = Tensor(uninitialized: [rows + starts.count * count, columns])

@@ -9,7 +9,8 @@ import CKernels
 public func replaceRows(of x: Tensor, by replacements: Tensor, _ places: [Int32]) -> Tensor {
   let columns = x.shape.columns
   precondition(places.count == x.shape.rows && replacements.shape.columns == columns, "\(replacements.shape) in \(x.shape)")
-  let out = Tensor(uninitialized: x.shape), o = out.mutablePointer
+  let out = Tensor(uninitialized: x.shape)
+  let o = out.mutablePointer
   for (row, place) in places.enumerated() {
     let from = place < 0 ? x.pointer + row * columns : replacements.pointer + Int(place) * columns
     (o + row * columns).update(from: from, count: columns)

@@ -30,8 +30,12 @@ extension Tensor {
   /// - Returns: `[rows, range.count]`.
   public func columns(_ range: Range<Int>) -> Tensor {
     precondition(range.lowerBound >= 0 && range.upperBound <= shape.columns, "columns \(range) of \(shape)")
-    let total = shape.columns, count = range.count, rowCount = shape.rows
-    let out = Tensor(uninitialized: shape.replacingColumns(with: count)), o = out.mutablePointer, from = pointer + range.lowerBound
+    let total = shape.columns
+    let count = range.count
+    let rowCount = shape.rows
+    let out = Tensor(uninitialized: shape.replacingColumns(with: count))
+    let o = out.mutablePointer
+    let from = pointer + range.lowerBound
     parallel(over: rowCount, grain: rowGrain(columns: count)) { part in
       for row in part { (o + row * count).update(from: from + row * total, count: count) }
     }
@@ -50,7 +54,8 @@ extension Tensor {
 extension Tensor {
   /// A matrix with rows and columns exchanged, copied.
   public var transposed: Tensor {
-    let out = transposedCopy(self), input = slot
+    let out = transposedCopy(self)
+    let input = slot
     return recorded("transpose", out, from: input) { gradient, tape in
       tape.accumulate(transposedCopy(gradient), into: input)
     }
@@ -59,8 +64,11 @@ extension Tensor {
 
 private func transposedCopy(_ x: Tensor) -> Tensor {
   precondition(x.shape.rank == 2, "\(x.shape) is not a matrix")
-  let rows = x.shape[0], columns = x.shape[1]
-  let out = Tensor(uninitialized: [columns, rows]), o = out.mutablePointer, from = x.pointer
+  let rows = x.shape[0]
+  let columns = x.shape[1]
+  let out = Tensor(uninitialized: [columns, rows])
+  let o = out.mutablePointer
+  let from = x.pointer
   parallel(over: columns, grain: rowGrain(columns: rows)) { part in
     for row in 0..<rows {
       for column in part { o[column * rows + row] = from[row * columns + column] }
@@ -84,7 +92,8 @@ public func concatenateRows(_ parts: [Tensor]) -> Tensor {
   return recorded("concatenateRows", out, from: inputs) { gradient, tape in
     var at = 0
     for input in inputs {
-      let count = input.shape.elementCount, offset = at
+      let count = input.shape.elementCount
+      let offset = at
       tape.accumulateZeroed(into: input) { dx in
         graft_accumulate(dx, gradient.pointer + offset, count)
       }

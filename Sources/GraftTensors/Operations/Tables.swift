@@ -7,9 +7,12 @@ import CKernels
 /// - Returns: `[count, columns]`.
 /// - Precondition: the table has every index.
 public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil) -> Tensor {
-  let count = indices.elementCount, columns = table.shape.columns
+  let count = indices.elementCount
+  let columns = table.shape.columns
   requireIndices(indices, below: table.shape.rows)
-  let out = Tensor(uninitialized: [count, columns]), o = out.mutablePointer, at = indices.indices
+  let out = Tensor(uninitialized: [count, columns])
+  let o = out.mutablePointer
+  let at = indices.indices
   if table.dtype == .float32 {
     let from = table.pointer
     parallel(over: count, grain: rowGrain(columns: columns)) { part in
@@ -24,7 +27,9 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil
   let input = table.slot
   return recorded("gatherRows", out, from: input) { gradient, tape in
     tape.accumulate(into: input) { dTable, isFirst in
-      let from = gradient.pointer, at = indices.indices, entries = input.shape.rows
+      let from = gradient.pointer
+      let at = indices.indices
+      let entries = input.shape.rows
       // Every task looks at all indices, and adds in their order what goes to its entries.
       parallel(over: entries, grain: max(rowGrain(columns: columns), entries / 64)) { part in
         if isFirst { graft_fill(dTable + part.lowerBound * columns, 0, part.count * columns) }

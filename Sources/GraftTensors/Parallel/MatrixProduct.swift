@@ -4,11 +4,11 @@ import COpenBLAS
 /// A matrix operand: row-major elements with a distance between rows, in any floating-point type.
 package struct MatrixOperand {
   var base: UnsafeRawPointer
-  var dtype: DType
+  var dtype: ElementFormat
   var stride: Int
   var isTransposed: Bool
 
-  package init(_ base: UnsafeRawPointer, dtype: DType = .float32, stride: Int, transposed: Bool = false) {
+  package init(_ base: UnsafeRawPointer, dtype: ElementFormat = .float32, stride: Int, transposed: Bool = false) {
     self.base = base
     self.dtype = dtype
     self.stride = stride
@@ -75,11 +75,12 @@ private func multiplyTiled(
 ) {
   let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
   let isRead = (k * n <= RegisterTile.placeCapacity || m <= tile.rows) && b.isReadInPlace(columns: n)
-  let packed = isRead ? nil : Storage(byteCount: k * slab * DType.float32.byteWidth)
+  let packed = isRead ? nil : Storage(byteCount: k * slab * ElementFormat.float32.byteWidth)
   let tileRows = (m + tile.rows - 1) / tile.rows
   withExtendedLifetime(packed) {
     for first in Swift.stride(from: 0, to: n, by: slab) {
-      let columns = min(slab, n - first), columnPanels = (columns + tile.columns - 1) / tile.columns
+      let columns = min(slab, n - first)
+      let columnPanels = (columns + tile.columns - 1) / tile.columns
       let panels = packed.map { b.packed(into: $0, terms: k, columns: first..<first + columns, tile) } ?? b.panelsInPlace.from(column: first)
       // A piece of a hundred thousand operations takes microseconds.
       let mostPieces = max(1, (2 * m * columns * k) >> 17)
@@ -108,7 +109,8 @@ private func multiply(
 
 /// Large pieces first and small ones last, so that no thread waits long for another.
 private func shrinkingPieces(of count: Int, smallest: Int) -> [Range<Int>] {
-  var pieces: [Range<Int>] = [], start = 0
+  var pieces: [Range<Int>] = []
+  var start = 0
   while start < count {
     let end = min(count, start + max(smallest, (count - start) / (2 * Threads.count)))
     pieces.append(start..<end)
@@ -200,10 +202,11 @@ private final class WidenedOperand {
   private let storage: Storage
 
   init(_ source: MatrixOperand, rows: Int, columns: Int) {
-    storage = Storage(byteCount: rows * columns * DType.float32.byteWidth)
+    storage = Storage(byteCount: rows * columns * ElementFormat.float32.byteWidth)
     for row in 0..<rows {
       convert(
-        storage.base + row * columns * DType.float32.byteWidth, .float32, source.base + row * source.stride * source.dtype.byteWidth, source.dtype,
+        storage.base + row * columns * ElementFormat.float32.byteWidth, .float32, source.base + row * source.stride * source.dtype.byteWidth,
+        source.dtype,
         columns)
     }
     operand = MatrixOperand(storage.base, stride: columns, transposed: source.isTransposed)

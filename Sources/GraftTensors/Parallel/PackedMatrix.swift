@@ -17,14 +17,15 @@ package struct PackedMatrix {
   package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
     (self.operand, self.terms, self.columns) = (operand, terms, columns)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
-    let step = Self.columnStep, packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
+    let step = Self.columnStep
+    let packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
     packedCount = packs ? terms * ((columns + step - 1) / step * step) : 0
   }
 
   /// Packs the matrix on the calling thread.
   package mutating func pack() {
     guard packedCount > 0 else { return }
-    let storage = Storage(byteCount: packedCount * DType.float32.byteWidth)
+    let storage = Storage(byteCount: packedCount * ElementFormat.float32.byteWidth)
     withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats, $0, terms, 0, columns, 0, terms) }
     self.storage = storage
   }
@@ -43,7 +44,8 @@ extension graft_matrix {
 
   /// Packs a slab of columns on all threads.
   func packed(into storage: Storage, terms k: Int, columns: Range<Int>, _ tile: RegisterTile) -> graft_panels {
-    let first = columns.lowerBound, count = columns.count
+    let first = columns.lowerBound
+    let count = columns.count
     if column_stride == 1 {
       parallel(over: k, grain: max(4, (1 << 12) / count)) { terms in
         withUnsafePointer(to: self) { graft_pack_panels(storage.floats, $0, k, first, count, terms.lowerBound, terms.upperBound) }

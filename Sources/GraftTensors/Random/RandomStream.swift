@@ -23,7 +23,9 @@ public struct RandomStream: Sendable, Hashable {
 
   /// Values of the uniform distribution on `[lower, upper)`.
   public func uniform(_ shape: Shape, in range: Range<Float> = 0..<1) -> Tensor {
-    let out = Tensor(uninitialized: shape), base = out.mutablePointer, width = range.upperBound - range.lowerBound
+    let out = Tensor(uninitialized: shape)
+    let base = out.mutablePointer
+    let width = range.upperBound - range.lowerBound
     parallel(over: shape.elementCount, grain: elementwiseGrain) { part in
       graft_uniform(base + part.lowerBound, key, UInt64(part.lowerBound), part.count)
       for index in part { base[index] = range.lowerBound + width * base[index] }
@@ -33,7 +35,8 @@ public struct RandomStream: Sendable, Hashable {
 
   /// Values of the normal distribution.
   public func normal(_ shape: Shape, mean: Float = 0, standardDeviation: Float = 1) -> Tensor {
-    let out = Tensor(uninitialized: shape), base = out.mutablePointer
+    let out = Tensor(uninitialized: shape)
+    let base = out.mutablePointer
     parallel(over: shape.elementCount, grain: elementwiseGrain) { part in
       graft_normal(base + part.lowerBound, key, UInt64(part.lowerBound), part.count)
       for index in part { base[index] = mean + standardDeviation * base[index] }

@@ -29,9 +29,9 @@ public enum AvailableMemory {
   private static var addresses: Int? {
     var limit = rlimit()
     #if os(Linux)
-      guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) else { return nil }
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) else { return nil }
     #else
-      return nil
+    return nil
     #endif
     return kibibytes(of: "VmSize", in: "/proc/self/status").map { max(0, Int(limit.rlim_cur) - $0) }
   }

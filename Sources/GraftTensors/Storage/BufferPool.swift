@@ -65,7 +65,7 @@ public final class BufferPool: Sendable {
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
     let pointer = take(capacity)
     #if os(Linux)
-      if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
+    if capacity >= Self.hugePage { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     #endif
     return (pointer, capacity)
   }

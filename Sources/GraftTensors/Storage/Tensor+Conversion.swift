@@ -4,11 +4,13 @@ extension Tensor {
   /// The elements as another type, rounded to nearest even where precision is lost; `self` where it is that type already.
   ///
   /// Between floating-point types, and from integers to float32.
-  public func converted(to target: DType) -> Tensor {
+  public func converted(to target: ElementFormat) -> Tensor {
     guard target != dtype else { return self }
     let out = Tensor(uninitialized: shape, dtype: target)
     let grain = 1 << 16
-    let from = rawPointer, to = out.rawPointer, source = dtype
+    let from = rawPointer
+    let to = out.rawPointer
+    let source = dtype
     withExtendedLifetime(storage) {
       parallel(over: elementCount, grain: grain) { range in
         convert(to + range.lowerBound * target.byteWidth, target, from + range.lowerBound * source.byteWidth, source, range.count)
@@ -19,7 +21,7 @@ extension Tensor {
 }
 
 /// Converts `count` elements; unlisted pairs go through float32.
-package func convert(_ out: UnsafeMutableRawPointer, _ target: DType, _ input: UnsafeRawPointer, _ source: DType, _ count: Int) {
+package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ input: UnsafeRawPointer, _ source: ElementFormat, _ count: Int) {
   switch (source, target) {
   case (.bfloat16, .float32):
     graft_bfloat16_to_float(out.assumingMemoryBound(to: Float.self), input.assumingMemoryBound(to: UInt16.self), count)
@@ -49,6 +51,7 @@ package func convert(_ out: UnsafeMutableRawPointer, _ target: DType, _ input: U
 private func convertElements<Source, Target>(
   _ out: UnsafeMutableRawPointer, _ input: UnsafeRawPointer, _ count: Int, from: Source.Type, _ body: (Source) -> Target
 ) {
-  let source = input.assumingMemoryBound(to: Source.self), target = out.assumingMemoryBound(to: Target.self)
+  let source = input.assumingMemoryBound(to: Source.self)
+  let target = out.assumingMemoryBound(to: Target.self)
   for index in 0..<count { target[index] = body(source[index]) }
 }

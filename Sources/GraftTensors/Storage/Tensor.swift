@@ -8,13 +8,13 @@ public struct Tensor {
   /// The first element's distance from the storage's base, in elements.
   package let offset: Int
   public let shape: Shape
-  public let dtype: DType
+  public let dtype: ElementFormat
   /// The slot of the tape that produced it, -1 when untracked.
   package var node: Int32 = -1
   /// Which tape `node` belongs to.
   package var tapeSerial: UInt32 = 0
 
-  package init(storage: Storage, offset: Int, shape: Shape, dtype: DType) {
+  package init(storage: Storage, offset: Int, shape: Shape, dtype: ElementFormat) {
     self.storage = storage
     self.offset = offset
     self.shape = shape
@@ -22,7 +22,7 @@ public struct Tensor {
   }
 
   /// Uninitialised memory, to be filled by the operation that makes it.
-  package init(uninitialized shape: Shape, dtype: DType = .float32) {
+  package init(uninitialized shape: Shape, dtype: ElementFormat = .float32) {
     self.init(storage: Storage(byteCount: shape.byteCount(of: dtype)), offset: 0, shape: shape, dtype: dtype)
   }
 
@@ -58,7 +58,7 @@ public struct Tensor {
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: 0, shape: shape) }
 
   /// Bytes that `owner` keeps alive for as long as the tensor lives, such as those of a mapped file.
-  public init(borrowing bytes: UnsafeRawPointer, owner: AnyObject, shape: Shape, dtype: DType) {
+  public init(borrowing bytes: UnsafeRawPointer, owner: AnyObject, shape: Shape, dtype: ElementFormat) {
     let storage = Storage(borrowing: bytes, byteCount: shape.elementCount * dtype.byteWidth, owner: owner)
     self.init(storage: storage, offset: 0, shape: shape, dtype: dtype)
   }

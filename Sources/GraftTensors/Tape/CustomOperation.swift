@@ -21,7 +21,8 @@ public func customOperation(
   _ name: StaticString, of inputs: [Tensor], forward: ([Tensor]) -> Tensor,
   pullback: @escaping (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
 ) -> Tensor {
-  let values = inputs.map(\.detached), slots = inputs.map(\.slot)
+  let values = inputs.map(\.detached)
+  let slots = inputs.map(\.slot)
   let output = forward(values).detached
   return recorded(name, output, from: slots) { gradient, tape in
     let gradients = pullback(gradient, values, output)

@@ -49,7 +49,8 @@ public final class Parameter {
     }
     gradient = nil
     sum.makeUnique()
-    let out = sum.mutablePointer, source = contribution.pointer
+    let out = sum.mutablePointer
+    let source = contribution.pointer
     parallel(over: sum.elementCount, grain: elementwiseGrain) { part in
       graft_accumulate(out + part.lowerBound, source + part.lowerBound, part.count)
     }

@@ -208,7 +208,9 @@ extension Tensor {
   package mutating func makeUnique() {
     if isUnique() { return }
     let copy = Tensor(uninitialized: shape, dtype: dtype)
-    let from = rawPointer, to = copy.rawPointer, width = dtype.byteWidth
+    let from = rawPointer
+    let to = copy.rawPointer
+    let width = dtype.byteWidth
     parallel(over: elementCount, grain: elementwiseGrain) { part in
       (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
     }

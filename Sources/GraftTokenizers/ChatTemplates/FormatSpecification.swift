@@ -26,8 +26,14 @@ struct FormatSpecification {
       alignment = rest.removeFirst()
     }
     if let first = rest.first, "+- ".unicodeScalars.contains(first) { sign = rest.removeFirst() }
-    if rest.first == "#" { isAlternate = true; rest.removeFirst() }
-    if rest.first == "0" { padsWithZeros = alignment == nil; rest.removeFirst() }
+    if rest.first == "#" {
+      isAlternate = true
+      rest.removeFirst()
+    }
+    if rest.first == "0" {
+      padsWithZeros = alignment == nil
+      rest.removeFirst()
+    }
     func number() throws -> Int? {
       let digits = rest.prefix(while: \.isASCIIDigit)
       guard !digits.isEmpty else { return nil }

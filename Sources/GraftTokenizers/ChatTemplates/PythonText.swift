@@ -74,7 +74,8 @@ enum PythonText {
     let needle = Array(needle.utf8)
     guard let first = needle.first, needle.count <= text.utf8.count else { return }
     // The longest border of every beginning of the needle.
-    var borders = Array(repeating: 0, count: needle.count), matched = 0
+    var borders = Array(repeating: 0, count: needle.count)
+    var matched = 0
     for index in needle.indices.dropFirst() {
       while matched > 0, needle[index] != needle[matched] { matched = borders[matched - 1] }
       if needle[index] == needle[matched] { matched += 1 }
@@ -123,7 +124,10 @@ enum PythonText {
       var result = ""
       var remaining = limit
       for scalar in text.unicodeScalars {
-        if remaining > 0 { result += new; remaining -= 1 }
+        if remaining > 0 {
+          result += new
+          remaining -= 1
+        }
         result.unicodeScalars.append(scalar)
       }
       return remaining > 0 ? result + new : result
@@ -235,7 +239,8 @@ enum PythonText {
     let scalars = Array(text.unicodeScalars)
     return scalars.indices.reduce(into: "") {
       let properties = scalars[$1].properties
-      $0 += properties.isUppercase
+      $0 +=
+        properties.isUppercase
         ? lowercase(of: $1, in: scalars) : properties.isLowercase ? properties.uppercaseMapping : String(scalars[$1])
     }
   }

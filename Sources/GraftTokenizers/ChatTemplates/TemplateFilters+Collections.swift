@@ -21,7 +21,8 @@ extension TemplateFilters {
       let given = try arguments.bind("join", ["d", "attribute"])
       var items = try value.items()
       if let path = given[1].unlessNone { items = try items.map { try attribute(path, of: $0) } }
-      let texts = items.map(\.description), separator = given[0]?.description ?? ""
+      let texts = items.map(\.description)
+      let separator = given[0]?.description ?? ""
       try TemplateLimits.check(joining: texts, with: separator)
       return .string(texts.joined(separator: separator))
     },
@@ -44,14 +45,15 @@ extension TemplateFilters {
       let given = try arguments.bind("unique", ["case_sensitive", "attribute"])
       let source = try value.makeIterator()
       var seen: Set<TemplateKey> = []
-      return .iterator(TemplateIterator("generator", source: value) {
-        while let item = try source.next() {
-          let key = try key(of: item, given[1], caseSensitive: given[0].flag(default: false))
-          try key.checkHashable()
-          if seen.insert(TemplateKey(key)).inserted { return item }
-        }
-        return nil
-      })
+      return .iterator(
+        TemplateIterator("generator", source: value) {
+          while let item = try source.next() {
+            let key = try key(of: item, given[1], caseSensitive: given[0].flag(default: false))
+            try key.checkHashable()
+            if seen.insert(TemplateKey(key)).inserted { return item }
+          }
+          return nil
+        })
     },
     "min": { try extreme("min", $0, $1) { try $0.isLess(than: $1) } },
     "max": { try extreme("max", $0, $1) { try $1.isLess(than: $0, symbol: ">") } },
@@ -85,14 +87,15 @@ extension TemplateFilters {
       let size = try given[0].integer(default: 1, for: "batch")
       try TemplateLimits.check(itemCount: size)
       let source = try value.makeIterator()
-      return .iterator(TemplateIterator("generator", source: value) {
-        var batch: [TemplateValue] = []
-        while batch.count < max(1, size), let item = try source.next() { batch.append(item) }
-        guard !batch.isEmpty else { return nil }
-        try TemplateLimits.spend(max(size, batch.count) >> 4)
-        if let fill = given[1].unlessNone { batch += Array(repeating: fill, count: max(0, size - batch.count)) }
-        return .list(batch)
-      })
+      return .iterator(
+        TemplateIterator("generator", source: value) {
+          var batch: [TemplateValue] = []
+          while batch.count < max(1, size), let item = try source.next() { batch.append(item) }
+          guard !batch.isEmpty else { return nil }
+          try TemplateLimits.spend(max(size, batch.count) >> 4)
+          if let fill = given[1].unlessNone { batch += Array(repeating: fill, count: max(0, size - batch.count)) }
+          return .list(batch)
+        })
     },
     "slice": { value, arguments in
       let given = try arguments.bind("slice", ["slices", "fill_with"], required: 1)

@@ -62,12 +62,13 @@ extension TemplateFilters {
       }
       predicate = found
     }
-    return .iterator(TemplateIterator("generator", source: value) {
-      while let item = try source.next() {
-        let subject = try path.map { try attribute($0, of: item) } ?? item
-        if try predicate(subject, rest) == keeps { return item }
-      }
-      return nil
-    })
+    return .iterator(
+      TemplateIterator("generator", source: value) {
+        while let item = try source.next() {
+          let subject = try path.map { try attribute($0, of: item) } ?? item
+          if try predicate(subject, rest) == keeps { return item }
+        }
+        return nil
+      })
   }
 }

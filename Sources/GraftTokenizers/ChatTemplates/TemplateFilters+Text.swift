@@ -28,7 +28,8 @@ extension TemplateFilters {
       guard arguments.positional.isEmpty || arguments.keyword.isEmpty else {
         throw TemplateFailure(.value, "can't handle positional and keyword arguments at the same time")
       }
-      let values: TemplateValue = arguments.keyword.isEmpty
+      let values: TemplateValue =
+        arguments.keyword.isEmpty
         ? .tuple(arguments.positional)
         : .dictionary(TemplateDictionary(arguments.keyword.map { (.string($0.name), $0.value) }))
       return try value.like(value.description).applying(.modulo, values)
@@ -105,7 +106,8 @@ extension TemplateFilters {
   private static func stripTags(_ text: String) throws -> String {
     var text = text
     for (open, close) in [("<!--", "-->"), ("<", ">")] {
-      var kept = "", rest = text[...]
+      var kept = ""
+      var rest = text[...]
       // Without an end there is nothing more to look for.
       while let start = rest.firstRange(of: open), let end = rest[start.upperBound...].firstRange(of: close) {
         kept += rest[..<start.lowerBound]

@@ -4,29 +4,34 @@ import Foundation
 enum TemplateGlobals {
   static func all(at date: Date, in timeZone: TimeZone) -> [String: TemplateValue] {
     [
-      "raise_exception": .function(TemplateFunction("raise_exception") { arguments in
-        let message = try arguments.bind("raise_exception", ["message"], required: 1)[0]
-        throw TemplateFailure(.raised, message?.description ?? "")
-      }),
-      "strftime_now": .function(TemplateFunction("strftime_now") { arguments in
-        let format = try arguments.bind("strftime_now", ["format"], required: 1)[0].requiredText(for: "strftime_now")
-        guard format.utf8.count <= 4096 else { throw TemplateFailure(.limit, "a format of times is longer than 4096 bytes") }
-        return .string(try formatted(date, in: timeZone, format))
-      }),
-      "namespace": .function(TemplateFunction("namespace") { arguments in
-        .namespace(try TemplateNamespace(try dictionary(arguments)))
-      }),
+      "raise_exception": .function(
+        TemplateFunction("raise_exception") { arguments in
+          let message = try arguments.bind("raise_exception", ["message"], required: 1)[0]
+          throw TemplateFailure(.raised, message?.description ?? "")
+        }),
+      "strftime_now": .function(
+        TemplateFunction("strftime_now") { arguments in
+          let format = try arguments.bind("strftime_now", ["format"], required: 1)[0].requiredText(for: "strftime_now")
+          guard format.utf8.count <= 4096 else { throw TemplateFailure(.limit, "a format of times is longer than 4096 bytes") }
+          return .string(try formatted(date, in: timeZone, format))
+        }),
+      "namespace": .function(
+        TemplateFunction("namespace") { arguments in
+          .namespace(try TemplateNamespace(try dictionary(arguments)))
+        }),
       "dict": .function(TemplateFunction("dict") { .dictionary(try dictionary($0)) }),
       "range": .function(TemplateFunction("range") { .range(try range($0)) }),
       "cycler": .function(TemplateFunction("cycler") { try cycler($0.positional) }),
-      "joiner": .function(TemplateFunction("joiner") { arguments in
-        let separator = try arguments.bind("joiner", ["sep"])[0] ?? .string(", ")
-        var isUsed = false
-        return .function(TemplateFunction("joiner", owner: separator) { _ in
-          defer { isUsed = true }
-          return isUsed ? separator : .string("")
-        })
-      }),
+      "joiner": .function(
+        TemplateFunction("joiner") { arguments in
+          let separator = try arguments.bind("joiner", ["sep"])[0] ?? .string(", ")
+          var isUsed = false
+          return .function(
+            TemplateFunction("joiner", owner: separator) { _ in
+              defer { isUsed = true }
+              return isUsed ? separator : .string("")
+            })
+        }),
     ]
   }
 
@@ -66,14 +71,16 @@ enum TemplateGlobals {
       TemplateFunction(
         "cycler",
         attributes: [
-          "next": .function(TemplateFunction("next") { _ in
-            defer { position = (position + 1) % items.count }
-            return items[position]
-          }),
-          "reset": .function(TemplateFunction("reset") { _ in
-            position = 0
-            return .none
-          }),
+          "next": .function(
+            TemplateFunction("next") { _ in
+              defer { position = (position + 1) % items.count }
+              return items[position]
+            }),
+          "reset": .function(
+            TemplateFunction("reset") { _ in
+              position = 0
+              return .none
+            }),
           "items": .tuple(items),
         ],
         owner: .tuple(items)

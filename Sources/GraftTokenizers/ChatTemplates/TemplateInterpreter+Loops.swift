@@ -11,7 +11,9 @@ extension TemplateInterpreter {
     let loopName = loop.usesLoopVariable ? program.names.firstIndex(of: "loop") : nil
     let isCounted = loop.condition == nil && iterable.count != nil
     let recurse: ((TemplateValue, Int) throws -> TemplateValue)? =
-      !loop.isRecursive ? nil : { [self] items, depth in
+      !loop.isRecursive
+      ? nil
+      : { [self] items, depth in
         .string(try captured { try execute(loop, over: items, depth0: depth, in: scope) })
       }
     let state = TemplateLoopState(

@@ -70,16 +70,18 @@ final class TemplateLoopState {
     case "depth": return .integer(depth0 + 1)
     case "depth0": return .integer(depth0)
     case "cycle":
-      return .function(TemplateFunction("cycle") { [self] arguments in
-        guard !arguments.positional.isEmpty else { throw TemplateFailure(.value, "no items for cycling given") }
-        return arguments.positional[index0 % arguments.positional.count]
-      })
+      return .function(
+        TemplateFunction("cycle") { [self] arguments in
+          guard !arguments.positional.isEmpty else { throw TemplateFailure(.value, "no items for cycling given") }
+          return arguments.positional[index0 % arguments.positional.count]
+        })
     case "changed":
-      return .function(TemplateFunction("changed") { [self] arguments in
-        let changed = lastChanged.map { !TemplateValue.tuple($0).equals(.tuple(arguments.positional)) } ?? true
-        lastChanged = arguments.positional
-        return .bool(changed)
-      })
+      return .function(
+        TemplateFunction("changed") { [self] arguments in
+          let changed = lastChanged.map { !TemplateValue.tuple($0).equals(.tuple(arguments.positional)) } ?? true
+          lastChanged = arguments.positional
+          return .bool(changed)
+        })
     default: return nil
     }
   }

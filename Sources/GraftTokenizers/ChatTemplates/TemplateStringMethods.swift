@@ -112,7 +112,8 @@ enum TemplateStringMethods {
     let given = try arguments.bind(name, ["sep", "maxsplit"])
     let separator = try given[0].optionalText(for: name)
     let limit = try given[1].integer(default: -1, for: name)
-    let pieces = name == "split"
+    let pieces =
+      name == "split"
       ? try PythonText.split(text, separator, limit: limit)
       : try PythonText.splitFromRight(text, separator, limit: limit)
     return .list(pieces.map(value.like))
@@ -123,7 +124,8 @@ enum TemplateStringMethods {
   ) throws -> TemplateValue {
     let separator = try arguments.bindPositional(name, 1...1)[0].requiredText(for: name)
     let isFromLeft = name == "partition"
-    let pieces = isFromLeft
+    let pieces =
+      isFromLeft
       ? try PythonText.split(text, separator, limit: 1) : try PythonText.splitFromRight(text, separator, limit: 1)
     guard pieces.count == 2 else { return .tuple((isFromLeft ? [text, "", ""] : ["", "", text]).map(value.like)) }
     return .tuple([pieces[0], separator, pieces[1]].map(value.like))

@@ -108,22 +108,24 @@ extension TemplateValue {
 
   private func dictionaryMethod(_ name: String, _ dictionary: TemplateDictionary) -> TemplateValue? {
     func view(_ kind: TemplateDictionary.View.Kind) -> TemplateValue {
-      .function(TemplateFunction(name, owner: self) { arguments in
-        _ = try arguments.bindPositional(name, 0...0)
-        return .view(TemplateDictionary.View(kind: kind, dictionary: dictionary))
-      })
+      .function(
+        TemplateFunction(name, owner: self) { arguments in
+          _ = try arguments.bindPositional(name, 0...0)
+          return .view(TemplateDictionary.View(kind: kind, dictionary: dictionary))
+        })
     }
     switch name {
     case "keys": return view(.keys)
     case "values": return view(.values)
     case "items": return view(.items)
     case "get":
-      return .function(TemplateFunction(name, owner: self) { arguments in
-        let given = try arguments.bindPositional(name, 1...2)
-        let key = given[0] ?? .none
-        try key.checkHashable()
-        return dictionary[key] ?? given[1] ?? .none
-      })
+      return .function(
+        TemplateFunction(name, owner: self) { arguments in
+          let given = try arguments.bindPositional(name, 1...2)
+          let key = given[0] ?? .none
+          try key.checkHashable()
+          return dictionary[key] ?? given[1] ?? .none
+        })
     case "copy": return .function(TemplateFunction(name, owner: self) { _ in self })
     default: return Self.dictionaryMutators.contains(name) ? unsafe(name) : nil
     }
@@ -132,26 +134,28 @@ extension TemplateValue {
   private func sequenceMethod(_ name: String, _ items: [TemplateValue]) -> TemplateValue? {
     switch name {
     case "count":
-      return .function(TemplateFunction(name, owner: self) { arguments in
-        let item = try arguments.bindPositional(name, 1...1)[0] ?? .none
-        return .integer(items.count { $0.equals(item) })
-      })
+      return .function(
+        TemplateFunction(name, owner: self) { arguments in
+          let item = try arguments.bindPositional(name, 1...1)[0] ?? .none
+          return .integer(items.count { $0.equals(item) })
+        })
     case "index":
       let typeName = typeName
-      return .function(TemplateFunction(name, owner: self) { arguments in
-        let given = try arguments.bindPositional(name, 1...3)
-        let item = given[0] ?? .none
-        func bound(_ value: TemplateValue?, default initial: Int) throws -> Int {
-          let bound = try value.integer(default: initial, for: name)
-          return max(0, min(items.count, bound < 0 ? bound + items.count : bound))
-        }
-        let start = try bound(given[1], default: 0)
-        let end = try bound(given[2], default: items.count)
-        guard start < end, let found = items[start..<end].firstIndex(where: { $0.equals(item) }) else {
-          throw TemplateFailure(.value, "\(item.representation) is not in \(typeName)")
-        }
-        return .integer(found)
-      })
+      return .function(
+        TemplateFunction(name, owner: self) { arguments in
+          let given = try arguments.bindPositional(name, 1...3)
+          let item = given[0] ?? .none
+          func bound(_ value: TemplateValue?, default initial: Int) throws -> Int {
+            let bound = try value.integer(default: initial, for: name)
+            return max(0, min(items.count, bound < 0 ? bound + items.count : bound))
+          }
+          let start = try bound(given[1], default: 0)
+          let end = try bound(given[2], default: items.count)
+          guard start < end, let found = items[start..<end].firstIndex(where: { $0.equals(item) }) else {
+            throw TemplateFailure(.value, "\(item.representation) is not in \(typeName)")
+          }
+          return .integer(found)
+        })
     case "copy":
       guard case .list = self else { return nil }
       return .function(TemplateFunction(name, owner: self) { _ in self })

@@ -41,7 +41,8 @@ extension TemplateValue {
 
   /// The texts of items for as long as the rendering may go on and they are not too long together.
   private static func bounded<Item>(_ items: [Item], _ text: (Item) -> String) -> [String] {
-    var texts: [String] = [], size = 0
+    var texts: [String] = []
+    var size = 0
     for item in items {
       guard size <= TemplateLimits.byteCount else {
         _ = TemplateMeter.allows(.max)

@@ -65,8 +65,11 @@ func makeModel(_ component: Component, textIsUnsplit: Bool) throws(TokenizerErro
   let json = component.json
   let type =
     json["type"]?.string
-    ?? (json["merges"] != nil ? "BPE" : json["vocab"]?.array != nil ? "Unigram"
-      : json["continuing_subword_prefix"] != nil ? "WordPiece" : "WordLevel")
+    ?? (json["merges"] != nil
+      ? "BPE"
+      : json["vocab"]?.array != nil
+        ? "Unigram"
+        : json["continuing_subword_prefix"] != nil ? "WordPiece" : "WordLevel")
   switch type {
   case "BPE": return try BytePairEncoding(component, textIsUnsplit: textIsUnsplit)
   case "WordPiece": return try WordPieceModel(component)

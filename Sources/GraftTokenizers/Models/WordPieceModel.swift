@@ -16,7 +16,8 @@ struct WordPieceModel: TokenizerModel {
     vocabulary = try Vocabulary(members, source: component.source)
     unknownID = vocabulary.id(of: json["unk_token"]?.string ?? "[UNK]")
     let prefix = Array((json["continuing_subword_prefix"]?.string ?? "##").utf8)
-    var beginnings = ByteTrie(minimumCapacity: members.count * 4), continuations = ByteTrie(minimumCapacity: members.count * 4)
+    var beginnings = ByteTrie(minimumCapacity: members.count * 4)
+    var continuations = ByteTrie(minimumCapacity: members.count * 4)
     for (token, _) in members {
       guard token.utf8.count <= ByteTrie.longestKey else {
         throw component.error("the token \"\(token.prefix(40))...\" is longer than \(ByteTrie.longestKey) bytes")

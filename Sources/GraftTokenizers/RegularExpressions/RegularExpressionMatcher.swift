@@ -142,10 +142,12 @@ struct RegularExpressionMatcher {
 
   @inline(never)
   private mutating func remember(_ frame: Frame) {
-    let place = Int(frame.target), instruction = code[place]
+    let place = Int(frame.target)
+    let instruction = code[place]
     failures?.insert(place, frame.position, registers)
     guard instruction.operation == .run, instruction.c == Int32(RegularExpressionSyntax.unlimited) else { return }
-    var position = frame.position, needed = max(1, Int(instruction.b))
+    var position = frame.position
+    var needed = max(1, Int(instruction.b))
     while needed > 0 {
       guard consume(instruction.a, &position) else { return }
       needed -= 1

@@ -173,14 +173,30 @@ struct RegularExpressionParser {
   private mutating func parseEscape() throws(RegularExpressionError) -> RegularExpressionSyntax {
     if flavour == .python, let next = peek, "zR".unicodeScalars.contains(next) { throw error("a bad escape \\\(next)") }
     switch peek {
-    case "Z" where flavour == .python: position += 1; return .assertion(.textEnd)
-    case "A": position += 1; return .assertion(.textStart)
-    case "z": position += 1; return .assertion(.textEnd)
-    case "Z": position += 1; return .assertion(.textEndOrLastNewline)
-    case "b": position += 1; return .assertion(.wordBoundary)
-    case "B": position += 1; return .assertion(.noWordBoundary)
-    case "w": position += 1; return .scalar(.loneWord)
-    case "W": position += 1; return .scalar(ScalarSet.loneWord.inverted)
+    case "Z" where flavour == .python:
+      position += 1
+      return .assertion(.textEnd)
+    case "A":
+      position += 1
+      return .assertion(.textStart)
+    case "z":
+      position += 1
+      return .assertion(.textEnd)
+    case "Z":
+      position += 1
+      return .assertion(.textEndOrLastNewline)
+    case "b":
+      position += 1
+      return .assertion(.wordBoundary)
+    case "B":
+      position += 1
+      return .assertion(.noWordBoundary)
+    case "w":
+      position += 1
+      return .scalar(.loneWord)
+    case "W":
+      position += 1
+      return .scalar(ScalarSet.loneWord.inverted)
     case "R":
       position += 1
       let newlines = ScalarSet(ranges: [0x0A...0x0D, 0x85...0x85, 0x2028...0x2029])

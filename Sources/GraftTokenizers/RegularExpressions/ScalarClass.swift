@@ -30,7 +30,8 @@ enum ScalarClass {
     guard let scalar = Unicode.Scalar(value) else { return UInt8(surrogate.trailingZeroBitCount) }
     let age = scalar.properties.age?.major ?? .max
     let category: Unicode.GeneralCategory =
-      age > 16 ? scalar.properties.age == nil ? scalar.properties.generalCategory : .unassigned
+      age > 16
+      ? scalar.properties.age == nil ? scalar.properties.generalCategory : .unassigned
       : value == 0x295 ? .lowercaseLetter : scalar.properties.generalCategory
     return UInt8(bit(category).trailingZeroBitCount) | (age > 9 && age != .max ? isNew : 0)
   }

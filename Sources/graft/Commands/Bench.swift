@@ -7,7 +7,8 @@ struct Bench: ParsableCommand {
     discussion: "Example: graft bench --model Data/models/seedling --method lora --batch-size 16 --sequence-length 128")
 
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
-  @Option(help: ArgumentHelp("lora, lora-all-linear, full, ..., or a YAML file with a method: section.", valueName: "name-or-file")) var method = "lora"
+  @Option(help: ArgumentHelp("lora, lora-all-linear, full, ..., or a YAML file with a method: section.", valueName: "name-or-file")) var method =
+    "lora"
   @Option(help: ArgumentHelp("Sequences of a step.", valueName: "n")) var batchSize = 8
   @Option(help: ArgumentHelp("Tokens of a sequence.", valueName: "n")) var sequenceLength = 128
   @Option(help: ArgumentHelp("fp32", valueName: "precision")) var precision = "fp32"

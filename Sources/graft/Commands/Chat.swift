@@ -38,7 +38,7 @@ struct Chat: ParsableCommand {
       default:
         do {
           try answer(line, in: chat)
-        } catch where isInteractive && Failure.isOurs(error) {
+        } catch  where isInteractive && Failure.isOurs(error) {
           Console.error("error: \(Failure(error).message)")
         }
       }

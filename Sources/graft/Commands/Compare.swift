@@ -49,10 +49,12 @@ struct Compare: ParsableCommand {
 
   /// The table, on a terminal without the columns that there is no room for; the report has them.
   private static func table(_ result: GraftRecipes.ComparisonResult) -> [String] {
-    var header = ComparisonText.columns(result), rows = result.rows.map { ComparisonText.cells($0, in: result) }
+    var header = ComparisonText.columns(result)
+    var rows = result.rows.map { ComparisonText.cells($0, in: result) }
     var lines = TextTable.lines(header: header, rows: rows)
     guard Console.outputIsTerminal else { return lines }
-    for column in ["tokens/s", "learning rate", "memory", "loss", "adapter", "merges", "forgetting", "parameters"] where (lines.first?.count ?? 0) > Console.width {
+    for column in ["tokens/s", "learning rate", "memory", "loss", "adapter", "merges", "forgetting", "parameters"]
+    where (lines.first?.count ?? 0) > Console.width {
       guard let place = header.firstIndex(of: column) else { continue }
       header.remove(at: place)
       for index in rows.indices { rows[index].remove(at: place) }
@@ -85,7 +87,9 @@ struct ComparisonReporter {
       draw(isDue: true)
     case .training(.stepped(let step, let total, let loss, _, let left)):
       let outlook = step < total ? Figure.duration(seconds: left) + " left" : "evaluating"
-      draw(isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(outlook)")
+      draw(
+        isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200),
+        "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(outlook)")
     case .training: break
     case .note(let text): note("note: \(text)")
     case .chose(let name, let rate): note("\(name): learning rate \(Figure.compact(rate)) chosen on validation examples")

@@ -3,7 +3,8 @@ import GraftRecipes
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "What a model, adapter, run, safetensors or GGUF file holds.", discussion: """
+    abstract: "What a model, adapter, run, safetensors or GGUF file holds.",
+    discussion: """
       Example: graft inspect runs/quickstart --model Data/models/seedling
 
       Of an adapter it shows what it has at each module: how many values, their rank, and the Frobenius norm of what they add to

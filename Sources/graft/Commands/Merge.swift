@@ -35,7 +35,7 @@ struct Merge: ParsableCommand {
     shared.apply()
     let report = try AdapterOperations.merge(
       model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
-      format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { DType(named: $0) } ?? .float32, ignoresFingerprint: force,
+      format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { ElementFormat(named: $0) } ?? .float32, ignoresFingerprint: force,
       overwrites: overwrite)
     guard !shared.quiet else { return }
     for note in report.notes { Console.note("note: \(note)") }

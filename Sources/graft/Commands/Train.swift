@@ -79,7 +79,8 @@ struct RunReporter {
     if let before = outcome.summary["initial_eval_exact_match"]?.double, let after = outcome.summary["eval_exact_match"]?.double {
       line("exact match: \(Self.percent(before)) before, \(Self.percent(after)) after".bold)
     }
-    let seconds = outcome.summary["wall_seconds"]?.double ?? 0, speed = outcome.summary["tokens_per_second"]?.double ?? 0
+    let seconds = outcome.summary["wall_seconds"]?.double ?? 0
+    let speed = outcome.summary["tokens_per_second"]?.double ?? 0
     line(
       "trained for \(Figure.duration(seconds: seconds)), \(Figure.grouped(Int(speed))) tok/s, "
         + "peak memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")

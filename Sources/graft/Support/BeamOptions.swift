@@ -7,7 +7,8 @@ struct BeamOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Sequences to follow side by side; 1 is no beam search (default: the checkpoint's, or 1).", valueName: "n"))
   var numBeams: Int?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Above 0 favours longer answers of a beam search (default: the checkpoint's, or 1).", valueName: "x"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Above 0 favours longer answers of a beam search (default: the checkpoint's, or 1).", valueName: "x"))
   var lengthPenalty: Float?
 
   @Option(

@@ -26,7 +26,8 @@ enum Console {
   /// Makes sure that what was put out has arrived; ends with an error where it has not, as on a full disk.
   static func finish() {
     guard let code = flushOutput() else { return }
-    let failure = Failure(FileError(.inputOutput, "standard output", FileError.writing("", code).problem, remedy: "free some space or choose another place"))
+    let failure = Failure(
+      FileError(.inputOutput, "standard output", FileError.writing("", code).problem, remedy: "free some space or choose another place"))
     error("error: \(failure.message)")
     Foundation.exit(failure.code)
   }

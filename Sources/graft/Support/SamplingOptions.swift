@@ -21,10 +21,13 @@ struct SamplingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("What sampling depends on.", valueName: "n"))
   var seed = 0
 
-  @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("A text that ends the answer and is no part of it; may be given several times.", valueName: "text"))
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("A text that ends the answer and is no part of it; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
-  @Option(help: ArgumentHelp("What is read in place of the checkpoint's generation_config.json; \"none\" is greedy without penalties.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("What is read in place of the checkpoint's generation_config.json; \"none\" is greedy without penalties.", valueName: "file"))
   var generationConfig: String?
 
   func validate() throws {

@@ -16,7 +16,9 @@ struct SharedOptions: ParsableArguments {
     guard let threads else { return }
     guard threads >= 1 else { throw ValidationError("--threads: is \(threads); it must be at least 1") }
     let most = max(16, 4 * Threads.coreCount)
-    guard threads <= most else { throw ValidationError("--threads: is \(threads); this machine has \(Threads.coreCount) cores, choose at most \(most)") }
+    guard threads <= most else {
+      throw ValidationError("--threads: is \(threads); this machine has \(Threads.coreCount) cores, choose at most \(most)")
+    }
   }
 
   /// Puts the settings into effect.

@@ -31,7 +31,10 @@ struct CombinationOptions: ParsableArguments {
       return adapters.enumerated().map { WeightedAdapter($1, weight: weight.isEmpty ? 1 : weight[$0]) }
     }
     guard weight.count < adapters.count else { throw ValidationError("--weight: \(weight.count) weights for \(adapters.count) adapters") }
-    var result = adapters.map { WeightedAdapter($0) }, weights = weight.makeIterator(), isWeighted = false, count = 0
+    var result = adapters.map { WeightedAdapter($0) }
+    var weights = weight.makeIterator()
+    var isWeighted = false
+    var count = 0
     for argument in arguments {
       if argument == "--weight" || argument.hasPrefix("--weight=") {
         guard count > 0, !isWeighted, let next = weights.next() else { throw ValidationError("--weight: put each behind the adapter it belongs to") }

@@ -20,7 +20,8 @@ struct DamagedInputTests {
   }
 
   private static let aliases = (0..<12).map { level in
-    "a\(level): &a\(level) [" + (level == 0 ? "x, x, x, x, x, x, x, x, x" : Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")) + "]\n"
+    "a\(level): &a\(level) [" + (level == 0 ? "x, x, x, x, x, x, x, x, x" : Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", "))
+      + "]\n"
   }.joined()
 
   @Test(
@@ -28,7 +29,8 @@ struct DamagedInputTests {
     arguments: [
       aliases, String(repeating: "[", count: 100_000), String(repeating: "{a: ", count: 100_000), String(repeating: "- ", count: 100_000) + "x",
       String(repeating: "? ", count: 100_000) + "x", (0..<2000).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
-      (0..<50_000).map { "k\($0): &n\($0) v\n" }.joined(), "a: " + String(repeating: "'", count: 1_000_001), "\"" + String(repeating: "\\x41", count: 300_000),
+      (0..<50_000).map { "k\($0): &n\($0) v\n" }.joined(), "a: " + String(repeating: "'", count: 1_000_001),
+      "\"" + String(repeating: "\\x41", count: 300_000),
       String(repeating: "&a ", count: 100_000), String(repeating: "!!str ", count: 100_000), String(repeating: "a,", count: 200_000),
       "? " + String(repeating: "a: ", count: 100_000), "training: {max_steps: " + String(repeating: "9", count: 1_000_000) + "}",
       String(repeating: "#", count: 3_000_000), String(repeating: "a: b\n", count: 100_000), String(repeating: "*a ", count: 100_000),

@@ -18,7 +18,8 @@ import Testing
 
   @Test func labelsAndTablesAreDescribed() throws {
     let found = try recipe(
-      "problem_type: multi_label_classification, num_labels: 3, labels: [0, true, c], class_weights: {c: 2, true: 0.5}, quoting: none, delimiter: \";\", header: false")
+      "problem_type: multi_label_classification, num_labels: 3, labels: [0, true, c], class_weights: {c: 2, true: 0.5}, quoting: none, delimiter: \";\", header: false"
+    )
     #expect(found.data.problemType == .multiLabel && found.data.numLabels == 3)
     #expect(found.data.labels?.map(\.text) == ["0", "true", "c"])
     #expect(found.data.classWeights == ["c": 2, "true": 0.5])

@@ -170,17 +170,20 @@ import Testing
     let both = try recipe(Self.minimal + "training: {num_epochs: 3, max_steps: 7, warmup_steps: 2, warmup_ratio: 0.5}\n")
     #expect(both.training.maxSteps == 7 && both.training.numEpochs == nil)
     #expect(both.training.warmupStepCount(of: 7) == 2 && both.training.warmupRatio == nil)
-    #expect(both.remarks == [
-      "training.max_steps: 7 counts; num_epochs: 3.0 does not", "training.warmup_steps: 2 counts; warmup_ratio: 0.5 does not",
-    ])
+    #expect(
+      both.remarks == [
+        "training.max_steps: 7 counts; num_epochs: 3.0 does not", "training.warmup_steps: 2 counts; warmup_ratio: 0.5 does not",
+      ])
     let unset = try recipe(Self.minimal + "training: {num_epochs: 3, max_steps: -1, warmup_ratio: 0.5}\n")
     #expect(unset.training.maxSteps == nil && unset.training.numEpochs == 3 && unset.remarks.isEmpty)
     #expect(unset.training.warmupStepCount(of: 7) == 4)
   }
 
   @Test(arguments: [
-    ("training: {batch_size: 3000000000}", "training.batch_size: 3000000000"), ("training: {max_steps: 9000000000000000000}", "training.max_steps: 9"),
-    ("training: {gradient_accumulation_steps: 3000000000}", "training.gradient_accumulation_steps: 3"), ("training: {num_epochs: 1.0e300}", "training.num_epochs: 1e+300"),
+    ("training: {batch_size: 3000000000}", "training.batch_size: 3000000000"),
+    ("training: {max_steps: 9000000000000000000}", "training.max_steps: 9"),
+    ("training: {gradient_accumulation_steps: 3000000000}", "training.gradient_accumulation_steps: 3"),
+    ("training: {num_epochs: 1.0e300}", "training.num_epochs: 1e+300"),
     ("training: {warmup_steps: 3000000000}", "training.warmup_steps: 3"), ("method: {r: 9000000000000000000}", "method.r: 9"),
     ("method: {rank_pattern: {q_proj: 1.0e300}}", "method.rank_pattern.q_proj: 1e+300"), ("method: {lora_alpha: .inf}", "method.lora_alpha: inf"),
   ])
@@ -194,14 +197,18 @@ import Testing
 
   @Test(arguments: ["seeds: [1, 2]", "methods:\n  - {name: a, method: {peft_type: IA3}}", "learning_rates: [1.0e-3]"])
   func comparisonIsNotTrainedAsOneRun(_ line: String) throws {
-    let recipe = try recipe(Self.minimal + line + "\n"), key = line.prefix { $0 != ":" }
+    let recipe = try recipe(Self.minimal + line + "\n")
+    let key = line.prefix { $0 != ":" }
     let error = #expect(throws: ConfigError.self) { try recipe.requireSingleRun() }
-    #expect(error?.description == "Recipes/demo.yaml:3: \(key): a comparison of several runs is not trained as one; run it with: graft compare Recipes/demo.yaml")
+    #expect(
+      error?.description
+        == "Recipes/demo.yaml:3: \(key): a comparison of several runs is not trained as one; run it with: graft compare Recipes/demo.yaml")
     #expect(try Recipe(yaml: recipe.rendered(), file: "other.yaml") == recipe)
   }
 
   @Test func recipesTellWhatDiffers() throws {
-    let one = try recipe(Self.minimal), other = try recipe(Self.minimal, "training.seed=4", "method.r=2", "training.max_steps=5")
+    let one = try recipe(Self.minimal)
+    let other = try recipe(Self.minimal, "training.seed=4", "method.r=2", "training.max_steps=5")
     let differences = try other.differences(from: one).map { "\($0.key) \($0.value) \($0.other)" }
     #expect(Set(differences) == ["training.seed 4 0", "method.r 2 not given", "training.max_steps 5 not given", "training.num_epochs not given 1.0"])
   }
@@ -267,7 +274,9 @@ import Testing
         Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA}\n    training:\n      batchsize: 1\n")
         == "r.yaml:7: methods.0.training.batchsize: unknown key; did you mean 'batch_size'?")
     #expect(message(Self.minimal + "methods:\n  - name: a\n    methd: {}\n").contains("methods.0"))
-    #expect(message(Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA, rr: 2}\n").hasPrefix("r.yaml:5: method.rr: unknown key; did you mean 'r'?"))
+    #expect(
+      message(Self.minimal + "methods:\n  - name: a\n    method: {peft_type: LORA, rr: 2}\n").hasPrefix(
+        "r.yaml:5: method.rr: unknown key; did you mean 'r'?"))
     #expect(message(Self.minimal + "seeds: [0, 1, 0]\n").contains("seeds: 0 stands twice"))
   }
 }

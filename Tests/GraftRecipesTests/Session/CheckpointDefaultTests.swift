@@ -7,11 +7,13 @@ import Testing
 @Suite("What is meant where little is said")
 struct CheckpointDefaultTests {
   /// The class that wrote a checkpoint says what it is for, by its family where its name is old.
-  @Test(arguments: [
-    ("t5", "T5WithLMHeadModel", .seq2seqLM), ("t5", "T5ForConditionalGeneration", .seq2seqLM), ("gpt2", "GPT2LMHeadModel", .causalLM),
-    ("bert", "BertLMHeadModel", .maskedLM), ("bert", "BertForPreTraining", .maskedLM), ("llama", "LlamaForSequenceClassification", .sequenceClassification),
-    ("mt5", "MT5EncoderModel", .seq2seqLM), ("qwen2", "", .causalLM),
-  ] as [(String, String, LearningTask)])
+  @Test(
+    arguments: [
+      ("t5", "T5WithLMHeadModel", .seq2seqLM), ("t5", "T5ForConditionalGeneration", .seq2seqLM), ("gpt2", "GPT2LMHeadModel", .causalLM),
+      ("bert", "BertLMHeadModel", .maskedLM), ("bert", "BertForPreTraining", .maskedLM),
+      ("llama", "LlamaForSequenceClassification", .sequenceClassification),
+      ("mt5", "MT5EncoderModel", .seq2seqLM), ("qwen2", "", .causalLM),
+    ] as [(String, String, LearningTask)])
   func tasks(_ family: String, _ architecture: String, _ task: LearningTask) {
     #expect(LearningTask(of: ["model_type": .string(family), "architectures": [.string(architecture)]]) == task)
   }

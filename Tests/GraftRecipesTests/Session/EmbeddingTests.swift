@@ -55,7 +55,8 @@ import Testing
 
   /// The model may lie in a folder of its own, as older releases put it.
   @Test func theModelMayHaveAFolder() throws {
-    let example = try #require(goldens["cases"]?[0]), place = try makeDirectory(example)
+    let example = try #require(goldens["cases"]?[0])
+    let place = try makeDirectory(example)
     defer { try? FileManager.default.removeItem(at: place) }
     let inner = place.appending(path: "0_Transformer")
     try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
@@ -70,7 +71,8 @@ import Testing
 
   @Test func optionsComeBeforeTheFiles() throws {
     // The second case pools the first token and makes its length 1; the sixth takes the mean so.
-    let cases = try #require(goldens["cases"]?.array), place = try makeDirectory(cases[1])
+    let cases = try #require(goldens["cases"]?.array)
+    let place = try makeDirectory(cases[1])
     defer { try? FileManager.default.removeItem(at: place) }
     let mean = try vectors(in: place) { ($0.pooling, $0.promptName) = (.mean, "query") }
     #expect(try distance(mean, cases[5]["vectors"]) < 2e-5)
@@ -88,7 +90,10 @@ import Testing
   @Test(arguments: [
     ("modules.json", #"[{"path": "", "type": "sentence_transformers.models.WordEmbeddings"}]"#, "starts with WordEmbeddings"),
     ("modules.json", #"[{"path": "", "type": "a.Transformer"}]"#, "not followed by a Pooling"),
-    ("modules.json", #"[{"path": "", "type": "a.Transformer"}, {"path": "1_Pooling", "type": "a.Pooling"}, {"path": "2", "type": "a.LSTM"}]"#, "type LSTM is not supported"),
+    (
+      "modules.json", #"[{"path": "", "type": "a.Transformer"}, {"path": "1_Pooling", "type": "a.Pooling"}, {"path": "2", "type": "a.LSTM"}]"#,
+      "type LSTM is not supported"
+    ),
     ("modules.json", #"[{"path": 3}]"#, "entry 1 has no type and path"), ("modules.json", "[", "modules.json:1"),
     ("1_Pooling/config.json", #"{"pooling_mode": "median"}"#, "pooling_mode: unknown \"median\""),
     ("config_sentence_transformers.json", #"{"model_type": "SparseEncoder"}"#, "model_type: unsupported SparseEncoder"),

@@ -36,13 +36,16 @@ import Testing
 
   /// Token for token, alone and in a batch, for a file of its own and for the keys of a `config.json`.
   @Test(arguments: ["llama", "gpt2", "t5", "bart"]) func equalsTransformers(_ name: String) throws {
-    let goldens = try Self.goldens(), prompts = (goldens["prompts"]?.array ?? []).map(\.tokens)
+    let goldens = try Self.goldens()
+    let prompts = (goldens["prompts"]?.array ?? []).map(\.tokens)
     let cases = (goldens["cases"]?.array ?? []).filter { $0["model"]?.string == name }
     #expect(cases.count > 90)
     for example in cases {
-      let content = try #require(example["content"]), isOwn = example["own"]?.bool == true
+      let content = try #require(example["content"])
+      let isOwn = example["own"]?.bool == true
       // An end that only config.json names has no say beside the other file.
-      let session = try session(name, generation: isOwn ? content : nil, configuration: isOwn ? ["eos_token_id": content["eos_token_id"] ?? 4] : content)
+      let session = try session(
+        name, generation: isOwn ? content : nil, configuration: isOwn ? ["eos_token_id": content["eos_token_id"] ?? 4] : content)
       var options = GenerationOptions()
       if content["max_length"] == nil, content["max_new_tokens"] == nil { options.maxNewTokens = 12 }
       let plan = try session.generationPlan(options, maxNewTokens: 128)
@@ -82,7 +85,13 @@ import Testing
     #expect(asked.settings.constraints.repetitionPenalty == 1 && asked.settings.maxNewTokens == 9 && asked.stops == ["y"])
     #expect(asked.settings.beams == nil)
     let none = try plan(file) { $0.configurationPath = "none" }
-    #expect(none.settings == { var plain = SamplingSettings(); plain.maxNewTokens = 128; return plain }())
+    #expect(
+      none.settings
+        == {
+          var plain = SamplingSettings()
+          plain.maxNewTokens = 128
+          return plain
+        }())
     #expect(none.endIDs == [3, 5])
   }
 
@@ -100,20 +109,24 @@ import Testing
 
   @Test(arguments: [
     (#"{"guidance_scale": 1.5}"#, "guidance_scale: unsupported"), (#"{"penalty_alpha": 0.6, "top_k": 4}"#, "penalty_alpha: unsupported"),
-    (#"{"num_beams": 4, "num_beam_groups": 2}"#, "num_beam_groups: unsupported"), (#"{"watermarking_config": {}}"#, "watermarking_config: unsupported"),
+    (#"{"num_beams": 4, "num_beam_groups": 2}"#, "num_beam_groups: unsupported"),
+    (#"{"watermarking_config": {}}"#, "watermarking_config: unsupported"),
     (#"{"token_healing": true}"#, "token_healing: unsupported"), (#"{"dola_layers": "low"}"#, "dola_layers: unsupported"),
     (#"{"force_words_ids": [[3]]}"#, "force_words_ids: unsupported"), (#"{"constraints": [1]}"#, "constraints: unsupported"),
     (#"{"repetition_penalty": 0}"#, "repetition_penalty: is 0.0"), (#"{"repetition_penalty": "1.2"}"#, "repetition_penalty: is a string"),
     (#"{"top_p": 1.5}"#, "top_p: is 1.5"), (#"{"temperature": -1}"#, "temperature: is -1.0"),
-    (#"{"top_k": -1}"#, "top_k: is -1"), (#"{"max_new_tokens": 0}"#, "max_new_tokens: is 0"), (#"{"max_length": 9223372036854775807}"#, "max_length: 9223372036854775807 is out of range"),
-    (#"{"no_repeat_ngram_size": 9223372036854775807}"#, "no_repeat_ngram_size: 9223372036854775807 is out of range"), (#"{"num_beams": 1000000000000}"#, "num_beams: 1000000000000 is out of range"),
+    (#"{"top_k": -1}"#, "top_k: is -1"), (#"{"max_new_tokens": 0}"#, "max_new_tokens: is 0"),
+    (#"{"max_length": 9223372036854775807}"#, "max_length: 9223372036854775807 is out of range"),
+    (#"{"no_repeat_ngram_size": 9223372036854775807}"#, "no_repeat_ngram_size: 9223372036854775807 is out of range"),
+    (#"{"num_beams": 1000000000000}"#, "num_beams: 1000000000000 is out of range"),
     (#"{"early_stopping": "maybe"}"#, "early_stopping: must be"), (#"{"eos_token_id": 2147483648}"#, "eos_token_id: holds 2147483648"),
     (#"{"eos_token_id": 24}"#, "eos_token_id: 24 is outside"), (#"{"eos_token_id": "</s>"}"#, #"eos_token_id: holds "</s>""#),
     (#"{"forced_bos_token_id": 24}"#, "forced_bos_token_id: 24 is outside"), (#"{"forced_eos_token_id": -1}"#, "forced_eos_token_id: -1 is outside"),
     (#"{"forced_eos_token_id": 3, "suppress_tokens": [3]}"#, "forced_eos_token_id: is among suppress_tokens"),
     (#"{"bad_words_ids": [3]}"#, "bad_words_ids: must be"), (#"{"bad_words_ids": [[99]]}"#, "bad_words_ids: 99 is outside"),
     (#"{"sequence_bias": {"(1,)": 2.0}}"#, "sequence_bias: must be"), (#"{"sequence_bias": [[[1], "x"]]}"#, "sequence_bias: must be"),
-    (#"{"exponential_decay_length_penalty": [1]}"#, "exponential_decay_length_penalty: must be"), (#"{"stop_strings": [""]}"#, "stop_strings: must be"),
+    (#"{"exponential_decay_length_penalty": [1]}"#, "exponential_decay_length_penalty: must be"),
+    (#"{"stop_strings": [""]}"#, "stop_strings: must be"),
     (#"{"do_sample": "yes"}"#, "do_sample: is a string"),
   ]) func whatCannotBeFollowedIsRefused(_ content: String, _ message: String) throws {
     let file = try JSON(parsing: content)
@@ -131,7 +144,9 @@ import Testing
   }
 
   @Test func whatIsNotDoneIsSaid() throws {
-    let notes = try plan(["max_time": 3.0, "num_return_sequences": 2, "cache_implementation": "quantized", "repetition_penality": 2, "eos_token_id": 1]).notes
+    let notes = try plan([
+      "max_time": 3.0, "num_return_sequences": 2, "cache_implementation": "quantized", "repetition_penality": 2, "eos_token_id": 1,
+    ]).notes
     #expect(notes.count == 4)
     for (note, part) in zip(notes, ["max_time", "num_return_sequences is 2", "cache_implementation is quantized", "repetition_penality: unknown"]) {
       #expect(note.contains("generation_config.json: " + part), "\(note)")
@@ -144,7 +159,9 @@ import Testing
       #expect(throws: ArchitectureError.self) { try session(name, generation: file) }
       #expect(throws: ArchitectureError.self) { try session(name, configuration: file) }
       let model = try session(name).model
-      #expect(throws: GenerationError.self) { try Generator(continuing: model, endIDs: [], startID: Int32(try #require(file["decoder_start_token_id"]?.int))) }
+      #expect(throws: GenerationError.self) {
+        try Generator(continuing: model, endIDs: [], startID: Int32(try #require(file["decoder_start_token_id"]?.int)))
+      }
     }
     #expect(throws: ArchitectureError.self) { try session("t5", generation: ["decoder_start_token_id": [1, 2]]) }
   }

@@ -39,30 +39,38 @@ import Testing
   /// Trains an adapter as the script does.
   /// - Returns: the loss before every step, and how far each tensor ends from PEFT's, as a part of the way that PEFT's has gone.
   private func run(_ name: String, _ training: Recipe.Training) throws -> (losses: [Float], distances: [(key: String, distance: Double)]) {
-    let config = ArchitectureConfiguration(try #require(described["model"]), source: "config.json"), first = try weights("\(name)/first/")
+    let config = ArchitectureConfiguration(try #require(described["model"]), source: "config.json")
+    let first = try weights("\(name)/first/")
     let scope = Scope(source: try weights("base/"), catalog: SiteCatalog())
     let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel)
     let method = try MethodCatalog.decode(stored: try #require(described["cases"]?[name]?["adapter"]), from: name)
-    let delta = try Delta(method, on: model.catalog, from: first), rate = try #require(training.learningRate)
+    let delta = try Delta(method, on: model.catalog, from: first)
+    let rate = try #require(training.learningRate)
     let optimizer = try training.optimizer(of: delta, on: model.catalog, peak: rate)
     let examples = (described["sequences"]?.array ?? []).map { EncodedExample(tokens: ($0.array ?? []).map { Int32($0.int ?? -1) }) }
     let batch = Batch(collating: examples, objective: .nextToken)
     let losses = (described["cases"]?[name]?["losses"]?.array ?? []).map { _ in
-      let tape = Tape(), loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
+      let tape = Tape()
+      let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
       tape.backpropagate(from: loss)
       optimizer.step(learningRate: rate)
       return loss.scalar
     }
     let last = try weights("\(name)/last/")
     #expect(Set(last.tensorNames) == Set(delta.parameters.map(\.key)))
-    return (losses, try delta.parameters.map { key, parameter in
-      let goal = try last.tensor(key), way = goal - (try first.tensor(key))
-      return (key, ((parameter.value - goal).sumOfSquares / way.sumOfSquares).squareRoot())
-    })
+    return (
+      losses,
+      try delta.parameters.map { key, parameter in
+        let goal = try last.tensor(key)
+        let way = goal - (try first.tensor(key))
+        return (key, ((parameter.value - goal).sumOfSquares / way.sumOfSquares).squareRoot())
+      }
+    )
   }
 
   @Test(arguments: ["embedding", "dora"]) func `losses and tensors are PEFT's`(_ name: String) throws {
-    let (losses, distances) = try run(name, training(settings)), expected = described["cases"]?[name]?["losses"]?.array ?? []
+    let (losses, distances) = try run(name, training(settings))
+    let expected = described["cases"]?[name]?["losses"]?.array ?? []
     #expect(losses.count == expected.count && losses.count > 1)
     for (loss, reference) in zip(losses, expected) { #expect(abs(loss - Float(reference.double ?? .nan)) < 1e-5) }
     for (key, distance) in distances { #expect(distance < 1e-4, "\(key)") }

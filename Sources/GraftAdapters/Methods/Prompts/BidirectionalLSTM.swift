@@ -53,13 +53,19 @@ private struct LSTMDirection {
   /// - Parameter x: `[steps, inputs]`.
   /// - Returns: `[steps, hidden]`.
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let size = hiddenWeight.shape[1], steps = 0..<x.shape[0]
+    let size = hiddenWeight.shape[1]
+    let steps = 0..<x.shape[0]
     let inputs = linear(x, inputWeight.operand, bias: inputBias.operand)
-    var hidden = Tensor.zeros([1, size]), cell = hidden, outputs: [Tensor] = []
+    var hidden = Tensor.zeros([1, size])
+    var cell = hidden
+    var outputs: [Tensor] = []
     for step in isReversed ? Array(steps.reversed()) : Array(steps) {
       let gates = inputs.rows(step..<step + 1) + linear(hidden, hiddenWeight.operand, bias: hiddenBias.operand)
       func gate(_ index: Int, _ activation: Activation) -> Tensor { activate(gates.columns(index * size..<(index + 1) * size), activation) }
-      let write = gate(0, .sigmoid), keep = gate(1, .sigmoid), candidate = gate(2, .tanh), read = gate(3, .sigmoid)
+      let write = gate(0, .sigmoid)
+      let keep = gate(1, .sigmoid)
+      let candidate = gate(2, .tanh)
+      let read = gate(3, .sigmoid)
       cell = keep * cell + write * candidate
       hidden = read * activate(cell, .tanh)
       outputs.append(hidden)

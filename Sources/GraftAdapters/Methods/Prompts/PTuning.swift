@@ -55,7 +55,8 @@ public struct PTuning: TuningMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     let shape = try PromptShape(numVirtualTokens, submodules: numTransformerSubmodules, in: sites)
-    let width = shape.width, stored: Shape = [shape.storedCount, width]
+    let width = shape.width
+    let stored: Shape = [shape.storedCount, width]
     let table: (Pass) -> Tensor
     if attachment.isLoading && !attachment.sourceNames.contains("prompt_encoder.embedding.weight") {
       let embeddings = try attachment.root.parameter("prompt_embeddings", stored, .zeros)
@@ -74,7 +75,8 @@ public struct PTuning: TuningMethod {
 
   /// What makes the embeddings of its table: three layers, or a recurrent network and two layers.
   private func network(_ scope: Scope, width: Int) throws -> (_ table: Tensor, Pass) -> Tensor {
-    let hidden = encoderHiddenSize ?? width, head = scope / "mlp_head"
+    let hidden = encoderHiddenSize ?? width
+    let head = scope / "mlp_head"
     guard hidden > 0 else { throw TuningError("encoder_hidden_size: is \(hidden); it must be at least 1") }
     switch encoder {
     case .mlp:
@@ -90,7 +92,8 @@ public struct PTuning: TuningMethod {
       }
       let recurrent = try BidirectionalLSTM(
         scope / "lstm_head", in: width, hidden: hidden, layers: encoderNumLayers, dropout: Float(encoderDropout))
-      let inner = try PromptLayer(head / 0, in: 2 * hidden, out: 2 * hidden), outer = try PromptLayer(head / 2, in: 2 * hidden, out: width)
+      let inner = try PromptLayer(head / 0, in: 2 * hidden, out: 2 * hidden)
+      let outer = try PromptLayer(head / 2, in: 2 * hidden, out: width)
       return { table, pass in outer(activate(inner(recurrent(table, pass)), .relu)) }
     }
   }

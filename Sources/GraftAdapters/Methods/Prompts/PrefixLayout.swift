@@ -12,7 +12,8 @@ struct PrefixLayout {
 
   /// - Throws: `TuningError` where the configuration or the model has no such layout.
   init(_ method: PrefixTuning, in sites: SiteCatalog) throws(TuningError) {
-    let all = sites.sites.compactMap(\.attention), model = sites.modelType ?? "this model"
+    let all = sites.sites.compactMap(\.attention)
+    let model = sites.modelType ?? "this model"
     let attentions = all.filter { $0.place == .alone || $0.place == .decoder }
     guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
       throw TuningError("PREFIX_TUNING: \(model) has no keys and values of one width in every layer")
@@ -25,7 +26,8 @@ struct PrefixLayout {
       throw TuningError("num_transformer_submodules: is \(asked); \(model) has \(hasTwoHalves ? 2 : 1); leave it out")
     }
     // PEFT counts the layers of the encoder.
-    let usual = max(attentions.count, all.count { $0.place == .encoder }), stored = method.numLayers ?? usual
+    let usual = max(attentions.count, all.count { $0.place == .encoder })
+    let stored = method.numLayers ?? usual
     guard stored == attentions.count || hasTwoHalves && stored > attentions.count else {
       throw TuningError("num_layers: is \(stored); \(model) has \(attentions.count) layers that take a prefix; leave it out")
     }

@@ -69,8 +69,10 @@ public struct PrefixTuning: TuningMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites), layout = try PrefixLayout(self, in: sites)
-    let width = layout.width, columns = layout.columns
+    let shape = try PromptShape(numVirtualTokens, submodules: 1, in: sites)
+    let layout = try PrefixLayout(self, in: sites)
+    let width = layout.width
+    let columns = layout.columns
     let part: (Range<Int>) -> Tensor
     if prefixProjection && (!attachment.isLoading || attachment.sourceNames.contains("prompt_encoder.embedding.weight")) {
       part = try projection(shape, width: width, columns: columns, attachment)
@@ -97,7 +99,8 @@ public struct PrefixTuning: TuningMethod {
     _ shape: PromptShape, width: Int, columns: Int, _ attachment: Attachment
   ) throws -> (Range<Int>) -> Tensor {
     guard initText == nil else { throw TuningError("init_text: cannot be combined with prefix_projection") }
-    let scope = attachment.root / "prompt_encoder", hidden = encoderHiddenSize ?? width
+    let scope = attachment.root / "prompt_encoder"
+    let hidden = encoderHiddenSize ?? width
     let table = try (scope / "embedding").parameter("weight", [shape.count, width], .normal(standardDeviation: 1))
     let inner = try PromptLayer(scope / "transform" / 0, in: width, out: hidden)
     let outer = try PromptLayer(scope / "transform" / 2, in: hidden, out: columns, startsAtZero: initWeights == .zero)

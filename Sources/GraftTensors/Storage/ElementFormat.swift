@@ -1,5 +1,5 @@
 /// The type of a tensor's elements: a value, not a type parameter, so that precision is a run-time choice.
-public enum DType: UInt8, Sendable, Hashable, CaseIterable {
+public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
   case float32, bfloat16, float16, float64
   case int64, int32, int16, int8, uint8, bool
 
@@ -21,7 +21,7 @@ public enum DType: UInt8, Sendable, Hashable, CaseIterable {
   }
 }
 
-extension DType: CustomStringConvertible {
+extension ElementFormat: CustomStringConvertible {
   public var description: String {
     switch self {
     case .float32: "float32"
