@@ -31,10 +31,10 @@ public final class Trainer {
   public struct Hooks {
     /// Added to a step's loss once, whatever the number of its micro-batches; recorded like it.
     public var penalty: () -> Tensor?
-    /// Told of an update, while its gradients are still there, with what it multiplied into them; steps count from 1.
-    public var updated: (_ step: Int, _ gradientScale: Float) -> Void
+    /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
+    public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
 
-    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Float) -> Void = { _, _ in }) {
+    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }) {
       (self.penalty, self.updated) = (penalty, updated)
     }
   }
@@ -75,6 +75,7 @@ public final class Trainer {
     let weights = batches.map { $0.lossWeight(classWeights: classWeights) }
     let terms = weights.reduce(0, +)
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
+    var gradients = Gradients()
     var total = 0.0
     var isPenalized = false
     for (index, batch) in batches.enumerated() where weights[index] > 0 {
@@ -88,9 +89,9 @@ public final class Trainer {
       }
       isPenalized = true
       total += Double(part.scalar)
-      tape.backpropagate(from: part)
+      tape.addGradients(of: part, to: &gradients)
     }
-    let norm = optimizer.gradientNorm()
+    let norm = gradients.norm(over: optimizer.parameters)
     guard total.isFinite, norm.isFinite else {
       throw TrainingError(
         .diverged, "step \(step.index + 1): the \(total.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
@@ -98,7 +99,8 @@ public final class Trainer {
     let rate = settings.schedule.learningRate(atStep: step.index)
     // As torch's clip_grad_norm_ does.
     let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
-    optimizer.step(learningRate: rate, gradientScale: clip) { hooks.updated(step.index + 1, Float(clip)) }
+    optimizer.step(gradients, learningRate: rate, gradientScale: clip)
+    hooks.updated(step.index + 1, gradients, Float(clip))
 
     clock.count(batches.reduce(0) { $0 + $1.tokenCount })
     sinceLastLine.loss += total * terms

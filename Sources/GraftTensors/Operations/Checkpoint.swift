@@ -21,7 +21,7 @@ public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Ten
       return leaf
     }
     let again = inner.record { body(leaves) }
-    inner.backpropagate(from: again, seed: gradient)
+    inner.addGradients(of: again, seed: gradient, to: &tape.sums)
   }
   return tracked
 }
