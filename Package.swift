@@ -23,11 +23,13 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "GraftJSON"),
     .target(name: "GraftFiles"),
+    .target(name: "GraftRegularExpressions"),
 
     // L1: values
     .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "GraftBatching"),
-    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON"]),
+    .target(name: "GraftTemplates", dependencies: ["GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftRegularExpressions", "GraftFiles", "GraftJSON"]),
     .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
 
     // L2: building blocks
@@ -35,7 +37,7 @@ let package = Package(
     .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
     .target(
       name: "GraftDatasets",
-      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
+      dependencies: ["GraftBatching", "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
 
     // L3: files and training
     .target(
@@ -46,7 +48,7 @@ let package = Package(
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftRegularExpressions", "GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
@@ -57,7 +59,8 @@ let package = Package(
       name: "GraftRecipes",
       dependencies: [
         "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers",
+        "GraftBatching",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
@@ -69,7 +72,7 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftFiles", "GraftRecipes",
+        "GraftFiles", "GraftRecipes", "GraftTemplates",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
@@ -78,12 +81,14 @@ let package = Package(
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
+    .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
+    .testTarget(name: "GraftTemplatesTests", dependencies: ["GraftTemplates", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
+      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "GraftTemplates", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
@@ -114,6 +119,7 @@ let package = Package(
 if Context.environment["GRAFT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz",
+      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTemplates", "GraftTokenizers", "GraftJSON"],
+      path: "Scripts/fuzz",
       exclude: ["all", "corpus"]))
 }

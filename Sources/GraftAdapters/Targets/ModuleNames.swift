@@ -1,5 +1,6 @@
 import GraftConfiguration
 import GraftLayers
+import GraftRegularExpressions
 import GraftTensors
 import GraftTokenizers
 

@@ -1,4 +1,5 @@
 import GraftLayers
+import GraftRegularExpressions
 import GraftTokenizers
 
 /// Which modules a method is applied to: one regular expression, or a list of names, as PEFT writes them.
