@@ -42,17 +42,17 @@ let package = Package(
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
-    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers"]),
+    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftRegularExpressions", "GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftRegularExpressions", "GraftTensors", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
 
     // L5: assembly
     .target(
@@ -65,14 +65,18 @@ let package = Package(
       ]),
     .target(
       name: "Graft",
-      dependencies: ["GraftRecipes"],
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
+      ],
       path: "Sources/GraftUmbrella"),
 
     // L6: the command line
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftFiles", "GraftRecipes", "GraftTemplates",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
@@ -87,9 +91,12 @@ let package = Package(
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
       name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "GraftTemplates", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
+    .testTarget(
+      name: "GraftDatasetsTests",
+      dependencies: ["GraftDatasets", "GraftBatching", "GraftJSON", "GraftTemplates", "GraftTokenizers", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
@@ -98,18 +105,28 @@ let package = Package(
       ],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
+      name: "GraftAdaptersTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftOptimizers", "GraftTensors",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
       dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftBatching", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftRecipesTests",
+      dependencies: [
+        "GraftRecipes", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTraining", "FuzzSupport",
+      ],
+      exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

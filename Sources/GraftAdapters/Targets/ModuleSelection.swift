@@ -1,6 +1,5 @@
 import GraftLayers
 import GraftRegularExpressions
-import GraftTokenizers
 
 /// Which modules a method is applied to: one regular expression, or a list of names, as PEFT writes them.
 public enum ModuleSelection: Codable, Sendable, Hashable {

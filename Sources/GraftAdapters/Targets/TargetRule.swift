@@ -1,6 +1,5 @@
 import GraftLayers
 import GraftRegularExpressions
-import GraftTokenizers
 
 /// PEFT's `check_target_module_exists`.
 struct TargetRule {
