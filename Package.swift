@@ -23,11 +23,13 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "GraftJSON"),
     .target(name: "GraftFiles"),
+    .target(name: "GraftRegularExpressions"),
 
     // L1: values
     .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "GraftBatching"),
-    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON"]),
+    .target(name: "GraftTemplates", dependencies: ["GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftRegularExpressions", "GraftFiles", "GraftJSON"]),
     .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
 
     // L2: building blocks
@@ -35,41 +37,46 @@ let package = Package(
     .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
     .target(
       name: "GraftDatasets",
-      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
+      dependencies: ["GraftBatching", "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
 
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
-    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers"]),
+    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftRegularExpressions", "GraftTensors", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
 
     // L5: assembly
     .target(
       name: "GraftRecipes",
       dependencies: [
         "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers",
+        "GraftBatching",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Graft",
-      dependencies: ["GraftRecipes"],
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
+      ],
       path: "Sources/GraftUmbrella"),
 
     // L6: the command line
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftFiles", "GraftRecipes",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
@@ -78,13 +85,18 @@ let package = Package(
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
+    .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
+    .testTarget(name: "GraftTemplatesTests", dependencies: ["GraftTemplates", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
-    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
+      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
+    .testTarget(
+      name: "GraftDatasetsTests",
+      dependencies: ["GraftDatasets", "GraftBatching", "GraftJSON", "GraftTemplates", "GraftTokenizers", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "FuzzSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
@@ -93,18 +105,28 @@ let package = Package(
       ],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
+      name: "GraftAdaptersTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftOptimizers", "GraftTensors",
+      ],
       exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
       dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftBatching", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftRecipesTests",
+      dependencies: [
+        "GraftRecipes", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTraining", "FuzzSupport",
+      ],
+      exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
@@ -114,6 +136,7 @@ let package = Package(
 if Context.environment["GRAFT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz",
+      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTemplates", "GraftTokenizers", "GraftJSON"],
+      path: "Scripts/fuzz",
       exclude: ["all", "corpus"]))
 }

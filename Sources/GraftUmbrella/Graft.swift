@@ -10,6 +10,7 @@
 @_exported import GraftModels
 @_exported import GraftOptimizers
 @_exported import GraftRecipes
+@_exported import GraftTemplates
 @_exported import GraftTensors
 @_exported import GraftTokenizers
 @_exported import GraftTraining

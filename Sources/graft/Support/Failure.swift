@@ -10,6 +10,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftRecipes
+import GraftTemplates
 import GraftTensors
 import GraftTokenizers
 import GraftTraining
