@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-/// One house, seven floors: an edge points to a lower floor only, and `Tests/PackageTests` asserts it.
+/// One house, nine floors: an edge points to a lower floor only, and `Tests/PackageTests` asserts it.
 let package = Package(
   name: "graft",
   platforms: [.macOS(.v15)],
@@ -40,7 +40,9 @@ let package = Package(
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration"]),
+      dependencies: [
+        "CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration", "GraftTokenizers",
+      ]),
     .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
 
     // L4: what users combine
@@ -52,24 +54,40 @@ let package = Package(
       dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
     .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
 
-    // L5: assembly
+    // L5: recipes and reports
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftAdapters", "GraftDatasets", "GraftBatching", "GraftConfiguration", "GraftFiles", "GraftJSON",
         .product(name: "Yams", package: "Yams"),
       ]),
+    .target(name: "GraftReports", dependencies: ["GraftFiles"]),
+
+    // L6: assembly
+    .target(
+      name: "GraftSessions",
+      dependencies: [
+        "GraftRecipes", "GraftReports", "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
+        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+      ]),
+
+    // L7: comparisons
+    .target(
+      name: "GraftComparison",
+      dependencies: [
+        "GraftSessions", "GraftRecipes", "GraftReports", "GraftAdapters", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
+        "GraftConfiguration", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+      ]),
+
+    // L8: the library and the command line
     .target(
       name: "Graft",
-      dependencies: ["GraftRecipes"],
+      dependencies: ["GraftComparison", "GraftSessions", "GraftRecipes", "GraftReports"],
       path: "Sources/GraftUmbrella"),
-
-    // L6: the command line
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftFiles", "GraftRecipes",
+        "GraftFiles", "GraftComparison", "GraftSessions", "GraftRecipes", "GraftReports",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
@@ -104,7 +122,18 @@ let package = Package(
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftRecipesTests",
+      dependencies: ["GraftRecipes", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "FuzzSupport"],
+      exclude: ["Fixtures"]),
+    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports"]),
+    .testTarget(
+      name: "GraftSessionsTests",
+      dependencies: [
+        "GraftSessions", "GraftRecipes", "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftCheckpoints", "GraftOptimizers",
+        "GraftLayers", "GraftBatching", "GraftTensors", "GraftJSON",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftComparison", "GraftBatching"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

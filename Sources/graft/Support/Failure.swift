@@ -1,5 +1,5 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
 import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
@@ -9,7 +9,8 @@ import GraftGeneration
 import GraftJSON
 import GraftLayers
 import GraftModels
-import GraftRecipes
+import GraftReports
+import GraftSessions
 import GraftTensors
 import GraftTokenizers
 import GraftTraining
