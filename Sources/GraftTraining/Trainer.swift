@@ -16,14 +16,15 @@ public final class Trainer {
     /// Nil or 0 does not clip.
     public var maxGradientNorm: Double?
     public var loggingSteps: Int
-    public var isCheckpointing: Bool
+    /// True where blocks run again for their gradients, instead of keeping their activations.
+    public var recomputation: Bool
     public var seed: Int
     /// Label smoothing and the weights of classes.
     public var crossEntropy = CrossEntropyOptions()
 
-    public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, isCheckpointing: Bool, seed: Int) {
+    public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, recomputation: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
-      (self.isCheckpointing, self.seed) = (isCheckpointing, seed)
+      (self.recomputation, self.seed) = (recomputation, seed)
     }
   }
 
@@ -75,17 +76,21 @@ public final class Trainer {
     let weights = batches.map { $0.lossWeight(classWeights: classWeights) }
     let terms = weights.reduce(0, +)
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
+    var execution = Execution.current
+    execution.recomputation = settings.recomputation
     var gradients = Gradients()
     var total = 0.0
     var isPenalized = false
     for (index, batch) in batches.enumerated() where weights[index] > 0 {
-      var pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
+      var pass = Pass(isTraining: true, random: random.split(index))
       pass.crossEntropy = settings.crossEntropy
       let tape = Tape()
-      let part = tape.record {
-        let part = loss(batch, pass, 1 / Float(terms))
-        guard !isPenalized, let penalty = hooks.penalty() else { return part }
-        return part + penalty
+      let part = execution.run {
+        tape.record {
+          let part = loss(batch, pass, 1 / Float(terms))
+          guard !isPenalized, let penalty = hooks.penalty() else { return part }
+          return part + penalty
+        }
       }
       isPenalized = true
       total += Double(part.scalar)

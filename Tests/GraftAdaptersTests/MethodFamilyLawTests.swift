@@ -103,9 +103,8 @@ import Testing
   @Test(arguments: fitting) func `has the same gradients when blocks are computed again`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
     let pass = Pass(isTraining: true, random: RandomStream(seed: 4))
-    let recomputing = Pass(isTraining: true, random: RandomStream(seed: 4), isCheckpointing: true)
     let kept = subject.differentiate(pass)
-    let recomputed = subject.differentiate(recomputing)
+    let recomputed = Execution(recomputation: true).run { subject.differentiate(pass) }
     #expect(recomputed.loss == kept.loss)
     #expect(subject.delta.parameters.contains { kept.gradients[$0.parameter]?.values.contains { $0 != 0 } == true })
     for (key, parameter) in subject.delta.parameters {

@@ -114,7 +114,7 @@ import Testing
     let delta = try Delta(example.method(), on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.2)
     let kept = model.differentiate()
-    let recomputed = model.differentiate(isCheckpointing: true)
+    let recomputed = model.differentiate(recomputation: true)
     #expect(recomputed.loss == kept.loss)
     for (key, parameter) in delta.parameters {
       #expect(largestDifference(recomputed.gradients[parameter]?.values ?? [], kept.gradients[parameter]?.values ?? []) < 1e-5, "\(key)")

@@ -42,11 +42,11 @@ extension Llama {
   func states() -> [Float] { hiddenStates(SequenceInput(tinySequences), .inference).values }
 
   /// The mean loss with its gradients.
-  func differentiate(isCheckpointing: Bool = false) -> (loss: Float, gradients: Gradients) {
+  func differentiate(recomputation: Bool = false) -> (loss: Float, gradients: Gradients) {
     let batch = tinyBatch()
     let tape = Tape()
-    let loss = tape.record {
-      self.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTokenCount))
+    let loss = Execution(recomputation: recomputation).run {
+      tape.record { self.loss(batch, Pass(isTraining: true), scale: 1 / Float(batch.lossTokenCount)) }
     }
     return (loss.scalar, tape.gradients(of: loss))
   }

@@ -28,15 +28,15 @@ struct ModelGoldenTests {
   }
 
   @Test(arguments: ModelFixture.names, [false, true])
-  func lossAndGradients(_ name: String, isCheckpointing: Bool) throws {
+  func lossAndGradients(_ name: String, recomputation: Bool) throws {
     let fixture = try ModelFixture(name)
     let source = SyntheticSource(fixture)
     let model = try fixture.model(from: source)
     let batch = fixture.batch(for: model)
     for parameter in model.catalog.parameters { parameter.isTrainable = true }
     let tape = Tape()
-    let loss = tape.record {
-      model.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTermCount))
+    let loss = Execution(recomputation: recomputation).run {
+      tape.record { model.loss(batch, Pass(isTraining: true), scale: 1 / Float(batch.lossTermCount)) }
     }
     let gradients = tape.gradients(of: loss)
     #expect(abs(loss.scalar - fixture.loss) < 1e-5)

@@ -1,6 +1,9 @@
 import GraftTensors
 import Testing
 
+/// Records with blocks that are recomputed.
+func recompute(on tape: Tape, _ body: () -> Tensor) -> Tensor { Execution(recomputation: true).run { tape.record(body) } }
+
 /// The rules of recording beyond single operations: several outputs, recomputation, operations of one's own.
 @Suite struct RecordingTests {
   private func parameter(_ name: String, _ shape: Shape) -> Parameter {
@@ -46,17 +49,17 @@ import Testing
     var runs = [0, 0]
     let x = RandomStream(seed: 5).normal([3, 4])
     let tape = Tape()
-    let loss = tape.record { () -> Tensor in
-      let below = checkpointed([x]) { inputs in
+    let loss = recompute(on: tape) { () -> Tensor in
+      let below = recomputed([x]) { inputs in
         runs[0] += 1
         return linear(inputs[0], frozen.operand)
       }
       #expect(tape.operations == [])
-      let above = checkpointed([below]) { inputs in
+      let above = recomputed([below]) { inputs in
         runs[1] += 1
         return linear(inputs[0], trained.operand)
       }
-      #expect(tape.operations == ["checkpointed"])
+      #expect(tape.operations == ["recomputed"])
       return sum(above)
     }
     let gradients = tape.gradients(of: loss)
@@ -69,22 +72,22 @@ import Testing
     let x = parameter("x", [3, 4])
     func gradients(_ wrap: @escaping ([Tensor], @escaping ([Tensor]) -> Tensor) -> Tensor) -> [[Float]?] {
       let tape = Tape()
-      let loss = tape.record {
+      let loss = recompute(on: tape) {
         sum(wrap([x.operand]) { outer in wrap([linear(outer[0], w.operand)]) { activate($0[0], .tanh) } })
       }
       let gradients = tape.gradients(of: loss)
       return [w, x].map { gradients[$0]?.values }
     }
-    #expect(gradients(checkpointed) == gradients { $1($0) })
+    #expect(gradients(recomputed) == gradients { $1($0) })
   }
 
   @Test func aTensorCapturedFromAroundARecomputationStops() async {
     await #expect(processExitsWith: .failure) {
       let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
       let tape = Tape()
-      _ = tape.record { () -> Tensor in
+      _ = recompute(on: tape) { () -> Tensor in
         let captured = 2 * x.operand
-        return checkpointed([x.operand]) { $0[0] + captured }
+        return recomputed([x.operand]) { $0[0] + captured }
       }
     }
   }

@@ -58,28 +58,28 @@ import Testing
     #expect(table.sine.values == single.flatMap(\.sine.values))
   }
 
-  @Test func checkpointedGradientsEqualTheKeptOnes() {
-    func gradient(checkpointing: Bool) -> [[Float]] {
+  @Test func recomputedGradientsEqualTheKeptOnes() {
+    func gradient(recomputing: Bool) -> [[Float]] {
       let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([6, 6]), isTrainable: true)
       let v = Parameter(path: "v", value: RandomStream(seed: 2).normal([5, 6]), isTrainable: true)
       let body: ([Tensor]) -> Tensor = { dropout(activate(linear($0[0], w.operand), .gelu), probability: 0.3, RandomStream(seed: 9)) }
       let tape = Tape()
-      let loss = tape.record { sum(checkpointing ? checkpointed([v.operand], body) : body([v.operand])) }
+      let loss = recompute(on: tape) { sum(recomputing ? recomputed([v.operand], body) : body([v.operand])) }
       let gradients = tape.gradients(of: loss)
       return [w, v].map { gradients[$0]?.values ?? [] }
     }
-    #expect(gradient(checkpointing: true) == gradient(checkpointing: false))
+    #expect(gradient(recomputing: true) == gradient(recomputing: false))
   }
 
-  /// What is computed again on the way back leaves one entry behind, and holds no activations until then.
-  @Test func checkpointedKeepsNothingOfItsBody() {
+  /// What is recomputed on the way back leaves one entry behind, and holds no activations until then.
+  @Test func recomputedKeepsNothingOfItsBody() {
     let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([6, 6]), isTrainable: true)
     let tape = Tape()
-    let loss = tape.record { () -> Tensor in
-      let hidden = checkpointed([w.operand]) { activate(activate(linear($0[0], w.operand), .gelu), .silu) }
+    let loss = recompute(on: tape) { () -> Tensor in
+      let hidden = recomputed([w.operand]) { activate(activate(linear($0[0], w.operand), .gelu), .silu) }
       return sum(hidden)
     }
-    #expect(tape.operations == ["parameter", "checkpointed", "sum"])
+    #expect(tape.operations == ["parameter", "recomputed", "sum"])
     let gradients = tape.gradients(of: loss)
     #expect(tape.operations.isEmpty)
     #expect(gradients[w] != nil)

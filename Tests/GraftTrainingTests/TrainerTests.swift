@@ -58,10 +58,10 @@ private func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Doubl
   private static let goals: [[Float]] = [[1, 0], [3, -2], [-1, 4], [0, 2]]
 
   private static func settings(
-    _ schedule: LearningRateSchedule, clip: Double? = nil, logging: Int = 1, isCheckpointing: Bool = false, seed: Int = 0
+    _ schedule: LearningRateSchedule, clip: Double? = nil, logging: Int = 1, recomputation: Bool = false, seed: Int = 0
   ) -> Trainer.Settings {
     Trainer.Settings(
-      schedule: schedule, maxGradientNorm: clip, loggingSteps: logging, isCheckpointing: isCheckpointing, seed: seed)
+      schedule: schedule, maxGradientNorm: clip, loggingSteps: logging, recomputation: recomputation, seed: seed)
   }
 
   private static func constant(_ rate: Double, steps: Int = 5) -> LearningRateSchedule {
@@ -162,10 +162,10 @@ private func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Doubl
       let quadratic = Quadratic(start: [1, 1], goals: Self.goals)
       let data = Goals(examples: [[0], [1], [2]])
       let trainer = Trainer(
-        Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1), isCheckpointing: true, seed: seed)
+        Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1), recomputation: true, seed: seed)
       ) { batch, pass, scale in
         keys.append(pass.random.key)
-        #expect(pass.isTraining && pass.isCheckpointing && pass.cache == nil)
+        #expect(pass.isTraining && Execution.current.recomputation && pass.cache == nil)
         return quadratic.loss(batch, pass, scale)
       }
       for step in data.plan(1, 3).steps(steps) { try trainer.run(step, batch: data.batch) { _ in } }

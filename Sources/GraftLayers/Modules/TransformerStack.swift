@@ -35,7 +35,7 @@ public final class TransformerBlock {
   }
 }
 
-/// Layers one after another, computed again on the way back where the pass says so.
+/// Layers one after another, recomputed on the way back where the execution says so.
 public struct TransformerStack {
   let blocks: [TransformerBlock]
   private let path: String
@@ -56,9 +56,9 @@ public struct TransformerStack {
     blocks.enumerated().reduce(x) { x, entry in
       let (index, block) = entry
       if isLeftOut(index, pass) { return x }
-      guard pass.isCheckpointing else { return block(x, layout, over: source, pass) }
+      if index == blocks.count - 1 { return block(x, layout, over: source, pass) }
       // Whatever a gradient goes to must be an input of what is computed again.
-      return checkpointed([x] + [layout.bias?.values, source?.states].compactMap { $0 }) { inputs in
+      return recomputed([x] + [layout.bias?.values, source?.states].compactMap { $0 }) { inputs in
         var layout = layout
         var source = source
         var rest = inputs.dropFirst()

@@ -8,15 +8,13 @@ public struct Pass {
   public var random: RandomStream
   /// Keys and values of earlier tokens.
   public var cache: KeyValueCache?
-  /// Whether blocks are computed again on the way back instead of kept.
-  public var isCheckpointing: Bool
   /// Label smoothing and the weights of classes.
   public var crossEntropy = CrossEntropyOptions()
 
   public init(
-    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), cache: KeyValueCache? = nil, isCheckpointing: Bool = false
+    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), cache: KeyValueCache? = nil
   ) {
-    (self.isTraining, self.random, self.cache, self.isCheckpointing) = (isTraining, random, cache, isCheckpointing)
+    (self.isTraining, self.random, self.cache) = (isTraining, random, cache)
   }
 
   public static var inference: Pass { Pass() }

@@ -108,8 +108,8 @@ public final class Llama: CausalLanguageModel {
     let embedded = embedding.embedded(input, pass)
     let layout = embedded.input.layout(style, rotary: rotary)
     var x = embedded.rows
-    for block in blocks {
-      x = pass.isCheckpointing ? checkpointed([x]) { block($0[0], layout, pass) } : block(x, layout, pass)
+    for (index, block) in blocks.enumerated() {
+      x = index == blocks.count - 1 ? block(x, layout, pass) : recomputed([x]) { block($0[0], layout, pass) }
     }
     return norm(embedded.tokens(of: x))
   }

@@ -34,7 +34,7 @@ final class RunLoop {
     state = run.state
     let t = run.recipe.training
     var settings = Trainer.Settings(
-      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
+      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), recomputation: t.gradientCheckpointing,
       seed: t.seed)
     settings.crossEntropy = run.crossEntropy
     trainer = Trainer(

@@ -14,6 +14,8 @@ public final class Tape {
 
   private struct Entry {
     let operation: StaticString
+    /// The conditions of the way forward, under which the gradient is taken back.
+    let execution = Execution.current
     var gradient: Tensor?
     var pullback: Pullback?
     var parameter: Parameter?
@@ -59,15 +61,12 @@ public final class Tape {
 
   /// The tape that this thread records on, if any.
   package static var current: Tape? {
-    graft_thread_local_get().map { Unmanaged<Tape>.fromOpaque($0).takeUnretainedValue() }
+    ExecutionFrame.current?.tape
   }
 
   /// Runs `body` with this tape recording on this thread.
   public func record<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
-    let outer = graft_thread_local_get()
-    graft_thread_local_set(Unmanaged.passUnretained(self).toOpaque())
-    defer { graft_thread_local_set(outer) }
-    return try body()
+    try ExecutionFrame(Execution.current, tape: self).run(body)
   }
 
   /// The gradients of `seed * loss` by the trainable parameters it was computed from.
@@ -100,7 +99,13 @@ public final class Tape {
     }
     guard tracks(output) else { return }
     accumulate(seed, into: output)
-    while let entry = entries.popLast() { finish(consume entry) }
+    let frame = ExecutionFrame(Execution.current, tape: nil)
+    frame.run {
+      while let entry = entries.popLast() {
+        frame.execution = entry.execution
+        finish(consume entry)
+      }
+    }
   }
 
   /// Takes the gradient of a popped entry to its inputs, or to the sums where it is a parameter's.
