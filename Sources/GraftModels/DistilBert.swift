@@ -60,7 +60,7 @@ public final class DistilBert: EncodingModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)

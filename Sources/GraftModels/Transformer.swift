@@ -47,10 +47,10 @@ public final class Transformer: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
+    let embedded = embedding.embedded(input, pass.withoutState, scale: Float(hiddenSize).squareRoot())
     let layout = embedded.input.layout(.bidirectional, rotary: nil)
     let x = placed(embedded.rows, embedded.input, pass, at: "encoder")
-    return EncoderStates(encoder(x, layout, pass.withoutCache), of: embedded)
+    return EncoderStates(encoder(x, layout, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {

@@ -77,8 +77,11 @@ public final class Attention {
       k = rotate(consume k, rotary, headSize: headSize)
     }
     var spans = layout.spans
-    if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
-    if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
+    if let state = pass.state {
+      (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, of: state, pass)
+    } else if let prefix {
+      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, begins: spans.map { _ in true }, pass)
+    }
     var context = attention(
       query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans,
       mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias,
@@ -87,7 +90,7 @@ public final class Attention {
     return output(context, joining: residual, dropout: dropout, pass)
   }
 
-  /// Attention of a decoder's sequence to what the encoder made of its source; a cache keeps the source's keys and values.
+  /// Attention of a decoder's sequence to what the encoder made of its source; a state keeps the source's keys and values.
   /// - Parameters: as above.
   /// - Precondition: separate projections, and as many documents on both sides.
   public func callAsFunction(
@@ -96,14 +99,20 @@ public final class Attention {
     guard case .separate(let query, let key, let value) = projection else {
       preconditionFailure("\(path): cross-attention with one projection")
     }
-    func keysAndValues() -> (Tensor, Tensor) { (key(source.states, pass), value(source.states, pass)) }
-    let (k, v) = pass.cache?.encoded(layer: layer, spans: source.spans, keysAndValues) ?? keysAndValues()
-    let sourceSpans = pass.cache?.encodedSpans ?? source.spans
+    func encoded() -> EncodedState {
+      EncodedState(keys: key(source.states, pass), values: value(source.states, pass), spans: source.spans)
+    }
+    let encoded = pass.state?.layer(path, encoded) ?? encoded()
     let context = attention(
-      query: query(x, pass), key: k, value: v, heads: heads, keyValueHeads: keyValueHeads,
-      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale,
+      query: query(x, pass), key: encoded.keys, value: encoded.values, heads: heads, keyValueHeads: keyValueHeads,
+      spans: zip(layout.spans, encoded.spans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale,
       dropout: pass.attentionDropout(scoreDropout, at: path))
     return output(context, joining: residual, dropout: dropout, pass)
+  }
+
+  /// Keys and values of earlier tokens: all, or those that the window sees.
+  private func keyValueState(in state: SequenceState) -> KeyValueState {
+    state.layer(path) { KeyValueState(sequences: state.lengths.count, window: state.keepsAllRows ? nil : window) }
   }
 
   private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {

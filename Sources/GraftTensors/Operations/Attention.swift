@@ -5,13 +5,17 @@ import CKernels
 /// Queries are the last rows of their keys: query `i` stands at key `keys.count - queries.count + i`, which is how cached
 /// keys and prefixes come before the queries.
 public struct AttentionSpan: Sendable, Hashable {
-  /// Rows of the query tensor, and of the key and value tensors.
-  public var queries: Range<Int>, keys: Range<Int>
+  /// Rows of the query tensor.
+  public var queries: Range<Int>
+  /// Rows of the key and value tensors.
+  public var keys: KeyRows
 
-  public init(queries: Range<Int>, keys: Range<Int>) {
+  public init(queries: Range<Int>, keys: KeyRows) {
     self.queries = queries
     self.keys = keys
   }
+
+  public init(queries: Range<Int>, keys: Range<Int>) { self.init(queries: queries, keys: KeyRows(keys)) }
 
   public init(_ rows: Range<Int>) { self.init(queries: rows, keys: rows) }
 }
@@ -161,9 +165,13 @@ private struct AttentionProblem {
     let width = x.shape.columns
     let size = width / keyValueHeads
     let rows = spans[span].keys
+    let first = x.pointer + head / group * size
+    let gathered = rows.isContiguous ? nil : rows.gathered(from: first, stride: width, columns: size)
+    let operand = MatrixOperand(
+      gathered?.pointer ?? first + rows.first.lowerBound * width, stride: gathered == nil ? width : size, transposed: transposed)
     var matrix = PackedMatrix(
-      MatrixOperand(x.pointer + rows.lowerBound * width + head / group * size, stride: width, transposed: transposed),
-      terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count)
+      operand, terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count,
+      keeping: gathered?.storage)
     matrix.pack()
     return matrix
   }
@@ -232,13 +240,13 @@ private struct AttentionProblem {
   }
 
   func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
-    let keyRows = key.shape[0]
+    let places = KeyGradientPlaces(spans, rows: key.shape[0])
     let wantsKeys = tape.tracks(key)
     let wantsValues = tape.tracks(value)
     let dQuery = rowsOfQueries(heads * headSize)
     // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
-    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize])
-    let dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
+    let dKey = Tensor.zeros([wantsKeys ? places.rowCount : 0, heads * headSize])
+    let dValue = Tensor.zeros([wantsValues ? places.rowCount : 0, heads * valueSize])
     let wantsBias = bias.map { tape.tracks($0.values) } ?? false
     let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
     let dBias = Tensor.zeros([spans.count, heads, biasColumns])
@@ -262,7 +270,7 @@ private struct AttentionProblem {
       for block in blocksOfSpans[span] {
         let rows = block.queries.count
         let count = block.keys.count
-        let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
+        let firstKey = places.starts[span] + block.keys.lowerBound
         probabilities(block, head, keysTransposed, logSums, into: p)
         if dropout != nil {
           kept.update(from: p, count: rows * count)
@@ -299,8 +307,8 @@ private struct AttentionProblem {
       }
     }
     tape.accumulate(dQuery, into: query)
-    if wantsKeys { tape.accumulate(summedOverGroups(dKey, size: headSize), into: key) }
-    if wantsValues { tape.accumulate(summedOverGroups(dValue, size: valueSize), into: value) }
+    if wantsKeys { places.accumulate(summedOverGroups(dKey, size: headSize), into: key, on: tape) }
+    if wantsValues { places.accumulate(summedOverGroups(dValue, size: valueSize), into: value, on: tape) }
     if wantsBias, let bias {
       let width = heads * biasColumns
       tape.accumulateZeroed(into: bias.values) { total in
@@ -355,6 +363,13 @@ let attentionSpecimens: [OperationSpecimen] = [
   },
   OperationSpecimen("attention, cached keys", .init("query", [2, 4]), .init("key", [5, 4]), .init("value", [5, 4])) {
     attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(queries: 0..<2, keys: 0..<5)], mask: .causal)
+  },
+  OperationSpecimen("attention, runs of keys", .init("query", [5, 4]), .init("key", [9, 2]), .init("value", [9, 3])) {
+    attention(
+      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 1,
+      spans: [
+        AttentionSpan(queries: 0..<3, keys: KeyRows([0..<2, 4..<7])), AttentionSpan(queries: 3..<5, keys: KeyRows([0..<2, 8..<9, 3..<4])),
+      ], mask: .causal)
   },
   OperationSpecimen("attention, dropout", .init("query", [70, 4]), .init("key", [70, 4]), .init("value", [70, 4])) {
     attention(
