@@ -32,19 +32,16 @@ public final class Attention: Sublayer {
   public let sinks: Parameter?
   /// The probability with which an element of the output is dropped in training.
   public let dropout: Float
-  /// The number of the layer, which the cache keeps keys and values under.
-  public let layer: Int
   /// Keys and values before those of every sequence.
   public var prefix: (any AttentionPrefix)?
   /// A second attention beside this one.
   public var supplement: (any AttentionSupplement)?
 
   public init(
-    _ scope: Scope, layer: Int, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
+    _ scope: Scope, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
     queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, dropout: Float = 0
   ) {
     path = scope.path
-    self.layer = layer
     self.place = place
     self.options = options
     self.projection = projection

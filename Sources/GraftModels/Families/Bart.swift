@@ -92,7 +92,7 @@ public final class Bart: SequenceToSequenceModel {
         scope / "embed_positions", entries: count, width: layer.width, role: .positionEmbedding, initializer: initializer)
       norm = try layer.norm(scope / "layernorm_embedding")
       blocks = TransformerStack(
-        try (0..<layers).map { try layer.block(scope / "layers" / $0, layer: $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
+        try (0..<layers).map { try layer.block(scope / "layers" / $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
       style = isDecoder ? .causal : .bidirectional
       dropout = layer.dropout
     }

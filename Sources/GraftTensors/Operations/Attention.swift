@@ -43,10 +43,10 @@ public func attention(
 ) -> Tensor {
   let problem = AttentionProblem(query, key, value, options, spans, mask, bias, sinks, dropping)
   let out = problem.rowsOfQueries(options.contextWidth)
-  let logSums = Tensor(uninitialized: [options.heads, query.shape[0]])
-  problem.forward(out, logSums)
+  let logSumExps = Tensor(uninitialized: [options.heads, query.shape[0]])
+  problem.forward(out, logSumExps)
   return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot, sinks?.slot) { gradient, tape in
-    problem.backward(gradient, out, logSums, tape)
+    problem.backward(gradient, out, logSumExps, tape)
   }
 }
 
@@ -136,7 +136,7 @@ private struct AttentionProblem {
       keys, firstColumn: block.keys.lowerBound, 0, out, count)
     if let softcap = options.softcap { graft_softcap(out, slopes, softcap / scale, rows * count) }
     guard let bias else { return }
-    let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
+    let line = bias.values.pointer + head * bias.values.shape.columns + bias.maximumDistance + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
   }
 
@@ -156,9 +156,9 @@ private struct AttentionProblem {
     return spans.reduce(0) { $0 + $1.queries.count } < shape[0] ? Tensor.zeros(shape) : Tensor(uninitialized: shape)
   }
 
-  func forward(_ out: Tensor, _ logSums: Tensor) {
+  func forward(_ out: Tensor, _ logSumExps: Tensor) {
     let o = out.mutablePointer
-    let l = logSums.mutablePointer
+    let l = logSumExps.mutablePointer
     let rowCount = query.shape[0]
     let blocksOfSpans = spans.indices.map(blocks(of:))
     // Where the heads are few beside the threads, several tasks share a head's blocks.
@@ -191,7 +191,7 @@ private struct AttentionProblem {
     }
   }
 
-  func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
+  func backward(_ gradient: Tensor, _ out: Tensor, _ logSumExps: Tensor, _ tape: Tape) {
     let places = KeyGradientPlaces(spans, rows: key.shape[0])
     let wantsKeys = tape.tracks(key)
     let wantsValues = tape.tracks(value)
@@ -227,7 +227,7 @@ private struct AttentionProblem {
         let rows = block.queries.count
         let count = block.keys.count
         let firstKey = places.starts[span] + block.keys.lowerBound
-        probabilities(block, head, keysTransposed, logSums, into: p, slopes: slopes)
+        probabilities(block, head, keysTransposed, logSumExps, into: p, slopes: slopes)
         if dropping != nil {
           kept.update(from: p, count: rows * count)
           drop(kept, block, head: head)
@@ -247,11 +247,11 @@ private struct AttentionProblem {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
           graft_softmax_gradient_row(dp + row * count, p + row * count, delta, scale, count)
           if wantsBias, let bias {
-            let line = db + task * biasColumns + bias.reach + block.keys.lowerBound - (block.firstPlace + row)
+            let line = db + task * biasColumns + bias.maximumDistance + block.keys.lowerBound - (block.firstPlace + row)
             graft_accumulate_scaled(line, dp + row * count, 1 / scale, count)
           }
           if let sinks {
-            ds[task] -= exp(sinks.pointer[head] - logSums.pointer[head * query.shape[0] + block.queries.lowerBound + row]) * delta
+            ds[task] -= exp(sinks.pointer[head] - logSumExps.pointer[head * query.shape[0] + block.queries.lowerBound + row]) * delta
           }
         }
         if let slopes { graft_multiply(dp, dp, slopes, rows * count) }
@@ -284,11 +284,11 @@ private struct AttentionProblem {
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
   private func probabilities(
-    _ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>,
+    _ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSumExps: Tensor, into p: UnsafeMutablePointer<Float>,
     slopes: UnsafeMutablePointer<Float>?
   ) {
     let count = block.keys.count
-    let l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
+    let l = logSumExps.pointer + head * query.shape[0] + block.queries.lowerBound
     scores(block, head: head, keys, into: p, slopes: slopes)
     for (row, seen) in block.visible.enumerated() {
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)

@@ -71,7 +71,7 @@ let attentionSpecimens: [OperationSpecimen] = [
   ) {
     attended(
       $0, AttentionOptions(heads: 3, headSize: 2), [AttentionSpan(queries: 0..<2, keys: 0..<4), AttentionSpan(queries: 2..<7, keys: 4..<9)],
-      bias: DistanceBias(slopes: DistanceBias.slopes(heads: 3), reach: 5))
+      bias: DistanceBias(slopes: DistanceBias.slopes(heads: 3), maximumDistance: 5))
   },
   OperationSpecimen(
     "attention, sinks", .init("query", [45, 8]), .init("key", [45, 4]), .init("value", [45, 6]), .init("sinks", [4])
