@@ -136,7 +136,7 @@ import Testing
   @Test(arguments: fitting) func `writes through a cache what it writes without`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
     let documents: [[Int32]] = [[3, 9, 1, 20, 11], [7, 0, 5, 2, 19]]
-    let cache = KeyValueCache(sequences: 2, capacity: 5)
+    let state = subject.model.makeState(sequences: 2)
     let run: (SequenceInput, Pass) -> Tensor
     if let model = subject.model as? any SequenceToSequenceModel {
       let source = model.encode(SequenceInput([[4, 8, 15], [16, 22, 1, 12]]), .inference)
@@ -150,8 +150,8 @@ import Testing
     var taken = 0
     for count in [2, 1, 2] {
       let parts = documents.map { Array($0[taken..<taken + count]) }
-      let step = run(SequenceInput(parts, startingAt: cache.lengths), Pass(cache: cache))
-      cache.advance(by: [count, count])
+      let step = run(SequenceInput(parts, startingAt: state.lengths), Pass(state: state))
+      state.advance(by: [count, count])
       let rows = (0..<2).flatMap { document in (taken..<taken + count).map { Int32(5 * document + $0) } }
       #expect(largestDifference(step.values, gatherRows(whole, Tensor(rows)).values) < 2e-5)
       taken += count

@@ -125,12 +125,12 @@ import Testing
     let model = try makeTinyModel()
     let delta = try Delta(example.method(), on: model.catalog)
     randomize(delta.parameters.map(\.parameter), deviation: 0.2)
-    let cache = KeyValueCache(sequences: 2, capacity: 7)
-    let first = model.hiddenStates(SequenceInput(tinySequences.map { Array($0.prefix(3)) }), Pass(cache: cache))
-    cache.advance(by: [3, 3])
-    cache.select([1, 0])
+    let state = model.makeState(sequences: 2)
+    let first = model.hiddenStates(SequenceInput(tinySequences.map { Array($0.prefix(3)) }), Pass(state: state))
+    state.advance(by: [3, 3])
+    state.select([1, 0])
     let rest = [tinySequences[1], tinySequences[0]].map { Array($0.dropFirst(3)) }
-    let second = model.hiddenStates(SequenceInput(rest, startingAt: cache.lengths), Pass(cache: cache))
+    let second = model.hiddenStates(SequenceInput(rest, startingAt: state.lengths), Pass(state: state))
     let whole = model.hiddenStates(SequenceInput(tinySequences), .inference)
     #expect(largestDifference(first.rows(0..<3).values, whole.rows(0..<3).values) < 1e-5)
     #expect(largestDifference(second.rows(0..<2).values, whole.rows(10..<12).values) < 1e-5)
@@ -153,12 +153,12 @@ import Testing
     #expect(largestDifference(whole.rows(0..<1).values, prompt.rows(0..<1).values) > 1e-4)
     #expect(whole.rows(0..<4).values == rest.rows(0..<4).values)
 
-    let cache = KeyValueCache(sequences: 1, capacity: 5)
+    let state = model.makeState(sequences: 1)
     var input = SequenceInput([[3, 17, 5]])
     input.promptLengths = [3]
-    let first = model.hiddenStates(input, Pass(cache: cache))
-    cache.advance(by: [3])
-    let second = model.hiddenStates(SequenceInput([[31, 8]], startingAt: cache.lengths), Pass(cache: cache))
+    let first = model.hiddenStates(input, Pass(state: state))
+    state.advance(by: [3])
+    let second = model.hiddenStates(SequenceInput([[31, 8]], startingAt: state.lengths), Pass(state: state))
     #expect(largestDifference(first.values + second.values, whole.values) < 1e-5)
   }
 

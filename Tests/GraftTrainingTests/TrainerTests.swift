@@ -165,7 +165,7 @@ private func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Doubl
         Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1), recomputation: true, seed: seed)
       ) { batch, pass, scale in
         keys.append(pass.random.key)
-        #expect(pass.isTraining && Execution.current.recomputation && pass.cache == nil)
+        #expect(pass.isTraining && Execution.current.recomputation && pass.state == nil)
         return quadratic.loss(batch, pass, scale)
       }
       for step in data.plan(1, 3).steps(steps) { try trainer.run(step, batch: data.batch) { _ in } }

@@ -68,8 +68,8 @@ public final class Bart: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embeddings.encoder.embedded(input, pass.withoutCache, scale: embeddingScale)
-    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutState, scale: embeddingScale)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -92,14 +92,14 @@ public final class Bart: SequenceToSequenceModel {
         scope / "embed_positions", entries: count, width: layer.width, role: .positionEmbedding, initializer: initializer)
       norm = try layer.norm(scope / "layernorm_embedding")
       blocks = TransformerStack(
-        try (0..<layers).map { try layer.block(scope / "layers" / $0, layer: $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
+        try (0..<layers).map { try layer.block(scope / "layers" / $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
       style = isDecoder ? .causal : .bidirectional
       dropout = layer.dropout
     }
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
       let places = positions(Tensor(input.positions.map { $0 + Int32(Bart.positionOffset) }), pass)
-      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, rotary: nil), over: source, pass)
+      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, over: source), pass)
     }
   }
 }

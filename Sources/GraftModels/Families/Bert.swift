@@ -75,17 +75,17 @@ public final class Bert: EncodingModel {
     positions = try table("position_embeddings", c.positions, .positionEmbedding, padding: padding.map(Int.init))
     segments = try table("token_type_embeddings", c.segments, nil)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, c) })
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
     let input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(places(input)), pass)
-    let layout = input.layout(.bidirectional, rotary: nil)
+    let layout = input.layout(.bidirectional)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
@@ -104,7 +104,7 @@ public final class Bert: EncodingModel {
     return places
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration) throws -> TransformerBlock {
     let attention = scope / "attention"
     let own = attention / "self"
     let width = c.hiddenSize
@@ -114,20 +114,19 @@ public final class Bert: EncodingModel {
     func norm(_ scope: Scope) throws -> Norm {
       try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     }
+    let selfAttention = Attention(
+      attention, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      .separate(
+        query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
+        value: try linear(own / "value", width, width, .value)),
+      output: try linear(attention / "output" / "dense", width, width, .attentionOutput), dropout: c.dropout)
+    let attentionNorm = try norm(attention / "output")
+    let feedForward = FeedForward(
+      .plain(up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up)),
+      down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
+      activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout)
     return TransformerBlock(
-      .after,
-      attention: Attention(
-        attention, layer: layer, query: try linear(own / "query", width, width, .query),
-        key: try linear(own / "key", width, width, .key), value: try linear(own / "value", width, width, .value),
-        output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
-        scoreDropout: c.scoreDropout),
-      norm: try norm(attention / "output"),
-      feedForward: FeedForward(
-        gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
-        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
-        activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout),
-      norm: try norm(scope / "output"))
+      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm(scope / "output")), feedForward))
   }
 }
 

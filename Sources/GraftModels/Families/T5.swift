@@ -82,8 +82,8 @@ public final class T5: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embeddings.encoder.embedded(input, pass.withoutCache)
-    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutState)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -104,7 +104,7 @@ public final class T5: SequenceToSequenceModel {
       path = scope.path
       style = isDecoder ? .causal : .bidirectional
       dropout = c.dropout
-      blocks = TransformerStack(try (0..<layers).map { try T5.block(scope / "block" / $0, layer: $0, c, isDecoder: isDecoder) })
+      blocks = TransformerStack(try (0..<layers).map { try T5.block(scope / "block" / $0, c, isDecoder: isDecoder) })
       positions = try RelativePositionBias(
         scope / "block" / 0 / "layer" / 0 / "SelfAttention" / "relative_attention_bias", buckets: c.buckets, heads: c.heads,
         maximumDistance: c.maximumDistance, isBidirectional: !isDecoder, initializer: c.initializer(c.width))
@@ -112,14 +112,14 @@ public final class T5: SequenceToSequenceModel {
     }
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
-      var layout = input.layout(style, rotary: nil)
-      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0), pass)
-      let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, over: source, pass))
+      var layout = input.layout(style, over: source)
+      layout.bias = positions.bias(upTo: Int(input.positions.max() ?? 0), pass)
+      let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, pass))
       return pass.dropout(states, dropout, at: path + ".output")
     }
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration, isDecoder: Bool) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration, isDecoder: Bool) throws -> TransformerBlock {
     func sublayer(_ index: Int) -> Scope { scope / "layer" / index }
     func norm(_ index: Int) throws -> Norm { try Norm(sublayer(index) / "layer_norm", width: c.width, epsilon: c.epsilon) }
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, fan: Int? = nil) throws -> Linear {
@@ -128,22 +128,23 @@ public final class T5: SequenceToSequenceModel {
     func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       let inner = c.heads * c.headSize
       return Attention(
-        scope, layer: layer, place: place, query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
-        key: try linear(scope / "k", c.width, inner, .key), value: try linear(scope / "v", c.width, inner, .value),
-        output: try linear(scope / "o", inner, c.width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout,
-        scoreDropout: c.dropout)
+        scope, place: place, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: 1, dropout: c.dropout),
+        .separate(
+          query: try linear(scope / "q", c.width, inner, .query, fan: c.width * c.headSize),
+          key: try linear(scope / "k", c.width, inner, .key), value: try linear(scope / "v", c.width, inner, .value)),
+        output: try linear(scope / "o", inner, c.width, .attentionOutput), dropout: c.dropout)
     }
-    let dense = sublayer(isDecoder ? 2 : 1) / "DenseReluDense"
-    return TransformerBlock(
-      .before, attention: try attention(sublayer(0) / "SelfAttention", isDecoder ? .decoder : .encoder), norm: try norm(0),
-      cross: isDecoder ? (try attention(sublayer(1) / "EncDecAttention", .source), try norm(1)) : nil,
-      feedForward: FeedForward(
-        gate: c.isGated ? try linear(dense / "wi_0", c.width, c.intermediateSize, .gate) : nil,
-        up: try linear(dense / (c.isGated ? "wi_1" : "wi"), c.width, c.intermediateSize, .up),
-        down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
-        middleDropout: c.dropout,
-        dropout: c.dropout),
-      norm: try norm(isDecoder ? 2 : 1))
+    func residual(_ index: Int, _ sublayer: any Sublayer) throws -> Residual { Residual(.before(try norm(index)), sublayer) }
+    var residuals = [try residual(0, try attention(sublayer(0) / "SelfAttention", isDecoder ? .decoder : .encoder))]
+    if isDecoder { residuals.append(try residual(1, try attention(sublayer(1) / "EncDecAttention", .source))) }
+    let last = residuals.count
+    let dense = sublayer(last) / "DenseReluDense"
+    let gate = c.isGated ? try linear(dense / "wi_0", c.width, c.intermediateSize, .gate) : nil
+    let up = try linear(dense / (c.isGated ? "wi_1" : "wi"), c.width, c.intermediateSize, .up)
+    let feedForward = FeedForward(
+      gate.map { .gated(gate: $0, up: up) } ?? .plain(up: up),
+      down: try linear(dense / "wo", c.intermediateSize, c.width, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
+      middleDropout: c.dropout, dropout: c.dropout)
+    return TransformerBlock(residuals + [try residual(last, feedForward)])
   }
 }
