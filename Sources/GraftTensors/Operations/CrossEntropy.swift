@@ -62,16 +62,12 @@ public func linearCrossEntropy(
       }
     }
   }
-  let (hiddenInput, headInput, biasInput) = (hidden.slot, head.slot, bias?.slot)
-  return recorded("linearCrossEntropy", Tensor([Float(total * Double(scale))], []), from: hiddenInput, headInput, biasInput) { gradient, tape in
+  let found = [(dHidden, hidden.slot), (dHead, head.slot), (dBias, bias?.slot)].compactMap { gradient, input in
+    gradient.flatMap { gradient in input.map { (saved: Saved(gradient, exactly: true), input: $0) } }
+  }
+  return recorded("linearCrossEntropy", Tensor([Float(total * Double(scale))], []), from: hidden.slot, head.slot, bias?.slot) { gradient, tape in
     let seed = gradient.scalar
-    func pass(_ saved: Tensor?, _ input: Slot?) {
-      guard let saved, let input else { return }
-      tape.accumulate(seed == 1 ? saved : scaled(saved, by: seed), into: input)
-    }
-    pass(dHidden, hiddenInput)
-    pass(dHead, headInput)
-    pass(dBias, biasInput)
+    for (saved, input) in found { tape.accumulate(seed == 1 ? saved.tensor : scaled(saved.tensor, by: seed), into: input) }
   }
 }
 
@@ -107,8 +103,9 @@ public func crossEntropy(
   }
   let total = (0..<rows).reduce(0.0) { $0 + Double(l[$1]) * Double(weight?[$1] ?? 1) } * Double(scale)
   let input = logits.slot
+  let saved = Saved(slopes, exactly: true)
   return recorded("crossEntropy", Tensor([Float(total)], []), from: input) { gradient, tape in
-    tape.accumulate(gradient.scalar == 1 ? slopes : scaled(slopes, by: gradient.scalar), into: input)
+    tape.accumulate(gradient.scalar == 1 ? saved.tensor : scaled(saved.tensor, by: gradient.scalar), into: input)
   }
 }
 

@@ -35,8 +35,9 @@ public func linear(
   base = nil
   if let bias { addInPlace(row: bias, to: out) }
 
-  let (input, biasInput, saved) = (x.slot, bias?.slot, weight.isTracked ? x : nil)
+  let (input, biasInput, savedInput, savedWeight) = (x.slot, bias?.slot, weight.isTracked ? Saved(x) : nil, Saved(weight))
   return recorded("linear", out, from: input, weight.slot, biasInput, baseInput) { gradient, tape in
+    let weight = savedWeight.tensor
     let dy = MatrixOperand(gradient.pointer, stride: outputs)
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     tape.accumulate(into: input) { dx, isFirst in
@@ -44,7 +45,7 @@ public func linear(
         m: rows, n: inputs, k: outputs, alpha: scale, dy, weight.operand(transposed: layout == .inputByOutput), beta: isFirst ? 0 : 1, dx,
         stride: inputs)
     }
-    if let saved {
+    if let saved = savedInput?.tensor {
       tape.accumulate(into: weight) { dw, isFirst in
         let dyTransposed = MatrixOperand(gradient.pointer, stride: outputs, transposed: true)
         let beta: Float = isFirst ? 0 : 1

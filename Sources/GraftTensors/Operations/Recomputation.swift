@@ -13,12 +13,13 @@ public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tenso
   guard probe.hasMetTrainable || inputs.contains(where: outer.tracks) else { return output }
   var tracked = output
   tracked.tapeSerial = outer.serial
+  let saved = inputs.map { Saved($0) }
   tracked.node = outer.append("recomputed") { gradient, tape in
     let inner = Tape(within: tape)
-    let leaves = inputs.map { input -> Tensor in
-      var leaf = input.detached
-      guard tape.tracks(input) else { return leaf }
-      leaf.node = inner.append("input") { gradient, _ in tape.accumulate(gradient, into: input) }
+    let leaves = saved.map { input -> Tensor in
+      var leaf = input.tensor.detached
+      guard tape.tracks(input.slot) else { return leaf }
+      leaf.node = inner.append("input") { gradient, _ in tape.accumulate(gradient, into: input.slot) }
       leaf.tapeSerial = inner.serial
       return leaf
     }

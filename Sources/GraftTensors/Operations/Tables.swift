@@ -25,9 +25,11 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil
     }
   }
   let input = table.slot
+  let saved = Saved(indices)
   return recorded("gatherRows", out, from: input) { gradient, tape in
     tape.accumulate(into: input) { dTable, isFirst in
       let from = gradient.pointer
+      let indices = saved.tensor
       let at = indices.indices
       let entries = input.shape.rows
       // Every task looks at all indices, and adds in their order what goes to its entries.

@@ -2,7 +2,9 @@
 public final class Parameter {
   /// The dotted name in the checkpoint, such as `model.layers.0.self_attn.q_proj.weight`.
   public let path: String
-  public private(set) var value: Tensor
+  public private(set) var value: Tensor {
+    didSet { value.storage.isLasting = true }
+  }
   /// Whether gradients are wanted. A trainable parameter is float32.
   public var isTrainable: Bool {
     didSet { if isTrainable && value.dtype != .float32 { value = value.converted(to: .float32) } }
@@ -12,6 +14,7 @@ public final class Parameter {
     self.path = path
     self.value = isTrainable ? value.converted(to: .float32) : value
     self.isTrainable = isTrainable
+    self.value.storage.isLasting = true
   }
 
   public var shape: Shape { value.shape }

@@ -237,8 +237,12 @@ extension Tensor {
   /// Whether the current tape will want this tensor's gradient.
   package var isTracked: Bool { node >= 0 && Tape.current?.serial == tapeSerial }
 
-  /// Whether nobody else holds the elements, so that they may be written.
-  package mutating func isUnique() -> Bool { storage.isWritable && isKnownUniquelyReferenced(&storage) }
+  /// True where nobody else holds the elements, so that they may be written.
+  package mutating func isUnique() -> Bool {
+    guard storage.isWritable && isKnownUniquelyReferenced(&storage) else { return false }
+    if storage.narrowedCopy != nil { storage.narrowedCopy = nil }
+    return true
+  }
 
   /// Room for a result: the memory of these elements where nobody else holds it.
   package mutating func reusedMemory(shape: Shape? = nil) -> Tensor {
