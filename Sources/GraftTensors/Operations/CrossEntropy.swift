@@ -7,14 +7,14 @@ import CKernels
 ///
 /// - Parameters:
 ///   - hidden: `[rows, width]`.
-///   - head: `[vocabulary, width]`, in any floating-point type; only a float32 one can be tracked.
+///   - head: `[vocabulary, width]`, in any format that products read; only a dense float32 one can be tracked.
 ///   - bias: `[vocabulary]`.
 ///   - targets: `[rows]` token ids.
 ///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
 ///   - options: label smoothing and the weights of classes.
 /// - Returns: a scalar.
 public func linearCrossEntropy(
-  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
+  _ hidden: Tensor, head: Weight, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
   options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
 ) -> Tensor {
   let rows = hidden.shape.rows
@@ -69,6 +69,14 @@ public func linearCrossEntropy(
     let seed = gradient.scalar
     for (saved, input) in found { tape.accumulate(seed == 1 ? saved.tensor : scaled(saved.tensor, by: seed), into: input) }
   }
+}
+
+/// The same with a tensor as the head.
+public func linearCrossEntropy(
+  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
+  options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
+) -> Tensor {
+  linearCrossEntropy(hidden, head: .dense(head), bias: bias, targets: targets, weights: weights, options: options, scale: scale)
 }
 
 /// The summed negative log-likelihood of `targets` under `softmax(logits)`, times `scale`.
@@ -128,7 +136,7 @@ public func targetPredictions(logits: Tensor, targets: [Int32]) -> [TargetPredic
 }
 
 /// How every row of `hidden headᵀ + bias` stands to its target, in chunks of rows, without a gradient.
-public func targetPredictions(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
+public func targetPredictions(_ hidden: Tensor, head: Weight, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
   let rows = hidden.shape.rows
   let vocabulary = head.shape[0]
   let chunk = headChunkRows(rows, vocabulary: vocabulary)
@@ -160,7 +168,7 @@ private func headChunkRows(_ rows: Int, vocabulary: Int) -> Int {
   return max(1, (rows + chunks - 1) / chunks)
 }
 
-private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Tensor, bias: Tensor?) {
+private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Weight, bias: Tensor?) {
   let vocabulary = head.shape[0]
   let width = head.shape[1]
   multiplyMatrices(

@@ -30,6 +30,26 @@ package struct Saved {
   }
 }
 
+/// A weight that a pullback keeps: a tensor as `Saved` does, since it may be an activation; blocks as they are.
+enum SavedWeight {
+  case dense(Saved)
+  case blocks(any BlockMatrix)
+
+  init(_ weight: Weight) {
+    switch weight {
+    case .dense(let tensor): self = .dense(Saved(tensor))
+    case .blocks(let matrix): self = .blocks(matrix)
+    }
+  }
+
+  var weight: Weight {
+    switch self {
+    case .dense(let saved): .dense(saved.tensor)
+    case .blocks(let matrix): .blocks(matrix)
+    }
+  }
+}
+
 extension Saved {
   /// True where both keep the same bytes.
   package func sharesMemory(with other: Saved) -> Bool { kept.storage === other.kept.storage }

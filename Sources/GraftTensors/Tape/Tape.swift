@@ -256,7 +256,7 @@ extension Tensor {
     let copy = Tensor(uninitialized: shape, dtype: dtype)
     let from = rawPointer
     let to = copy.rawPointer
-    let width = dtype.byteWidth
+    let width = dtype.bytesPerBlock
     parallel(over: elementCount, grain: elementwiseGrain) { part in
       (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
     }
