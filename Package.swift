@@ -76,35 +76,39 @@ let package = Package(
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
+    .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
-    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftFilesTests", dependencies: ["GraftTestSupport", "GraftFiles"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTestSupport", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
+      name: "GraftTokenizersTests", dependencies: ["GraftTestSupport", "GraftTokenizers", "GraftJSON", "FuzzSupport"],
+      exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftTestSupport", "GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftTestSupport", "GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftOptimizersTests", dependencies: ["GraftTestSupport", "GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
       dependencies: [
-        "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
+        "GraftTestSupport", "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors",
+        "GraftTraining",
       ],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
+      name: "GraftAdaptersTests", dependencies: ["GraftTestSupport", "GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftTestSupport", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
-      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+      dependencies: ["GraftTestSupport", "GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      name: "GraftGenerationTests", dependencies: ["GraftTestSupport", "GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "PackageTests", dependencies: ["GraftTestSupport", "GraftJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GraftTestSupport", "graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
+    .testTarget(name: "GraftRecipesTests", dependencies: ["GraftTestSupport", "GraftRecipes", "FuzzSupport"], exclude: ["Fixtures"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

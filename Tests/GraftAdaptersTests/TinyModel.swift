@@ -52,7 +52,3 @@ extension Llama {
     return loss.scalar
   }
 }
-
-func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
-  a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
-}

@@ -2,6 +2,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 import GraftModels

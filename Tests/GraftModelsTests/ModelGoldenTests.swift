@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("Every family computes what Transformers does")
@@ -101,9 +102,4 @@ struct ModelGoldenTests {
     #expect(try buckets(true) == [15, 15, 15, 14, 10, 10, 9, 8, 8, 7, 1, 0, 17, 23, 24, 24, 25, 26, 26, 30, 31, 31, 31])
     #expect(try buckets(false) == [31, 31, 31, 26, 17, 16, 15, 9, 8, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   }
-}
-
-func largestDifference(_ found: [Float], _ expected: [Float]) -> Float {
-  guard found.count == expected.count, !found.isEmpty else { return .infinity }
-  return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude.isNaN ? .infinity : ($1.0 - $1.1).magnitude) }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import FuzzSupport
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
@@ -16,9 +17,8 @@ struct DamagedInputTests {
 
   /// Fixtures are cut to a few kilobytes, so that damage hits what is not vocabulary.
   private func fixtures() throws -> [JSON] {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    return try Fixture.names.map { name in
-      var json = try JSON(parsing: Data(contentsOf: folder.appending(path: "\(name)/tokenizer.json")))
+    try Fixture.names.map { name in
+      var json = try Fixtures("GraftTokenizersTests").json("\(name)/tokenizer.json")
       let model = json["model"]
       switch model?["vocab"] {
       case .object(let members): json["model"]?["vocab"] = .object(JSONObject(members.prefix(40).map { ($0.key, $0.value) }))
@@ -50,9 +50,8 @@ struct DamagedInputTests {
   }
 
   @Test func templates() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "ChatTemplates/Fixtures/templates")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    let seeds = try names.map { Array(try Data(contentsOf: folder.appending(path: $0))) }.filter { $0.count < 4000 }
+    let folder = "Tests/GraftTokenizersTests/ChatTemplates/Fixtures/templates"
+    let seeds = try Repository.names(in: folder, endingWith: "").map { Array(try Repository.text("\(folder)/\($0)").utf8) }.filter { $0.count < 4000 }
     let messages: [JSON] = [
       ["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi {{"], ["role": "assistant", "content": "Hello"],
     ]

@@ -1,11 +1,12 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 /// The floors of the house: an edge between targets points to a lower floor, or along it where the list allows.
 @Suite struct EdgeTests {
   private static let floors: [String: Int] = [
-    "CKernels": 0, "COpenBLAS": 0, "CHDF5": 0, "CLibCrypto": 0, "CZlib": 0, "GraftJSON": 0, "GraftFiles": 0, "FuzzSupport": 1,
+    "CKernels": 0, "COpenBLAS": 0, "CHDF5": 0, "CLibCrypto": 0, "CZlib": 0, "GraftJSON": 0, "GraftFiles": 0, "FuzzSupport": 1, "GraftTestSupport": 1,
     "GraftTensors": 1, "GraftBatching": 1, "GraftTokenizers": 1, "GraftConfiguration": 1,
     "GraftLayers": 2, "GraftOptimizers": 2, "GraftDatasets": 2,
     "GraftCheckpoints": 3, "GraftTraining": 3,
@@ -14,18 +15,9 @@ import Testing
   ]
 
   private static func targets() throws -> [JSON] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let scratch = FileManager.default.temporaryDirectory.appending(path: "graft-edges-\(ProcessInfo.processInfo.processIdentifier)")
-    defer { try? FileManager.default.removeItem(at: scratch) }
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["swift", "package", "--package-path", root.path, "--scratch-path", scratch.path, "dump-package"]
-    process.standardOutput = pipe
-    try process.run()
-    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return try #require(try JSON(parsing: output)["targets"]?.array)
+    let scratch = try TemporaryDirectory()
+    let dump = try Program("swift", "package", "--scratch-path", scratch.path, "dump-package")
+    return try #require(try JSON(parsing: dump.output)["targets"]?.array, "\(dump.errors)")
   }
 
   @Test func edgesPointDown() throws {

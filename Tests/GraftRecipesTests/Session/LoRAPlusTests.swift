@@ -7,6 +7,7 @@ import GraftLayers
 import GraftModels
 import GraftRecipes
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What PEFT's `create_loraplus_optimizer` makes of adapters; made by `Scripts/make-loraplus-goldens.py`.
@@ -14,9 +15,9 @@ import Testing
   private let file: SafetensorsFile, described: JSON
 
   init() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
-    file = try SafetensorsFile(folder.appending(path: "loraplus.safetensors").path)
-    described = try JSON(parsing: Data(contentsOf: folder.appending(path: "loraplus.json")))
+    let fixtures = Fixtures("GraftRecipesTests")
+    file = try SafetensorsFile(fixtures.path("loraplus.safetensors"))
+    described = try fixtures.json("loraplus.json")
   }
 
   private func weights(_ prefix: String) throws -> InMemoryWeights {

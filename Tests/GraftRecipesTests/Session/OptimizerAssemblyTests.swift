@@ -7,6 +7,7 @@ import GraftModels
 import GraftOptimizers
 import GraftRecipes
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What a recipe's `training:` makes of a model's parameters.
@@ -15,10 +16,7 @@ import Testing
     try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides.map { "training." + $0 }).training
   }
 
-  private static let families = Result {
-    let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/decay.json")
-    return try JSON(parsing: Data(contentsOf: file))
-  }
+  private static let families = Result { try Fixtures("GraftRecipesTests").json("decay.json") }
 
   /// No biases and no norms, as Transformers' Trainer has it; made by `Scripts/make-decay-goldens.py`.
   @Test(arguments: ["gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "bart"])
