@@ -56,10 +56,9 @@ struct Graft {
   }
 
   /// The folder of this process's scratch folders, which goes with the process.
-  private static let scratchFolder = {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
+  private static let scratchFolder: URL = {
     atexit { try? FileManager.default.removeItem(at: Graft.scratchFolder) }
-    return folder
+    return FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
   }()
 
   /// Returns a folder of its own for one test.

@@ -6,7 +6,7 @@ import GraftTestSupport
 import Testing
 
 /// Templates that behave like those of the published families.
-private let templates = "Tests/GraftTokenizersTests/ChatTemplates/Fixtures/templates"
+private let templates = "Tests/GraftTemplatesTests/Fixtures/templates"
 
 @Suite struct FamilyTemplateTests {
   /// All but one that tries the language and writes no conversation.

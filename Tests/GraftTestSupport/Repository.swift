@@ -22,7 +22,7 @@ public enum Repository {
 public struct Fixtures: Sendable {
   public let folder: URL
 
-  /// - Parameter target: a test target's name, or a path below `Tests/` in front of `Fixtures`.
+  /// - Parameter target: a test target's name.
   public init(_ target: String) { folder = Repository.file("Tests/\(target)/Fixtures") }
 
   public func file(_ name: String) -> URL { folder.appending(path: name) }

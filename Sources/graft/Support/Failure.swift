@@ -1,5 +1,5 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
 import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
@@ -10,6 +10,9 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftRecipes
+import GraftTemplates
+import GraftReports
+import GraftSessions
 import GraftTensors
 import GraftTokenizers
 import GraftTraining

@@ -1,0 +1,98 @@
+import GraftConfiguration
+
+extension Recipe {
+  /// The `training:` section.
+  public struct Training: Codable, Sendable, Equatable {
+    /// How often the data is seen; 1 unless `maxSteps` is given.
+    public var numEpochs: Double?
+    /// Instead of `numEpochs`: the number of optimizer steps.
+    public var maxSteps: Int?
+    public var batchSize = 8
+    public var gradientAccumulationSteps = 1
+    /// Nil is the method's own default.
+    public var learningRate: Double?
+    /// LoRA+: how many times faster than `A` the `B` factors learn.
+    public var loraplusLrRatio: Double?
+    /// LoRA+: the peak learning rate of embeddings' factors.
+    public var loraplusLrEmbedding = 1e-6
+    public var optimizer = OptimizerName.adamw
+    public var betas = Self.defaultBetas
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    public var lrScheduler = SchedulerName.cosine
+    public var warmupSteps = 0
+    /// Instead of `warmupSteps`: the share of all steps, rounded up.
+    public var warmupRatio: Double?
+    /// Nil or 0 does not clip.
+    public var maxGradNorm: Double? = 1.0
+    /// The share of a target's probability that is spread over all classes, or the whole vocabulary.
+    public var labelSmoothing = 0.0
+    public var precision = PrecisionName.fp32
+    public var gradientCheckpointing = false
+    public var seed = 0
+    public var loggingSteps = 10
+    public var evalSteps: Int?
+    public var saveSteps: Int?
+    /// Nil keeps every checkpoint.
+    public var saveTotalLimit: Int? = 2
+    public var earlyStoppingPatience: Int?
+    /// Whether the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
+    public var loadBestModelAtEnd: Bool?
+    /// The figure that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
+    public var metricForBestModel: String?
+    /// Whether that figure rises as a model improves; nil is what its name implies.
+    public var greaterIsBetter: Bool?
+
+    package static let defaultBetas = [0.9, 0.999]
+
+    public init() {}
+
+    enum CodingKeys: String, CodingKey {
+      case numEpochs = "num_epochs"
+      case maxSteps = "max_steps"
+      case batchSize = "batch_size"
+      case gradientAccumulationSteps = "gradient_accumulation_steps"
+      case learningRate = "learning_rate"
+      case loraplusLrRatio = "loraplus_lr_ratio"
+      case loraplusLrEmbedding = "loraplus_lr_embedding"
+      case optimizer, betas, epsilon
+      case weightDecay = "weight_decay"
+      case lrScheduler = "lr_scheduler"
+      case warmupSteps = "warmup_steps"
+      case warmupRatio = "warmup_ratio"
+      case maxGradNorm = "max_grad_norm"
+      case labelSmoothing = "label_smoothing"
+      case precision
+      case gradientCheckpointing = "gradient_checkpointing"
+      case seed
+      case loggingSteps = "logging_steps"
+      case evalSteps = "eval_steps"
+      case saveSteps = "save_steps"
+      case saveTotalLimit = "save_total_limit"
+      case earlyStoppingPatience = "early_stopping_patience"
+      case loadBestModelAtEnd = "load_best_model_at_end"
+      case metricForBestModel = "metric_for_best_model"
+      case greaterIsBetter = "greater_is_better"
+    }
+  }
+
+  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
+
+  public enum SchedulerName: String, ConfigChoice {
+    case constant, linear, cosine
+    case cosineWithRestarts = "cosine_with_restarts"
+    case polynomial
+    case inverseSquareRoot = "inverse_sqrt"
+    /// Warm-up, stable, decay.
+    case wsd
+  }
+
+  public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
+}
+
+extension Recipe.Training {
+  /// The warm-up in steps, of `totalSteps`.
+  public func warmupStepCount(of totalSteps: Int) -> Int {
+    warmupSteps > 0 ? warmupSteps : Int(((warmupRatio ?? 0) * Double(totalSteps)).rounded(.up))
+  }
+}
