@@ -58,7 +58,8 @@ let package = Package(
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftDatasets", "GraftBatching", "GraftConfiguration", "GraftFiles", "GraftJSON",
+        "GraftAdapters", "GraftDatasets", "GraftOptimizers", "GraftLayers", "GraftTensors", "GraftBatching", "GraftConfiguration",
+        "GraftFiles", "GraftJSON",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
