@@ -6,7 +6,7 @@ import GraftDatasets
 ///
 /// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
 /// architecture the value is nil until it is known.
-public struct Recipe: Codable, Sendable, Equatable {
+public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var model = Model()
   public var task = LearningTask.causalLM
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
@@ -37,11 +37,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
   }
 
-  enum CodingKeys: String, CodingKey {
-    case model, task, method, data, training, report
-    case outputDirectory = "output_dir"
-    case methods, seeds
-    case learningRates = "learning_rates"
+  public static let keySpellings = ["outputDirectory": "output_dir"]
+
+  /// The keys of a file; what else there is comes of reading it.
+  enum CodingKeys: CodingKey {
+    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates
   }
 }
 
@@ -70,11 +70,6 @@ extension Recipe {
     public var newTokens: [String] = []
 
     public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case path, config, tokenizer, dtype, quantization, attention
-      case newTokens = "new_tokens"
-    }
   }
 
   /// How frozen weights are kept in memory.
