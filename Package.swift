@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-/// One house, seven floors: an edge points to a lower floor only, and `Tests/PackageTests` asserts it.
+/// One house, nine floors: an edge points to a lower floor only, and `Tests/PackageTests` asserts it.
 let package = Package(
   name: "graft",
   platforms: [.macOS(.v15)],
@@ -29,104 +29,119 @@ let package = Package(
     .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "GraftBatching"),
     .target(name: "GraftTemplates", dependencies: ["GraftJSON"]),
-    .target(name: "GraftTokenizers", dependencies: ["GraftRegularExpressions", "GraftFiles", "GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON", "GraftRegularExpressions"]),
     .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
 
     // L2: building blocks
-    .target(name: "GraftLayers", dependencies: ["GraftTensors", "GraftBatching"]),
-    .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
+    .target(name: "GraftLayers", dependencies: ["GraftBatching", "GraftTensors"]),
+    .target(name: "GraftOptimizers", dependencies: ["CKernels", "GraftTensors"]),
     .target(
-      name: "GraftDatasets",
-      dependencies: ["GraftBatching", "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
+      name: "GraftDatasets", dependencies: ["GraftBatching", "GraftConfiguration", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
 
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching", "GraftTensors"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
+    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftRegularExpressions", "GraftTensors", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
     .target(
-      name: "GraftModels",
-      dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
+      name: "GraftModels", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftTensors"]),
     .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
 
-    // L5: assembly
+    // L5: recipes and reports
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTemplates", "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers",
-        "GraftBatching",
-        .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", .product(name: "Yams", package: "Yams"),
       ]),
+    .target(name: "GraftReports", dependencies: ["GraftFiles"]),
+
+    // L6: assembly
+    .target(
+      name: "GraftSessions",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors", "GraftTokenizers",
+        "GraftTraining",
+      ]),
+
+    // L7: comparisons
+    .target(
+      name: "GraftComparison",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers",
+        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTraining",
+      ]),
+
+    // L8: the library and the command line
     .target(
       name: "Graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
-      ],
-      path: "Sources/GraftUmbrella"),
-
-    // L6: the command line
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
+        "GraftTensors", "GraftTokenizers", "GraftTraining",
+      ], path: "Sources/GraftUmbrella"),
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftModels", "GraftRecipes", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftFiles",
+        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
+        "GraftTensors", "GraftTokenizers", "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
-    .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
+    .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
     .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
-    .testTarget(name: "GraftTemplatesTests", dependencies: ["GraftTemplates", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftJSON", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
-    .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTokenizers"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
     .testTarget(
-      name: "GraftDatasetsTests",
-      dependencies: ["GraftDatasets", "GraftBatching", "GraftJSON", "GraftTemplates", "GraftTokenizers", "FuzzSupport"], exclude: ["Fixtures"]),
+      name: "GraftDatasetsTests", dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTokenizers"],
+      exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+      name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
       dependencies: [
-        "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
-      ],
-      exclude: ["Fixtures"]),
+        "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTraining",
+      ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftAdaptersTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
         "GraftOptimizers", "GraftTensors",
-      ],
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTrainingTests", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftTrainingTests",
-      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
-    .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftBatching", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      name: "GraftGenerationTests", dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
-      dependencies: [
-        "GraftRecipes", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTraining", "FuzzSupport",
-      ],
+      dependencies: ["FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes"],
       exclude: ["Fixtures"]),
+    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports"]),
+    .testTarget(
+      name: "GraftSessionsTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
+        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTraining",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Tests/GraftRecipesTests/Fixtures/decay.json: the parameters that Transformers' Trainer gives weight decay, in every family.
+"""Writes Tests/GraftSessionsTests/Fixtures/decay.json: the parameters that Transformers' Trainer gives weight decay, in every family.
 
 Needs torch and transformers.
 
@@ -11,7 +11,7 @@ import pathlib
 
 import transformers as t
 
-FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftRecipesTests" / "Fixtures" / "decay.json"
+FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftSessionsTests" / "Fixtures" / "decay.json"
 LLAMA = dict(
     vocab_size=11, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1)
 BERT = dict(

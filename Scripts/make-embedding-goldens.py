@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Tests/GraftRecipesTests/Fixtures/sentences: what sentence-transformers makes of texts.
+"""Writes Tests/GraftSessionsTests/Fixtures/sentences: what sentence-transformers makes of texts.
 
 `bert` is a tiny model with its tokenizer. `cases.json` holds, for each case, the files that sentence-transformers saves
 around it (weights in base64), what `encode` is asked for, and the vectors. Needs torch and sentence-transformers.
@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Dropout, LayerNorm, Pooling
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftRecipesTests" / "Fixtures" / "sentences"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftSessionsTests" / "Fixtures" / "sentences"
 WORDS = "the a cat dog bird sat ran sang on under mat tree grass and slowly query passage : . red green ##s ##ing".split()
 TEXTS = [
     "The cat sat on the mat .", "dog", "A bird sang and the dogs ran under the tree slowly .",

@@ -1,4 +1,4 @@
-"""Makes Tests/GraftRecipesTests/Fixtures/loraplus.*: what PEFT's LoRA+ optimizer does to a tiny Llama's adapters in a few steps.
+"""Makes Tests/GraftSessionsTests/Fixtures/loraplus.*: what PEFT's LoRA+ optimizer does to a tiny Llama's adapters in a few steps.
 
     python Scripts/make-loraplus-goldens.py        (torch, transformers, peft, safetensors)
 
@@ -16,7 +16,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-FOLDER = Path(__file__).parent.parent / "Tests/GraftRecipesTests/Fixtures"
+FOLDER = Path(__file__).parent.parent / "Tests/GraftSessionsTests/Fixtures"
 SEQUENCES = [[3, 11, 5, 9, 8, 2], [1, 4, 13, 0, 12, 7]]
 STEPS = 4
 SETTINGS = dict(learning_rate=0.01, loraplus_lr_ratio=6.0, loraplus_lr_embedding=0.03, weight_decay=0.5)

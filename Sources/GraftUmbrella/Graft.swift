@@ -2,6 +2,7 @@
 @_exported import GraftAdapters
 @_exported import GraftBatching
 @_exported import GraftCheckpoints
+@_exported import GraftComparison
 @_exported import GraftConfiguration
 @_exported import GraftDatasets
 @_exported import GraftGeneration
@@ -11,6 +12,8 @@
 @_exported import GraftOptimizers
 @_exported import GraftRecipes
 @_exported import GraftTemplates
+@_exported import GraftReports
+@_exported import GraftSessions
 @_exported import GraftTensors
 @_exported import GraftTokenizers
 @_exported import GraftTraining

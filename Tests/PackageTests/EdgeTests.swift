@@ -11,7 +11,8 @@ import Testing
     "GraftLayers": 2, "GraftOptimizers": 2, "GraftDatasets": 2,
     "GraftCheckpoints": 3, "GraftTraining": 3,
     "GraftAdapters": 4, "GraftModels": 4, "GraftGeneration": 4,
-    "GraftRecipes": 5, "Graft": 6, "graft": 6,
+    "GraftReports": 5, "GraftRecipes": 5,
+    "GraftSessions": 6, "GraftComparison": 7, "Graft": 8, "graft": 8,
   ]
 
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

@@ -1,7 +1,9 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
+import GraftComparison
 import GraftFiles
 import GraftRecipes
+import GraftReports
 import GraftTraining
 import Rainbow
 
@@ -48,7 +50,7 @@ struct Compare: ParsableCommand {
   }
 
   /// The table, on a terminal without the columns that there is no room for; the report has them.
-  private static func table(_ result: GraftRecipes.ComparisonResult) -> [String] {
+  private static func table(_ result: GraftComparison.ComparisonResult) -> [String] {
     var header = ComparisonText.columns(result)
     var rows = result.rows.map { ComparisonText.cells($0, in: result) }
     var lines = TextTable.lines(header: header, rows: rows)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GraftJSON
-import GraftRecipes
+import GraftReports
+import GraftSessions
 
 struct Embed: ParsableCommand {
   static let configuration = CommandConfiguration(

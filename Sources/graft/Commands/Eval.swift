@@ -1,8 +1,8 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
 import GraftBatching
 import GraftJSON
-import GraftRecipes
+import GraftReports
 
 extension LearningTask: ExpressibleByArgument {}
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import GraftJSON
-import GraftRecipes
+import GraftSessions
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import GraftRecipes
+import GraftSessions
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import GraftRecipes
+import GraftSessions
 import GraftTensors
 
 struct Merge: ParsableCommand {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import GraftRecipes
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import GraftDatasets
 import GraftJSON
-import GraftRecipes
 import GraftTokenizers
 
 struct Tokenize: ParsableCommand {

@@ -1,6 +1,8 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
 import GraftRecipes
+import GraftReports
+import GraftSessions
 import GraftTraining
 import Rainbow
 

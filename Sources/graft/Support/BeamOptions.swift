@@ -1,6 +1,6 @@
 import ArgumentParser
 import GraftGeneration
-import GraftRecipes
+import GraftSessions
 
 /// Beam search instead of choosing one token at a time; what is not given is left to the checkpoint.
 struct BeamOptions: ParsableArguments {

@@ -1,5 +1,5 @@
-import ArgumentParser
 import Foundation
+import ArgumentParser
 import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
@@ -11,6 +11,8 @@ import GraftLayers
 import GraftModels
 import GraftRecipes
 import GraftTemplates
+import GraftReports
+import GraftSessions
 import GraftTensors
 import GraftTokenizers
 import GraftTraining

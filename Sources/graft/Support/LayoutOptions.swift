@@ -1,6 +1,6 @@
 import ArgumentParser
 import GraftDatasets
-import GraftRecipes
+import GraftSessions
 
 /// How a data file is written and what it calls its columns and roles, as a recipe's `data` says it.
 struct LayoutOptions: ParsableArguments {

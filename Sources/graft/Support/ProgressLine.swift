@@ -1,4 +1,4 @@
-import GraftRecipes
+import GraftReports
 import GraftTraining
 import Rainbow
 

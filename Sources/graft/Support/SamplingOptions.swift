@@ -1,5 +1,5 @@
 import ArgumentParser
-import GraftRecipes
+import GraftSessions
 
 /// How tokens are chosen, for the commands that write text; what is not given is left to the checkpoint.
 struct SamplingOptions: ParsableArguments {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import GraftBatching
 import GraftLayers
-import GraftRecipes
+import GraftSessions
 import GraftTensors
 
 /// What every command takes.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import GraftAdapters
-import GraftRecipes
+import GraftSessions
 
 extension LoRACombination: ExpressibleByArgument {}
 

@@ -1,0 +1,166 @@
+import GraftJSON
+import GraftRecipes
+import GraftSessions
+
+/// One run of a comparison, as `results.json` keeps it.
+public struct ComparisonRecord: Sendable, Equatable {
+  public enum Status: String, Sendable {
+    case success, failed, diverged
+    /// The untouched base, which nothing was trained on.
+    case baseline
+  }
+
+  /// A line of the training log.
+  public struct Point: Sendable, Equatable {
+    public var step: Int, loss: Double, seconds: Double
+  }
+
+  /// What determines the run, hashed.
+  public var key: String
+  /// The method's name in the recipe.
+  public var name: String
+  public var seed: Int
+  public var learningRate: Double
+  /// Whether the run only served to choose a learning rate.
+  public var isTrial = false
+  public var swept: Recipe.ComparedMethod.SweptKey?
+  public var status = Status.success
+  /// What went wrong.
+  public var message = ""
+  public var createdAt = ""
+
+  public var metric = ""
+  public var isHigherBetter = true
+  /// The metric of every test example.
+  public var scores: [Double] = []
+  public var finalLoss: Double?
+  /// The rise of the base's loss on texts that it knows.
+  public var forgetting: Double?
+  public var trainableParameters = 0
+  public var totalParameters = 0
+  public var adapterBytes = 0
+  /// The most bytes in tensors at any moment, the base's included.
+  public var peakMemoryBytes = 0
+  public var seconds = 0.0
+  public var tokens = 0
+  public var examples = 0
+  public var isMergeable = false
+  public var points: [Point] = []
+  public var answers: [AnsweredPrompt] = []
+  /// The `method:` and the `training:` section.
+  public var method = JSON.null
+  public var training = JSON.null
+
+  public var score: Double { scores.isEmpty ? .nan : ScoreTable.mean(scores) }
+  /// Whether the metric counts successes.
+  public var isShare: Bool { ["exact_match", "accuracy"].contains(metric) }
+  public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
+
+  init(key: String, name: String, seed: Int, learningRate: Double) {
+    (self.key, self.name, self.seed, self.learningRate) = (key, name, seed, learningRate)
+  }
+}
+
+/// The keys are those of the result files of PEFT's `method_comparison`, so that its tools read a record; what it has no
+/// place for stands under `graft`.
+extension ComparisonRecord {
+  /// - Parameters:
+  ///   - model: the base's name.
+  ///   - system: the machine.
+  public func json(model: String, system: JSON) -> JSON {
+    var configuration = training
+    configuration["model_id"] = .string(model)
+    let memory = JSON.integer(peakMemoryBytes)
+    // PEFT's tools ask every configuration for its type, and take one that is empty for full fine-tuning.
+    var adapter = method
+    let type = method["peft_type"]?.string?.uppercased() ?? "LORA"
+    adapter["peft_type"] = .string(type)
+    let isTrained = status != .baseline && type != "FULL"
+    let last: JSON = [
+      "step": .integer(points.last?.step ?? 0), "test accuracy": isShare ? number(score) : .null,
+      "train loss": finalLoss.map(JSON.number) ?? .number(0),
+      "train samples": .integer(examples), "train total tokens": .integer(tokens), "forgetting": forgetting.map(JSON.number) ?? .null,
+    ]
+    let package: JSON = [
+      "graft-version": .string(Self.version), "peft-version": .null, "transformers-version": .null, "datasets-version": .null, "torch-version": .null,
+      "bitsandbytes-version": .null,
+    ]
+    return [
+      "run_info": [
+        "created_at": .string(createdAt), "total_time": .number(seconds), "experiment_name": .string("\(name)/seed-\(seed)"),
+        "peft_branch": .string("graft"), "train_config": configuration, "peft_config": isTrained ? adapter : .null, "error_msg": .string(message),
+      ],
+      "train_info": [
+        "accelerator_memory_reserved_avg": memory, "accelerator_memory_max": memory, "accelerator_memory_reserved_99th": memory,
+        "train_time": .number(seconds), "file_size": .integer(adapterBytes), "num_trainable_params": .integer(trainableParameters),
+        "num_total_params": .integer(totalParameters), "status": .string(status.rawValue), "metrics": .array(points.map(Self.json) + [last]),
+      ],
+      "meta_info": [
+        "model_info": ["name": .string(model)], "dataset_info": .null, "package_info": package, "system_info": system, "pytorch_info": .null,
+      ],
+      "graft": own,
+    ]
+  }
+
+  static let version = "0.1.0"
+
+  private var own: JSON {
+    var own: JSON = [
+      "key": .string(key), "name": .string(name), "seed": .integer(seed), "learning_rate": .number(learningRate), "is_trial": .bool(isTrial),
+      "metric": .string(metric), "higher_is_better": .bool(isHigherBetter), "scores": .array(scores.map(number)), "mergeable": .bool(isMergeable),
+      "answers": .array(
+        answers.map { ["prompt": .string($0.prompt), "expected": .string($0.expected), "answer": .string($0.answer)] }),
+    ]
+    if let swept { own["swept"] = ["family": .string(swept.family), "key": .string(swept.key), "value": .number(swept.value)] }
+    return own
+  }
+
+  private static func json(_ point: Point) -> JSON {
+    ["step": .integer(point.step), "train loss": .number(point.loss), "elapsed time": .number(point.seconds)]
+  }
+
+  private func number(_ value: Double) -> JSON { value.isFinite ? .number(value) : .null }
+
+  /// A record read back; nil where it is not one of ours.
+  public init?(_ json: JSON) {
+    guard let own = json["graft"], let run = json["run_info"], let train = json["train_info"], let key = own["key"]?.string,
+      let name = own["name"]?.string, let seed = own["seed"]?.int, let rate = own["learning_rate"]?.double,
+      let status = train["status"]?.string.flatMap(Status.init)
+    else { return nil }
+    self.init(key: key, name: name, seed: seed, learningRate: rate)
+    self.status = status
+    isTrial = own["is_trial"]?.bool ?? false
+    message = run["error_msg"]?.string ?? ""
+    createdAt = run["created_at"]?.string ?? ""
+    metric = own["metric"]?.string ?? ""
+    isHigherBetter = own["higher_is_better"]?.bool ?? true
+    scores = own["scores"]?.array?.map { $0.double ?? .nan } ?? []
+    isMergeable = own["mergeable"]?.bool ?? false
+    answers =
+      own["answers"]?.array?.map {
+        AnsweredPrompt(prompt: $0["prompt"]?.string ?? "", expected: $0["expected"]?.string ?? "", answer: $0["answer"]?.string ?? "")
+      } ?? []
+    if let swept = own["swept"] {
+      self.swept = Recipe.ComparedMethod.SweptKey(
+        family: swept["family"]?.string ?? "", key: swept["key"]?.string ?? "", value: swept["value"]?.double ?? 0)
+    }
+    trainableParameters = train["num_trainable_params"]?.int ?? 0
+    totalParameters = train["num_total_params"]?.int ?? 0
+    adapterBytes = train["file_size"]?.int ?? 0
+    peakMemoryBytes = train["accelerator_memory_max"]?.int ?? 0
+    seconds = train["train_time"]?.double ?? 0
+    let metrics = train["metrics"]?.array ?? []
+    points = metrics.dropLast().compactMap { point in
+      guard let step = point["step"]?.int, let loss = point["train loss"]?.double else { return nil }
+      return Point(step: step, loss: loss, seconds: point["elapsed time"]?.double ?? 0)
+    }
+    if let last = metrics.last {
+      tokens = last["train total tokens"]?.int ?? 0
+      examples = last["train samples"]?.int ?? 0
+      forgetting = last["forgetting"]?.double
+      finalLoss = status == .success ? last["train loss"]?.double : nil
+    }
+    method = run["peft_config"] ?? .null
+    training = run["train_config"] ?? .null
+  }
+}

@@ -1,0 +1,37 @@
+import GraftBatching
+import GraftDatasets
+import GraftLayers
+import GraftRecipes
+import GraftSessions
+import GraftTraining
+
+/// How much a method costs the base of what it knew: the rise of its loss on texts that training never showed.
+final class ForgettingCheck {
+  private let model: any TrainableModel
+  private let texts: EncodedDataset
+  private let objective: BatchObjective
+  private var baseLoss: Double?
+
+  /// - Throws: `SessionError` where the base is no language model, and what reading the texts throws.
+  init(_ paths: [String], base: TrainableBase, recipe: Recipe) throws {
+    let task = recipe.task
+    guard let model = base.model as? any TrainableModel, base.model is any LanguageModel else {
+      throw SessionError(.usage, "data.forgetting: only language models have a loss on texts; leave it out")
+    }
+    self.model = model
+    let records = try DataPreparation.records(of: paths)
+    let encoder = try DataPreparation.encoder(
+      try base.makeTokenizer(), for: base.model, task: task, maxLength: recipe.data.maxLength, completionOnlyLoss: false, cutsTextsIntoWindows: true)
+    texts = try encoder.encodeDataset(records)
+    try DataPreparation.check(texts.examples, of: records, for: base.model)
+    objective = DataPreparation.objective(task, for: base.model)
+  }
+
+  /// Takes the loss of the model as it is now for that of the base.
+  func measureBase() { baseLoss = loss }
+
+  /// The loss with what is attached, less that of the base.
+  func rise() -> Double? { baseLoss.map { loss - $0 } }
+
+  private var loss: Double { Evaluator.figures(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+}

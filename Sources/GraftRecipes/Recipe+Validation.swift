@@ -1,0 +1,257 @@
+import GraftConfiguration
+import GraftDatasets
+
+/// A value that cannot be.
+struct RecipeProblem {
+  var path: [String]
+  var problem: String
+  var advice: String
+
+  init(_ path: String, _ problem: String, _ advice: String) {
+    self.path = path.split(separator: ".").map(String.init)
+    self.problem = problem
+    self.advice = advice
+  }
+}
+
+extension Recipe {
+  /// Two ways to say the same, of which the one that stands above takes the other's place.
+  static let exclusiveTrainingKeys = [("num_epochs", "max_steps"), ("warmup_steps", "warmup_ratio")]
+
+  /// Two sources of the same, of which a recipe names one.
+  static let exclusiveSources = [("model.path", "model.config"), ("data.eval", "data.eval_fraction")]
+
+  static let exclusiveKeys: [(String, String)] = exclusiveSources + exclusiveTrainingKeys.map { ("training." + $0.0, "training." + $0.1) }
+
+  /// The most that a recipe may count of anything: products of two counts fit an `Int`.
+  package static let largestCount = Int(Int32.max)
+
+  /// Everything impossible in the recipe, in the order of its sections.
+  func problems() -> [RecipeProblem] {
+    model.problems() + data.problems() + objectiveProblems() + labelProblems() + training.problems() + comparisonProblems() + methodProblems()
+  }
+
+  private func objectiveProblems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    if data.objective == .spanCorruption, task != .seq2seqLM {
+      problems.append(RecipeProblem("data.objective", "span_corruption is not for \(task.rawValue)", "set task: seq2seq_lm, or leave it out"))
+    }
+    if data.objective == .spanCorruption, data.format != .auto, data.format != .text {
+      problems.append(RecipeProblem("data.objective", "span_corruption is for texts, not for the format \(data.format.rawValue)", "set format: text"))
+    }
+    if data.nextSentence, task != .maskedLM {
+      problems.append(RecipeProblem("data.next_sentence", "not for \(task.rawValue)", "set task: masked_lm, or leave it out"))
+    }
+    return problems
+  }
+
+  private func methodProblems() -> [RecipeProblem] {
+    let types = [("method", method)] + (methods ?? []).enumerated().map { ("methods.\($0).method", $1.method) }
+    return types.compactMap { path, method in
+      guard method.mapping != nil else {
+        return RecipeProblem(
+          path, "expected a section, found \(method.kindDescription)", "write its keys indented below it")
+      }
+      if let (key, number) = method.firstExcessiveNumber(path) {
+        return RecipeProblem(key, "\(number) is impossible", "choose a number between \(-Self.largestCount) and \(Self.largestCount)")
+      }
+      guard let type = method["peft_type"], type.string == nil else { return nil }
+      return RecipeProblem(
+        path + ".peft_type", "expected text, found \(type.kindDescription)", "write a method such as LORA")
+    }
+  }
+
+  private func comparisonProblems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    let names = (methods ?? []).map(\.name)
+    if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+      problems.append(RecipeProblem("methods", "two methods are called '\(twice)'", "give each a name of its own"))
+    }
+    if methods?.isEmpty == true { problems.append(RecipeProblem("methods", "the list is empty", "add {name, method}")) }
+    if seeds?.isEmpty == true { problems.append(RecipeProblem("seeds", "the list is empty", "add a seed")) }
+    if let twice = seeds?.first(where: { seed in (seeds ?? []).filter { $0 == seed }.count > 1 }) {
+      problems.append(RecipeProblem("seeds", "\(twice) stands twice, and the same run twice says no more", "give every seed once"))
+    }
+    if let negative = seeds?.first(where: { $0 < 0 }) {
+      problems.append(RecipeProblem("seeds", "\(negative) is negative", "choose seeds of 0 or more"))
+    }
+    let rates =
+      [("learning_rates", learningRates)]
+      + (methods ?? []).enumerated().map { ("methods.\($0).learning_rates", $1.learningRates) }
+    for (path, values) in rates {
+      guard let values else { continue }
+      if values.isEmpty || values.contains(where: { !($0 > 0 && $0.isFinite) }) {
+        problems.append(RecipeProblem(path, "not a list of positive numbers", "write [1.0e-4, 1.0e-3]"))
+      }
+    }
+    return problems
+  }
+}
+
+extension Recipe.Model {
+  func problems() -> [RecipeProblem] {
+    if path == nil, config == nil {
+      return [
+        RecipeProblem(
+          "model.path", "the key is missing",
+          "name a model directory, or give model.config to start from random weights")
+      ]
+    }
+    if path == "" { return [RecipeProblem("model.path", "the path is empty", "name a model directory")] }
+    if let config, config.mapping == nil {
+      return [
+        RecipeProblem(
+          "model.config", "expected a section, found \(config.kindDescription)",
+          "write the keys of a config.json below it")
+      ]
+    }
+    if let config, config["model_type"]?.string == nil {
+      return [
+        RecipeProblem("model.config.model_type", "the key is missing", "name the architecture, as in model_type: llama")
+      ]
+    }
+    return []
+  }
+}
+
+extension Recipe.Data {
+  func problems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    if train?.paths.isEmpty ?? true {
+      problems.append(RecipeProblem("data.train", "the key is missing", "name a .jsonl, .csv, .tsv or .txt file"))
+    }
+    if eval?.paths.isEmpty == true {
+      problems.append(RecipeProblem("data.eval", "the list is empty", "name a file or remove the key"))
+    }
+    for (file, weight) in (train?.weights ?? [:]).sorted(by: { $0.key < $1.key }) where !(weight > 0 && weight <= 1000) {
+      problems.append(
+        RecipeProblem("data.train", "\(file): the weight \(weight) is not above 0 and at most 1000", "write how often an epoch draws it"))
+    }
+    if let paths = train?.paths, train?.weights.isEmpty == false, Set(paths).count < paths.count {
+      problems.append(RecipeProblem("data.train", "a file is named twice beside weights", "name it once, with the weight that is meant"))
+    }
+    for (key, list) in [("data.eval", eval), ("data.forgetting", forgetting)] where list?.weights.isEmpty == false {
+      problems.append(RecipeProblem(key, "files that are not trained on have no weight", "write the path alone"))
+    }
+    problems += columnProblems()
+    if let share = evalFraction, !(share > 0 && share < 1) {
+      problems.append(
+        RecipeProblem("data.eval_fraction", "\(share) is not between 0 and 1", "write a share such as 0.05"))
+    }
+    if !(corruptionRate > 0 && corruptionRate < 1) {
+      problems.append(RecipeProblem("data.corruption_rate", "\(corruptionRate) is not between 0 and 1", "write a share such as 0.15"))
+    }
+    if !(meanSpanLength >= 1 && meanSpanLength.isFinite) {
+      problems.append(RecipeProblem("data.mean_span_length", "\(meanSpanLength) is no length", "choose 1 or more, such as 3.0"))
+    }
+    problems += tableProblems() + labelProblems()
+    if maxLength < 2 {
+      problems.append(RecipeProblem("data.max_length", "\(maxLength) leaves nothing to predict", "choose 2 or more"))
+    }
+    if maxLength > Recipe.largestCount {
+      problems.append(RecipeProblem("data.max_length", "\(maxLength) is impossible", "choose at most \(Recipe.largestCount)"))
+    }
+    return problems
+  }
+}
+
+extension Recipe.Data {
+  /// Names in `columns` that no format has.
+  private func columnProblems() -> [RecipeProblem] {
+    columns.keys.sorted().filter { !DataFormat.allColumns.contains($0) }.map { name in
+      RecipeProblem("data.columns.\(name)", "no format has a column of this name", NearestName.advice(for: name, among: DataFormat.allColumns))
+    }
+  }
+}
+
+extension Recipe.Training {
+  mutating func clear(_ key: String) {
+    switch key {
+    case "num_epochs": numEpochs = nil
+    case "max_steps": maxSteps = nil
+    case "warmup_steps": warmupSteps = 0
+    case "warmup_ratio": warmupRatio = nil
+    default: break
+    }
+  }
+
+  /// Lets the count of steps stand above the epochs, and that of warm-up above its share, as Transformers does.
+  /// - Returns: what was set aside.
+  mutating func settlePrecedence() -> [String] {
+    var remarks: [String] = []
+    // Transformers' word for "not given".
+    if maxSteps == -1 { maxSteps = nil }
+    if let maxSteps, let epochs = numEpochs {
+      remarks.append("training.max_steps: \(maxSteps) counts; num_epochs: \(epochs) does not")
+      numEpochs = nil
+    }
+    if warmupSteps > 0, let ratio = warmupRatio, ratio != 0 {
+      remarks.append("training.warmup_steps: \(warmupSteps) counts; warmup_ratio: \(ratio) does not")
+      warmupRatio = nil
+    }
+    return remarks
+  }
+
+  /// Writes out the defaults that depend on other keys.
+  mutating func resolve() {
+    if numEpochs == nil, maxSteps == nil { numEpochs = 1 }
+  }
+
+  func problems() -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    func require(_ holds: Bool, _ key: String, _ value: some CustomStringConvertible, _ advice: String) {
+      if !holds { problems.append(RecipeProblem("training." + key, "\(value) is impossible", advice)) }
+    }
+    func positive(_ value: Int?, _ key: String) {
+      guard let value else { return }
+      require(value > 0, key, value, "choose 1 or more")
+      require(value <= Recipe.largestCount, key, value, "choose at most \(Recipe.largestCount)")
+    }
+    func finite(_ value: Double?, _ key: String, from least: Double = 0) {
+      if let value { require(value >= least && value.isFinite, key, value, "choose a number of \(least) or more") }
+    }
+    if let numEpochs {
+      require(
+        numEpochs > 0 && numEpochs <= Double(Recipe.largestCount), "num_epochs", numEpochs,
+        "choose a number above 0 and at most \(Recipe.largestCount)")
+    }
+    positive(maxSteps, "max_steps")
+    positive(batchSize, "batch_size")
+    positive(gradientAccumulationSteps, "gradient_accumulation_steps")
+    finite(learningRate, "learning_rate")
+    finite(loraplusLrRatio, "loraplus_lr_ratio", from: 1)
+    finite(loraplusLrEmbedding, "loraplus_lr_embedding")
+    require(
+      betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas,
+      "write two numbers from 0 to below 1, as in [0.9, 0.999]")
+    require(epsilon > 0 && epsilon.isFinite, "epsilon", epsilon, "choose a small number above 0")
+    finite(weightDecay, "weight_decay")
+    require(0 <= warmupSteps && warmupSteps <= Recipe.largestCount, "warmup_steps", warmupSteps, "choose 0 to \(Recipe.largestCount)")
+    if let warmupRatio {
+      require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
+    }
+    finite(maxGradNorm, "max_grad_norm")
+    require(0 <= labelSmoothing && labelSmoothing < 1, "label_smoothing", labelSmoothing, "choose a share from 0 to below 1")
+    require(seed >= 0, "seed", seed, "choose 0 or more")
+    positive(loggingSteps, "logging_steps")
+    positive(evalSteps, "eval_steps")
+    positive(saveSteps, "save_steps")
+    positive(saveTotalLimit, "save_total_limit")
+    positive(earlyStoppingPatience, "early_stopping_patience")
+    return problems
+  }
+}
+
+extension ConfigTree {
+  /// The first number within a method's section that is no size, rate or rank that could be meant, with its dotted path.
+  fileprivate func firstExcessiveNumber(_ path: String) -> (path: String, number: String)? {
+    switch value {
+    case .scalar(.string), .scalar(.bool), .scalar(.null): return nil
+    case .scalar:
+      guard let number = double, !(abs(number) <= Double(Recipe.largestCount)) else { return nil }
+      return (path, int.map(String.init) ?? String(number))
+    case .sequence(let elements): return elements.indices.lazy.compactMap { elements[$0].firstExcessiveNumber("\(path).\($0)") }.first
+    case .mapping(let mapping): return mapping.entries.lazy.compactMap { $0.value.firstExcessiveNumber("\(path).\($0.key)") }.first
+    }
+  }
+}

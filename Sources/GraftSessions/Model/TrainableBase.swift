@@ -1,0 +1,140 @@
+import Foundation
+import GraftAdapters
+import GraftBatching
+import GraftCheckpoints
+import GraftConfiguration
+import GraftDatasets
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftRecipes
+import GraftTensors
+import GraftTokenizers
+
+/// The base of a run: a checkpoint, or random weights of a configuration.
+package struct TrainableBase {
+  package let model: any Model
+  package let name: String
+  private let directory: ModelDirectory?
+  private let configuration: JSON
+  /// Where the tokenizer and its files are.
+  private let companion: String?
+  private(set) var method: any TuningMethod
+  let newTokens: NewTokens?
+  private let knownFingerprint = KnownFingerprint()
+
+  /// - Parameter labels: a classifier's labels; the configuration's where nil.
+  package init(_ recipe: Recipe, labels: LabelScheme?) throws {
+    let method = try MethodCatalog.decode(recipe: recipe.method)
+    companion = recipe.model.tokenizer ?? recipe.model.path
+    newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
+    let style = recipe.model.attention.flatMap { AttentionStyle(rawValue: $0.rawValue) }
+    let seed = UInt64(bitPattern: Int64(recipe.training.seed))
+    if let config = recipe.model.config {
+      directory = nil
+      var configuration = config.json
+      if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
+      self.configuration = configuration
+      name = "random \(configuration["model_type"]?.string ?? "model")"
+      let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
+      model = try ModelRegistry.build(
+        ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, in: scope)
+    } else {
+      let path = recipe.model.path ?? ""
+      let loaded = try ModelDirectory(
+        path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
+        frozenType: ElementFormat(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
+      (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
+    }
+    self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
+  }
+
+  /// The same base, in memory once, for another recipe's method.
+  package func adapted(to recipe: Recipe) throws -> TrainableBase {
+    var copy = self
+    let method = try MethodCatalog.decode(recipe: recipe.method)
+    copy.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
+    return copy
+  }
+
+  /// Bytes of weights in a mapped file, which no pool counts.
+  package var mappedBytes: Int {
+    model.catalog.parameters.filter { !$0.value.storage.isWritable }.reduce(0) { $0 + $1.shape.elementCount * $1.value.dtype.byteWidth }
+  }
+
+  var isFull: Bool { method is FullFineTuning }
+
+  package var defaultLearningRate: Double { type(of: method).defaultLearningRate }
+
+  /// The `config.json` of a recipe's model.
+  static func configuration(of recipe: Recipe) throws -> JSON {
+    try recipe.model.config?.json ?? Checkpoint.configuration(in: recipe.model.path ?? "")
+  }
+
+  package func makeTokenizer() throws -> Tokenizer {
+    if let newTokens { return newTokens.extended.tokenizer }
+    guard let companion else {
+      throw SessionError(.usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
+    }
+    return try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+  }
+
+  func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {
+    let configured = directory?.endOfSequenceIDs ?? []
+    return configured.isEmpty ? Set([tokenizer.endOfSequenceID].compactMap { $0 }) : configured
+  }
+
+  /// Attaches the recipe's method: from a checkpoint of the run, from the adapter it continues, or afresh.
+  func attach(_ recipe: Recipe, from checkpoint: (any WeightSource)?) throws -> Delta {
+    var source = checkpoint
+    if source == nil, let initial = recipe.initialAdapter {
+      source = try AdapterFile.read(initial).adapter().weights(from: initial)
+    }
+    let tokenizer = try makeTokenizer()
+    return try Delta(
+      method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)),
+      services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
+  }
+
+  /// The delta as files keep it, with the tokens it adds.
+  func stored(_ delta: Delta, taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
+    var stored = try delta.stored(taskType: taskType, isFinished: isFinished)
+    if let newTokens { stored.configuration[NewTokens.key] = .array(newTokens.texts.map(JSON.string)) }
+    return stored
+  }
+
+  /// Returns what tells this base from others; every weight on the disk is read for it, once.
+  package func fingerprint() throws -> BaseFingerprint {
+    if let known = knownFingerprint.value { return known }
+    let fingerprint = try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    knownFingerprint.value = fingerprint
+    return fingerprint
+  }
+
+  /// What copies of a base share.
+  private final class KnownFingerprint { var value: BaseFingerprint? }
+
+  /// Writes the trained weights as a MODEL, in place of those that the run had there.
+  /// - Parameter labels: a classifier's labels.
+  func writeModel(to path: String, task: LearningTask, labels: LabelScheme?) throws {
+    if let directory {
+      try AdapterOperations.write(
+        model, base: directory, task: task, labels: labels, tokenizer: newTokens?.extended.json, dtype: nil, to: path, replacing: .any)
+      return
+    }
+    let parameters = model.catalog.parameters
+    let byName = Dictionary(parameters.map { ($0.path, $0) }) { first, _ in first }
+    var configuration = configuration
+    configuration["torch_dtype"] = .string(ElementFormat.float32.description)
+    AdapterOperations.record(model, task: task, labels: labels, in: &configuration)
+    try ModelDirectoryWriter(directory: path, replacing: .any).write(
+      parameters.map { TensorDescription(name: $0.path, of: $0.value) }, configuration: configuration, copyingFilesFrom: companion,
+      tokenizer: newTokens?.extended.json
+    ) { description in
+      guard let parameter = byName[description.name] else { throw SessionError(.data, "\(description.name): not a parameter of the model") }
+      return parameter.value
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import GraftAdapters
+import GraftLayers
+import GraftOptimizers
+import GraftRecipes
+import GraftTensors
+
+/// Which parameters weight decay applies to: no biases, no norms, as Transformers' Trainer has it.
+enum DecayRule {
+  static func applies(to parameter: Parameter, in catalog: SiteCatalog) -> Bool {
+    let name = parameter.path.lowercased()
+    let components = name.split(separator: ".")
+    if name.contains("bias") || name.contains("layernorm") || name.contains("rmsnorm") { return false }
+    if components.contains(where: { $0 == "norm" || $0.hasSuffix("_norm") }) { return false }
+    return !catalog.sites.contains { $0.norm?.kind == .layer && ($0.norm?.weight === parameter || $0.norm?.bias === parameter) }
+  }
+}
+
+/// LoRA+: which parameters learn faster than the rest, as PEFT's `create_loraplus_optimizer` has it.
+///
+/// Hayou et al. 2024, "LoRA+", section 4: the `B` factors, whose inputs shrink as models grow wider, want a higher rate than
+/// the `A` factors. PEFT groups vectors, such as DoRA's lengths, with them, and gives embeddings a rate of their own. What decays is
+/// `DecayRule`'s: PEFT decays RMS norms, too, since it knows LayerNorm only.
+struct FasterFactors {
+  let ratio: Double
+  /// The rate of embeddings' factors over that of the rest.
+  let embedding: Double
+
+  /// Nil for a recipe without LoRA+.
+  /// - Throws: `SessionError` for a method without these factors.
+  init?(_ training: Recipe.Training, peak: Double, method: String) throws {
+    guard let ratio = training.loraplusLrRatio else { return nil }
+    guard method == LoRA.name else {
+      throw SessionError(.usage, "training.loraplus_lr_ratio: \(method) has no A and B factors; use it with LORA, or leave it out")
+    }
+    self.ratio = ratio
+    embedding = peak > 0 ? training.loraplusLrEmbedding / peak : 1
+  }
+
+  func rateFactor(of parameter: Parameter) -> Double {
+    if parameter.path.contains("lora_embedding_") { return embedding }
+    return parameter.path.contains("lora_B") || parameter.shape.rank == 1 ? ratio : 1
+  }
+}
+
+extension Recipe.Training {
+  /// The optimizer of a delta, which knows what decays and what learns faster.
+  ///
+  /// - Parameters:
+  ///   - catalog: the base's.
+  ///   - peak: the highest learning rate of the run.
+  /// - Throws: `SessionError` for LoRA+ with a method that it is not for.
+  package func optimizer(of delta: Delta, on catalog: SiteCatalog, peak: Double) throws -> Optimizer {
+    let faster = try FasterFactors(self, peak: peak, method: type(of: delta.method).name)
+    return Optimizer(
+      updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: weightDecay,
+      isDecayed: { DecayRule.applies(to: $0, in: catalog) }, rateFactor: { faster?.rateFactor(of: $0) ?? 1 })
+  }
+
+  /// The optimizer's rule with the recipe's hyper-parameters.
+  package var updateRule: any UpdateRule {
+    let beta1 = betas.first ?? 0.9
+    let beta2 = betas.count > 1 ? betas[1] : 0.999
+    return switch optimizer {
+    case .sgd: SGD()
+    case .momentum: Momentum(momentum: beta1)
+    // Adam's second beta is its smoothing where a recipe chooses one; torch's own default is another.
+    case .rmsprop: betas == Self.defaultBetas ? RMSProp(epsilon: epsilon) : RMSProp(smoothing: beta2, epsilon: epsilon)
+    case .adam: Adam(beta1: beta1, beta2: beta2, epsilon: epsilon)
+    case .adamw: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon)
+    }
+  }
+}

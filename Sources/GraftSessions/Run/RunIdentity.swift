@@ -1,0 +1,50 @@
+import GraftCheckpoints
+import GraftConfiguration
+import GraftDatasets
+import GraftJSON
+import GraftRecipes
+
+/// What makes a run the same run: its recipe, its examples and its base. Checkpoints and summaries carry it.
+package struct RunIdentity {
+  var recipe: Recipe
+  /// The SHA-256 of the records trained on; nil where an earlier version did not note it.
+  var trainSHA256: String?
+  /// That of the records held out.
+  var evaluationSHA256: String?
+  var base: BaseFingerprint?
+
+  /// What JSON keeps besides the recipe and the base.
+  var json: JSON {
+    [
+      "train_sha256": trainSHA256.map(JSON.string) ?? .null, "evaluation_sha256": evaluationSHA256.map(JSON.string) ?? .null,
+      "base_sha256": base?.weightsSHA256.map(JSON.string) ?? .null,
+    ]
+  }
+
+  /// What differs between this run and an earlier part of it, one clause each; empty where it may go on.
+  func differences(from earlier: RunIdentity) throws -> [String] {
+    var differences = try recipe.differences(from: earlier.recipe).filter { !Self.mayChange($0.key) }.map { difference in
+      "\(difference.key) is \(difference.value) instead of \(difference.other)"
+    }
+    if let mine = trainSHA256, let theirs = earlier.trainSHA256, mine != theirs { differences.append("data.train holds other examples") }
+    if let mine = base, let theirs = earlier.base { differences += theirs.differences(from: mine).map { "model: \($0)" } }
+    return differences
+  }
+
+  /// Whether a key decides only how long is trained, and what is logged, evaluated and saved.
+  package static func mayChange(_ key: String) -> Bool { changeable.contains { key == $0 || key.hasPrefix($0 + ".") } }
+
+  private static let changeable = [
+    "training.max_steps", "training.num_epochs", "training.logging_steps", "training.eval_steps", "training.save_steps", "training.save_total_limit",
+    "training.early_stopping_patience", "training.load_best_model_at_end", "training.metric_for_best_model", "training.greater_is_better",
+    "data.eval",
+    "data.forgetting", "report", "output_dir",
+  ]
+
+  /// The SHA-256 of records' content, wherever they stand.
+  static func sha256(of records: [DataRecord]) -> String {
+    var hasher = SHA256()
+    for record in records { hasher.update(JSON.object(record.fields).serialized() + "\n") }
+    return hasher.finalize()
+  }
+}

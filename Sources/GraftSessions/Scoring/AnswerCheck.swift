@@ -1,0 +1,85 @@
+import GraftDatasets
+import GraftGeneration
+import GraftLayers
+import GraftTokenizers
+
+/// Held-out prompts answered greedily and compared with what was expected.
+package struct AnswerCheck {
+  package struct Outcome {
+    /// The share of answers equal to what was expected, white space at the ends left aside.
+    package var exactMatch: Double
+    package var answers: [AnsweredPrompt]
+  }
+
+  /// What the share of right answers is called.
+  static let figure = "eval_exact_match"
+
+  private let prompts: [(prompt: String, expected: String, ids: [Int32])]
+  private let tokenizer: Tokenizer
+  private let generator: Generator
+  private let model: any Model
+  private let maxNewTokens: Int
+
+  /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
+  ///
+  /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
+  /// as examples are; a prompt that the model has no positions for is left out.
+  /// - Parameter maxLength: the most tokens of a source.
+  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil) {
+    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
+    let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
+    let pairs = records.compactMap { record -> (String, String)? in
+      guard let prompt = record.fields[keys.0]?.string, let completion = record.fields[keys.1]?.string else { return nil }
+      return (prompt, completion)
+    }
+    guard !pairs.isEmpty else { return nil }
+    self.tokenizer = tokenizer
+    (self.generator, self.model) = (generator, model)
+    let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
+    maxNewTokens = min(256, longest + 4)
+    let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
+    let positions = model.maximumLength.map { max(1, $0 - model.catalog.virtualTokenCount) }
+    let length = model is any SequenceToSequenceModel ? [positions, maxLength].compactMap { $0 }.min() : nil
+    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0, cutTo: length)) }.filter {
+      !$0.2.isEmpty && $0.2.count <= positions ?? .max
+    }
+    if prompts.isEmpty { return nil }
+  }
+
+  /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.
+  /// - Throws: `SessionError` where the model's logits are not finite.
+  package func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
+    var settings = SamplingSettings()
+    settings.maxNewTokens = maxNewTokens
+    // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
+    let logitsSize = model.vocabularySize / model.hiddenSize
+    var answers: [AnsweredPrompt] = []
+    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
+      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+        AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
+      }
+    }
+    let hits = answers.filter { $0.isExact }.count
+    return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
+  }
+
+  private func written(_ prompts: [[Int32]], _ settings: SamplingSettings) throws -> [[Int32]] {
+    do {
+      return try generator(prompts, settings)
+    } catch {
+      throw ModelSession.nonFiniteError(model.modelType, model.catalog, [])
+    }
+  }
+}
+
+extension AnsweredPrompt {
+  /// Whether the answer is what was expected, white space at the ends left aside.
+  public var isExact: Bool { answer.trimmed == expected.trimmed }
+}
+
+extension String {
+  fileprivate var trimmed: Substring {
+    guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace }) else { return "" }
+    return self[first...last]
+  }
+}
