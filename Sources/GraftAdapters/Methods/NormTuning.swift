@@ -17,12 +17,6 @@ public struct NormTuning: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case modulesToSave = "modules_to_save"
-  }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard let modules = targetModules ?? sites.modelType.flatMap(DefaultTargets.norms).map({ .names($0) }) else {
       throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the norms to train")
