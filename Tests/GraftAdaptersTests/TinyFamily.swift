@@ -54,7 +54,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     let config = ArchitectureConfiguration(configuration, source: "config.json")
     let catalog = SiteCatalog()
     let model = try #require(
-      try ModelRegistry.build(config, task: task, in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
+      try ModelFamily.build(ModelRequest(config, task: task), in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
     randomize(catalog.parameters, deviation: 0.3)
     return model
   }
