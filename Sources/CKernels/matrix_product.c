@@ -91,6 +91,13 @@ static int panel_index(const struct tiling *tiles, long columns) {
   return index;
 }
 
+/// The widest panel that reads nothing beyond the columns that are left, of which there are a multiple of the narrowest's.
+static int panel_index_in_place(const struct tiling *tiles, long columns) {
+  int index = 0;
+  while (tiles->panels[index].width > columns) index++;
+  return index;
+}
+
 int graft_tile_rows(void) { return tiling() ? tiling()->rows : 0; }
 int graft_panel_columns(void) { return tiling() ? tiling()->panels[0].width : 0; }
 
@@ -107,6 +114,7 @@ struct tiling {
 };
 static const struct tiling *tiling(void) { return 0; }
 static int panel_index(const struct tiling *tiles, long columns) { return 0; }
+static int panel_index_in_place(const struct tiling *tiles, long columns) { return 0; }
 int graft_tile_rows(void) { return 0; }
 int graft_panel_columns(void) { return 0; }
 
@@ -208,7 +216,7 @@ void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, 
           // Every tile asks for its share of the rows.
           long asked = tile.rows * left / columns;
           for (long column = left; column < right; column += tile.columns) {
-            int index = panel_index(tiles, columns - column);
+            int index = b->row_stride ? panel_index_in_place(tiles, columns - column) : panel_index(tiles, columns - column);
             long width = tiles->panels[index].width, at = (top + row) * c_stride + column;
             tile.columns = columns - column < width ? columns - column : width;
             tile.b = b->row_stride ? b->base + (from + start) * b->row_stride + column : b->base + column * b->terms + (from + start) * width;

@@ -6,7 +6,7 @@ import Testing
 
 /// Templates that behave like those of the published families.
 private let templates = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .appending(path: "GraftTokenizersTests/ChatTemplates/Fixtures/templates")
+  .appending(path: "GraftTemplatesTests/Fixtures/templates")
 
 @Suite struct FamilyTemplateTests {
   private static let names =

@@ -1,7 +1,7 @@
 import GraftConfiguration
 import GraftLayers
+import GraftRegularExpressions
 import GraftTensors
-import GraftTokenizers
 
 /// The names of modules, for what configurations say of them and for what is said when they are wrong.
 enum ModuleNames {

@@ -4,6 +4,7 @@ import GraftCheckpoints
 import GraftDatasets
 import GraftJSON
 import GraftLayers
+import GraftTemplates
 import GraftRecipes
 import GraftTokenizers
 

@@ -1,4 +1,4 @@
-import GraftTokenizers
+import GraftRegularExpressions
 import Testing
 
 @Suite("Regular expressions")

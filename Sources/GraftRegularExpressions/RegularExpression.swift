@@ -2,10 +2,10 @@
 package struct RegularExpression: Sendable {
   private let program: RegularExpressionProgram
   /// The fewest scalars of a match.
-  let minimumLength: Int
+  package let minimumLength: Int
 
   /// A pattern of Oniguruma, as `tokenizer.json` has them.
-  init(_ pattern: String) throws(RegularExpressionError) {
+  package init(_ pattern: String) throws(RegularExpressionError) {
     let syntax = try RegularExpressionParser.parse(pattern, .oniguruma)
     minimumLength = syntax.minimumLength
     program = try RegularExpressionProgram(syntax)
@@ -29,14 +29,14 @@ package struct RegularExpression: Sendable {
   }
 
   /// A pattern that matches exactly `text`.
-  init(literal text: String) throws(RegularExpressionError) {
+  package init(literal text: String) throws(RegularExpressionError) {
     minimumLength = text.unicodeScalars.count
     program = try RegularExpressionProgram(
       .sequence(text.unicodeScalars.map { .scalar(ScalarSet($0.value)) }))
   }
 
   /// Calls `body` with every match, from left to right. An empty match right behind another match does not count.
-  func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+  package func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
     let anyStart = program.starts.isAll
     let starts = program.starts
     RegularExpressionMatcher.with(program, on: text) { matcher in

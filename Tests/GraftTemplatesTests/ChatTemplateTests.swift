@@ -1,6 +1,6 @@
 import Foundation
 import GraftJSON
-import GraftTokenizers
+import GraftTemplates
 import Testing
 
 /// Renders a template without messages.

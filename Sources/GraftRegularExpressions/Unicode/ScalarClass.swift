@@ -1,7 +1,7 @@
 /// Unicode properties of scalars, by value.
-enum ScalarClass {
+package enum ScalarClass {
   /// Bits of the general categories in the order of `Unicode.GeneralCategory`'s cases.
-  typealias Categories = UInt32
+  package typealias Categories = UInt32
 
   /// Category and age of every scalar of the basic plane, as `lookUp` packs them.
   private static let basicPlane: [UInt8] = (0..<0x10000).map { lookUp(UInt32($0)) }
@@ -10,18 +10,18 @@ enum ScalarClass {
 
   /// The one bit of a scalar's general category in Unicode 16, whose tables the reference's expressions have.
   @inline(__always)
-  static func category(_ scalar: UInt32) -> Categories {
+  package static func category(_ scalar: UInt32) -> Categories {
     1 << Categories((scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & ~isNew)
   }
 
   /// Whether a scalar is younger than Unicode 9, whose tables the reference's normal forms have.
   @inline(__always)
-  static func isYoungerThanNormalForms(_ scalar: UInt32) -> Bool {
+  package static func isYoungerThanNormalForms(_ scalar: UInt32) -> Bool {
     (scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & isNew != 0
   }
 
   /// Whether a scalar was assigned by Unicode 8, 9, ...
-  static func isAssigned(_ scalar: UInt32, byUnicode major: Int) -> Bool {
+  package static func isAssigned(_ scalar: UInt32, byUnicode major: Int) -> Bool {
     guard let age = Unicode.Scalar(scalar)?.properties.age else { return false }
     return age.major <= major
   }
@@ -36,7 +36,8 @@ enum ScalarClass {
     return UInt8(bit(category).trailingZeroBitCount) | (age > 9 && age != .max ? isNew : 0)
   }
 
-  static func isWhiteSpace(_ scalar: UInt32) -> Bool {
+  @inlinable
+  package static func isWhiteSpace(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x20, 0x09...0x0D, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
     default: false
@@ -44,24 +45,24 @@ enum ScalarClass {
   }
 
   /// Whether a scalar belongs to words: letters, marks, decimal digits, letter numbers, connecting punctuation, joiners.
-  static func isWord(_ scalar: UInt32) -> Bool {
+  package static func isWord(_ scalar: UInt32) -> Bool {
     category(scalar) & word != 0 || scalar == 0x200C || scalar == 0x200D || isAlphabetic(scalar)
   }
 
-  static func isAlphabetic(_ scalar: UInt32) -> Bool {
+  package static func isAlphabetic(_ scalar: UInt32) -> Bool {
     if scalar < 0x80 { return scalar | 0x20 >= 0x61 && scalar | 0x20 <= 0x7A }
     guard let value = Unicode.Scalar(scalar), value.properties.isAlphabetic else { return false }
     return category(scalar) != unassigned
   }
 
   /// Whether a scalar is a number of any kind, in the newest Unicode.
-  static func isNumeric(_ scalar: UInt32) -> Bool {
+  package static func isNumeric(_ scalar: UInt32) -> Bool {
     if scalar < 0x80 { return scalar >= 0x30 && scalar <= 0x39 }
     return Unicode.Scalar(scalar).map { bit($0.properties.generalCategory) & number != 0 } ?? false
   }
 
   /// Punctuation as of Unicode 8, as BERT's reference sees it.
-  static func isPunctuation(_ scalar: UInt32) -> Bool {
+  package static func isPunctuation(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E, 0x166D, 0x111C9: true
     case 0..<0x80: false
@@ -69,21 +70,21 @@ enum ScalarClass {
     }
   }
 
-  static let letter = mask(.uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter)
-  static let mark = mask(.nonspacingMark, .spacingMark, .enclosingMark)
-  static let number = mask(.decimalNumber, .letterNumber, .otherNumber)
-  static let punctuation = mask(
+  package static let letter = mask(.uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter)
+  package static let mark = mask(.nonspacingMark, .spacingMark, .enclosingMark)
+  package static let number = mask(.decimalNumber, .letterNumber, .otherNumber)
+  package static let punctuation = mask(
     .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
     .finalPunctuation, .otherPunctuation)
-  static let symbol = mask(.mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol)
-  static let separator = mask(.spaceSeparator, .lineSeparator, .paragraphSeparator)
-  static let other = mask(.control, .format, .surrogate, .privateUse, .unassigned)
-  static let surrogate = mask(.surrogate)
-  static let unassigned = mask(.unassigned)
-  static let word = letter | mark | mask(.decimalNumber, .letterNumber, .connectorPunctuation)
-  static let all: Categories = (1 << 30) - 1
+  package static let symbol = mask(.mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol)
+  package static let separator = mask(.spaceSeparator, .lineSeparator, .paragraphSeparator)
+  package static let other = mask(.control, .format, .surrogate, .privateUse, .unassigned)
+  package static let surrogate = mask(.surrogate)
+  package static let unassigned = mask(.unassigned)
+  package static let word = letter | mark | mask(.decimalNumber, .letterNumber, .connectorPunctuation)
+  package static let all: Categories = (1 << 30) - 1
 
-  static func mask(_ categories: Unicode.GeneralCategory...) -> Categories {
+  package static func mask(_ categories: Unicode.GeneralCategory...) -> Categories {
     categories.reduce(0) { $0 | bit($1) }
   }
 
