@@ -126,7 +126,7 @@ public final class Bart: SequenceToSequenceModel {
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
       let places = positions(Tensor(input.positions.map { $0 + Int32(Bart.positionOffset) }), pass)
-      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, rotary: nil), over: source, pass)
+      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, over: source), pass)
     }
   }
 }

@@ -105,7 +105,7 @@ public final class Bert: EncodingModel {
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(places(input)), pass)
-    let layout = input.layout(.bidirectional, rotary: nil)
+    let layout = input.layout(.bidirectional)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
@@ -134,20 +134,19 @@ public final class Bert: EncodingModel {
     func norm(_ scope: Scope) throws -> Norm {
       try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     }
+    let selfAttention = Attention(
+      attention, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      .separate(
+        query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
+        value: try linear(own / "value", width, width, .value)),
+      output: try linear(attention / "output" / "dense", width, width, .attentionOutput), dropout: c.dropout)
+    let attentionNorm = try norm(attention / "output")
+    let feedForward = FeedForward(
+      .plain(up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up)),
+      down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
+      activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout)
     return TransformerBlock(
-      .after,
-      attention: Attention(
-        attention, layer: layer, query: try linear(own / "query", width, width, .query),
-        key: try linear(own / "key", width, width, .key), value: try linear(own / "value", width, width, .value),
-        output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
-        scoreDropout: c.scoreDropout),
-      norm: try norm(attention / "output"),
-      feedForward: FeedForward(
-        gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
-        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
-        activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout),
-      norm: try norm(scope / "output"))
+      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm(scope / "output")), feedForward))
   }
 }
 

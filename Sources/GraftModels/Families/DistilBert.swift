@@ -84,7 +84,7 @@ public final class DistilBert: EncodingModel {
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let pass = pass.withoutCache
     let embedded = tokens.embedded(input, pass)
-    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    let layout = embedded.input.layout(.bidirectional)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
@@ -97,19 +97,18 @@ public final class DistilBert: EncodingModel {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }
     func norm(_ name: String) throws -> Norm { try Norm(scope / name, width: width, epsilon: epsilon, kind: .layer, bias: true) }
+    let selfAttention = Attention(
+      attention, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      .separate(
+        query: try linear(attention / "q_lin", width, width, .query), key: try linear(attention / "k_lin", width, width, .key),
+        value: try linear(attention / "v_lin", width, width, .value)),
+      output: try linear(attention / "out_lin", width, width, .attentionOutput))
+    let attentionNorm = try norm("sa_layer_norm")
+    let feedForward = FeedForward(
+      .plain(up: try linear(ffn / "lin1", width, c.intermediateSize, .up)), down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
+      activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout)
     return TransformerBlock(
-      .after,
-      attention: Attention(
-        attention, layer: layer, query: try linear(attention / "q_lin", width, width, .query),
-        key: try linear(attention / "k_lin", width, width, .key), value: try linear(attention / "v_lin", width, width, .value),
-        output: try linear(attention / "out_lin", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scoreDropout: c.scoreDropout),
-      norm: try norm("sa_layer_norm"),
-      feedForward: FeedForward(
-        gate: nil, up: try linear(ffn / "lin1", width, c.intermediateSize, .up),
-        down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
-        activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout),
-      norm: try norm("output_layer_norm"))
+      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm("output_layer_norm")), feedForward))
   }
 
   /// Builds DistilBERT for a task.

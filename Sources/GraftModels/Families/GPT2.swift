@@ -105,7 +105,7 @@ public final class GPT2: CausalLanguageModel {
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
     let embedded = embedding.embedded(input, pass)
-    let layout = embedded.input.layout(style, rotary: nil)
+    let layout = embedded.input.layout(style)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return norm(embedded.tokens(of: blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass)))
   }
@@ -125,16 +125,15 @@ public final class GPT2: CausalLanguageModel {
     let scale = (c.scalesScores ? 1 / Float(c.headSize).squareRoot() : 1) / (c.scalesScoresByLayer ? Float(layer + 1) : 1)
     let attentionNorm = try Norm(scope / "ln_1", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let attention = Attention(
-      attn, layer: layer, projection: .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
-      output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation),
-      heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: scale, dropout: c.residualDropout,
-      scoreDropout: c.scoreDropout)
+      attn, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: scale, dropout: c.scoreDropout),
+      .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
+      output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation), dropout: c.residualDropout)
     let feedForwardNorm = try Norm(scope / "ln_2", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let feedForward = FeedForward(
-      gate: nil, up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation),
+      .plain(up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation)),
       down: try linear(mlp / "c_proj", c.intermediateSize, width, .down, deviation: residualDeviation),
       activation: try Nonlinearity(c.activation, in: mlp / "act"), dropout: c.residualDropout)
-    return TransformerBlock(.before, attention: attention, norm: attentionNorm, feedForward: feedForward, norm: feedForwardNorm)
+    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 }
 

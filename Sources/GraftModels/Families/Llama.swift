@@ -25,7 +25,7 @@ public final class Llama: CausalLanguageModel {
   public let maximumLength: Int? = nil
   public let head: Linear
   private let embedding: Embedding
-  private let blocks: [Block]
+  private let blocks: TransformerStack
   private let norm: Norm
   private let rotary: RotaryFrequencies
   private let style: AttentionStyle
@@ -85,59 +85,45 @@ public final class Llama: CausalLanguageModel {
     let tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
     embedding = try Embedding(
       model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding, initializer: initializer)
-    blocks = try (0..<c.layers).map { try Block(model / "layers" / $0, layer: $0, c, initializer) }
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "layers" / $0, layer: $0, c, initializer) })
     norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon)
     head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
   }
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
     let embedded = embedding.embedded(input, pass)
-    let layout = embedded.input.layout(style, rotary: rotary)
-    var x = embedded.rows
-    for block in blocks {
-      x = pass.isCheckpointing ? checkpointed([x]) { block($0[0], layout, pass) } : block(x, layout, pass)
-    }
-    return norm(embedded.tokens(of: x))
+    let layout = embedded.input.layout(style, rotary: [rotary])
+    return norm(embedded.tokens(of: blocks(embedded.rows, layout, pass)))
   }
 
   /// `x + attention(norm(x))`, then `x + feedForward(norm(x))`.
-  private final class Block {
-    let attentionNorm: Norm, feedForwardNorm: Norm
-    let attention: Attention
-    let feedForward: FeedForward
-
-    init(_ scope: Scope, layer: Int, _ c: Configuration, _ initializer: Initializer) throws {
-      func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
-        try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
-      }
-      let attn = scope / "self_attn"
-      let mlp = scope / "mlp"
-      let width = c.hiddenSize
-      let queryWidth = c.heads * c.headSize
-      let keyValueWidth = c.keyValueHeads * c.headSize
-      attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
-      attention = Attention(
-        attn, layer: layer,
-        query: try linear(attn / "q_proj", width, queryWidth, bias: c.hasInputBias, .query),
-        key: try linear(attn / "k_proj", width, keyValueWidth, bias: c.hasInputBias, .key),
-        value: try linear(attn / "v_proj", width, keyValueWidth, bias: c.hasInputBias, .value),
-        output: try linear(attn / "o_proj", queryWidth, width, bias: c.hasOutputBias, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize,
-        queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
-        keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil,
-        window: c.windows[layer], scoreDropout: c.scoreDropout)
-      feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: width, epsilon: c.epsilon)
-      feedForward = FeedForward(
+  private static func block(_ scope: Scope, layer: Int, _ c: Configuration, _ initializer: Initializer) throws -> TransformerBlock {
+    func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
+      try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
+    }
+    let attn = scope / "self_attn"
+    let mlp = scope / "mlp"
+    let width = c.hiddenSize
+    let options = AttentionOptions(
+      heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, window: c.windows[layer], dropout: c.scoreDropout)
+    let attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
+    let attention = Attention(
+      attn, layer: layer, options,
+      .separate(
+        query: try linear(attn / "q_proj", width, options.queryWidth, bias: c.hasInputBias, .query),
+        key: try linear(attn / "k_proj", width, options.keyWidth, bias: c.hasInputBias, .key),
+        value: try linear(attn / "v_proj", width, options.valueWidth, bias: c.hasInputBias, .value)),
+      output: try linear(attn / "o_proj", options.contextWidth, width, bias: c.hasOutputBias, .attentionOutput),
+      queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
+      keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil, rotary: 0)
+    let feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: width, epsilon: c.epsilon)
+    let feedForward = FeedForward(
+      .gated(
         gate: try linear(mlp / "gate_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .gate),
-        up: try linear(mlp / "up_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .up),
-        down: try linear(mlp / "down_proj", c.intermediateSize, width, bias: c.hasFeedForwardBias, .down),
-        activation: try Nonlinearity(c.activation, in: mlp / "act_fn"))
-    }
-
-    func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
-      let attended = attention(attentionNorm(x), layout, pass, addingTo: x)
-      return feedForward(feedForwardNorm(attended), pass, addingTo: attended)
-    }
+        up: try linear(mlp / "up_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .up)),
+      down: try linear(mlp / "down_proj", c.intermediateSize, width, bias: c.hasFeedForwardBias, .down),
+      activation: try Nonlinearity(c.activation, in: mlp / "act_fn"))
+    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 }
 

@@ -132,9 +132,9 @@ public final class T5: SequenceToSequenceModel {
     }
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
-      var layout = input.layout(style, rotary: nil)
+      var layout = input.layout(style, over: source)
       layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0), pass)
-      let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, over: source, pass))
+      let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, pass))
       return pass.dropout(states, dropout, at: path + ".output")
     }
   }
@@ -148,23 +148,24 @@ public final class T5: SequenceToSequenceModel {
     func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       let inner = c.heads * c.headSize
       return Attention(
-        scope, layer: layer, place: place, query: try linear(scope / "q", c.hiddenSize, inner, .query, fan: c.hiddenSize * c.headSize),
-        key: try linear(scope / "k", c.hiddenSize, inner, .key), value: try linear(scope / "v", c.hiddenSize, inner, .value),
-        output: try linear(scope / "o", inner, c.hiddenSize, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: 1, dropout: c.dropout,
-        scoreDropout: c.dropout)
+        scope, layer: layer, place: place, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: 1, dropout: c.dropout),
+        .separate(
+          query: try linear(scope / "q", c.hiddenSize, inner, .query, fan: c.hiddenSize * c.headSize),
+          key: try linear(scope / "k", c.hiddenSize, inner, .key), value: try linear(scope / "v", c.hiddenSize, inner, .value)),
+        output: try linear(scope / "o", inner, c.hiddenSize, .attentionOutput), dropout: c.dropout)
     }
-    let dense = sublayer(isDecoder ? 2 : 1) / "DenseReluDense"
-    return TransformerBlock(
-      .before, attention: try attention(sublayer(0) / "SelfAttention", isDecoder ? .decoder : .encoder), norm: try norm(0),
-      cross: isDecoder ? (try attention(sublayer(1) / "EncDecAttention", .source), try norm(1)) : nil,
-      feedForward: FeedForward(
-        gate: c.isGated ? try linear(dense / "wi_0", c.hiddenSize, c.intermediateSize, .gate) : nil,
-        up: try linear(dense / (c.isGated ? "wi_1" : "wi"), c.hiddenSize, c.intermediateSize, .up),
-        down: try linear(dense / "wo", c.intermediateSize, c.hiddenSize, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
-        middleDropout: c.dropout,
-        dropout: c.dropout),
-      norm: try norm(isDecoder ? 2 : 1))
+    func residual(_ index: Int, _ sublayer: any Sublayer) throws -> Residual { Residual(.before(try norm(index)), sublayer) }
+    var residuals = [try residual(0, try attention(sublayer(0) / "SelfAttention", isDecoder ? .decoder : .encoder))]
+    if isDecoder { residuals.append(try residual(1, try attention(sublayer(1) / "EncDecAttention", .source))) }
+    let last = residuals.count
+    let dense = sublayer(last) / "DenseReluDense"
+    let gate = c.isGated ? try linear(dense / "wi_0", c.hiddenSize, c.intermediateSize, .gate) : nil
+    let up = try linear(dense / (c.isGated ? "wi_1" : "wi"), c.hiddenSize, c.intermediateSize, .up)
+    let feedForward = FeedForward(
+      gate.map { .gated(gate: $0, up: up) } ?? .plain(up: up),
+      down: try linear(dense / "wo", c.intermediateSize, c.hiddenSize, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
+      middleDropout: c.dropout, dropout: c.dropout)
+    return TransformerBlock(residuals + [try residual(last, feedForward)])
   }
 }
 

@@ -66,7 +66,7 @@ public final class Transformer: SequenceToSequenceModel {
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
-    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    let layout = embedded.input.layout(.bidirectional)
     let x = placed(embedded.rows, embedded.input, pass, at: "encoder")
     return EncoderStates(encoder(x, layout, pass.withoutCache), of: embedded)
   }
@@ -74,7 +74,7 @@ public final class Transformer: SequenceToSequenceModel {
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
     let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
     let input = decoder.afterPrefix(input, pass)
-    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
+    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, over: source), pass)
   }
 
   /// `√width * embedding + position` (sections 3.4 and 3.5).
@@ -98,16 +98,16 @@ public final class Transformer: SequenceToSequenceModel {
 
     /// Self-attention, attention to the source in a decoder, and a feed-forward, each with its residual and then its norm.
     func block(_ scope: Scope, layer: Int, isDecoder: Bool) throws -> TransformerBlock {
-      TransformerBlock(
-        .after, attention: try attention(scope / "self_attn", layer: layer, isDecoder ? .decoder : .encoder),
-        norm: try norm(scope / "self_attn_layer_norm"),
-        cross: isDecoder
-          ? (try attention(scope / "encoder_attn", layer: layer, .source), try norm(scope / "encoder_attn_layer_norm")) : nil,
-        feedForward: FeedForward(
-          gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
-          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: try Nonlinearity(activation, in: scope / "activation_fn"),
-          middleDropout: middleDropout, dropout: dropout),
-        norm: try norm(scope / "final_layer_norm"))
+      func attended(_ name: String, _ place: Attention.Place) throws -> Residual {
+        let sublayer = try attention(scope / name, layer: layer, place)
+        return Residual(.after(try norm(scope / "\(name)_layer_norm")), sublayer)
+      }
+      var residuals = [try attended("self_attn", isDecoder ? .decoder : .encoder)]
+      if isDecoder { residuals.append(try attended("encoder_attn", .source)) }
+      let feedForward = FeedForward(
+        .plain(up: try linear(scope / "fc1", width, intermediateSize, .up)), down: try linear(scope / "fc2", intermediateSize, width, .down),
+        activation: try Nonlinearity(activation, in: scope / "activation_fn"), middleDropout: middleDropout, dropout: dropout)
+      return TransformerBlock(residuals + [Residual(.after(try norm(scope / "final_layer_norm")), feedForward)])
     }
 
     func norm(_ scope: Scope) throws -> Norm { try Norm(scope, width: width, epsilon: 1e-5, kind: .layer, bias: true) }
@@ -122,9 +122,9 @@ public final class Transformer: SequenceToSequenceModel {
         try linear(scope / name, width, width, role, bias: hasAttentionBias)
       }
       return Attention(
-        scope, layer: layer, place: place, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
-        value: try projection("v_proj", .value), output: try projection("out_proj", .attentionOutput),
-        heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout, scoreDropout: scoreDropout)
+        scope, layer: layer, place: place, AttentionOptions(heads: heads, headSize: width / heads, dropout: scoreDropout),
+        .separate(query: try projection("q_proj", .query), key: try projection("k_proj", .key), value: try projection("v_proj", .value)),
+        output: try projection("out_proj", .attentionOutput), dropout: dropout)
     }
   }
 }

@@ -63,7 +63,7 @@ public struct PrefixTuning: TuningMethod {
     var method = self
     method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
     method.tokenDim = layout.width
-    method.numAttentionHeads = layout.attentions[0].keyValueHeads
+    method.numAttentionHeads = layout.attentions[0].options.keyValueHeads
     method.numLayers = layout.storedLayers
     return method
   }
