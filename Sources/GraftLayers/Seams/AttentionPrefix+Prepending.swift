@@ -21,7 +21,7 @@ extension AttentionPrefix {
 extension TransformerStack {
   /// A decoder's input as its positions count it: after the virtual tokens that its own attention has keys and values of.
   public func afterPrefix(_ input: SequenceInput, _ pass: Pass) -> SequenceInput {
-    guard let count = blocks.first?.attention.prefix?.virtualTokenCount else { return input }
+    guard let count = firstAttention?.prefix?.virtualTokenCount else { return input }
     pass.cache?.reserve(leadingRows: count)
     var moved = input
     moved.positions = input.positions.map { $0 + Int32(count) }

@@ -28,10 +28,8 @@ public struct Pass {
     return pass
   }
 
-  /// Dropout of attention's probabilities at a named place; nothing outside training.
-  public func attentionDropout(_ probability: Float, at place: String) -> AttentionDropout? {
-    isTraining && probability > 0 ? AttentionDropout(probability: probability, random.split(place).split("probabilities")) : nil
-  }
+  /// The random stream of dropped attention weights at a path; nil outside training.
+  public func dropping(at path: String) -> RandomStream? { isTraining ? random.split(path).split("probabilities") : nil }
 
   /// Dropout at a named place; nothing outside training.
   public func dropout(_ x: Tensor, _ probability: Float, at place: String) -> Tensor {

@@ -145,7 +145,7 @@ public struct Benchmark {
   /// trained, of every weight; attention's scores count half, being causal.
   private static func flopsPerToken(_ model: any CausalLanguageModel, sequenceLength: Int, isFull: Bool) -> Double {
     let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
-    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.heads * $1.headSize * sequenceLength }
+    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
   }
 

@@ -44,7 +44,7 @@ import Testing
     let config = ArchitectureConfiguration(try #require(described["model"]), source: "config.json")
     let first = try weights("\(name)/first/")
     let scope = Scope(source: try weights("base/"), catalog: SiteCatalog())
-    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel)
+    let model = try #require(try ModelFamily.build(ModelRequest(config, task: .causalLM), in: scope) as? any TrainableModel)
     let method = try MethodCatalog.decode(stored: try #require(described["cases"]?[name]?["adapter"]), from: name)
     let delta = try Delta(method, on: model.catalog, from: first)
     let rate = try #require(training.learningRate)

@@ -26,7 +26,7 @@ import Testing
     let task = try #require(golden["task"]?.string.flatMap(LearningTask.init))
     let scope = Scope(source: nil, catalog: SiteCatalog())
     let config = ArchitectureConfiguration(try #require(golden["config"]), source: "config.json")
-    let model = try ModelRegistry.build(config, task: task, in: scope)
+    let model = try ModelFamily.build(ModelRequest(config, task: task), in: scope)
     let delta = try Delta(try MethodCatalog.decode(recipe: ["peft_type": "FULL"]), on: model.catalog)
     let optimizer = try training("optimizer=sgd", "weight_decay=0.5").optimizer(of: delta, on: model.catalog, peak: 1)
     #expect(optimizer.parameters.count == names("decayed").union(names("kept")).count)
@@ -36,7 +36,7 @@ import Testing
     }
     optimizer.step(learningRate: 1)
     for parameter in optimizer.parameters {
-      let known = [parameter.path] + ModelRegistry.aliases(of: parameter.path)
+      let known = [parameter.path] + (model.family?.tensors.aliases(of: parameter.path) ?? [])
       let isDecayed = known.contains(where: names("decayed").contains)
       let isKept = known.contains(where: names("kept").contains)
       #expect(isDecayed != isKept, "\(parameter.path)")

@@ -44,7 +44,7 @@ public struct PrefixTuning: PromptMethod {
     var method = self
     method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
     method.tokenDim = layout.width
-    method.numAttentionHeads = layout.attentions[0].keyValueHeads
+    method.numAttentionHeads = layout.attentions[0].options.keyValueHeads
     method.numLayers = layout.storedLayers
     return method
   }
