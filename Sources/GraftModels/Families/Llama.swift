@@ -108,7 +108,7 @@ public final class Llama: CausalLanguageModel {
       heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, window: c.windows[layer], dropout: c.scoreDropout)
     let attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
     let attention = Attention(
-      attn, layer: layer, options,
+      attn, options,
       .separate(
         query: try linear(attn / "q_proj", width, options.queryWidth, bias: c.hasInputBias, .query),
         key: try linear(attn / "k_proj", width, options.keyWidth, bias: c.hasInputBias, .key),

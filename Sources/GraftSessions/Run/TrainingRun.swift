@@ -206,7 +206,7 @@ public final class TrainingRun {
     if claim != nil, let parameters = base.method.expectedParameterCount(on: base.model.catalog) {
       try MemoryEstimate(
         parameters: parameters, stateCount: t.updateRule.stateNames.count, on: base.model.catalog, tokens: plan.largestBatch(train.examples),
-        isCheckpointing: t.gradientCheckpointing
+        recomputation: t.gradientCheckpointing
       ).require()
     }
     delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)

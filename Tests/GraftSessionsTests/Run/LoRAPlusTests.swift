@@ -54,8 +54,7 @@ import Testing
     let losses = (described["cases"]?[name]?["losses"]?.array ?? []).map { _ in
       let tape = Tape()
       let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
-      tape.backpropagate(from: loss)
-      optimizer.step(learningRate: rate)
+      optimizer.step(tape.gradients(of: loss), learningRate: rate)
       return loss.scalar
     }
     let last = try weights("\(name)/last/")
