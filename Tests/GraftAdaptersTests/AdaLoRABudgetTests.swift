@@ -5,6 +5,7 @@ import GraftLayers
 import GraftModels
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// AdaLoRA's training, step by step against PEFT's.

@@ -4,6 +4,7 @@ import GraftCheckpoints
 import GraftLayers
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What holds of every method on every kind of model.

@@ -7,6 +7,7 @@ import GraftLayers
 import GraftModels
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What PEFT computes with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.

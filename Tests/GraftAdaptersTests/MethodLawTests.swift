@@ -5,6 +5,7 @@ import GraftLayers
 import GraftModels
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What holds of every method.

@@ -3,6 +3,7 @@ import GraftCheckpoints
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Outputs that follow from a method's formula by hand, and the names and shapes that other programs read.

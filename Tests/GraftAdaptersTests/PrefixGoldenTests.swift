@@ -21,9 +21,9 @@ import Testing
       fixture = try LlamaFixture("prefix")
       description = try #require(fixture.configurations["cases"]?[name])
       let weights = InMemoryWeights(name: name, try fixture.tensors(under: "\(name)/base/"))
-      let scope = Scope(source: weights, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+      let scope = Scope(source: weights, catalog: SiteCatalog())
       let config = ArchitectureConfiguration(try #require(description["model"]), source: name)
-      model = try #require(try ModelRegistry.build(config, task: .seq2seqLM, in: scope) as? any SequenceToSequenceModel)
+      model = try #require(try ModelFamily.build(ModelRequest(config, task: .seq2seqLM), in: scope) as? any SequenceToSequenceModel)
       let method = try MethodCatalog.decode(stored: try #require(description["adapter"]), from: name)
       let tensors = try fixture.tensors(under: "\(name)/tensors/").filter { names?.contains($0.name) ?? true }
       delta = try Delta(method, on: model.catalog, from: InMemoryWeights(name: name, tensors))

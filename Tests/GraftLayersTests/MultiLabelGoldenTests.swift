@@ -2,6 +2,7 @@ import Foundation
 import GraftBatching
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// The loss of any number of classes a text, as torch's `BCEWithLogitsLoss` has it, with and without `pos_weight`.
@@ -32,8 +33,7 @@ import Testing
   }
 
   @Test func lossesAndGradients() throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/multi-label.json")
-    let goldens = try JSONDecoder().decode([Golden].self, from: try Data(contentsOf: file))
+    let goldens = try JSONDecoder().decode([Golden].self, from: Fixtures("GraftLayersTests").data("multi-label.json"))
     #expect(goldens.map { $0.classWeights == nil } == [true, false])
     for golden in goldens {
       let examples = golden.wanted.map { wanted in

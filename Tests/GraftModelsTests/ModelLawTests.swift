@@ -2,6 +2,7 @@ import GraftBatching
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("Laws of every family")

@@ -2,13 +2,11 @@ import Foundation
 import GraftJSON
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite struct OptimizerTests {
-  private static func fixture(_ name: String) throws -> JSON {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    return try JSON(parsing: Data(contentsOf: folder.appending(path: name)))
-  }
+  private static let fixtures = Fixtures("GraftOptimizersTests")
 
   private static let rules: [String: any UpdateRule] = [
     "sgd": SGD(), "momentum": Momentum(), "rmsprop": RMSProp(), "adam": Adam(), "adamw": AdamW(),
@@ -16,8 +14,8 @@ import Testing
 
   @Test(arguments: ["sgd", "momentum", "rmsprop", "adam", "adamw"])
   func weightsEqualTorch(name: String) throws {
-    let golden = try Self.fixture("optimizers.json")
-    func floats(_ json: JSON?) -> [Float] { (json?.array ?? []).compactMap { $0.double.map { Float($0) } } }
+    let golden = try Self.fixtures.json("optimizers.json")
+    func floats(_ json: JSON?) -> [Float] { json?.floats ?? [] }
     let parameter = Parameter(path: "w", value: Tensor(floats(golden["start"])), isTrainable: true)
     let optimizer = Optimizer(
       try #require(Self.rules[name]), parameters: [parameter], weightDecay: try #require(golden["weight_decay"]?.double))
@@ -34,7 +32,7 @@ import Testing
 
   @Test(arguments: LearningRateSchedule.Shape.allCases)
   func ratesEqualTransformers(shape: LearningRateSchedule.Shape) throws {
-    let golden = try Self.fixture("schedules.json")
+    let golden = try Self.fixtures.json("schedules.json")
     let total = try #require(golden["total"]?.int)
     let schedule = LearningRateSchedule(shape, peak: 1, warmupSteps: try #require(golden["warmup"]?.int), totalSteps: total)
     let expected = (golden["rates"]?[shape.rawValue]?.array ?? []).compactMap(\.double)

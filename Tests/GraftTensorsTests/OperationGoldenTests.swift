@@ -1,6 +1,7 @@
 import Foundation
 import GraftJSON
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Specimens against torch in float64; made by `Scripts/make-operation-goldens.py`.
@@ -8,8 +9,7 @@ import Testing
   private let goldens: JSON
 
   init() throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/operations.json")
-    goldens = try JSON(parsing: Data(contentsOf: file))
+    goldens = try Fixtures("GraftTensorsTests").json("operations.json")
   }
 
   @Test func everySpecimenHasAGolden() {

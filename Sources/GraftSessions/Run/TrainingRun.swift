@@ -194,7 +194,7 @@ public final class TrainingRun {
     }
     stepCount = t.maxSteps ?? plan.stepCount(epochs: t.numEpochs ?? 1)
     schedule = LearningRateSchedule(
-      LearningRateSchedule.Shape(rawValue: t.lrScheduler.rawValue) ?? .cosine, peak: t.learningRate ?? base.defaultLearningRate,
+      t.lrScheduler, peak: t.learningRate ?? base.defaultLearningRate,
       warmupSteps: t.warmupStepCount(of: stepCount), totalSteps: stepCount)
 
     selectsBest = try Self.selectsBest(

@@ -7,6 +7,7 @@ import GraftModels
 import GraftOptimizers
 import GraftRecipes
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What a recipe's `training:` makes of a model's parameters.
@@ -15,10 +16,7 @@ import Testing
     try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides.map { "training." + $0 }).training
   }
 
-  private static let families = Result {
-    let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/decay.json")
-    return try JSON(parsing: Data(contentsOf: file))
-  }
+  private static let families = Result { try Fixtures("GraftSessionsTests").json("decay.json") }
 
   /// No biases and no norms, as Transformers' Trainer has it; made by `Scripts/make-decay-goldens.py`.
   @Test(arguments: ["gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "bart"])
@@ -28,7 +26,7 @@ import Testing
     let task = try #require(golden["task"]?.string.flatMap(LearningTask.init))
     let scope = Scope(source: nil, catalog: SiteCatalog())
     let config = ArchitectureConfiguration(try #require(golden["config"]), source: "config.json")
-    let model = try ModelRegistry.build(config, task: task, in: scope)
+    let model = try ModelFamily.build(ModelRequest(config, task: task), in: scope)
     let delta = try Delta(try MethodCatalog.decode(recipe: ["peft_type": "FULL"]), on: model.catalog)
     let optimizer = try training("optimizer=sgd", "weight_decay=0.5").optimizer(of: delta, on: model.catalog, peak: 1)
     #expect(optimizer.parameters.count == names("decayed").union(names("kept")).count)
@@ -39,7 +37,7 @@ import Testing
     }
     optimizer.step(gradients, learningRate: 1)
     for parameter in optimizer.parameters {
-      let known = [parameter.path] + ModelRegistry.aliases(of: parameter.path)
+      let known = [parameter.path] + (model.family?.tensors.aliases(of: parameter.path) ?? [])
       let isDecayed = known.contains(where: names("decayed").contains)
       let isKept = known.contains(where: names("kept").contains)
       #expect(isDecayed != isKept, "\(parameter.path)")
