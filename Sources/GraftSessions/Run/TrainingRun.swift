@@ -205,7 +205,7 @@ public final class TrainingRun {
     let resumption = isResuming ? try Resumption(of: identity, stepCount: stepCount, in: output) : nil
     if claim != nil, let parameters = base.method.expectedParameterCount(on: base.model.catalog) {
       try MemoryEstimate(
-        parameters: parameters, stateCount: t.updateRule.stateNames.count, on: base.model.catalog, tokens: plan.largestBatch(train.examples),
+        parameters: parameters, stateCount: t.updateRule.stateCount, on: base.model.catalog, tokens: plan.largestBatch(train.examples),
         recomputation: t.gradientCheckpointing
       ).require()
     }
