@@ -1,4 +1,5 @@
 import GraftGeneration
+import GraftTestSupport
 import Testing
 
 /// Order and meaning of what changes scores are those of Transformers' logits processors.
@@ -10,9 +11,9 @@ import Testing
       let chosen = try #require(example["settings"])
       var settings = GenerationFixture.settings(chosen)
       if chosen["num_beams"] != nil { settings.temperature = 1 }
-      let logits = (example["logits"]?.array ?? []).map { Float($0.double ?? .nan) }
+      let logits = example["logits"]?.floats ?? []
       let expected = (example["scores"]?.array ?? []).map { $0.isNull ? -Float.infinity : Float($0.double ?? .nan) }
-      let history = example["history"]?.ids ?? []
+      let history = example["history"]?.tokenIDs ?? []
       // A beam keeps a token more than there are ends, which are two.
       var scores = logits
       LogitsProcessors(settings).process(

@@ -2,6 +2,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 import GraftModels
@@ -25,7 +26,7 @@ struct ConfigurationTests {
   @Test(arguments: ConfigurationFixture.families)
   func theTableIsThatOfTheClass(_ name: String) throws {
     let known = try #require(try ConfigurationFixture.read("configuration-keys.json")[name])
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     let keys = Dictionary(table.keys.map { ($0.name, $0) }) { first, _ in first }
     #expect(keys.count == table.keys.count, "a key stands twice")
     for (key, field) in known["keys"]?.object ?? [:] {
@@ -47,7 +48,7 @@ struct ConfigurationTests {
   /// What a key that is read changes: the results above, or training, or initial values, or other tasks.
   @Test(arguments: ConfigurationFixture.families)
   func everyKeyThatIsReadIsTested(_ name: String) throws {
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     var tested = Set(Self.training[name] ?? []).union(Self.initial[name] ?? []).union(Self.elsewhere)
     for entry in try fixture(name).cases() {
       for (key, _) in entry.changes.object ?? [:] { tested.insert(table.synonyms[key] ?? key) }
@@ -110,7 +111,7 @@ struct ConfigurationTests {
       let none =
         ((Self.training[name] ?? [])
         + ["classifier_dropout", "hidden_dropout", "seq_classif_dropout"].filter {
-          ConfigurationKeys.families[name]?.keys.map(\.name).contains($0) == true
+          ModelFamily.registry[name]?.configuration.keys.map(\.name).contains($0) == true
         })
         .reduce(fixture.configuration) { $0.setting($1, 0.0) }
       func loss(_ configuration: JSON) throws -> Float {
@@ -137,8 +138,8 @@ struct ConfigurationTests {
       for parameter in model.catalog.parameters { parameter.isTrainable = true }
       let tape = Tape()
       let batch = Batch(collating: fixture.examples, objective: fixture.task.objective(for: model))
-      tape.backpropagate(from: tape.record { model.loss(batch, Pass(), scale: 1) })
-      let gradient = try #require(table.weight.gradient)
+      let loss = tape.record { model.loss(batch, Pass(), scale: 1) }
+      let gradient = try #require(tape.gradients(of: loss)[table.weight])
       return (0..<19).map { gradient.rows($0..<$0 + 1).sumOfSquares }
     }
     let token = 2

@@ -8,15 +8,13 @@ public struct Pass {
   public var random: RandomStream
   /// The state of the sequences whose earlier tokens have been read; nil where they begin with this pass and nothing is kept.
   public var state: SequenceState?
-  /// Whether blocks are computed again on the way back instead of kept.
-  public var isCheckpointing: Bool
   /// Label smoothing and the weights of classes.
   public var crossEntropy = CrossEntropyOptions()
 
   public init(
-    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil, isCheckpointing: Bool = false
+    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil
   ) {
-    (self.isTraining, self.random, self.state, self.isCheckpointing) = (isTraining, random, state, isCheckpointing)
+    (self.isTraining, self.random, self.state) = (isTraining, random, state)
   }
 
   public static var inference: Pass { Pass() }

@@ -1,6 +1,22 @@
 import GraftBatching
+import GraftCheckpoints
 import GraftLayers
 import GraftTensors
+
+extension ModelFamily {
+  /// The Transformer, which is no class of the library of that name.
+  public static let transformer = ModelFamily(
+    "transformer", classNames: nil, tasks: [.seq2seqLM], fixedStyle: .causal,
+    configuration: ConfigurationKeys(
+      .common + ConfigurationKey.generation("eos_token_id") + [
+        .size("vocab_size"), .read("d_model", 512), .read("num_heads", 8), .read("num_layers", 6), .read("num_decoder_layers", .null),
+        .read("d_ff", .null), .read("dropout", 0.1), .read("activation_function", "relu"), .optional("decoder_start_token_id"),
+        .optional("bos_token_id"), .optional("pad_token_id"),
+      ]),
+    dimensions: Transformer.keys,
+    tensors: TensorNames(base: nil, vocabulary: ["shared.weight"], formerEnds: TensorNames.formerShared)
+  ) { try Transformer($0.config, in: $1) }
+}
 
 /// The Transformer: post-normed encoder and decoder, sinusoidal positions, and one matrix for both embeddings and the head
 /// (Vaswani et al. 2017).
@@ -16,23 +32,25 @@ public final class Transformer: SequenceToSequenceModel {
   private let encoder: TransformerStack, decoder: TransformerStack
   private let dropout: Float
 
+  static let keys = DimensionKeys(hiddenSize: "d_model", layers: "num_layers", heads: "num_heads")
+
+  /// - Parameter config: resolved for its family.
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ request: ModelRequest, in scope: Scope) throws {
-    guard request.task == .seq2seqLM else { throw request.unsupportedTask("transformer", supported: [.seq2seqLM]) }
-    let config = try request.config.resolved(as: "transformer")
+  init(_ config: ArchitectureConfiguration, in scope: Scope) throws {
     catalog = scope.catalog
-    vocabularySize = try config.count("vocab_size")
-    hiddenSize = try config.count("d_model")
+    let dimensions = try TransformerDimensions(config, Self.keys)
+    vocabularySize = dimensions.vocabularySize
+    hiddenSize = dimensions.hiddenSize
     dropout = try config.probability("dropout")
     let start = ["decoder_start_token_id", "bos_token_id"].first(where: config.contains)
     decoderStartID = if let start { Int32(try config.token(start, vocabulary: vocabularySize)) } else { 0 }
     generationStartID = decoderStartID
     let layer = Layer(
-      width: hiddenSize, heads: try config.count("num_heads"),
+      width: hiddenSize, heads: dimensions.heads,
       intermediateSize: try config.count("d_ff", default: 4 * hiddenSize), hasAttentionBias: false,
       activation: try config.activation("activation_function"), initializer: nil, dropout: dropout)
     try layer.validate(config, key: "num_heads")
-    let encoderLayers = try config.listCount("num_layers")
+    let encoderLayers = dimensions.layers
     let decoderLayers = config.contains("num_decoder_layers") ? try config.listCount("num_decoder_layers") : encoderLayers
     embedding = try Embedding(
       scope / "shared", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding,

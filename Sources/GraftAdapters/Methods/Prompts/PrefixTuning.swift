@@ -6,7 +6,7 @@ import GraftTensors
 ///
 /// Li and Liang 2021, "Prefix-tuning", section 4. Row `v` of the table holds, layer after layer (`PrefixLayout`), the keys and
 /// then the values of virtual token `v`; keys are used as they are, without rotation.
-public struct PrefixTuning: TuningMethod {
+public struct PrefixTuning: PromptMethod {
   public static let name = "PREFIX_TUNING"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
@@ -17,7 +17,7 @@ public struct PrefixTuning: TuningMethod {
     case zero
   }
 
-  public var numVirtualTokens: Int?
+  public var promptKeys = PromptKeys()
   /// Whether a network makes the table from a smaller one while it is trained.
   public var prefixProjection = false
   /// The network's middle; the keys' width where nil.
@@ -26,12 +26,6 @@ public struct PrefixTuning: TuningMethod {
   public var initWeights: Initialization?
   /// A text whose own keys and values the prefix starts as: by far the best start.
   public var initText: String?
-  public var numTransformerSubmodules: Int?
-  public var tokenDim: Int?
-  public var numAttentionHeads: Int?
-  /// The layers of the table, which an encoder-decoder may have more of than its decoder.
-  public var numLayers: Int?
-  public var modulesToSave: [String]?
 
   public init() {}
 
@@ -40,19 +34,6 @@ public struct PrefixTuning: TuningMethod {
     method.numVirtualTokens = 20
     method.initWeights = .zero
     return method
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case numVirtualTokens = "num_virtual_tokens"
-    case prefixProjection = "prefix_projection"
-    case encoderHiddenSize = "encoder_hidden_size"
-    case initWeights = "init_weights"
-    case initText = "init_text"
-    case numTransformerSubmodules = "num_transformer_submodules"
-    case tokenDim = "token_dim"
-    case numAttentionHeads = "num_attention_heads"
-    case numLayers = "num_layers"
-    case modulesToSave = "modules_to_save"
   }
 
   public var isMergeable: Bool { false }
