@@ -43,7 +43,7 @@ import Testing
       "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.4, "sliding_window": 6,
     ]
     let scope = Scope(source: nil, catalog: SiteCatalog(), seed: 3)
-    let model = try ModelRegistry.build(ArchitectureConfiguration(config, source: "test"), in: scope)
+    let model = try ModelFamily.build(ModelRequest(ArchitectureConfiguration(config, source: "test")), in: scope)
     let conversation = try Conversation(with: model, endIDs: [])
     var history = (0..<30).map { Int32($0 * 7 % 40) }
     history += try check(conversation, model, history, count: 40, reusing: 0)
