@@ -1,4 +1,5 @@
 import GraftConfiguration
+import GraftOptimizers
 
 extension Recipe {
   /// The `training:` section.
@@ -19,7 +20,7 @@ extension Recipe {
     public var betas = Self.defaultBetas
     public var epsilon = 1e-8
     public var weightDecay = 0.0
-    public var lrScheduler = SchedulerName.cosine
+    public var lrScheduler = LearningRateSchedule.Shape.cosine
     public var warmupSteps = 0
     /// Instead of `warmupSteps`: the share of all steps, rounded up.
     public var warmupRatio: Double?
@@ -50,17 +51,10 @@ extension Recipe {
 
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
 
-  public enum SchedulerName: String, ConfigChoice {
-    case constant, linear, cosine
-    case cosineWithRestarts = "cosine_with_restarts"
-    case polynomial
-    case inverseSquareRoot = "inverse_sqrt"
-    /// Warm-up, stable, decay.
-    case wsd
-  }
-
   public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
 }
+
+extension LearningRateSchedule.Shape: ConfigChoice {}
 
 extension Recipe.Training {
   /// The warm-up in steps, of `totalSteps`.

@@ -1,6 +1,8 @@
 import GraftBatching
 import GraftConfiguration
 import GraftDatasets
+import GraftLayers
+import GraftTensors
 
 /// Everything that decides a training run: what to train, how, on which data, and what to write.
 ///
@@ -62,22 +64,35 @@ extension Recipe {
     public var config: ConfigTree?
     /// Where random weights get their tokenizer from: a checkpoint directory; nil is that of `path`.
     public var tokenizer: String?
-    public var dtype = WeightType.float32
+    public var dtype = WeightFormat.float32
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
-    public var attention: AttentionName?
+    public var attention: AttentionStyle?
     /// Texts that become one token each: the tokenizer and the tables grow, and the new rows are trained and stored.
     public var newTokens: [String] = []
 
     public init() {}
   }
 
-  /// How frozen weights are kept in memory.
-  public enum WeightType: String, ConfigChoice { case float32, bfloat16, float16 }
+  /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.
+  public struct WeightFormat: ConfigChoice {
+    public let format: ElementFormat
+
+    public static let float32 = WeightFormat(format: .float32)
+    public static let allCases = [float32, WeightFormat(format: .bfloat16), WeightFormat(format: .float16)]
+
+    private init(format: ElementFormat) { self.format = format }
+
+    public init?(rawValue: String) {
+      guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+      self = known
+    }
+
+    public var rawValue: String { format.description }
+  }
+
   /// How frozen linear weights are quantized.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
-  /// Which tokens see which.
-  public enum AttentionName: String, ConfigChoice { case causal, bidirectional, prefix }
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {
@@ -95,3 +110,5 @@ extension Recipe {
   /// The adapter to continue from.
   public var initialAdapter: String? { method["init_from"]?.string }
 }
+
+extension AttentionStyle: ConfigChoice {}

@@ -60,9 +60,11 @@ private final class GatedPrompt: AttentionSupplement {
     guard case .separate(_, let key, let value) = base.projection else { return context }
     let length = prompt.shape[1]
     let vectors = prompt.operand.reshaped(to: [length, prompt.shape[2]])
+    var options = base.options
+    options.window = nil
     let found = attention(
-      query: query, key: key(vectors, pass), value: value(vectors, pass), heads: base.heads, keyValueHeads: base.keyValueHeads,
-      spans: layout.spans.map { AttentionSpan(queries: $0.queries, keys: 0..<length) }, mask: .bidirectional, scale: base.scale)
+      query: query, key: key(vectors, pass), value: value(vectors, pass), options,
+      spans: layout.spans.map { AttentionSpan(queries: $0.queries, keys: 0..<length) }, mask: .bidirectional)
     return context + scaleAll(found, by: gate.operand)
   }
 }

@@ -25,11 +25,11 @@ public struct IA3: TargetedMethod, SpelledKeys {
   public static let keySpellings = ["initIA3Weights": "init_ia3_weights"]
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    let defaults = sites.modelType.flatMap(DefaultTargets.scaling)
-    guard let modules = targetModules ?? defaults.map({ .names($0.modules) }) else {
+    let defaults = sites.defaultTargets
+    guard let modules = targetModules ?? (defaults.scaled.isEmpty ? nil : .names(sites.names(of: defaults.scaled))) else {
       throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the layers to scale")
     }
-    let feedForward = feedforwardModules ?? (targetModules == nil ? defaults.map { .names($0.feedForward) } : nil)
+    let feedForward = feedforwardModules ?? (targetModules == nil ? .names(sites.names(of: defaults.scaledInputs)) : nil)
     let isFeedForward = try Self.feedForwardMatcher(feedForward)
     let targets = Targets(modules: modules, excluded: excludeModules, saved: modulesToSave ?? [])
     let start: Initializer = initIA3Weights ? .ones : .normal(standardDeviation: 1)

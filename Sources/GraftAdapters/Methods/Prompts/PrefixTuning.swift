@@ -44,7 +44,7 @@ public struct PrefixTuning: PromptMethod {
     var method = self
     method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
     method.tokenDim = layout.width
-    method.numAttentionHeads = layout.attentions[0].keyValueHeads
+    method.numAttentionHeads = layout.attentions[0].options.keyValueHeads
     method.numLayers = layout.storedLayers
     return method
   }
@@ -90,13 +90,13 @@ public struct PrefixTuning: PromptMethod {
     return part
   }
 
-  /// What the model keeps in its cache for a text, cut off or repeated.
+  /// The keys and values that the model keeps of a text, cut off or repeated.
   private func keysAndValues(of text: String, _ shape: PromptShape, _ layout: PrefixLayout, _ attachment: Attachment) throws -> Tensor {
     let tokens = try shape.tokens(of: text, key: "init_text", attachment.services)
     guard let run = attachment.services.run else { throw TuningError("init_text: needs a model that can be run") }
-    let cache = KeyValueCache(sequences: 1, capacity: shape.count)
-    run(SequenceInput([tokens]), Pass(cache: cache))
-    let rows = layout.attentions.compactMap { cache.held(layer: $0.layer) }
+    let state = SequenceState(sequences: 1, keepsAllRows: true)
+    run(SequenceInput([tokens]), Pass(state: state))
+    let rows = layout.attentions.compactMap { (state.layer($0.path) as? KeyValueState)?.held(of: 0) }
     guard rows.count == layout.attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
     return concatenateRows(rows.flatMap { [$0.keys.transposed, $0.values.transposed] }).transposed
   }
