@@ -1,3 +1,5 @@
+import GraftErrors
+
 /// One line of the training log: what happened since the last.
 public struct TrainingLine: Sendable, Equatable {
   /// Optimizer steps so far.
@@ -39,7 +41,7 @@ public enum TrainingEvent: Sendable {
 }
 
 /// Training that cannot go on.
-public struct TrainingError: Error, CustomStringConvertible {
+public struct TrainingError: UserError {
   public enum Kind: Sendable {
     /// The loss or a gradient is not finite.
     case diverged
@@ -52,4 +54,6 @@ public struct TrainingError: Error, CustomStringConvertible {
     self.kind = kind
     self.description = description
   }
+
+  public var status: ErrorStatus { .malformedInput }
 }
