@@ -5,7 +5,7 @@
 GRAFT := .build/release/graft
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: quickstart build test torture sanitize mutate setup clean
+.PHONY: quickstart build test lint torture sanitize mutate setup clean
 
 quickstart: build
 	$(GRAFT) train Recipes/quickstart.yaml --overwrite
@@ -18,6 +18,9 @@ test: setup
 	swift test -c release
 	@# The matrix products of lesser processors, which the tests above never ran.
 	for tile in avx2 none; do GRAFT_MATRIX_TILE=$$tile swift test -c release --skip-build --filter GraftTensorsTests || exit 1; done
+
+lint:
+	swift format lint --strict --parallel --recursive Sources Tests Package.swift Scripts/fuzz
 
 torture: build
 	GRAFT=$(GRAFT) Scripts/torture/all

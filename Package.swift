@@ -23,44 +23,41 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "GraftJSON"),
     .target(name: "GraftFiles"),
+    .target(name: "GraftRegularExpressions"),
 
     // L1: values
     .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
     .target(name: "GraftBatching"),
-    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON"]),
+    .target(name: "GraftTemplates", dependencies: ["GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON", "GraftRegularExpressions"]),
     .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
 
     // L2: building blocks
-    .target(name: "GraftLayers", dependencies: ["GraftTensors", "GraftBatching"]),
-    .target(name: "GraftOptimizers", dependencies: ["GraftTensors", "CKernels"]),
+    .target(name: "GraftLayers", dependencies: ["GraftBatching", "GraftTensors"]),
+    .target(name: "GraftOptimizers", dependencies: ["CKernels", "GraftTensors"]),
     .target(
-      name: "GraftDatasets",
-      dependencies: ["GraftBatching", "GraftTokenizers", "GraftConfiguration", "GraftFiles", "GraftJSON"]),
+      name: "GraftDatasets", dependencies: ["GraftBatching", "GraftConfiguration", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
 
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: [
-        "CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftConfiguration", "GraftTokenizers",
-      ]),
-    .target(name: "GraftTraining", dependencies: ["GraftLayers", "GraftOptimizers", "GraftBatching"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
+    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftTokenizers", "GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON"]),
+      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
     .target(
-      name: "GraftModels",
-      dependencies: ["GraftLayers", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftBatching", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers"]),
+      name: "GraftModels", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftDatasets", "GraftOptimizers", "GraftLayers", "GraftTensors", "GraftBatching", "GraftConfiguration",
-        "GraftFiles", "GraftJSON",
-        .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
+        "GraftTensors", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
@@ -68,73 +65,93 @@ let package = Package(
     .target(
       name: "GraftSessions",
       dependencies: [
-        "GraftRecipes", "GraftReports", "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftTokenizers", "GraftConfiguration", "GraftOptimizers", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors", "GraftTokenizers",
+        "GraftTraining",
       ]),
 
     // L7: comparisons
     .target(
       name: "GraftComparison",
       dependencies: [
-        "GraftSessions", "GraftRecipes", "GraftReports", "GraftAdapters", "GraftTraining", "GraftDatasets", "GraftCheckpoints",
-        "GraftConfiguration", "GraftFiles", "GraftJSON", "GraftTensors", "GraftLayers", "GraftBatching",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers",
+        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTraining",
       ]),
 
     // L8: the library and the command line
     .target(
       name: "Graft",
-      dependencies: ["GraftComparison", "GraftSessions", "GraftRecipes", "GraftReports"],
-      path: "Sources/GraftUmbrella"),
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
+        "GraftTensors", "GraftTokenizers", "GraftTraining",
+      ], path: "Sources/GraftUmbrella"),
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftFiles", "GraftComparison", "GraftSessions", "GraftRecipes", "GraftReports",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftFiles",
+        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
+        "GraftTensors", "GraftTokenizers", "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
-    .testTarget(name: "GraftJSONTests", dependencies: ["GraftJSON", "FuzzSupport"]),
-    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+    .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
+    .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
+    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles", "GraftTestSupport"]),
+    .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
+    .testTarget(
+      name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftJSON", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
     .testTarget(
-      name: "GraftTokenizersTests", dependencies: ["GraftTokenizers", "GraftJSON", "FuzzSupport"], exclude: ["Fixtures", "ChatTemplates/Fixtures"]),
-    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["GraftDatasets", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["GraftCheckpoints", "FuzzSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftOptimizers", "GraftTensors", "GraftJSON"], exclude: ["Fixtures"]),
+      name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTestSupport", "GraftTokenizers"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
+    .testTarget(
+      name: "GraftDatasetsTests",
+      dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTestSupport", "GraftTokenizers"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
       dependencies: [
-        "GraftModels", "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining",
-      ],
-      exclude: ["Fixtures"]),
+        "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTestSupport",
+        "GraftTraining",
+      ], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftModels", "GraftGeneration", "GraftOptimizers"],
-      exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+      name: "GraftAdaptersTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftOptimizers", "GraftTensors", "GraftTestSupport",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
-      dependencies: ["GraftTraining", "GraftOptimizers", "GraftLayers", "GraftBatching", "GraftTensors"], exclude: ["Fixtures"]),
+      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftGeneration", "GraftModels", "GraftLayers", "GraftTensors", "GraftJSON"],
+      name: "GraftGenerationTests",
+      dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["graft", "GraftCheckpoints", "GraftJSON", "GraftTensors"]),
+    .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
-      dependencies: ["GraftRecipes", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "FuzzSupport"],
-      exclude: ["Fixtures"]),
-    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports"]),
+      dependencies: [
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",
       dependencies: [
-        "GraftSessions", "GraftRecipes", "GraftAdapters", "GraftModels", "GraftGeneration", "GraftTraining", "GraftCheckpoints", "GraftOptimizers",
-        "GraftLayers", "GraftBatching", "GraftTensors", "GraftJSON",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
+        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftComparison", "GraftBatching"]),
+    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
@@ -144,6 +161,7 @@ let package = Package(
 if Context.environment["GRAFT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTokenizers", "GraftJSON"], path: "Scripts/fuzz",
+      name: "FuzzReaders", dependencies: ["GraftCheckpoints", "GraftDatasets", "GraftTemplates", "GraftTokenizers", "GraftJSON"],
+      path: "Scripts/fuzz",
       exclude: ["all", "corpus"]))
 }

@@ -12,7 +12,7 @@ import pathlib
 
 from transformers.utils import chat_template_utils
 
-FIXTURES = pathlib.Path(__file__).parent.parent / "Tests/GraftTokenizersTests/ChatTemplates/Fixtures"
+FIXTURES = pathlib.Path(__file__).parent.parent / "Tests/GraftTemplatesTests/Fixtures"
 NOW = datetime.datetime(2026, 7, 4, 9, 5, 30)
 
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}

@@ -2,6 +2,7 @@ import Foundation
 import GraftCheckpoints
 import GraftDatasets
 import GraftJSON
+import GraftTemplates
 import GraftTokenizers
 
 /// Gives libFuzzer's inputs to one of the readers, which `GRAFT_FUZZ_READER` names. `Scripts/fuzz/all` builds and runs it.

@@ -5,4 +5,4 @@ scratch=.build-sanitize
 export ASAN_OPTIONS=detect_leaks=0
 swift build -c release --build-tests --sanitize address --scratch-path $scratch
 swift test -c release --skip-build --sanitize address --scratch-path $scratch \
-  --filter "${GRAFT_SANITIZE_FILTER:-GraftTensorsTests|GraftCheckpointsTests|GraftJSONTests|GraftTokenizersTests|GraftOptimizersTests|GraftLayersTests|GraftModelsTests|GraftAdaptersTests}"
+  --filter "${GRAFT_SANITIZE_FILTER:-GraftTensorsTests|GraftCheckpointsTests|GraftJSONTests|GraftTokenizersTests|GraftRegularExpressionsTests|GraftTemplatesTests|GraftOptimizersTests|GraftLayersTests|GraftModelsTests|GraftAdaptersTests}"

@@ -50,9 +50,7 @@ extension Recipe {
   /// The resolved recipe as YAML that decodes to the same value.
   public func rendered() throws -> String {
     var tree = try ConfigTree(encoding: self)
-    for key in [CodingKeys.methods, .seeds, .learningRates] where tree[key.rawValue]?.isNull == true {
-      tree[key.rawValue] = nil
-    }
+    for key in ["methods", "seeds", "learning_rates"] where tree[key]?.isNull == true { tree[key] = nil }
     return tree.rendered()
   }
 

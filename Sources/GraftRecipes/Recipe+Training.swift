@@ -47,34 +47,6 @@ extension Recipe {
     package static let defaultBetas = [0.9, 0.999]
 
     public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case numEpochs = "num_epochs"
-      case maxSteps = "max_steps"
-      case batchSize = "batch_size"
-      case gradientAccumulationSteps = "gradient_accumulation_steps"
-      case learningRate = "learning_rate"
-      case loraplusLrRatio = "loraplus_lr_ratio"
-      case loraplusLrEmbedding = "loraplus_lr_embedding"
-      case optimizer, betas, epsilon
-      case weightDecay = "weight_decay"
-      case lrScheduler = "lr_scheduler"
-      case warmupSteps = "warmup_steps"
-      case warmupRatio = "warmup_ratio"
-      case maxGradNorm = "max_grad_norm"
-      case labelSmoothing = "label_smoothing"
-      case precision
-      case gradientCheckpointing = "gradient_checkpointing"
-      case seed
-      case loggingSteps = "logging_steps"
-      case evalSteps = "eval_steps"
-      case saveSteps = "save_steps"
-      case saveTotalLimit = "save_total_limit"
-      case earlyStoppingPatience = "early_stopping_patience"
-      case loadBestModelAtEnd = "load_best_model_at_end"
-      case metricForBestModel = "metric_for_best_model"
-      case greaterIsBetter = "greater_is_better"
-    }
   }
 
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }

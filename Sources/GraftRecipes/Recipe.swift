@@ -8,7 +8,7 @@ import GraftTensors
 ///
 /// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
 /// architecture the value is nil until it is known.
-public struct Recipe: Codable, Sendable, Equatable {
+public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var model = Model()
   public var task = LearningTask.causalLM
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
@@ -39,11 +39,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
   }
 
-  enum CodingKeys: String, CodingKey {
-    case model, task, method, data, training, report
-    case outputDirectory = "output_dir"
-    case methods, seeds
-    case learningRates = "learning_rates"
+  public static let keySpellings = ["outputDirectory": "output_dir"]
+
+  /// The keys of a file; what else there is comes of reading it.
+  enum CodingKeys: CodingKey {
+    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates
   }
 }
 
@@ -72,11 +72,6 @@ extension Recipe {
     public var newTokens: [String] = []
 
     public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case path, config, tokenizer, dtype, quantization, attention
-      case newTokens = "new_tokens"
-    }
   }
 
   /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.

@@ -11,6 +11,7 @@
 @_exported import GraftModels
 @_exported import GraftOptimizers
 @_exported import GraftRecipes
+@_exported import GraftTemplates
 @_exported import GraftReports
 @_exported import GraftSessions
 @_exported import GraftTensors

@@ -1,6 +1,7 @@
 import GraftBatching
 import GraftDatasets
 import GraftJSON
+import GraftTemplates
 import GraftTokenizers
 
 /// An encoder of conversations by a template, one token a character.

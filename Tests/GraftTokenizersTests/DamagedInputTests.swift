@@ -1,11 +1,12 @@
 import Foundation
 import FuzzSupport
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
-/// Damaged tokenizers and chat templates are refused with a word, or do something: no crash, nothing endless.
-@Suite("damaged tokenizers and templates")
+/// Damaged tokenizers are refused with a word, or do something: no crash, nothing endless.
+@Suite("damaged tokenizers")
 struct DamagedInputTests {
   private static let text = "The quick brown fox's 12,345 naïve façade — 東京 \u{1F600}\n\n<s> [INST] aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa </s>"
 
@@ -16,9 +17,8 @@ struct DamagedInputTests {
 
   /// Fixtures are cut to a few kilobytes, so that damage hits what is not vocabulary.
   private func fixtures() throws -> [JSON] {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    return try Fixture.names.map { name in
-      var json = try JSON(parsing: Data(contentsOf: folder.appending(path: "\(name)/tokenizer.json")))
+    try Fixture.names.map { name in
+      var json = try Fixtures("GraftTokenizersTests").json("\(name)/tokenizer.json")
       let model = json["model"]
       switch model?["vocab"] {
       case .object(let members): json["model"]?["vocab"] = .object(JSONObject(members.prefix(40).map { ($0.key, $0.value) }))
@@ -47,20 +47,6 @@ struct DamagedInputTests {
     let seeds = try fixtures().map { $0.serializedBytes() }
     expectNoProblems(
       Fuzzing.bytes(like: seeds, factor: 100, isRefusal: { $0 is TokenizerError || $0 is JSONError }) { try use(JSON(parsing: $0)) })
-  }
-
-  @Test func templates() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "ChatTemplates/Fixtures/templates")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    let seeds = try names.map { Array(try Data(contentsOf: folder.appending(path: $0))) }.filter { $0.count < 4000 }
-    let messages: [JSON] = [
-      ["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi {{"], ["role": "assistant", "content": "Hello"],
-    ]
-    let report = Fuzzing.bytes(like: seeds, factor: 1000, isRefusal: { $0 is ChatTemplateError }) { bytes in
-      let template = try ChatTemplate(String(decoding: bytes, as: UTF8.self))
-      return try template.render(messages: messages, addGenerationPrompt: true, specialTokens: ["bos_token": "<s>"]).text.utf8.count
-    }
-    expectNoProblems(report)
   }
 
   /// The longest token decides how far every place of a text is compared: time must not grow with the square of both.

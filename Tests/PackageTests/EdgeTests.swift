@@ -1,12 +1,14 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 /// The floors of the house: an edge between targets points to a lower floor, or along it where the list allows.
 @Suite struct EdgeTests {
   private static let floors: [String: Int] = [
-    "CKernels": 0, "COpenBLAS": 0, "CHDF5": 0, "CLibCrypto": 0, "CZlib": 0, "GraftJSON": 0, "GraftFiles": 0, "FuzzSupport": 1,
-    "GraftTensors": 1, "GraftBatching": 1, "GraftTokenizers": 1, "GraftConfiguration": 1,
+    "CKernels": 0, "COpenBLAS": 0, "CHDF5": 0, "CLibCrypto": 0, "CZlib": 0, "GraftJSON": 0, "GraftFiles": 0, "GraftRegularExpressions": 0,
+    "FuzzSupport": 1, "GraftTestSupport": 1, "FuzzReaders": 6,
+    "GraftTensors": 1, "GraftBatching": 1, "GraftTemplates": 1, "GraftTokenizers": 1, "GraftConfiguration": 1,
     "GraftLayers": 2, "GraftOptimizers": 2, "GraftDatasets": 2,
     "GraftCheckpoints": 3, "GraftTraining": 3,
     "GraftAdapters": 4, "GraftModels": 4, "GraftGeneration": 4,
@@ -14,24 +16,18 @@ import Testing
     "GraftSessions": 6, "GraftComparison": 7, "Graft": 8, "graft": 8,
   ]
 
-  private static func targets() throws -> [JSON] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let scratch = FileManager.default.temporaryDirectory.appending(path: "graft-edges-\(ProcessInfo.processInfo.processIdentifier)")
-    defer { try? FileManager.default.removeItem(at: scratch) }
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["swift", "package", "--package-path", root.path, "--scratch-path", scratch.path, "dump-package"]
-    process.standardOutput = pipe
-    try process.run()
-    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return try #require(try JSON(parsing: output)["targets"]?.array)
+  /// The targets as SwiftPM reads them, the fuzzer's included.
+  private static let targets = Result { try dumpedTargets() }
+
+  private static func dumpedTargets() throws -> [JSON] {
+    let scratch = try TemporaryDirectory()
+    let dump = try Program("GRAFT_FUZZ=1", "swift", "package", "--scratch-path", scratch.path, "dump-package")
+    return try #require(try JSON(parsing: dump.output)["targets"]?.array, "\(dump.errors)")
   }
 
   @Test func edgesPointDown() throws {
     var checked = 0
-    for target in try Self.targets() where target["type"]?.string != "test" {
+    for target in try Self.targets.get() where target["type"]?.string != "test" {
       let name = try #require(target["name"]?.string)
       let floor = try #require(Self.floors[name], "\(name) has no floor: add it to the list")
       for dependency in target["dependencies"]?.array ?? [] {
@@ -41,5 +37,54 @@ import Testing
       }
     }
     #expect(checked > 30)
+  }
+
+  /// SwiftPM lets a file import what some other target happens to need: such an edge is on no list and breaks with the order of the build.
+  @Test func importsAreDeclaredAndDeclaredEdgesAreImported() throws {
+    let targets = try Self.targets.get().compactMap(Target.init)
+    let modules = Set(targets.map(\.name)).union(["ArgumentParser", "Rainbow", "Yams"])
+    var checked = 0
+    for target in targets where target.isSwift {
+      let imported = try target.imports(in: Repository.root)
+      for (module, file) in imported.sorted(by: { $0.key < $1.key }) where modules.contains(module) {
+        #expect(target.dependencies.contains(module), "\(file) imports \(module), which Package.swift does not list for \(target.name)")
+        checked += 1
+      }
+      // The tests of the command line need the program itself.
+      for module in target.dependencies.subtracting(["graft"]) where imported[module] == nil {
+        Issue.record("Package.swift lists \(module) for \(target.name), no file of which imports it")
+      }
+    }
+    #expect(checked > 100)
+  }
+}
+
+/// A target as Package.swift declares it.
+private struct Target {
+  let name: String
+  let folder: String
+  let dependencies: Set<String>
+
+  init?(_ json: JSON) {
+    guard let name = json["name"]?.string, let type = json["type"]?.string else { return nil }
+    self.name = name
+    folder = json["path"]?.string ?? (type == "test" ? "Tests/" : "Sources/") + name
+    let edges = json["dependencies"]?.array ?? []
+    dependencies = Set(edges.compactMap { ($0["byName"] ?? $0["product"])?[0]?.string })
+  }
+
+  /// True where the target has files in Swift, not only in C.
+  var isSwift: Bool { !name.hasPrefix("C") || name == "CommandLineTests" }
+
+  /// The modules that the target's files import, each with a file that does.
+  func imports(in root: URL) throws -> [String: String] {
+    let files = try #require(FileManager.default.enumerator(at: root.appending(path: folder), includingPropertiesForKeys: nil))
+    let pattern = /^(?:@\w+ )*(?:public |package |internal )?import (?:(?:struct|class|enum|protocol|func|var|typealias) )?(\w+)/
+      .anchorsMatchLineEndings()
+    var imported: [String: String] = [:]
+    for case let file as URL in files where file.pathExtension == "swift" {
+      for match in try String(contentsOf: file, encoding: .utf8).matches(of: pattern) { imported[String(match.1)] = file.lastPathComponent }
+    }
+    return imported
   }
 }

@@ -1,5 +1,5 @@
 import GraftLayers
-import GraftTokenizers
+import GraftRegularExpressions
 
 /// Which modules a method is applied to: one regular expression, or a list of names, as PEFT writes them.
 public enum ModuleSelection: Codable, Sendable, Hashable {

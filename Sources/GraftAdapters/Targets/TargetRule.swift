@@ -1,5 +1,5 @@
 import GraftLayers
-import GraftTokenizers
+import GraftRegularExpressions
 
 /// PEFT's `check_target_module_exists`.
 struct TargetRule {

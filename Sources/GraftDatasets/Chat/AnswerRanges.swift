@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftTemplates
 import GraftTokenizers
 
 /// A stretch of a rendered conversation that the assistant writes.

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftTemplates
 import GraftTokenizers
 import Synchronization
 

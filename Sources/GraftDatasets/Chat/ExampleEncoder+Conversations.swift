@@ -1,5 +1,6 @@
 import GraftBatching
 import GraftJSON
+import GraftTemplates
 import GraftTokenizers
 
 /// Causal language modelling: conversations.

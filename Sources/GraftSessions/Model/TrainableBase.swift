@@ -37,10 +37,10 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(
+      let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
-        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, in: scope)
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
+      model = try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: seed))
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
@@ -106,7 +106,7 @@ package struct TrainableBase {
   /// Returns what tells this base from others; every weight on the disk is read for it, once.
   package func fingerprint() throws -> BaseFingerprint {
     if let known = knownFingerprint.value { return known }
-    let fingerprint = try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    let fingerprint = try directory.map { try BaseFingerprint(ofModel: $0.checkpoint) } ?? BaseFingerprint(ofModel: configuration)
     knownFingerprint.value = fingerprint
     return fingerprint
   }

@@ -103,7 +103,6 @@ final class RunCourse {
         .nonFinite, "\(run.base.name): \(parameter.path) holds values that are not finite; the checkpoint is damaged, fetch it again")
     }
     guard step > 0, evaluatesEnds else { return error }
-    run.optimizer.forgetGradients()
     guard run.delta.firstNonFiniteKey == nil else {
       return TrainingError(.diverged, "\(error.description); the weights overflowed in step \(step) already, and that state is not kept")
     }

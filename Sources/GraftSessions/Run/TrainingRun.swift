@@ -109,10 +109,10 @@ public final class TrainingRun {
     let training = plan.settings.recipe.training
     var settings = Trainer.Settings(
       schedule: plan.schedule, maxGradientNorm: training.maxGradNorm, loggingSteps: max(1, training.loggingSteps),
-      isCheckpointing: training.gradientCheckpointing, seed: training.seed)
+      recomputation: training.gradientCheckpointing, seed: training.seed)
     settings.crossEntropy = crossEntropy
     let hooks = delta.schedule.map { schedule in
-      Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradientScale: $1) })
+      Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
     }
     return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress, loss: model.loss)
   }

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// A token's text while it is decoded: bytes, which only together may be UTF-8.
 typealias TokenBytes = [UInt8]

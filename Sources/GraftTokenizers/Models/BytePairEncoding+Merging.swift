@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 extension BytePairEncoding {
   /// A token of the piece being merged, linked to its neighbours.
   struct Symbol {
@@ -106,7 +108,3 @@ extension BytePairEncoding {
     queue.insert(rank: rank, position: index)
   }
 }
-
-/// How many bytes the UTF-8 scalar that starts with `lead` takes.
-@inline(__always)
-func scalarLength(_ lead: UInt8) -> Int { lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4 }

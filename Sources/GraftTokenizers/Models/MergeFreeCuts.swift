@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// Where a text may be cut without changing its byte-pair encoding: between two characters that no token holds side
 /// by side, for a merge across such a cut would make such a token.
 ///
@@ -49,17 +51,4 @@ struct MergeFreeCuts: Sendable {
 
   @inline(__always)
   private static func key(_ left: UInt32, _ right: UInt32) -> UInt64 { UInt64(left) << 32 | UInt64(right) }
-}
-
-/// The scalar that starts at `position` of valid UTF-8, and its length in bytes.
-@inline(__always)
-func decodeScalar(_ text: UnsafeBufferPointer<UInt8>, at position: Int) -> (scalar: UInt32, length: Int) {
-  let lead = UInt32(text[position])
-  if lead < 0x80 { return (lead, 1) }
-  let second = UInt32(text[position + 1] & 0x3F)
-  if lead < 0xE0 { return ((lead & 0x1F) << 6 | second, 2) }
-  let third = UInt32(text[position + 2] & 0x3F)
-  if lead < 0xF0 { return ((lead & 0x0F) << 12 | second << 6 | third, 3) }
-  let fourth = UInt32(text[position + 3] & 0x3F)
-  return ((lead & 0x07) << 18 | second << 12 | third << 6 | fourth, 4)
 }

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// A unigram language model (Kudo 2018): of all ways to divide a piece into tokens, the most probable one, found with
 /// Viterbi's algorithm. A character that no token covers costs as much as the rarest token and ten more.

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// BERT's: cleans, sets Chinese characters apart, drops accents, lower-cases.
 struct BertNormalizer: Normalizer {

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// Rewrites text before it is split: lower case, accents, composed characters.
 protocol Normalizer: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import GraftRegularExpressions
 
 /// SentencePiece's table of replacements, compiled into a double-array trie.
 struct PrecompiledNormalizer: Normalizer {

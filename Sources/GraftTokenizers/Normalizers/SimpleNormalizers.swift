@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// Lower case, scalar by scalar.
 struct LowercaseNormalizer: Normalizer {
   func normalize(_ text: inout NormalizedText) {

@@ -1,4 +1,5 @@
 import Foundation
+import GraftRegularExpressions
 
 /// Unicode's normalization forms.
 struct UnicodeNormalizer: Normalizer {

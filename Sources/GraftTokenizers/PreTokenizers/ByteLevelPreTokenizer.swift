@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// GPT-2's: splits with its pattern and writes every byte as a printable character.
 struct ByteLevelPreTokenizer: PreTokenizer {
   private let addsPrefixSpace: Bool

@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// Splits at single characters of some kind.
 struct DelimiterPreTokenizer: PreTokenizer {
   let behavior: SplitBehavior

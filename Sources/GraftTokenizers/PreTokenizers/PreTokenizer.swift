@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// Splits normalized text into the pieces that the model sees one by one.
 protocol PreTokenizer: Sendable {

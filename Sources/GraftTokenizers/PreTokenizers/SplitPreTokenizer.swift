@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// Splits at the matches of a pattern.
 struct SplitPreTokenizer: PreTokenizer {
   private let pattern: RegularExpression

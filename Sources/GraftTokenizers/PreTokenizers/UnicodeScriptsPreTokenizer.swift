@@ -1,3 +1,5 @@
+import GraftRegularExpressions
+
 /// Splits where the script of the characters changes, kana counting as Han; white space before the first of them is lost, as it
 /// is in the tokenizers library.
 struct UnicodeScriptsPreTokenizer: PreTokenizer {

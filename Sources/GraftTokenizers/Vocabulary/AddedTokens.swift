@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftRegularExpressions
 
 /// A token that is found in the text before anything else happens to it.
 struct AddedToken: Sendable {

@@ -9,6 +9,8 @@ import GraftGeneration
 import GraftJSON
 import GraftLayers
 import GraftModels
+import GraftRecipes
+import GraftTemplates
 import GraftReports
 import GraftSessions
 import GraftTensors
