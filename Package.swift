@@ -56,7 +56,8 @@ let package = Package(
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
+        "GraftTensors", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
@@ -131,8 +132,7 @@ let package = Package(
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
-      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"],
-      exclude: ["Fixtures"]),
+      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests",
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
@@ -143,8 +143,7 @@ let package = Package(
       name: "GraftRecipesTests",
       dependencies: [
         "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
-      ],
-      exclude: ["Fixtures"]),
+      ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",

@@ -30,8 +30,9 @@ struct PEFTGoldenTests {
       }
     let tasks: [(end: String, task: LearningTask)] = [("-cls", .sequenceClassification), ("-tok", .tokenClassification), ("t5", .seq2seqLM)]
     let task = tasks.first { name.hasSuffix($0.end) }?.task ?? .causalLM
-    return try ModelRegistry.build(
-      ArchitectureConfiguration(config, source: "config.json"), task: task, labels: 2, in: Scope(source: nil, catalog: SiteCatalog(), seed: 7))
+    return try ModelFamily.build(
+      ModelRequest(ArchitectureConfiguration(config, source: "config.json"), task: task, labels: 2),
+      in: Scope(source: nil, catalog: SiteCatalog(), seed: 7))
   }
 
   private static let rows: [JSON] = (try? Fixtures("GraftAdaptersTests").json("peft-names.json"))?.array ?? []
@@ -89,9 +90,8 @@ struct PEFTGoldenTests {
   private static func makeBase() throws -> Llama {
     let config = TinyConfiguration.llama.setting(["tie_word_embeddings": true, "rms_norm_eps": 1e-6])
     let weights = InMemoryWeights(name: "base", try LlamaFixture("peft-values").tensors(under: "base/"))
-    let catalog = SiteCatalog()
-    catalog.modelType = "llama"
-    return try Llama(ArchitectureConfiguration(config, source: "base"), modelType: "llama", in: Scope(source: weights, catalog: catalog))
+    let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
   }
 
   private static let tokens: [Int32] = [3, 17, 5, 1, 8, 2, 21]
@@ -154,10 +154,10 @@ struct PEFTGoldenTests {
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
     let tape = Tape()
     let recorded = tape.record { loss() }
-    tape.backpropagate(from: recorded)
+    let gradients = tape.gradients(of: recorded)
     for (key, parameter) in delta.parameters {
       // One value by differences: the one with the steepest slope.
-      let slopes = try #require(parameter.gradient, "\(key)").values
+      let slopes = try #require(gradients[parameter], "\(key)").values
       guard let index = slopes.indices.max(by: { abs(slopes[$0]) < abs(slopes[$1]) }), abs(slopes[index]) > 1e-2 else { continue }
       let value = parameter.value
       func moved(_ step: Float) -> Float {

@@ -37,7 +37,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     let config = ArchitectureConfiguration(configuration, source: "config.json")
     let catalog = SiteCatalog()
     let model = try #require(
-      try ModelRegistry.build(config, task: task, in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
+      try ModelFamily.build(ModelRequest(config, task: task), in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
     randomize(catalog.parameters, deviation: 0.3)
     return model
   }
@@ -138,12 +138,12 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       learningRate: 0.1, count: { (hasSource($0) ? 6 * 12 : 3 * 12) + 2 * 16 * (12 + 4 + 2) + (8 * 8 + 8) + (8 * 12 + 12) }),
     FamilyMethod(
       "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.05,
-      count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
+      count: attentions { 3 * 2 * $0.options.keyWidth }),
     FamilyMethod(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
       learningRate: 0.05,
       count: { catalog in
-        let columns = attentions { 2 * $0.keyValueHeads * $0.headSize }(catalog)
+        let columns = attentions { 2 * $0.options.keyWidth }(catalog)
         let width = columns / 4
         return 3 * width + (width * 5 + 5) + (5 * columns + columns)
       }),

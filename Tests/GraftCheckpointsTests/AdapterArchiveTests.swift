@@ -50,7 +50,7 @@ struct AdapterArchiveTests {
   }
 
   static func base() throws -> BaseFingerprint {
-    try BaseFingerprint(of: Checkpoint(directory: fixture("single")))
+    try BaseFingerprint(of: Checkpoint(directory: fixture("single")), keys: .standard)
   }
 
   static func areEqual(_ left: [StoredTensor], _ right: [StoredTensor]) -> Bool {

@@ -68,7 +68,7 @@ struct ConfigurationErrorTests {
   @Test(arguments: ConfigurationFixture.families)
   func noValueTraps(_ name: String) throws {
     let fixture = try fixture(name)
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     let values =
       try JSON(
         parsing: """

@@ -65,9 +65,9 @@ struct ConfigurationFixture: Sendable {
   }
 
   func build(_ configuration: JSON, from source: SyntheticSource?, task: LearningTask? = nil, seed: UInt64 = 0) throws -> any TrainableModel {
-    let scope = Scope(source: source, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
+    let scope = Scope(source: source, catalog: SiteCatalog(), seed: seed)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
-    return try #require(try ModelRegistry.build(config, task: task ?? self.task, in: scope) as? any TrainableModel)
+    return try #require(try ModelFamily.build(ModelRequest(config, task: task ?? self.task), in: scope) as? any TrainableModel)
   }
 
   /// The log-probabilities of the targets, all examples in one batch.

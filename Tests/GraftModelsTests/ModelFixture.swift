@@ -43,8 +43,8 @@ struct ModelFixture {
   }
 
   func model(from source: SyntheticSource) throws -> any TrainableModel {
-    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try ModelRegistry.build(configuration, task: task, pairsSentences: pairsSentences, in: scope)
+    let scope = Scope(source: source, catalog: SiteCatalog())
+    let model = try ModelFamily.build(ModelRequest(configuration, task: task, pairsSentences: pairsSentences), in: scope)
     return try #require(model as? any TrainableModel)
   }
 

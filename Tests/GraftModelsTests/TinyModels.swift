@@ -31,7 +31,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   ) throws -> any TrainableModel {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
-    return try #require(try ModelRegistry.build(config, task: task, labels: 3, style: style, in: scope) as? any TrainableModel)
+    return try #require(try ModelFamily.build(ModelRequest(config, task: task, labels: 3, style: style), in: scope) as? any TrainableModel)
   }
 
   /// Three documents of different lengths.

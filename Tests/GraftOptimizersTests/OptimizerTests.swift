@@ -21,8 +21,9 @@ import Testing
       try #require(Self.rules[name]), parameters: [parameter], weightDecay: try #require(golden["weight_decay"]?.double))
     for gradient in golden["gradients"]?.array ?? [] {
       // Twice the gradient at half the scale: clipping must not change what is learnt.
-      parameter.gradient = Tensor(floats(gradient).map { 2 * $0 })
-      optimizer.step(learningRate: try #require(golden["learning_rate"]?.double), gradientScale: 0.5)
+      var gradients = Gradients()
+      gradients[parameter] = Tensor(floats(gradient).map { 2 * $0 })
+      optimizer.step(gradients, learningRate: try #require(golden["learning_rate"]?.double), gradientScale: 0.5)
     }
     let expected = floats(golden["weights"]?[name])
     #expect(expected.count == 5)
@@ -43,9 +44,10 @@ import Testing
     let kept = Parameter(path: "a", value: Tensor([1]), isTrainable: true)
     let decayed = Parameter(path: "b", value: Tensor([1]), isTrainable: true)
     let optimizer = Optimizer(AdamW(), parameters: [kept, decayed], weightDecay: 0.5, isDecayed: { $0.path == "b" })
-    kept.gradient = Tensor([0])
-    decayed.gradient = Tensor([0])
-    optimizer.step(learningRate: 0.1)
+    var gradients = Gradients()
+    gradients[kept] = Tensor([0])
+    gradients[decayed] = Tensor([0])
+    optimizer.step(gradients, learningRate: 0.1)
     #expect(kept.value.values == [1])
     #expect(decayed.value.values == [0.95])
   }
@@ -60,8 +62,9 @@ import Testing
           optimizer = Optimizer(AdamW(), parameters: [p])
           try optimizer.restore(stepCount: 3) { try #require(saved[$0]) }
         }
-        p.gradient = Tensor([Float(step), 1, -0.5])
-        optimizer.step(learningRate: 0.01)
+        var gradients = Gradients()
+        gradients[p] = Tensor([Float(step), 1, -0.5])
+        optimizer.step(gradients, learningRate: 0.01)
       }
       return p.value.values
     }

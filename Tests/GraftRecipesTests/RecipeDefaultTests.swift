@@ -30,7 +30,7 @@ import Testing
       let stored = try ConfigTree(encoding: Method()).rendered()
       return "# \(Method.name)\n" + (recipe == "{}\n" ? "" : recipe) + (recipe == stored ? "" : "# \(Method.name), as stored\n" + stored)
     }
-    let methods = MethodCatalog.names.compactMap { MethodCatalog.type(named: $0) }
+    let methods = MethodCatalog.builtIn
     let text = try methods.map { try rendered($0) }.joined()
     try requireEqual(text, "method-defaults.yaml")
   }
