@@ -144,6 +144,7 @@ let package = Package(
       dependencies: [
         "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
       ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",
