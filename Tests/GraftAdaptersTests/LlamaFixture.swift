@@ -4,18 +4,19 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What the scripts `make-method-goldens.py` and `make-adapter-goldens.py` have written.
 struct LlamaFixture {
-  private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
   let file: SafetensorsFile
   /// `adapter_config.json` by name.
   let configurations: JSON
 
   init(_ name: String) throws {
-    file = try SafetensorsFile(Self.folder.appending(path: "\(name).safetensors").path)
-    configurations = try JSON(parsing: Data(contentsOf: Self.folder.appending(path: "\(name).json")))
+    let fixtures = Fixtures("GraftAdaptersTests")
+    file = try SafetensorsFile(fixtures.path("\(name).safetensors"))
+    configurations = try fixtures.json("\(name).json")
   }
 
   /// The tensors whose names start so, without that start.

@@ -41,18 +41,13 @@ extension RotaryDecoder {
   /// The hidden states of both sequences.
   func states() -> [Float] { hiddenStates(SequenceInput(tinySequences), .inference).values }
 
-  /// The mean loss with its gradients left on the parameters.
-  func differentiate(isCheckpointing: Bool = false) -> Float {
+  /// The mean loss with its gradients.
+  func differentiate(recomputation: Bool = false) -> (loss: Float, gradients: Gradients) {
     let batch = tinyBatch()
     let tape = Tape()
-    let loss = tape.record {
-      self.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTokenCount))
+    let loss = Execution(recomputation: recomputation).run {
+      tape.record { self.loss(batch, Pass(isTraining: true), scale: 1 / Float(batch.lossTokenCount)) }
     }
-    tape.backpropagate(from: loss)
-    return loss.scalar
+    return (loss.scalar, tape.gradients(of: loss))
   }
-}
-
-func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
-  a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
 }

@@ -1,4 +1,5 @@
 import GraftCheckpoints
+import GraftTestSupport
 import Testing
 
 @Suite("Base fingerprints")

@@ -2,6 +2,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels
+import GraftTestSupport
 import Testing
 
 @Suite("What a configuration cannot mean is refused, and nothing in it traps")

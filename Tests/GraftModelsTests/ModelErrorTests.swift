@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("What cannot be built is named")

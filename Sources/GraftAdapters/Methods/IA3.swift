@@ -1,10 +1,11 @@
+import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
 /// Learned scales of activations: `y = l * (W x + b)`, or `y = W (l * x) + b` in feed-forward layers.
 ///
 /// Liu et al. 2022, "Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning", section 3.3.
-public struct IA3: TargetedMethod {
+public struct IA3: TargetedMethod, SpelledKeys {
   public static let name = "IA3"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
@@ -21,13 +22,7 @@ public struct IA3: TargetedMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case feedforwardModules = "feedforward_modules"
-    case modulesToSave = "modules_to_save"
-    case initIA3Weights = "init_ia3_weights"
-  }
+  public static let keySpellings = ["initIA3Weights": "init_ia3_weights"]
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     let defaults = sites.defaultTargets

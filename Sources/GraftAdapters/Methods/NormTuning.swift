@@ -17,12 +17,6 @@ public struct NormTuning: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case modulesToSave = "modules_to_save"
-  }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     let defaults = sites.defaultTargets.norms
     guard let modules = targetModules ?? (defaults.isEmpty ? nil : .names(defaults)) else {

@@ -58,7 +58,7 @@ public struct BlockLayers {
       }
     }
     return Attention(
-      attn, layer: layer, options, .separate(query: query, key: key, value: value), output: output,
+      attn, options, .separate(query: query, key: key, value: value), output: output,
       queryNorm: try headNorm("q_norm", options.heads), keyNorm: try headNorm("k_norm", options.keyValueHeads), rotary: rotary,
       dropout: c.residualDropout)
   }
@@ -71,7 +71,7 @@ public struct BlockLayers {
     let width = options.queryWidth + options.keyWidth + options.valueWidth
     let projection = try linear(attn / name, in: c.hiddenSize, out: width, bias: c.hasInputBias, .fusedAttention)
     let output = try linear(attn / "o_proj", in: options.contextWidth, out: c.hiddenSize, bias: c.hasOutputBias, .attentionOutput)
-    return Attention(attn, layer: layer, options, .fused(projection), output: output, rotary: 0, dropout: c.residualDropout)
+    return Attention(attn, options, .fused(projection), output: output, rotary: 0, dropout: c.residualDropout)
   }
 
   /// `mlp` with a projection of the gate and one of what it lets through.

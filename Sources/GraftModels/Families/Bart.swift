@@ -95,8 +95,8 @@ public final class Bart: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embeddings.encoder.embedded(input, pass.withoutCache, scale: embeddingScale)
-    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutState, scale: embeddingScale)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -119,7 +119,7 @@ public final class Bart: SequenceToSequenceModel {
         scope / "embed_positions", entries: count, width: layer.width, role: .positionEmbedding, initializer: initializer)
       norm = try layer.norm(scope / "layernorm_embedding")
       blocks = TransformerStack(
-        try (0..<layers).map { try layer.block(scope / "layers" / $0, layer: $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
+        try (0..<layers).map { try layer.block(scope / "layers" / $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
       style = isDecoder ? .causal : .bidirectional
       dropout = layer.dropout
     }

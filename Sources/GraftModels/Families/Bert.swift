@@ -95,11 +95,11 @@ public final class Bert: EncodingModel {
     positions = try table("position_embeddings", c.positions, .positionEmbedding, padding: padding.map(Int.init))
     segments = try table("token_type_embeddings", c.segments, nil)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, c) })
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
     let input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
@@ -124,7 +124,7 @@ public final class Bert: EncodingModel {
     return places
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration) throws -> TransformerBlock {
     let attention = scope / "attention"
     let own = attention / "self"
     let width = c.hiddenSize
@@ -135,7 +135,7 @@ public final class Bert: EncodingModel {
       try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     }
     let selfAttention = Attention(
-      attention, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      attention, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
       .separate(
         query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
         value: try linear(own / "value", width, width, .value)),

@@ -78,18 +78,18 @@ public final class DistilBert: EncodingModel {
       embeddings / "position_embeddings", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding,
       initializer: c.positionInitializer)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: Self.epsilon, kind: .layer, bias: true)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, c) })
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
     let layout = embedded.input.layout(.bidirectional)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration) throws -> TransformerBlock {
     let attention = scope / "attention"
     let ffn = scope / "ffn"
     let width = c.hiddenSize
@@ -98,7 +98,7 @@ public final class DistilBert: EncodingModel {
     }
     func norm(_ name: String) throws -> Norm { try Norm(scope / name, width: width, epsilon: epsilon, kind: .layer, bias: true) }
     let selfAttention = Attention(
-      attention, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      attention, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
       .separate(
         query: try linear(attention / "q_lin", width, width, .query), key: try linear(attention / "k_lin", width, width, .key),
         value: try linear(attention / "v_lin", width, width, .value)),

@@ -125,7 +125,7 @@ public final class GPT2: CausalLanguageModel {
     let scale = (c.scalesScores ? 1 / Float(c.headSize).squareRoot() : 1) / (c.scalesScoresByLayer ? Float(layer + 1) : 1)
     let attentionNorm = try Norm(scope / "ln_1", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let attention = Attention(
-      attn, layer: layer, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: scale, dropout: c.scoreDropout),
+      attn, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: scale, dropout: c.scoreDropout),
       .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
       output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation), dropout: c.residualDropout)
     let feedForwardNorm = try Norm(scope / "ln_2", width: width, epsilon: c.epsilon, kind: .layer, bias: true)

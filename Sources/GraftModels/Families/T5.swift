@@ -102,8 +102,8 @@ public final class T5: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embeddings.encoder.embedded(input, pass.withoutCache)
-    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutState)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -124,7 +124,7 @@ public final class T5: SequenceToSequenceModel {
       path = scope.path
       style = isDecoder ? .causal : .bidirectional
       dropout = c.dropout
-      blocks = TransformerStack(try (0..<layers).map { try T5.block(scope / "block" / $0, layer: $0, c, isDecoder: isDecoder) })
+      blocks = TransformerStack(try (0..<layers).map { try T5.block(scope / "block" / $0, c, isDecoder: isDecoder) })
       positions = try RelativePositionBias(
         scope / "block" / 0 / "layer" / 0 / "SelfAttention" / "relative_attention_bias", buckets: c.buckets, heads: c.heads,
         maximumDistance: c.maximumDistance, isBidirectional: !isDecoder, initializer: c.initializer(c.hiddenSize))
@@ -133,13 +133,13 @@ public final class T5: SequenceToSequenceModel {
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
       var layout = input.layout(style, over: source)
-      layout.bias = positions.bias(reach: Int(input.positions.max() ?? 0), pass)
+      layout.bias = positions.bias(upTo: Int(input.positions.max() ?? 0), pass)
       let states = norm(blocks(pass.dropout(x, dropout, at: path + ".input"), layout, pass))
       return pass.dropout(states, dropout, at: path + ".output")
     }
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration, isDecoder: Bool) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration, isDecoder: Bool) throws -> TransformerBlock {
     func sublayer(_ index: Int) -> Scope { scope / "layer" / index }
     func norm(_ index: Int) throws -> Norm { try Norm(sublayer(index) / "layer_norm", width: c.hiddenSize, epsilon: c.epsilon) }
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ role: Role, fan: Int? = nil) throws -> Linear {
@@ -148,7 +148,7 @@ public final class T5: SequenceToSequenceModel {
     func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       let inner = c.heads * c.headSize
       return Attention(
-        scope, layer: layer, place: place, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: 1, dropout: c.dropout),
+        scope, place: place, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: 1, dropout: c.dropout),
         .separate(
           query: try linear(scope / "q", c.hiddenSize, inner, .query, fan: c.hiddenSize * c.headSize),
           key: try linear(scope / "k", c.hiddenSize, inner, .key), value: try linear(scope / "v", c.hiddenSize, inner, .value)),

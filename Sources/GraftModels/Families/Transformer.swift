@@ -57,7 +57,7 @@ public final class Transformer: SequenceToSequenceModel {
       initializer: .normal(standardDeviation: 1 / Float(hiddenSize).squareRoot()))
     func half(_ name: String, layers: Int) throws -> TransformerStack {
       TransformerStack(
-        try (0..<layers).map { try layer.block(scope / name / "layers" / $0, layer: $0, isDecoder: name == "decoder") })
+        try (0..<layers).map { try layer.block(scope / name / "layers" / $0, isDecoder: name == "decoder") })
     }
     encoder = try half("encoder", layers: encoderLayers)
     decoder = try half("decoder", layers: decoderLayers)
@@ -65,10 +65,10 @@ public final class Transformer: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
+    let embedded = embedding.embedded(input, pass.withoutState, scale: Float(hiddenSize).squareRoot())
     let layout = embedded.input.layout(.bidirectional)
     let x = placed(embedded.rows, embedded.input, pass, at: "encoder")
-    return EncoderStates(encoder(x, layout, pass.withoutCache), of: embedded)
+    return EncoderStates(encoder(x, layout, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -97,9 +97,9 @@ public final class Transformer: SequenceToSequenceModel {
     }
 
     /// Self-attention, attention to the source in a decoder, and a feed-forward, each with its residual and then its norm.
-    func block(_ scope: Scope, layer: Int, isDecoder: Bool) throws -> TransformerBlock {
+    func block(_ scope: Scope, isDecoder: Bool) throws -> TransformerBlock {
       func attended(_ name: String, _ place: Attention.Place) throws -> Residual {
-        let sublayer = try attention(scope / name, layer: layer, place)
+        let sublayer = try attention(scope / name, place)
         return Residual(.after(try norm(scope / "\(name)_layer_norm")), sublayer)
       }
       var residuals = [try attended("self_attn", isDecoder ? .decoder : .encoder)]
@@ -117,12 +117,12 @@ public final class Transformer: SequenceToSequenceModel {
       return try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
     }
 
-    private func attention(_ scope: Scope, layer: Int, _ place: Attention.Place) throws -> Attention {
+    private func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       func projection(_ name: String, _ role: Role) throws -> Linear {
         try linear(scope / name, width, width, role, bias: hasAttentionBias)
       }
       return Attention(
-        scope, layer: layer, place: place, AttentionOptions(heads: heads, headSize: width / heads, dropout: scoreDropout),
+        scope, place: place, AttentionOptions(heads: heads, headSize: width / heads, dropout: scoreDropout),
         .separate(query: try projection("q_proj", .query), key: try projection("k_proj", .key), value: try projection("v_proj", .value)),
         output: try projection("out_proj", .attentionOutput), dropout: dropout)
     }

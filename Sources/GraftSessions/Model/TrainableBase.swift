@@ -28,7 +28,7 @@ package struct TrainableBase {
     let method = try MethodCatalog.decode(recipe: recipe.method)
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
-    let style = recipe.model.attention.flatMap { AttentionStyle(rawValue: $0.rawValue) }
+    let style = recipe.model.attention
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     if let config = recipe.model.config {
       directory = nil
@@ -44,7 +44,7 @@ package struct TrainableBase {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        frozenType: ElementFormat(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        frozenType: recipe.model.dtype.format, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }

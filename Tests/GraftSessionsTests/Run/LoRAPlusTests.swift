@@ -8,6 +8,7 @@ import GraftModels
 import GraftRecipes
 import GraftSessions
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What PEFT's `create_loraplus_optimizer` makes of adapters; made by `Scripts/make-loraplus-goldens.py`.
@@ -15,9 +16,9 @@ import Testing
   private let file: SafetensorsFile, described: JSON
 
   init() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
-    file = try SafetensorsFile(folder.appending(path: "loraplus.safetensors").path)
-    described = try JSON(parsing: Data(contentsOf: folder.appending(path: "loraplus.json")))
+    let fixtures = Fixtures("GraftSessionsTests")
+    file = try SafetensorsFile(fixtures.path("loraplus.safetensors"))
+    described = try fixtures.json("loraplus.json")
   }
 
   private func weights(_ prefix: String) throws -> InMemoryWeights {
@@ -53,8 +54,7 @@ import Testing
     let losses = (described["cases"]?[name]?["losses"]?.array ?? []).map { _ in
       let tape = Tape()
       let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
-      tape.backpropagate(from: loss)
-      optimizer.step(learningRate: rate)
+      optimizer.step(tape.gradients(of: loss), learningRate: rate)
       return loss.scalar
     }
     let last = try weights("\(name)/last/")
