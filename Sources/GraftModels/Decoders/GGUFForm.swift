@@ -13,6 +13,8 @@ public struct GGUFForm: Sendable {
   public var activation: (NonlinearityName, String)
   /// The number added to the weights of norms.
   public var normOffset: Float
+  /// True where the architecture has the factors of LongRoPE.
+  public var hasLongRope: Bool
   /// Completes the description; throws `ArchitectureError` where the model computes something that llama.cpp would not.
   public var complete: Completion
 
@@ -30,13 +32,14 @@ public struct GGUFForm: Sendable {
   public init(
     _ name: String, blockModules: [String: String] = [:], interleavesPairs: Bool = false,
     activation: (NonlinearityName, String) = (.fixed(.silu), "silu"), normOffset: Float = 0,
-    complete: @escaping Completion = { _, _, _, _ in }
+    hasLongRope: Bool = false, complete: @escaping Completion = { _, _, _, _ in }
   ) {
     self.name = name
     self.blockModules = Self.llamaModules.merging(blockModules) { _, own in own }
     self.interleavesPairs = interleavesPairs
     self.activation = activation
     self.normOffset = normOffset
+    self.hasLongRope = hasLongRope
     self.complete = complete
   }
 
@@ -67,7 +70,7 @@ public struct GGUFForm: Sendable {
     metadata.add("attention.key_length", c.headSize)
     metadata.add("attention.value_length", c.headSize)
     metadata.add("attention.layer_norm_rms_epsilon", c.epsilon)
-    try metadata.add(c.rotary[0], config)
+    try metadata.add(c.rotary[0], config, hasLongRope: hasLongRope)
     if let window = c.windows.compactMap(\.self).min() { metadata.add("attention.sliding_window", window) }
     var model = GGUFModel(metadata: [])
     model.normOffset = normOffset
@@ -80,6 +83,11 @@ public struct GGUFForm: Sendable {
   /// Refuses biases of attention, or of the feed-forward.
   static func requireNoBias(_ c: RotaryDecoder.Configuration, _ config: ArchitectureConfiguration, in name: String) throws(ArchitectureError) {
     guard !c.hasInputBias, !c.hasOutputBias, !c.hasFeedForwardBias else { throw config.withoutCounterpart("a bias in \(name)") }
+  }
+
+  /// Refuses a head of its own, where the architecture has none.
+  static func requireTie(_ c: RotaryDecoder.Configuration, _ config: ArchitectureConfiguration) throws(ArchitectureError) {
+    guard c.tiesHead else { throw config.withoutCounterpart("a head apart from the embedding") }
   }
 
   /// Notes a window that llama.cpp does not look through.

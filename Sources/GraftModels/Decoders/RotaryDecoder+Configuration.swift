@@ -27,9 +27,10 @@ extension RotaryDecoder {
 
     /// - Parameters:
     ///   - config: resolved for its family.
+    ///   - activationKey: the key of the activation.
     ///   - isPartial: true for a family that rotates the share of a head which `partial_rotary_factor` names.
     /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
-    public init(_ config: ArchitectureConfiguration, isPartial: Bool = false) throws(ArchitectureError) {
+    public init(_ config: ArchitectureConfiguration, activationKey: String = "hidden_act", isPartial: Bool = false) throws(ArchitectureError) {
       dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")
       keyValueHeads = try config.count("num_key_value_heads", default: dimensions.heads)
@@ -39,8 +40,8 @@ extension RotaryDecoder {
       headSize = try config.count("head_dim", default: dimensions.hiddenSize / dimensions.heads)
       epsilon = try config.float("rms_norm_eps")
       initializerRange = try config.deviation("initializer_range")
-      activation = try config.activation("hidden_act")
-      rotary = [try config.rotaryFrequencies(headSize: headSize)]
+      activation = try config.activation(activationKey)
+      rotary = [try config.rotaryFrequencies(headSize: headSize, isPartial: isPartial)]
       tiesHead = try config.bool("tie_word_embeddings")
       padding = try config.optionalInt("pad_token_id")
       hasInputBias = try config.bool("attention_bias", default: false)

@@ -6,7 +6,7 @@ import GraftTensors
 extension ModelFamily {
   /// GPT-2.
   public static let gpt2 = ModelFamily.decoder(
-    "gpt2", classNames: ClassNames("GPT2", causalLM: "LMHeadModel"),
+    "gpt2", classNames: ClassNames("GPT2", [.causalLM: "LMHeadModel"]),
     configuration: ConfigurationKeys(
       .decoder + .unwindowed + [
         .size("vocab_size"), .size("n_embd"), .size("n_layer"), .size("n_head"), .read("n_positions", 1024), .read("n_inner", .null),
