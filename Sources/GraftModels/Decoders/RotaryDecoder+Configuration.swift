@@ -27,17 +27,20 @@ extension RotaryDecoder {
 
     /// - Parameters:
     ///   - config: resolved for its family.
+    ///   - headSizeKey: the key of the columns of a head that rotary positions are for.
     ///   - activationKey: the key of the activation.
     ///   - isPartial: true for a family that rotates the share of a head which `partial_rotary_factor` names.
     /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
-    public init(_ config: ArchitectureConfiguration, activationKey: String = "hidden_act", isPartial: Bool = false) throws(ArchitectureError) {
+    public init(
+      _ config: ArchitectureConfiguration, headSizeKey: String = "head_dim", activationKey: String = "hidden_act", isPartial: Bool = false
+    ) throws(ArchitectureError) {
       dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")
       keyValueHeads = try config.count("num_key_value_heads", default: dimensions.heads)
       guard dimensions.heads % keyValueHeads == 0 else {
         throw config.fail("num_key_value_heads", "\(keyValueHeads) does not divide num_attention_heads \(dimensions.heads)")
       }
-      headSize = try config.count("head_dim", default: dimensions.hiddenSize / dimensions.heads)
+      headSize = try config.count(headSizeKey, default: dimensions.hiddenSize / dimensions.heads)
       epsilon = try config.float("rms_norm_eps")
       initializerRange = try config.deviation("initializer_range")
       activation = try config.activation(activationKey)

@@ -22,7 +22,7 @@ public enum RotaryDecoder {
       tensors: TensorNames(base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"]),
       defaultTargets: defaultTargets, gguf: gguf?.architecture(read)
     ) { config, style, isHeadless, scope in
-      let parts = try parts(try read(config), isHeadless: isHeadless, in: scope, block: block)
+      let parts = try parts(try read(config), config, isHeadless: isHeadless, in: scope, block: block)
       return CausalDecoder(modelType, parts, style: style, catalog: scope.catalog)
     }
   }
@@ -33,14 +33,16 @@ public enum RotaryDecoder {
   ///   - block: makes a block of its layers.
   /// - Throws: `WeightError` and what the source throws.
   private static func parts(
-    _ c: Configuration, isHeadless: Bool, in scope: Scope, block: (BlockLayers) throws -> TransformerBlock
+    _ c: Configuration, _ config: ArchitectureConfiguration, isHeadless: Bool, in scope: Scope, block: (BlockLayers) throws -> TransformerBlock
   ) throws -> CausalDecoder.Parts {
     let model = scope / "model"
     let tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
     let embedding = try Embedding(
       model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding,
       initializer: c.initializer)
-    let blocks = try (0..<c.layers).map { try block(BlockLayers(scope: model / "layers" / $0, layer: $0, configuration: c)) }
+    let blocks = try (0..<c.layers).map { layer in
+      try block(BlockLayers(scope: model / "layers" / layer, layer: layer, configuration: c, config: config))
+    }
     let norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon, kind: .rms(offset: c.normOffset))
     let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer)
     var parts = CausalDecoder.Parts(embedding: embedding, positions: .rotary(c.rotary), blocks: blocks, norm: norm, head: head)

@@ -8,13 +8,7 @@ extension ModelFamily {
     "glm", classNames: "Glm",
     gguf: GGUFForm("chatglm", blockModules: ["mlp.gate_up_proj": "ffn_up"]),
     keys: [.read("num_key_value_heads", 2, orNull: true), .read("head_dim", 128, orNull: true), .read("attention_dropout", 0.0, orNull: true)]
-  ) { layers in
-    let attentionNorm = try layers.norm("input_layernorm")
-    let attention = try layers.attention()
-    let feedForward = try layers.fusedFeedForward()
-    let feedForwardNorm = try layers.norm("post_attention_layernorm")
-    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
-  }
+  ) { try $0.preNormed(feedForward: { try $0.fusedFeedForward() }) }
 
   /// GLM-4-0414: the same with a norm after each sublayer, too.
   public static let glm4 = GLM.family(
