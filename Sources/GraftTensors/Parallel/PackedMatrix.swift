@@ -17,7 +17,7 @@ package struct PackedMatrix {
   /// The float32 matrix, to be used after `pack()`.
   /// - Parameters:
   ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
-  ///   - owner: what the operand's elements lie in, where nobody else keeps it.
+  ///   - owner: the memory of the operand's elements, where nobody else keeps it.
   package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, keeping owner: Storage? = nil) {
     (self.operand, self.terms, self.columns, self.owner) = (operand, terms, columns, owner)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
