@@ -146,8 +146,10 @@ let package = Package(
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [
-        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftModels", "GraftRecipes",
+        "GraftTestSupport",
       ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",
