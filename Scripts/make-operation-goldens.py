@@ -191,6 +191,11 @@ SPECIMENS = {
         lambda q, k, v: attention(q, k, v, 2, 1, [((0, 4), (0, 4)), ((5, 8), (5, 8))], window=2)),
     "attention, cached keys": (
         {"query": (2, 4), "key": (5, 4), "value": (5, 4)}, lambda q, k, v: attention(q, k, v, 2, 2, [((0, 2), (0, 5))])),
+    # The rows that the spans read, laid out one after another.
+    "attention, runs of keys": (
+        {"query": (5, 4), "key": (9, 2), "value": (9, 3)},
+        lambda q, k, v: attention(
+            q, k[[0, 1, 4, 5, 6, 0, 1, 8, 3]], v[[0, 1, 4, 5, 6, 0, 1, 8, 3]], 2, 1, [((0, 3), (0, 5)), ((3, 5), (5, 9))])),
     "attention, dropout": (
         {"query": (70, 4), "key": (70, 4), "value": (70, 4)},
         lambda q, k, v: attention(q, k, v, 2, 2, [((0, 70), (0, 70))], dropout=(0.3, Stream(3)))),
