@@ -34,7 +34,7 @@ struct GraftCommand: ParsableCommand {
       let failure = Failure(error)
       Console.flushOutput()
       Console.error("error: \(failure.message)")
-      end(failure.code)
+      end(failure.status.rawValue)
     }
   }
 
