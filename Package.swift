@@ -141,7 +141,8 @@ let package = Package(
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [

@@ -44,7 +44,7 @@ struct FileFormatTests {
 
   /// What the writers of adapter files and checkpoints spell.
   @Test(arguments: [
-    "GraftCheckpoints/Adapters/AdapterArchive+Writing.swift", "GraftSessions/Run/RunState.swift", "GraftSessions/Run/RunRecorder.swift",
+    "GraftCheckpoints/Adapters/AdapterArchive+Writing.swift", "GraftSessions/Run/RunState.swift", "GraftSessions/Run/RunSummary.swift",
   ])
   func namesWhatIsSpelt(file: String) throws {
     let names = try Repository.text("Sources/\(file)").matches(of: /"([a-z]+(?:_[a-z0-9]+)*)"/).map { String($0.1) }
