@@ -42,7 +42,7 @@ struct FileFormatTests {
     for key in named.sorted() { #expect(try Self.names(key), "\(key)") }
   }
 
-  /// What the writers of adapter files and checkpoints spell.
+  /// The names that the writers of adapter files and checkpoints spell.
   @Test(arguments: [
     "GraftCheckpoints/Adapters/AdapterArchive+Writing.swift", "GraftSessions/Run/RunState.swift", "GraftSessions/Run/RunSummary.swift",
   ])

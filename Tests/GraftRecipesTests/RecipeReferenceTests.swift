@@ -79,7 +79,7 @@ import Testing
     #expect { try RecipeReference.help(of: "training.precison") } throws: { "\($0)".contains("training.precision") }
   }
 
-  /// What the schema says of shipped recipes: the first line names it, and their keys are its keys.
+  /// Shipped recipes name the schema in their first line, and all their keys are its keys.
   @Test(arguments: Repository.names(in: "Recipes", endingWith: ".yaml"))
   func shippedRecipesFitTheSchema(_ name: String) throws {
     let text = try Repository.text("Recipes/\(name)")
