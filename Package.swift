@@ -142,7 +142,7 @@ let package = Package(
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"], exclude: ["Fixtures"]),
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [

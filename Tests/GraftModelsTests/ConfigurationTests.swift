@@ -45,7 +45,7 @@ struct ConfigurationTests {
     #expect(table.synonyms == Dictionary(uniqueKeysWithValues: (known["synonyms"]?.object ?? [:]).map { ($0.key, $0.value.string ?? "") }))
   }
 
-  /// What a key that is read changes: the results above, or training, or initial values, or other tasks.
+  /// The effect of each key that is read: on the results above, on training, on initial values, or on other tasks.
   @Test(arguments: ConfigurationFixture.families)
   func everyKeyThatIsReadIsTested(_ name: String) throws {
     let table = try #require(ModelFamily.registry[name]?.configuration)
@@ -166,7 +166,7 @@ struct ConfigurationTests {
       try fixture.scores(fixture.build(odd, from: fixture.source())) == fixture.scores(fixture.build(fixture.configuration, from: fixture.source())))
   }
 
-  /// What stretched positions make of a prompt and the tokens that follow one by one: keys in the cache stay as they
+  /// Stretched positions of a prompt and of the tokens that follow one by one: keys in the cache stay as they
   /// were turned when their sequence was shorter.
   @Test func continuationsOfStretchedPositions() throws {
     let fixture = try fixture("llama")

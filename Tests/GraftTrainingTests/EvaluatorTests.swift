@@ -5,7 +5,7 @@ import GraftTensors
 import GraftTraining
 import Testing
 
-/// What the models here have in common: no parameters but a table of logits, one row a token.
+/// The common part of the models here: no parameters but a table of logits, one row a token.
 private class TableModel {
   let modelType = "table", catalog = SiteCatalog()
   let table: [[Float]]

@@ -78,7 +78,7 @@ extension RecipeKey {
     RecipeKey("training.lr_scheduler", .choice(of: LearningRateSchedule.Shape.self), "How the learning rate falls behind its warm-up."),
     RecipeKey("training.warmup_steps", .whole, "Steps in which the learning rate rises from 0."),
     RecipeKey("training.warmup_ratio", .number, "Instead of `warmup_steps`: their share of all steps, rounded up."),
-    RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 does not clip."),
+    RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 and `null` do not clip.", isOptional: true),
     RecipeKey("training.label_smoothing", .number, "The share of a target's probability that is spread over all classes, or the whole vocabulary."),
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands."),
     RecipeKey(
@@ -88,7 +88,7 @@ extension RecipeKey {
     RecipeKey("training.logging_steps", .whole, "Steps between two lines of the log."),
     RecipeKey("training.eval_steps", .whole, "Steps between two evaluations; only at the ends where nothing is said."),
     RecipeKey("training.save_steps", .whole, "Steps between two checkpoints; none where nothing is said."),
-    RecipeKey("training.save_total_limit", .whole, "How many checkpoints are kept; all where `null`."),
+    RecipeKey("training.save_total_limit", .whole, "How many checkpoints are kept; all where `null`.", isOptional: true),
     RecipeKey("training.early_stopping_patience", .whole, "Evaluations in a row without improvement that end the training."),
     RecipeKey(
       "training.load_best_model_at_end", .boolean,

@@ -10,7 +10,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What a recipe's `training:` makes of a model's parameters.
+/// The optimizer that a recipe's `training:` makes for a model's parameters.
 @Suite struct OptimizerAssemblyTests {
   private func training(_ overrides: String...) throws -> Recipe.Training {
     try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides.map { "training." + $0 }).training
