@@ -47,10 +47,12 @@ let package = Package(
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
     .target(
       name: "GraftModels", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(
