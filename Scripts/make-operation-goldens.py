@@ -249,7 +249,7 @@ SPECIMENS = {
     "rows": ({"x": (5, 3)}, lambda x: x[1:4]),
     "columns": ({"x": (5, 6)}, lambda x: x[:, 2:5]),
     "concatenateRows": ({"a": (2, 3), "b": (4, 3)}, lambda a, b: torch.cat([a, b, a])),
-    "checkpointed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
+    "recomputed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
     "insertRows": ({"inserted": (2, 3), "x": (5, 3)}, insert),
     "replaceRows": ({"x": (4, 3), "replacements": (2, 3)}, replace),
     "transposeRows": ({"x": (3, 12)}, lambda x: x.reshape(3, 3, 4).transpose(1, 2).reshape(3, 12)),

@@ -4,6 +4,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Dropout of methods: in training only, from the pass's stream, with a mask for every place.

@@ -27,12 +27,6 @@ public struct AdaptionPrompt: TuningMethod {
     return method
   }
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case adapterLen = "adapter_len"
-    case adapterLayers = "adapter_layers"
-  }
-
   public var isMergeable: Bool { false }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {

@@ -32,19 +32,16 @@ public final class Attention: Sublayer {
   public let sinks: Parameter?
   /// The probability with which an element of the output is dropped in training.
   public let dropout: Float
-  /// The number of the layer, which the cache keeps keys and values under.
-  public let layer: Int
   /// Keys and values before those of every sequence.
   public var prefix: (any AttentionPrefix)?
   /// A second attention beside this one.
   public var supplement: (any AttentionSupplement)?
 
   public init(
-    _ scope: Scope, layer: Int, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
+    _ scope: Scope, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
     queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, dropout: Float = 0
   ) {
     path = scope.path
-    self.layer = layer
     self.place = place
     self.options = options
     self.projection = projection
@@ -75,28 +72,37 @@ public final class Attention: Sublayer {
       k = rotate(consume k, layout.rotary[rotary], headSize: options.headSize)
     }
     var spans = layout.spans
-    if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
-    if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
+    if let state = pass.state {
+      (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, of: state, pass)
+    } else if let prefix {
+      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, begins: spans.map { _ in true }, pass)
+    }
     let context = attention(
       query: q, key: k, value: v, options, spans: spans, mask: layout.mask, bias: layout.bias, sinks: sinks?.operand,
       dropping: pass.dropping(at: path))
     return supplement?(q, addingTo: context, of: self, layout, pass) ?? context
   }
 
-  /// Attention of a decoder's sequence to what the encoder made of its source; a cache keeps the source's keys and values.
+  /// Attention of a decoder's sequence to what the encoder made of its source; a state keeps the source's keys and values.
   /// - Returns: `[rows, heads * valueSize]`.
   /// - Precondition: separate projections, and a source of as many documents in the layout.
   private func attendedSource(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     guard case .separate(let query, let key, let value) = projection, let source = layout.source else {
       preconditionFailure("\(path): cross-attention with one projection, or without a source")
     }
-    func keysAndValues() -> (Tensor, Tensor) { (key(source.states, pass), value(source.states, pass)) }
-    let (k, v) = pass.cache?.encoded(layer: layer, spans: source.spans, keysAndValues) ?? keysAndValues()
-    let sourceSpans = pass.cache?.encodedSpans ?? source.spans
+    func encode() -> EncodedState {
+      EncodedState(keys: key(source.states, pass), values: value(source.states, pass), spans: source.spans)
+    }
+    let encoded = pass.state?.layer(path, encode) ?? encode()
     return attention(
-      query: query(x, pass), key: k, value: v, options,
-      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional,
+      query: query(x, pass), key: encoded.keys, value: encoded.values, options,
+      spans: zip(layout.spans, encoded.spans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional,
       dropping: pass.dropping(at: path))
+  }
+
+  /// Keys and values of earlier tokens: all, or those that the window sees.
+  private func keyValueState(in state: SequenceState) -> KeyValueState {
+    state.layer(path) { KeyValueState(sequences: state.lengths.count, window: state.keepsAllRows ? nil : options.window) }
   }
 
   private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {

@@ -16,7 +16,7 @@ public final class TransformerBlock {
   }
 }
 
-/// The blocks of a model or of one of its halves, one after another, computed again on the way back where the pass says so.
+/// The blocks of a model or of one of its halves, one after another, recomputed on the way back where the execution says so.
 public struct TransformerStack {
   public let blocks: [TransformerBlock]
   private let path: String
@@ -46,14 +46,14 @@ public struct TransformerStack {
   public func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
-      x = pass.isCheckpointing && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
+      x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
     }
     return x
   }
 
   /// Every tensor that a gradient goes to is an input of what is computed again: those of the layout, too.
   private func recomputed(_ block: TransformerBlock, _ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
-    checkpointed([x] + layout.tensors) { inputs in
+    GraftTensors.recomputed([x] + layout.tensors) { inputs in
       block(inputs[0], layout.replacing(inputs.dropFirst()), pass)
     }
   }

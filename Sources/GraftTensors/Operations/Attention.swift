@@ -6,13 +6,17 @@ import Foundation
 /// Queries are the last rows of their keys: query `i` stands at key `keys.count - queries.count + i`, which is how cached
 /// keys and prefixes come before the queries.
 public struct AttentionSpan: Sendable, Hashable {
-  /// Rows of the query tensor, and of the key and value tensors.
-  public var queries: Range<Int>, keys: Range<Int>
+  /// Rows of the query tensor.
+  public var queries: Range<Int>
+  /// Rows of the key and value tensors.
+  public var keys: KeyRows
 
-  public init(queries: Range<Int>, keys: Range<Int>) {
+  public init(queries: Range<Int>, keys: KeyRows) {
     self.queries = queries
     self.keys = keys
   }
+
+  public init(queries: Range<Int>, keys: Range<Int>) { self.init(queries: queries, keys: KeyRows(keys)) }
 
   public init(_ rows: Range<Int>) { self.init(queries: rows, keys: rows) }
 }
@@ -39,10 +43,10 @@ public func attention(
 ) -> Tensor {
   let problem = AttentionProblem(query, key, value, options, spans, mask, bias, sinks, dropping)
   let out = problem.rowsOfQueries(options.contextWidth)
-  let logSums = Tensor(uninitialized: [options.heads, query.shape[0]])
-  problem.forward(out, logSums)
+  let logSumExps = Tensor(uninitialized: [options.heads, query.shape[0]])
+  problem.forward(out, logSumExps)
   return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot, sinks?.slot) { gradient, tape in
-    problem.backward(gradient, out, logSums, tape)
+    problem.backward(gradient, out, logSumExps, tape)
   }
 }
 
@@ -110,9 +114,13 @@ private struct AttentionProblem {
     let width = x.shape.columns
     let size = width / keyValueHeads
     let rows = spans[span].keys
+    let first = x.pointer + head / group * size
+    let gathered = rows.isContiguous ? nil : rows.gathered(from: first, stride: width, columns: size)
+    let operand = MatrixOperand(
+      gathered?.pointer ?? first + rows.first.lowerBound * width, stride: gathered == nil ? width : size, transposed: transposed)
     var matrix = PackedMatrix(
-      MatrixOperand(x.pointer + rows.lowerBound * width + head / group * size, stride: width, transposed: transposed),
-      terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count)
+      operand, terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count,
+      keeping: gathered?.storage)
     matrix.pack()
     return matrix
   }
@@ -128,7 +136,7 @@ private struct AttentionProblem {
       keys, firstColumn: block.keys.lowerBound, 0, out, count)
     if let softcap = options.softcap { graft_softcap(out, slopes, softcap / scale, rows * count) }
     guard let bias else { return }
-    let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
+    let line = bias.values.pointer + head * bias.values.shape.columns + bias.maximumDistance + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
   }
 
@@ -148,9 +156,9 @@ private struct AttentionProblem {
     return spans.reduce(0) { $0 + $1.queries.count } < shape[0] ? Tensor.zeros(shape) : Tensor(uninitialized: shape)
   }
 
-  func forward(_ out: Tensor, _ logSums: Tensor) {
+  func forward(_ out: Tensor, _ logSumExps: Tensor) {
     let o = out.mutablePointer
-    let l = logSums.mutablePointer
+    let l = logSumExps.mutablePointer
     let rowCount = query.shape[0]
     let blocksOfSpans = spans.indices.map(blocks(of:))
     // Where the heads are few beside the threads, several tasks share a head's blocks.
@@ -183,14 +191,14 @@ private struct AttentionProblem {
     }
   }
 
-  func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
-    let keyRows = key.shape[0]
+  func backward(_ gradient: Tensor, _ out: Tensor, _ logSumExps: Tensor, _ tape: Tape) {
+    let places = KeyGradientPlaces(spans, rows: key.shape[0])
     let wantsKeys = tape.tracks(key)
     let wantsValues = tape.tracks(value)
     let dQuery = rowsOfQueries(heads * headSize)
     // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
-    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize])
-    let dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
+    let dKey = Tensor.zeros([wantsKeys ? places.rowCount : 0, heads * headSize])
+    let dValue = Tensor.zeros([wantsValues ? places.rowCount : 0, heads * valueSize])
     let wantsBias = bias.map { tape.tracks($0.values) } ?? false
     let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
     let dBias = Tensor.zeros([spans.count, heads, biasColumns])
@@ -218,8 +226,8 @@ private struct AttentionProblem {
       for block in blocksOfSpans[span] {
         let rows = block.queries.count
         let count = block.keys.count
-        let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
-        probabilities(block, head, keysTransposed, logSums, into: p, slopes: slopes)
+        let firstKey = places.starts[span] + block.keys.lowerBound
+        probabilities(block, head, keysTransposed, logSumExps, into: p, slopes: slopes)
         if dropping != nil {
           kept.update(from: p, count: rows * count)
           drop(kept, block, head: head)
@@ -239,11 +247,11 @@ private struct AttentionProblem {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
           graft_softmax_gradient_row(dp + row * count, p + row * count, delta, scale, count)
           if wantsBias, let bias {
-            let line = db + task * biasColumns + bias.reach + block.keys.lowerBound - (block.firstPlace + row)
+            let line = db + task * biasColumns + bias.maximumDistance + block.keys.lowerBound - (block.firstPlace + row)
             graft_accumulate_scaled(line, dp + row * count, 1 / scale, count)
           }
           if let sinks {
-            ds[task] -= exp(sinks.pointer[head] - logSums.pointer[head * query.shape[0] + block.queries.lowerBound + row]) * delta
+            ds[task] -= exp(sinks.pointer[head] - logSumExps.pointer[head * query.shape[0] + block.queries.lowerBound + row]) * delta
           }
         }
         if let slopes { graft_multiply(dp, dp, slopes, rows * count) }
@@ -259,8 +267,8 @@ private struct AttentionProblem {
       }
     }
     tape.accumulate(dQuery, into: query)
-    if wantsKeys { tape.accumulate(summedOverGroups(dKey, size: headSize), into: key) }
-    if wantsValues { tape.accumulate(summedOverGroups(dValue, size: valueSize), into: value) }
+    if wantsKeys { places.accumulate(summedOverGroups(dKey, size: headSize), into: key, on: tape) }
+    if wantsValues { places.accumulate(summedOverGroups(dValue, size: valueSize), into: value, on: tape) }
     if wantsBias, let bias {
       let width = heads * biasColumns
       tape.accumulateZeroed(into: bias.values) { total in
@@ -276,11 +284,11 @@ private struct AttentionProblem {
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
   private func probabilities(
-    _ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>,
+    _ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSumExps: Tensor, into p: UnsafeMutablePointer<Float>,
     slopes: UnsafeMutablePointer<Float>?
   ) {
     let count = block.keys.count
-    let l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
+    let l = logSumExps.pointer + head * query.shape[0] + block.queries.lowerBound
     scores(block, head: head, keys, into: p, slopes: slopes)
     for (row, seen) in block.visible.enumerated() {
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)

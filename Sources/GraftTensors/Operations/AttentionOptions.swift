@@ -76,7 +76,7 @@ public enum AttentionMask: Sendable, Hashable {
 
 /// Scores added by the distance from query to key, shared by all rows of a head.
 public struct DistanceBias {
-  /// `[heads, 2 * reach + 1]`: column `reach + key position - query position`.
+  /// `[heads, 2 * maximumDistance + 1]`: column `maximumDistance + key position - query position`.
   public let values: Tensor
 
   /// The biases of a table, as T5 learns them.
@@ -86,9 +86,10 @@ public struct DistanceBias {
   ///
   /// - Parameters:
   ///   - slopes: one a head.
-  ///   - reach: the largest distance.
-  public init(slopes: [Float], reach: Int) {
-    values = Tensor(slopes.flatMap { slope in (-reach...reach).map { slope * Float($0) } }, [slopes.count, 2 * reach + 1])
+  ///   - maximumDistance: the largest distance.
+  public init(slopes: [Float], maximumDistance: Int) {
+    values = Tensor(
+      slopes.flatMap { slope in (-maximumDistance...maximumDistance).map { slope * Float($0) } }, [slopes.count, 2 * maximumDistance + 1])
   }
 
   /// The slopes of ALiBi: a geometric sequence from `2^(-8/n)` for a power of two `n`, and every other one of `2n`'s for the heads beyond it.
@@ -101,5 +102,5 @@ public struct DistanceBias {
     }
   }
 
-  var reach: Int { values.shape.columns / 2 }
+  var maximumDistance: Int { values.shape.columns / 2 }
 }

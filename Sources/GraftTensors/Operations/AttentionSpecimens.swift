@@ -12,6 +12,14 @@ let attentionSpecimens: [OperationSpecimen] = [
     attended(
       $0, AttentionOptions(heads: 4, keyValueHeads: 2, headSize: 3, valueSize: 2), [AttentionSpan(0..<3), AttentionSpan(3..<7)])
   },
+  OperationSpecimen("attention, runs of keys", .init("query", [5, 4]), .init("key", [9, 2]), .init("value", [9, 3])) {
+    // The first two rows are a prefix that both spans share.
+    attended(
+      $0, AttentionOptions(heads: 2, keyValueHeads: 1, headSize: 2, valueSize: 3),
+      [
+        AttentionSpan(queries: 0..<3, keys: KeyRows([0..<2, 4..<7])), AttentionSpan(queries: 3..<5, keys: KeyRows([0..<2, 8..<9, 3..<4])),
+      ])
+  },
   OperationSpecimen("attention, several blocks", .init("query", [150, 4]), .init("key", [150, 4]), .init("value", [150, 4])) {
     attended($0, AttentionOptions(heads: 2, headSize: 2), [AttentionSpan(0..<150)])
   },
@@ -63,7 +71,7 @@ let attentionSpecimens: [OperationSpecimen] = [
   ) {
     attended(
       $0, AttentionOptions(heads: 3, headSize: 2), [AttentionSpan(queries: 0..<2, keys: 0..<4), AttentionSpan(queries: 2..<7, keys: 4..<9)],
-      bias: DistanceBias(slopes: DistanceBias.slopes(heads: 3), reach: 5))
+      bias: DistanceBias(slopes: DistanceBias.slopes(heads: 3), maximumDistance: 5))
   },
   OperationSpecimen(
     "attention, sinks", .init("query", [45, 8]), .init("key", [45, 4]), .init("value", [45, 6]), .init("sinks", [4])

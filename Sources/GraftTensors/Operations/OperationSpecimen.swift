@@ -33,7 +33,7 @@ package struct OperationSpecimen: Sendable {
 package enum OperationCatalog {
   package static let specimens: [OperationSpecimen] = [
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
-    crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, checkpointSpecimens, rowInsertionSpecimens,
+    crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens,
   ].flatMap { $0 }
 }

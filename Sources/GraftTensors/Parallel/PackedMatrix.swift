@@ -8,14 +8,18 @@ package struct PackedMatrix {
   /// Floats that the panels take; none where the operand is read where it is.
   private let packedCount: Int
   private var storage: Storage?
+  /// Memory that the operand lies in, where nobody else keeps it.
+  private let owner: Storage?
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
 
   /// The float32 matrix, to be used after `pack()`.
-  /// - Parameter rows: how many rows will be multiplied with it: a single one would read what is packed once.
-  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
-    (self.operand, self.terms, self.columns) = (operand, terms, columns)
+  /// - Parameters:
+  ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
+  ///   - owner: what the operand's elements lie in, where nobody else keeps it.
+  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, keeping owner: Storage? = nil) {
+    (self.operand, self.terms, self.columns, self.owner) = (operand, terms, columns, owner)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
     let step = Self.columnStep
     let packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
