@@ -100,7 +100,7 @@ public final class Attachment {
   /// - Throws: what the source throws; `WeightError` where its tensor has another shape.
   public func adopt(_ parameter: Parameter, as key: String) throws {
     guard !changes.adopted.contains(where: { $0.parameter === parameter }) else { return }
-    var values = parameter.value
+    var values = parameter.dense()
     if let source {
       guard source.contains(key) else { throw WeightError("\(source.name): no tensor \(key) \(parameter.shape); the configuration asks for it") }
       values = try take(key, shape: parameter.shape, from: source)
@@ -112,10 +112,10 @@ public final class Attachment {
   func untie(_ head: Linear, of sites: SiteCatalog) { changes.untie(head, of: sites) }
 
   /// The present values of a parameter that is part of the delta.
-  func current(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.current ?? parameter.value }
+  func current(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.current ?? parameter.stored.tensor }
 
   /// The base's own values of a parameter.
-  func original(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.base ?? parameter.value }
+  func original(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.base ?? parameter.stored.tensor }
 
   /// The source's tensors that nothing has asked for yet.
   var unusedNames: [String] { source?.tensorNames.filter { !consumed.contains($0) && !root.consumedNames.contains($0) } ?? [] }
@@ -133,6 +133,14 @@ public final class Attachment {
   public func ignore(_ key: String, shape: Shape) throws {
     guard let source, source.contains(key) else { return }
     _ = try take(key, shape: shape, from: source)
+  }
+
+  /// Takes a tensor that a file may hold in place of a parameter, of whatever type.
+  /// - Returns: nil where it is not there.
+  /// - Throws: `WeightError` where it is there with another shape.
+  func taken(_ key: String, shape: Shape) throws -> Tensor? {
+    guard let source, source.contains(key) else { return nil }
+    return try take(key, shape: shape, from: source)
   }
 
   /// Declares that a tensor computed from parameters is what is stored; they are kept beside it to train on.
