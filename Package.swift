@@ -49,11 +49,13 @@ let package = Package(
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftErrors", "GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(

@@ -45,7 +45,7 @@ public enum Evaluator {
     var hits = 0
     var count = 0
     for batch in batches where !batch.labels.isEmpty {
-      let input = SequenceInput(batch)
+      let input = batch.input
       let logits = model.nextSentenceLogits(model.hiddenStates(input, .inference), input, .inference).values
       for (row, label) in batch.labels.enumerated() {
         guard case .class(let index) = label else { continue }
@@ -71,7 +71,7 @@ public enum Evaluator {
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
       count += batch.labels.count
-      let logits = model.logits(SequenceInput(batch), .inference).values
+      let logits = model.logits(batch.input, .inference).values
       let width = model.labelCount
       for (row, label) in batch.labels.enumerated() {
         let line = logits[row * width..<(row + 1) * width]
@@ -108,7 +108,7 @@ public enum Evaluator {
     var actual: [Int] = []
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
-      let logits = model.logits(SequenceInput(batch), .inference).values
+      let logits = model.logits(batch.input, .inference).values
       let width = model.labelCount
       for row in batch.lossRows.map(Int.init) {
         let line = logits[row * width..<(row + 1) * width]
