@@ -34,6 +34,7 @@ package enum OperationCatalog {
   package static let specimens: [OperationSpecimen] = [
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
     crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, checkpointSpecimens, rowInsertionSpecimens,
-    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens,
+    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens,
+    expertLinearSpecimens, clampedGateSpecimens,
   ].flatMap { $0 }
 }

@@ -197,7 +197,7 @@ private func sgemm(
 }
 
 /// A 16-bit matrix as float32, in memory of its own.
-private final class WidenedOperand {
+final class WidenedOperand {
   let operand: MatrixOperand
   private let storage: Storage
 
@@ -210,5 +210,11 @@ private final class WidenedOperand {
         columns)
     }
     operand = MatrixOperand(storage.base, stride: columns, transposed: source.isTransposed)
+  }
+
+  /// The second operand of a product; nil where it is float32 already.
+  convenience init?(_ source: MatrixOperand, terms: Int, columns: Int) {
+    guard source.dtype != .float32 else { return nil }
+    self.init(source, rows: source.isTransposed ? columns : terms, columns: source.isTransposed ? terms : columns)
   }
 }

@@ -13,12 +13,14 @@ package struct PackedMatrix {
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
 
   /// The float32 matrix, to be used after `pack()`.
-  /// - Parameter rows: how many rows will be multiplied with it: a single one would read what is packed once.
-  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int) {
+  /// - Parameters:
+  ///   - rows: how many rows will be multiplied with it: a single one would read what is packed once.
+  ///   - readsInPlace: false where it is packed even though tiles could read it where it is.
+  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true) {
     (self.operand, self.terms, self.columns) = (operand, terms, columns)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
     let step = Self.columnStep
-    let packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
+    let packs = isTiled && !(readsInPlace && operand.matrix.isReadInPlace(columns: columns))
     packedCount = packs ? terms * ((columns + step - 1) / step * step) : 0
   }
 
