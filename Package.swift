@@ -56,7 +56,8 @@ let package = Package(
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
+        "GraftTensors", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
@@ -96,50 +97,59 @@ let package = Package(
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
+    .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
-    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles"]),
+    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles", "GraftTestSupport"]),
     .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
-    .testTarget(name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftJSON", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftTensorsTests", dependencies: ["GraftJSON", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
-    .testTarget(name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTokenizers"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTestSupport", "GraftTokenizers"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
     .testTarget(
-      name: "GraftDatasetsTests", dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTokenizers"],
+      name: "GraftDatasetsTests",
+      dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTestSupport", "GraftTokenizers"],
       exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors"], exclude: ["Fixtures"]),
+      name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftModelsTests",
       dependencies: [
-        "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTraining",
+        "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTestSupport",
+        "GraftTraining",
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftAdaptersTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
-        "GraftOptimizers", "GraftTensors",
+        "GraftOptimizers", "GraftTensors", "GraftTestSupport",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors"], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftTrainingTests", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTraining"],
-      exclude: ["Fixtures"]),
+      name: "GraftTrainingTests",
+      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "GraftGenerationTests", dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors"],
+      name: "GraftGenerationTests",
+      dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
-    .testTarget(name: "PackageTests", dependencies: ["GraftJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "graft"]),
+    .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
-      dependencies: ["FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes"],
-      exclude: ["Fixtures"]),
-    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports"]),
+      dependencies: [
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
+      ], exclude: ["Fixtures"]),
+    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
-        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTraining",
+        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
       ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison"]),
   ],

@@ -69,7 +69,8 @@ class Stream:
 # -- the operations ----------------------------------------------------------------------------------------
 
 
-def attention(query, key, value, heads, groups, spans, window=None, kind="causal", prefixes=(), scale=None, bias=None, dropout=None):
+def attention(query, key, value, heads, groups, spans, window=None, kind="causal", prefixes=(), scale=None, bias=None, dropout=None,
+              softcap=None, sinks=None):
     """Softmax attention, a query at a time; `spans` are (queries, keys) as pairs of bounds."""
     size, width = query.shape[1] // heads, value.shape[1] // groups
     scale = size**-0.5 if scale is None else scale
@@ -84,15 +85,24 @@ def attention(query, key, value, heads, groups, spans, window=None, kind="causal
                 group = head // (heads // groups)
                 keys = key[k0 + first : k0 + last, group * size : (group + 1) * size]
                 scores = keys @ query[row, head * size : (head + 1) * size] * scale
+                if softcap is not None:
+                    scores = softcap * torch.tanh(scores / softcap)
                 if bias is not None:
                     reach = bias.shape[1] // 2
                     scores = scores + bias[head, reach + first - place : reach + last - place]
-                weights = scores.softmax(0)
+                if sinks is not None:
+                    scores = torch.cat([scores, sinks[head : head + 1]])
+                weights = scores.softmax(0)[: last - first]
                 if dropout is not None:
                     probability, stream = dropout
                     weights = weights * stream.split(head * len(query) + row).mask(last - first, probability, first)
                 rows[row][head] = weights @ value[k0 + first : k0 + last, group * width : (group + 1) * width]
     return torch.stack([torch.cat(row) for row in rows])
+
+
+def bloom_slopes(heads):
+    from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
+    return _get_alibi_slopes(heads, "cpu").double()
 
 
 def rotate(x, interleaved):
@@ -225,6 +235,25 @@ SPECIMENS = {
     "attention, window, several blocks": (
         {"query": (90, 4), "key": (90, 4), "value": (90, 2)},
         lambda q, k, v: attention(q, k, v, 2, 2, [((0, 75), (0, 75)), ((75, 90), (75, 90))], window=20)),
+    "attention, softcap": (
+        {"query": ((40, 8), -3, 3), "key": ((40, 4), -3, 3), "value": (40, 6)},
+        lambda q, k, v: attention(q, k, v, 4, 2, [((0, 35), (0, 35))], scale=0.7, softcap=2)),
+    "attention, softcap, distance bias, dropout": (
+        {"query": ((6, 4), -3, 3), "key": ((6, 4), -3, 3), "value": (6, 4), "bias": (2, 13)},
+        lambda q, k, v, bias: attention(
+            q, k, v, 2, 2, [((0, 6), (0, 6))], kind="bidirectional", bias=bias, dropout=(0.3, Stream(3)), softcap=1.5)),
+    # BLOOM's slopes of three heads, and key positions where they are counted from the query's.
+    "attention, slopes": (
+        {"query": (7, 6), "key": (9, 6), "value": (9, 6)},
+        lambda q, k, v: attention(
+            q, k, v, 3, 3, [((0, 2), (0, 4)), ((2, 7), (4, 9))],
+            bias=bloom_slopes(3)[:, None] * torch.arange(-5, 6, dtype=torch.float64)[None])),
+    "attention, sinks": (
+        {"query": (45, 8), "key": (45, 4), "value": (45, 6), "sinks": (4,)},
+        lambda q, k, v, sinks: attention(q, k, v, 4, 2, [((0, 3), (0, 3)), ((3, 45), (3, 45))], window=5, sinks=sinks)),
+    "attention, sinks, dropout": (
+        {"query": (5, 4), "key": (5, 4), "value": (5, 4), "sinks": (2,)},
+        lambda q, k, v, sinks: attention(q, k, v, 2, 2, [((0, 5), (0, 5))], dropout=(0.3, Stream(3)), sinks=sinks)),
     "linearCrossEntropy, in chunks": (
         {"hidden": (1100, 2), "head": (5, 2), "bias": (5,)},
         lambda h, w, bias: 0.01 * F.cross_entropy(h @ w.T + bias, torch.arange(1100) * 7 % 5, reduction="sum")),
@@ -249,7 +278,7 @@ SPECIMENS = {
     "rows": ({"x": (5, 3)}, lambda x: x[1:4]),
     "columns": ({"x": (5, 6)}, lambda x: x[:, 2:5]),
     "concatenateRows": ({"a": (2, 3), "b": (4, 3)}, lambda a, b: torch.cat([a, b, a])),
-    "checkpointed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
+    "recomputed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
     "insertRows": ({"inserted": (2, 3), "x": (5, 3)}, insert),
     "replaceRows": ({"x": (4, 3), "replacements": (2, 3)}, replace),
     "transposeRows": ({"x": (3, 12)}, lambda x: x.reshape(3, 3, 4).transpose(1, 2).reshape(3, 12)),

@@ -66,6 +66,38 @@ GRAFT_KERNEL void graft_softmax_gradient_row(float *dprobabilities, const float 
   for (long i = 0; i < n; i++) dprobabilities[i] = probabilities[i] * (dprobabilities[i] - delta) * scale;
 }
 
+/// Eigen's rational approximation, whose error is relative: graft_tanh's is not, and a large limit would show it.
+GRAFT_INLINE float accurate_tanh(float x) {
+  x = x < -7.90531110763549805f ? -7.90531110763549805f : x;
+  x = x > 7.90531110763549805f ? 7.90531110763549805f : x;
+  float s = x * x;
+  float p = -2.76076847742355e-16f;
+  p = p * s + 2.00018790482477e-13f;
+  p = p * s + -8.60467152213735e-11f;
+  p = p * s + 5.12229709037114e-08f;
+  p = p * s + 1.48572235717979e-05f;
+  p = p * s + 6.37261928875436e-04f;
+  p = p * s + 4.89352455891786e-03f;
+  float q = 1.19825839466702e-06f;
+  q = q * s + 1.18534705686654e-04f;
+  q = q * s + 2.26843463243900e-03f;
+  q = q * s + 4.89352518554385e-03f;
+  return x * p / q;
+}
+
+GRAFT_KERNEL void graft_softcap(float *x, float *slopes, float limit, long n) {
+  float inverse = 1.0f / limit;
+  if (!slopes) {
+    for (long i = 0; i < n; i++) x[i] = limit * accurate_tanh(inverse * x[i]);
+    return;
+  }
+  for (long i = 0; i < n; i++) {
+    float t = accurate_tanh(inverse * x[i]);
+    x[i] = limit * t;
+    slopes[i] = 1.0f - t * t;
+  }
+}
+
 GRAFT_KERNEL float graft_largest(const float *a, long n) { return maximum(a, n); }
 
 GRAFT_KERNEL float graft_log_sum_exp(const float *logits, long n) {

@@ -138,7 +138,7 @@ extension Changes {
       }
     }
     hold(
-      linears.map { .linear($0.layer, LinearAdapterSum($0.parts)) } + tables.map { .table($0.embedding, TableAdapterSum($0.parts)) } + others,
+      linears.map { .linear($0.layer, AdapterSum<Linear>($0.parts)) } + tables.map { .table($0.embedding, AdapterSum<Embedding>($0.parts)) } + others,
       adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) }, untied: untied)
   }
 }

@@ -1,39 +1,49 @@
 import GraftLayers
 import GraftTensors
 
-/// Several adapters of one linear layer at once: `base(x) + Σ w (adapter(x) - base(x))`.
-final class LinearAdapterSum: LinearAdapter {
-  let parts: [(adapter: any LinearAdapter, weight: Float)]
+/// A layer with a slot for one adapter, which a sum of several can fill.
+protocol AdaptedLayer: AnyObject {
+  associatedtype Adapter
+  /// The layer's own output `[rows, out]`, without its adapter.
+  func unadapted(_ x: Tensor) -> Tensor
+  /// The parameters that an adapter folds itself into.
+  var mergedParameters: [Parameter] { get }
+  func apply(_ adapter: Adapter, to x: Tensor, _ pass: Pass) -> Tensor
+  func merge(_ adapter: Adapter) throws(TuningError)
+}
 
-  init(_ parts: [(adapter: any LinearAdapter, weight: Float)]) { self.parts = parts }
+extension Linear: AdaptedLayer {
+  func unadapted(_ x: Tensor) -> Tensor { plain(x) }
+  var mergedParameters: [Parameter] { [weight, bias].compactMap(\.self) }
+  func apply(_ adapter: any LinearAdapter, to x: Tensor, _ pass: Pass) -> Tensor { adapter(x, through: self, pass) }
+  func merge(_ adapter: any LinearAdapter) throws(TuningError) { try adapter.merge(into: self) }
+}
 
-  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
-    let plain = base.plain(x)
-    return parts.reduce(plain) { $0 + $1.weight * ($1.adapter(x, through: base, pass) - plain) }
+extension Embedding: AdaptedLayer {
+  func unadapted(_ x: Tensor) -> Tensor { plain(x) }
+  var mergedParameters: [Parameter] { [weight] }
+  func apply(_ adapter: any EmbeddingTableAdapter, to x: Tensor, _ pass: Pass) -> Tensor { adapter(x, through: self, pass) }
+  func merge(_ adapter: any EmbeddingTableAdapter) throws(TuningError) { try adapter.merge(into: self) }
+}
+
+/// Several adapters of one layer at once: `base(x) + Σ w (adapter(x) - base(x))`.
+final class AdapterSum<Layer: AdaptedLayer> {
+  let parts: [(adapter: Layer.Adapter, weight: Float)]
+
+  init(_ parts: [(adapter: Layer.Adapter, weight: Float)]) { self.parts = parts }
+
+  func callAsFunction(_ x: Tensor, through base: Layer, _ pass: Pass) -> Tensor {
+    let plain = base.unadapted(x)
+    return parts.reduce(plain) { $0 + $1.weight * (base.apply($1.adapter, to: x, pass) - plain) }
   }
 
-  func merge(into base: Linear) throws(TuningError) {
-    try mergeSum(of: parts.map(\.weight), into: [base.weight, base.bias].compactMap(\.self)) { part throws(TuningError) in
-      try parts[part].adapter.merge(into: base)
-    }
+  func merge(into base: Layer) throws(TuningError) {
+    try mergeSum(of: parts.map(\.weight), into: base.mergedParameters) { part throws(TuningError) in try base.merge(parts[part].adapter) }
   }
 }
 
-/// Several adapters of one table at once: `base[token] + Σ w (adapter[token] - base[token])`.
-final class TableAdapterSum: EmbeddingTableAdapter {
-  let parts: [(adapter: any EmbeddingTableAdapter, weight: Float)]
-
-  init(_ parts: [(adapter: any EmbeddingTableAdapter, weight: Float)]) { self.parts = parts }
-
-  func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor {
-    let plain = base.plain(tokens)
-    return parts.reduce(plain) { $0 + $1.weight * ($1.adapter(tokens, through: base, pass) - plain) }
-  }
-
-  func merge(into base: Embedding) throws(TuningError) {
-    try mergeSum(of: parts.map(\.weight), into: [base.weight]) { part throws(TuningError) in try parts[part].adapter.merge(into: base) }
-  }
-}
+extension AdapterSum: LinearAdapter where Layer == Linear {}
+extension AdapterSum: EmbeddingTableAdapter where Layer == Embedding {}
 
 /// Folds parts into parameters one by one, always starting from the parameters' own values, and leaves there the weighted
 /// sum of what each has added.

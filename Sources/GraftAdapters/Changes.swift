@@ -42,7 +42,6 @@ final class AdoptedParameter {
     values = parameter.value
     parameter.isTrainable = original.isTrainable
     parameter.assign(original.value)
-    parameter.gradient = nil
     self.original = nil
   }
 }

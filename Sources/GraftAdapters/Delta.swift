@@ -85,7 +85,7 @@ public final class Delta {
   public func stored(taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
     let name = type(of: method).name
     // A key without a value is left out: other programs need not know it then.
-    let encoded = try ConfigTree(encoding: AnyMethod(method)).json
+    let encoded = try ConfigTree(encoding: method).json
     var configuration = JSON.object(JSONObject())
     for entry in encoded.object?.filter({ !$0.value.isNull }) ?? [] { configuration[entry.key] = entry.value }
     let unasked = attachment.unaskedModules(of: base)
@@ -101,13 +101,4 @@ public final class Delta {
     if isFinished { schedule?.finish(&stored) }
     return stored
   }
-}
-
-/// A method of any kind as something to encode.
-private struct AnyMethod: Encodable {
-  let method: any TuningMethod
-
-  init(_ method: any TuningMethod) { self.method = method }
-
-  func encode(to encoder: any Encoder) throws { try method.encode(to: encoder) }
 }

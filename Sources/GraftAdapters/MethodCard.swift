@@ -31,7 +31,7 @@ extension MethodCatalog {
       | --- | --- | --- | --- | --- | --- | --- | --- |
 
       """
-    let rows = methods.map { method in
+    let rows = builtIn.map { method in
       let card = method.card
       let merges = method.init().isMergeable ? "yes" : "no"
       return

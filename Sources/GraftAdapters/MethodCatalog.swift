@@ -3,10 +3,10 @@ import GraftConfiguration
 import GraftJSON
 import GraftLayers
 
-/// The methods we know, by `peft_type`.
+/// The methods that recipes and adapter files name, by `peft_type`: those of the package, and those that a program adds.
 public enum MethodCatalog {
-  /// One line a method.
-  static let methods: [any TuningMethod.Type] = [
+  /// The methods of the package, one line each, in the order in which they are documented.
+  package static let builtIn: [any TuningMethod.Type] = [
     LoRA.self,
     PromptTuning.self,
     PTuning.self,
@@ -25,9 +25,25 @@ public enum MethodCatalog {
     FullFineTuning.self,
   ]
 
-  public static var names: [String] { methods.map { $0.name } }
+  private static let registry = Registry<any TuningMethod.Type>("peft_type", builtIn) { $0.name.uppercased() }
 
-  public static func type(named name: String) -> (any TuningMethod.Type)? { methods.first { $0.name == name.uppercased() } }
+  /// Adds a method of the program's own, before it reads a recipe or an adapter that names it.
+  /// - Throws: `RegistryError` where its name is taken, in whatever case.
+  public static func register(_ method: any TuningMethod.Type) throws(RegistryError) { try registry.register(method) }
+
+  /// All methods, those of the package first.
+  public static var all: [any TuningMethod.Type] { registry.entries }
+
+  /// The `peft_type`s of all methods.
+  public static var names: [String] { all.map { $0.name } }
+
+  /// The method with a `peft_type`, in whatever case; nil where there is none.
+  public static func type(named name: String) -> (any TuningMethod.Type)? { registry[name.uppercased()] }
+
+  /// The keys of all methods' configurations, and those of every method.
+  public static var keys: Set<String> {
+    all.reduce(into: ["peft_type", "init_from"]) { keys, method in keys.formUnion(method.keys) }
+  }
 
   /// The method of a recipe's `method:` section, read over the recipe's defaults.
   /// - Throws: `ConfigError` for an unknown method, key, type or value.
@@ -85,4 +101,9 @@ public enum MethodCatalog {
     "loftq_config", "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices",
     "lora_bias", "use_bdlora", "use_dora", "use_qalora", "velora_config",
   ]
+}
+
+extension TuningMethod {
+  /// The keys of the method's configuration.
+  fileprivate static var keys: [String] { (try? ConfigTree(encoding: recipeDefaults))?.mapping?.keys ?? [] }
 }

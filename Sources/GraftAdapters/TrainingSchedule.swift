@@ -8,11 +8,12 @@ public protocol TrainingSchedule: AnyObject {
   func prepare(stepCount: Int) throws
   /// What is added to a step's loss, computed from the method's own parameters; nil for nothing.
   func penalty() -> Tensor?
-  /// Told of an update while its gradients are still on the parameters.
+  /// Told of an update.
   /// - Parameters:
   ///   - step: counted from 1.
-  ///   - gradientScale: what the update multiplied into the gradients.
-  func updated(step: Int, gradientScale: Float)
+  ///   - gradients: those that the update was made from.
+  ///   - gradientScale: the factor that the update multiplied into them.
+  func updated(step: Int, gradients: Gradients, gradientScale: Float)
   /// What a checkpoint keeps to go on from.
   var state: [StoredTensor] { get }
   /// Goes on from a checkpoint.

@@ -21,7 +21,7 @@ extension ConfigTree {
   ///   - path: The keys that lead to this tree in its file, for messages.
   ///   - sections: Keys of open sections, each with the section it belongs to, for messages about misplaced keys.
   /// - Throws: `ConfigError` for unknown keys, wrong types and impossible values.
-  public func decoded<Value: Codable>(over defaults: Value, at path: [String] = [], sections: [String: String] = [:])
+  public func decoded<Value: Codable>(over defaults: Value, at path: [String] = [], sections: @autoclosure () -> [String: String] = [:])
     throws -> Value
   {
     let template = try ConfigTree(encoding: defaults)

@@ -15,7 +15,7 @@ extension ConfigTree {
   ///
   /// - Parameter sections: Names of keys that belong to an open section, to tell where a misplaced key should stand.
   func rejectUnknownKeys(
-    against defaults: ConfigTree, sections: [String: String], root: ConfigTree? = nil, path: [String] = []
+    against defaults: ConfigTree, sections: () -> [String: String], root: ConfigTree? = nil, path: [String] = []
   )
     throws(ConfigError)
   {
@@ -25,7 +25,7 @@ extension ConfigTree {
         throw ConfigError(
           location: entry.keyLocation ?? entry.value.location, path: path + [entry.key], problem: "unknown key",
           advice: (root ?? defaults).advice(
-            forUnknown: entry.key, in: path, knownThere: known.keys, sections: sections))
+            forUnknown: entry.key, in: path, knownThere: known.keys, sections: sections()))
       }
       try entry.value.rejectUnknownKeys(
         against: template, sections: sections, root: root ?? defaults, path: path + [entry.key])

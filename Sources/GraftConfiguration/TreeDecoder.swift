@@ -3,6 +3,7 @@ final class TreeDecoder: Decoder {
   let tree: ConfigTree
   let codingPath: [any CodingKey]
   var userInfo: [CodingUserInfoKey: Any] { [:] }
+  private var naming = KeyNaming(Void.self)
   private var askedKeys: [String] = []
   private var wantsEveryKey = false
 
@@ -12,9 +13,17 @@ final class TreeDecoder: Decoder {
   }
 
   func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-    let value = try Value(from: self)
+    let value = try decodeHere(type)
     try rejectUnaskedKeys()
     return value
+  }
+
+  /// Decodes a value from this node whose keys may be some of the node's.
+  func decodeHere<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    let outer = naming
+    naming = KeyNaming(type)
+    defer { naming = outer }
+    return try Value(from: self)
   }
 
   func ask(_ key: String) { askedKeys.append(key) }
@@ -40,7 +49,7 @@ final class TreeDecoder: Decoder {
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
     guard let mapping = tree.mapping else { throw mismatch("a section", "write its keys indented below it") }
-    return KeyedDecodingContainer(KeyedTree(mapping: mapping, decoder: self))
+    return KeyedDecodingContainer(KeyedTree(mapping: mapping, decoder: self, naming: naming))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
@@ -100,28 +109,33 @@ private struct SingleTree: SingleValueDecodingContainer {
   func decode(_ type: UInt16.Type) throws -> UInt16 { try integer(type) }
   func decode(_ type: UInt32.Type) throws -> UInt32 { try integer(type) }
   func decode(_ type: UInt64.Type) throws -> UInt64 { try integer(type) }
-  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try Value(from: decoder) }
+  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try decoder.decodeHere(type) }
 }
 
 /// Reads the keys of a section.
 private struct KeyedTree<Key: CodingKey>: KeyedDecodingContainerProtocol {
   let mapping: ConfigMapping
   let decoder: TreeDecoder
+  let naming: KeyNaming
   var codingPath: [any CodingKey] { decoder.codingPath }
 
   var allKeys: [Key] {
     decoder.takeEveryKey()
-    return mapping.keys.compactMap(Key.init(stringValue:))
+    return mapping.keys.compactMap { naming.key(named: $0) }
   }
 
   func contains(_ key: Key) -> Bool {
-    decoder.ask(key.stringValue)
-    return mapping[key.stringValue] != nil
+    let name = naming.name(of: key)
+    decoder.ask(name)
+    return mapping[name] != nil
   }
 
   func decodeNil(forKey key: Key) throws -> Bool { try child(key).tree.isNull }
 
-  func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value { try child(key).decode(type) }
+  func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
+    if type is any InlinedKeys.Type { return try decoder.decodeHere(type) }
+    return try child(key).decode(type)
+  }
 
   func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws -> KeyedDecodingContainer<
     Nested
@@ -137,12 +151,11 @@ private struct KeyedTree<Key: CodingKey>: KeyedDecodingContainerProtocol {
   func superDecoder(forKey key: Key) throws -> any Decoder { try child(key) }
 
   private func child(_ key: Key) throws -> TreeDecoder {
-    decoder.ask(key.stringValue)
-    if let value = mapping[key.stringValue] { return TreeDecoder(value, codingPath: codingPath + [key]) }
+    let name = naming.name(of: key)
+    decoder.ask(name)
+    if let value = mapping[name] { return TreeDecoder(value, codingPath: codingPath + [TreeKey(name)]) }
     throw ConfigError(
-      location: decoder.tree.location, path: codingPath.map(\.stringValue),
-      problem: "the key '\(key.stringValue)' is missing",
-      advice: "add \(key.stringValue): ...")
+      location: decoder.tree.location, path: codingPath.map(\.stringValue), problem: "the key '\(name)' is missing", advice: "add \(name): ...")
   }
 }
 

@@ -7,6 +7,8 @@ final class EncodedNode {
   }
 
   private var content = Content.mapping([])
+  /// The names of the keys of the value that is being encoded.
+  fileprivate private(set) var naming = KeyNaming(Void.self)
   let codingPath: [any CodingKey]
 
   init(codingPath: [any CodingKey]) { self.codingPath = codingPath }
@@ -22,7 +24,7 @@ final class EncodedNode {
       content = .tree(tree)
     } else if value is [String: any Encodable] {
       // A dictionary's keys are the user's own.
-      try value.encode(to: TreeEncoder(node: self))
+      try encodeHere(value)
       var tree = tree
       if let mapping = tree.mapping {
         tree = .mapping(ConfigMapping(mapping.entries.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
@@ -30,19 +32,27 @@ final class EncodedNode {
       tree.isOpen = true
       content = .tree(tree)
     } else {
-      try value.encode(to: TreeEncoder(node: self))
+      try encodeHere(value)
     }
+  }
+
+  /// Encodes a value into this node, which may have other keys already.
+  func encodeHere(_ value: some Encodable) throws {
+    let outer = naming
+    naming = KeyNaming(type(of: value))
+    defer { naming = outer }
+    try value.encode(to: TreeEncoder(node: self))
   }
 
   func set(_ scalar: ConfigScalar) { content = .tree(.scalar(scalar)) }
 
-  func child(_ key: any CodingKey) -> EncodedNode {
-    let node = EncodedNode(codingPath: codingPath + [key])
+  func child(_ name: String) -> EncodedNode {
+    let node = EncodedNode(codingPath: codingPath + [TreeKey(name)])
     if case .mapping(var members) = content {
-      members.append((key.stringValue, node))
+      members.append((name, node))
       content = .mapping(members)
     } else {
-      content = .mapping([(key.stringValue, node)])
+      content = .mapping([(name, node)])
     }
     return node
   }
@@ -77,7 +87,7 @@ struct TreeEncoder: Encoder {
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-    KeyedEncodingContainer(KeyedNode(node: node))
+    KeyedEncodingContainer(KeyedNode(node: node, naming: node.naming))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {
@@ -122,10 +132,15 @@ private struct SingleNode: SingleValueEncodingContainer {
 /// Writes the keys of a section, nil ones as null: the tree of a default value names every key there is.
 private struct KeyedNode<Key: CodingKey>: KeyedEncodingContainerProtocol {
   let node: EncodedNode
+  let naming: KeyNaming
   var codingPath: [any CodingKey] { node.codingPath }
 
-  func encodeNil(forKey key: Key) { node.child(key).set(.null) }
-  func encode(_ value: some Encodable, forKey key: Key) throws { try node.child(key).set(value) }
+  func encodeNil(forKey key: Key) { child(key).set(.null) }
+  func encode(_ value: some Encodable, forKey key: Key) throws {
+    if value is any InlinedKeys { try node.encodeHere(value) } else { try child(key).set(value) }
+  }
+
+  private func child(_ key: Key) -> EncodedNode { node.child(naming.name(of: key)) }
 
   private func encodeOptional(_ value: (some Encodable)?, _ key: Key) throws {
     if let value { try encode(value, forKey: key) } else { encodeNil(forKey: key) }
@@ -148,15 +163,15 @@ private struct KeyedNode<Key: CodingKey>: KeyedEncodingContainerProtocol {
   func encodeIfPresent(_ value: (some Encodable)?, forKey key: Key) throws { try encodeOptional(value, key) }
 
   func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {
-    KeyedEncodingContainer(KeyedNode<Nested>(node: node.child(key)))
+    KeyedEncodingContainer(KeyedNode<Nested>(node: child(key), naming: naming))
   }
 
   func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
-    TreeEncoder(node: node.child(key)).unkeyedContainer()
+    TreeEncoder(node: child(key)).unkeyedContainer()
   }
 
   func superEncoder() -> any Encoder { TreeEncoder(node: node) }
-  func superEncoder(forKey key: Key) -> any Encoder { TreeEncoder(node: node.child(key)) }
+  func superEncoder(forKey key: Key) -> any Encoder { TreeEncoder(node: child(key)) }
 }
 
 private struct UnkeyedNode: UnkeyedEncodingContainer {
@@ -168,7 +183,7 @@ private struct UnkeyedNode: UnkeyedEncodingContainer {
   func encode(_ value: some Encodable) throws { try node.nextElement().set(value) }
 
   func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
-    KeyedEncodingContainer(KeyedNode<Nested>(node: node.nextElement()))
+    KeyedEncodingContainer(KeyedNode<Nested>(node: node.nextElement(), naming: node.naming))
   }
 
   func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {

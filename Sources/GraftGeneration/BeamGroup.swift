@@ -2,7 +2,7 @@ import Foundation
 
 /// The sequences that are followed for one prompt, and the best that have ended: the bookkeeping of a beam search.
 ///
-/// What ends when, and what may still replace what, is as in Transformers 5.
+/// Ends, and what may still replace an ended sequence, are as in Transformers 5.
 struct BeamGroup {
   struct Beam {
     /// The new tokens.
@@ -13,7 +13,7 @@ struct BeamGroup {
 
   /// One token more for one of the beams.
   struct Candidate {
-    /// Which of the running beams it continues.
+    /// The index of the running beam that it continues.
     var beam: Int
     var token: Int32
     /// The log-probability of the whole sequence.
@@ -40,8 +40,8 @@ struct BeamGroup {
   /// - Parameters:
   ///   - candidates: continuations of all beams, in the order in which they may end; enough of them that as many as there
   ///     are beams go on.
-  ///   - isEnd: whether a sequence is complete.
-  /// - Returns: which of the former beams each of the present ones continues.
+  ///   - isEnd: true of a sequence that is complete.
+  /// - Returns: the index of the former beam that each of the present ones continues.
   mutating func advance(to candidates: [Candidate], isEnd: ([Int32]) -> Bool) -> [Int] {
     let length = (running.first?.tokens.count ?? 0) + 1
     let continued = candidates.map { Beam(tokens: running[$0.beam].tokens + [$0.token], score: $0.score) }
@@ -59,16 +59,16 @@ struct BeamGroup {
   }
 
   private mutating func insert(_ beam: Beam) {
-    let place = finished.firstIndex { $0.score < beam.score } ?? finished.count
-    finished.insert(beam, at: place)
+    let index = finished.firstIndex { $0.score < beam.score } ?? finished.count
+    finished.insert(beam, at: index)
     if finished.count > settings.count { finished.removeLast() }
   }
 
-  /// Whether the best running beam may still come before the last of the finished.
+  /// True where the best running beam may still come before the last of the finished.
   private func canImprove(after length: Int) -> Bool {
     guard let best = running.first, let worst = finished.last else { return true }
-    let reached = settings.earlyStopping == .never && settings.lengthPenalty > 0 ? limit : length
-    return normalized(best.score, length: reached) > worst.score
+    let finalLength = settings.earlyStopping == .never && settings.lengthPenalty > 0 ? limit : length
+    return normalized(best.score, length: finalLength) > worst.score
   }
 
   private func normalized(_ score: Float, length: Int) -> Float { score / Float(pow(Double(length), Double(settings.lengthPenalty))) }

@@ -2,21 +2,21 @@ import Foundation
 import GraftTensors
 
 extension Generator {
-  /// The best sequence of every prompt by a search with beams (Graves 2012; as Transformers 5 does it).
+  /// Returns the best sequence of every prompt by a search with beams (Graves 2012; as Transformers 5 does it).
   ///
-  /// - Parameter numbers: what the draws of each prompt depend on beside the seed.
+  /// - Parameter numbers: the numbers that the draws of each prompt depend on beside the seed.
   func search(
     _ prompts: [[Int32]], _ settings: SamplingSettings, _ beams: BeamSettings, numbers: [Int],
     isEnd: (_ prompt: Int, _ written: [Int32]) -> Bool
   ) throws(GenerationError) -> [[Int32]] {
-    let starts = prompts.map(start)
+    let starts = prompts.map(decoder.start)
     let search = CandidateSearch(settings, beams, endIDs: endIDs)
     var groups = starts.map { BeamGroup(beams, limit: limit(settings, after: $0)) }
     var active = prompts.indices.filter { groups[$0].limit > 0 }
     var inputs = active.map { starts[$0] }
-    let reader = makeReader(active.map { prompts[$0] }, settings)
+    let batch = makeBatch(active.map { prompts[$0] }, settings)
     while !active.isEmpty {
-      let logits = try reader.logits(after: inputs)
+      let logits = try batch.logits(after: inputs)
       var row = 0
       var parents: [Int] = []
       var going: [Int] = []
@@ -24,7 +24,7 @@ extension Generator {
         let first = row
         row += groups[prompt].running.count
         let candidates = search.candidates(of: groups[prompt], logits, from: first, number: numbers[prompt]) {
-          place(behind: $0, of: prompts[prompt], limit: groups[prompt].limit)
+          context(of: $0, after: prompts[prompt], limit: groups[prompt].limit)
         }
         let sources = groups[prompt].advance(to: candidates) { tokens in
           tokens.last.map(endIDs.contains) ?? false || isEnd(prompt, tokens)
@@ -33,7 +33,7 @@ extension Generator {
         going.append(prompt)
         parents += sources.map { first + $0 }
       }
-      if !going.isEmpty { reader.select(parents) }
+      if !going.isEmpty { batch.select(parents) }
       active = going
       inputs = going.flatMap { groups[$0].running.map { [$0.tokens[$0.tokens.count - 1]] } }
     }
@@ -41,36 +41,36 @@ extension Generator {
   }
 }
 
-/// Finds how the beams of a prompt may go on.
+/// Finds the continuations of a prompt's beams.
 private struct CandidateSearch {
   private let settings: SamplingSettings
-  private let processing: ScoreProcessing
-  /// So many that, if every end of every beam is among the best, there is still one to go on with for each.
+  private let processors: LogitsProcessors
+  /// The number of candidates: if every end of every beam is among the best, there is still one to go on with for each.
   private let count: Int
-  /// How many tokens a filter leaves each beam: one that is no end.
+  /// The number of tokens that filters leave each beam at least: one of them is no end.
   private let keptCount: Int
   private let stream: RandomStream
 
   init(_ settings: SamplingSettings, _ beams: BeamSettings, endIDs: Set<Int32>) {
     self.settings = settings
-    processing = ScoreProcessing(settings, endIDs: endIDs)
+    processors = LogitsProcessors(settings, endIDs: endIDs)
     count = max(2, 1 + endIDs.count) * beams.count
     keptCount = max(2, 1 + endIDs.count)
     stream = RandomStream(seed: settings.seed).split("beams")
   }
 
-  /// The most probable continuations of a group's beams, best first; at a temperature above 0 as many that are drawn from
+  /// Returns the most probable continuations of a group's beams, best first; at a temperature above 0 as many that are drawn from
   /// them without replacement, in the order of the draws.
   ///
   /// - Parameters:
   ///   - logits: those of the group's beams from row `first` on.
-  ///   - place: where a sequence of new tokens goes on.
+  ///   - context: the context behind a beam's new tokens.
   func candidates(
-    of group: BeamGroup, _ logits: Tensor, from first: Int, number: Int, at place: ([Int32]) -> ScorePlace
+    of group: BeamGroup, _ logits: Tensor, from first: Int, number: Int, in context: ([Int32]) -> DecodingContext
   ) -> [BeamGroup.Candidate] {
     var found: [(candidate: BeamGroup.Candidate, rank: Float)] = []
     for (beam, sequence) in group.running.enumerated() {
-      let scores = scores(logits, row: first + beam, behind: sequence, at: place)
+      let scores = scores(logits, row: first + beam, behind: sequence, in: context)
       let ranks = settings.temperature > 0 ? perturbed(scores, beam: beam, step: sequence.tokens.count, number: number) : scores
       // What is ruled out is no continuation.
       for (token, rank) in ranks.withUnsafeBufferPointer({ $0.largest(count) }) where scores[token] > -.infinity {
@@ -82,15 +82,16 @@ private struct CandidateSearch {
     return found.prefix(count).map(\.candidate)
   }
 
-  /// The log-probabilities of a beam with each token behind it.
-  private func scores(_ logits: Tensor, row: Int, behind sequence: BeamGroup.Beam, at place: ([Int32]) -> ScorePlace) -> [Float] {
-    var scores = processing.scores(logits.withRow(row) { $0.logSoftmax() }, keeping: keptCount, at: place(sequence.tokens))
+  /// Returns the log-probabilities of a beam with each token behind it.
+  private func scores(_ logits: Tensor, row: Int, behind sequence: BeamGroup.Beam, in context: ([Int32]) -> DecodingContext) -> [Float] {
+    var scores = logits.withRow(row) { $0.logSoftmax() }
+    processors.process(&scores, keeping: keptCount, in: context(sequence.tokens))
     if settings.constraints.renormalizes { scores = scores.withUnsafeBufferPointer { $0.logSoftmax() } }
     for token in scores.indices { scores[token] += sequence.score }
     return scores
   }
 
-  /// Log-probabilities with Gumbel noise: the largest are draws without replacement (Kool et al. 2019).
+  /// Returns log-probabilities with Gumbel noise: the largest are draws without replacement (Kool et al. 2019).
   private func perturbed(_ scores: [Float], beam: Int, step: Int, number: Int) -> [Float] {
     let stream = stream.split(number).split(step).split(beam)
     return scores.enumerated().map { token, score in

@@ -3,10 +3,10 @@ import GraftLayers
 /// One sequence that a decoder reads and writes in turns: what a turn has in common with the one before is not computed again.
 public final class Conversation {
   private let generator: Generator
-  private let reader: CachedReader
-  /// The tokens whose keys and values are cached.
+  private let batch: DecodingBatch
+  /// The tokens that the model has read.
   private var held: [Int32] = []
-  /// How many tokens of the last prompt were cached already.
+  /// The number of tokens of the last prompt that had been read already.
   public private(set) var reusedCount = 0
 
   /// - Throws: `GenerationError` for a model that is not a decoder.
@@ -15,14 +15,16 @@ public final class Conversation {
       throw GenerationError(.unsupported, "\(model.modelType) as loaded does not hold conversations; use a decoder")
     }
     generator = try Generator(continuing: model, endIDs: endIDs)
-    reader = CachedReader(generator.model, sequences: 1)
+    batch = DecodingBatch(generator.decoder, [[]])
   }
 
   /// The ids that end a reply.
   public var endIDs: Set<Int32> { generator.endIDs }
 
-  /// How many tokens the model has places for; nil where there is no limit.
-  public var positionLimit: Int? { generator.model.maximumLength.map { $0 - generator.model.catalog.virtualTokenCount } }
+  /// The number of tokens that the model has positions for; nil where there is no limit.
+  public var positionLimit: Int? { model.maximumLength.map { $0 - generator.decoder.virtualTokenCount } }
+
+  private var model: any LanguageModel { generator.decoder.model }
 
   /// Writes what follows a prompt: all of the conversation so far.
   ///
@@ -36,23 +38,28 @@ public final class Conversation {
     to prompt: [Int32], _ settings: SamplingSettings, turn: Int = 0, isEnd: (Int32) -> Bool = { _ in false }
   ) throws(GenerationError) -> [Int32] {
     let sampler = TokenSampler(settings, endIDs: generator.endIDs)
-    // The last token is always read, for its logits. Where a prompt sees all of itself nothing of an earlier one holds.
-    reusedCount = generator.model.attentionStyle == .prefix ? 0 : min(zip(held, prompt).prefix { $0 == $1 }.count, prompt.count - 1)
-    reader.truncate(to: reusedCount)
-    held.removeLast(held.count - reusedCount)
+    goBack(to: prompt)
     var input = Array(prompt[reusedCount...])
     var written: [Int32] = []
     let limit = generator.limit(settings, after: prompt)
     while written.count < limit {
-      let logits = try reader.logits(after: [input])
+      let logits = try batch.logits(after: [input])
       held += input
       let token = logits.withRow(0) {
-        sampler.choose($0, at: generator.place(behind: written, of: prompt, limit: limit), sequence: turn, step: written.count)
+        sampler.choose($0, in: generator.context(of: written, after: prompt, limit: limit), sequence: turn, step: written.count)
       }
       written.append(token)
       if isEnd(token) || generator.endIDs.contains(token) { break }
       input = [token]
     }
     return written
+  }
+
+  /// Forgets what the prompt does not begin with; everything where the model cannot go back so far.
+  private func goBack(to prompt: [Int32]) {
+    // The last token is always read, for its logits. Where a prompt sees all of itself nothing of an earlier one holds.
+    let common = model.attentionStyle == .prefix ? 0 : min(zip(held, prompt).prefix { $0 == $1 }.count, prompt.count - 1)
+    reusedCount = batch.truncate(to: common) ? common : 0
+    held.removeLast(held.count - reusedCount)
   }
 }

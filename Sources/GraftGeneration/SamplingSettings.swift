@@ -1,13 +1,13 @@
-/// How texts are written: how far, under which constraints, and how each next token is chosen.
+/// The settings of generation: length, constraints, and the choice of each next token.
 ///
-/// What is set applies in the order of Transformers' `generate`: the constraints, temperature, top-h, top-k, top-p, min-p,
+/// They apply in the order of Transformers' `generate`: the constraints, temperature, top-h, top-k, top-p, min-p,
 /// typical-p, epsilon and eta.
 public struct SamplingSettings: Sendable, Hashable {
   public var maxNewTokens = 128
   /// The most tokens of a whole sequence, where set; then `maxNewTokens` says nothing. A decoder's counts its prompt, an
   /// encoder-decoder's its start token.
   public var maxLength: Int?
-  /// What is done to scores whether or not the choice is drawn.
+  /// Changes of the scores, whether or not the choice is drawn.
   public var constraints = ScoreConstraints()
   /// 0 always takes the most probable token.
   public var temperature: Float = 0
@@ -32,9 +32,9 @@ public struct SamplingSettings: Sendable, Hashable {
   public init() {}
 }
 
-/// How beams are searched, as Transformers' `generate(num_beams=...)` does.
+/// The settings of a beam search, as Transformers' `generate(num_beams=...)` does.
 public struct BeamSettings: Sendable, Hashable {
-  /// When a search ends that has as many finished sequences as beams.
+  /// The end of a search that has as many finished sequences as beams.
   public enum EarlyStopping: String, Sendable, Hashable, CaseIterable {
     /// At once.
     case always = "true"
@@ -47,7 +47,7 @@ public struct BeamSettings: Sendable, Hashable {
   /// The most sequences that are followed side by side.
   public static let largestCount = 1024
 
-  /// How many sequences are followed side by side.
+  /// The number of sequences that are followed side by side.
   public var count: Int
   /// A sequence's score is its log-probability over its length to this power: above 0 favours longer ones.
   public var lengthPenalty: Float = 1

@@ -1,4 +1,4 @@
-/// What is done to the scores of tokens whether or not the choice among them is drawn; Transformers' logits processors.
+/// Changes of the scores of tokens, whether or not the choice among them is drawn; Transformers' logits processors.
 ///
 /// Tokens outside the vocabulary are left aside.
 public struct ScoreConstraints: Sendable, Hashable {
@@ -11,9 +11,9 @@ public struct ScoreConstraints: Sendable, Hashable {
     public init(_ tokens: [Int32], bias: Float) { (self.tokens, self.bias) = (tokens, bias) }
   }
 
-  /// How the score of the end grows with every token over a number of new ones.
+  /// The growth of the end's score with every token over a number of new ones.
   public struct LengthDecay: Sendable, Hashable {
-    /// How many new tokens go by first.
+    /// The number of new tokens that go by first.
     public var start: Int
     /// Raised to the number of tokens since.
     public var factor: Double
@@ -36,18 +36,18 @@ public struct ScoreConstraints: Sendable, Hashable {
   public var minLength = 0
   /// No end before so many new tokens.
   public var minNewTokens = 0
-  /// What follows the first token of a sequence: an encoder-decoder's start token.
+  /// The token that follows the first one of a sequence: an encoder-decoder's start token.
   public var forcedFirstToken: Int32?
-  /// What a sequence ends with where its tokens run out: the most probable of them.
+  /// The tokens that a sequence ends with where its tokens run out: the most probable of them.
   public var forcedLastTokens: [Int32] = []
-  /// Whether scores that are not finite are replaced instead of being an error.
+  /// True where scores that are not finite are replaced instead of being an error.
   public var removesInvalidScores = false
   public var lengthDecay: LengthDecay?
   /// Tokens that never occur.
   public var suppressedTokens: Set<Int32> = []
   /// Tokens that do not come first.
   public var suppressedFirstTokens: Set<Int32> = []
-  /// Whether the probabilities that a beam search adds up are made to sum to 1 after all of this.
+  /// True where the probabilities that a beam search adds up are made to sum to 1 after all of this.
   public var renormalizes = false
 
   public init() {}

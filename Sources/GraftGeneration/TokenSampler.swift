@@ -1,31 +1,35 @@
 import Foundation
 import GraftTensors
 
-/// Chooses a token from a row of logits.
+/// Chooses a token from a row of logits: the most probable one, or a draw.
 package struct TokenSampler {
-  private let processing: ScoreProcessing
+  private let processors: LogitsProcessors
   private let isDrawn: Bool
   private let stream: RandomStream
 
   package init(_ settings: SamplingSettings, endIDs: Set<Int32> = []) {
-    processing = ScoreProcessing(settings, endIDs: endIDs)
+    processors = LogitsProcessors(settings, endIDs: endIDs)
     isDrawn = settings.temperature > 0
     stream = RandomStream(seed: settings.seed).split("sampling")
   }
 
+  /// Returns the next token.
+  ///
   /// - Parameters:
   ///   - logits: one a token of the vocabulary.
-  ///   - place: asked for only where it matters.
-  ///   - sequence: which of the prompts, and `step`: which of its new tokens; together they determine the draw.
+  ///   - context: asked for only where it matters.
+  ///   - sequence: the number of the prompt, and `step`: that of the new token; together they determine the draw.
   package func choose(
-    _ logits: UnsafeBufferPointer<Float>, at place: @autoclosure () -> ScorePlace, sequence: Int, step: Int
+    _ logits: UnsafeBufferPointer<Float>, in context: @autoclosure () -> DecodingContext, sequence: Int, step: Int
   ) -> Int32 {
-    if processing.changesNothing { return Self.best(logits) }
-    let scores = processing.scores(Array(logits), at: place())
-    return isDrawn ? Self.draw(scores, at: Double(stream.split(sequence).unit(at: step))) : scores.withUnsafeBufferPointer(Self.best)
+    if processors.changesNothing { return Int32(logits.firstIndexOfLargest) }
+    var scores = Array(logits)
+    processors.process(&scores, in: context())
+    guard isDrawn else { return scores.withUnsafeBufferPointer { Int32($0.largest(1)[0].index) } }
+    return Self.draw(scores, at: Double(stream.split(sequence).unit(at: step)))
   }
 
-  /// The token at a point of the distribution.
+  /// Returns the token at a point of the distribution.
   /// - Parameter point: in `[0, 1)`.
   private static func draw(_ scores: [Float], at point: Double) -> Int32 {
     let best = scores.max() ?? 0
@@ -39,7 +43,4 @@ package struct TokenSampler {
     // Rounding alone leads here: the draw was at the very end.
     return Int32(weights.lastIndex { $0 > 0 } ?? 0)
   }
-
-  /// The first of the largest.
-  private static func best(_ logits: UnsafeBufferPointer<Float>) -> Int32 { Int32(logits.largest(1)[0].place) }
 }

@@ -16,6 +16,7 @@ extension HeadedModel {
   public var segmentCount: Int { base.segmentCount }
   public var attentionStyle: AttentionStyle? { base.attentionStyle }
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
+  public func makeState(sequences: Int) -> SequenceState { base.makeState(sequences: sequences) }
 }
 
 /// An encoder that predicts the tokens behind masks.

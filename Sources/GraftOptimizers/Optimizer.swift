@@ -48,17 +48,12 @@ public final class Optimizer {
     state = parameters.map { parameter in rule.stateNames.map { _ in .zeros(parameter.shape) } }
   }
 
-  /// The L2 norm over all gradients, `factor` times each.
-  public func gradientNorm(factor: Double = 1) -> Double {
-    parameters.reduce(0) { $0 + ($1.gradient?.sumOfSquares ?? 0) }.squareRoot() * factor
-  }
-
-  /// Updates every parameter from its gradient, and forgets the gradients.
-  /// - Parameter beforeForgetting: told of the update while the gradients are still there.
-  public func step(learningRate: Double, gradientScale: Double = 1, beforeForgetting: () -> Void = {}) {
+  /// Updates every parameter that has a gradient.
+  /// - Parameter gradientScale: multiplied into every gradient, as clipping does.
+  public func step(_ gradients: borrowing Gradients, learningRate: Double, gradientScale: Double = 1) {
     stepCount += 1
     for (index, parameter) in parameters.enumerated() {
-      guard let gradient = parameter.gradient else { continue }
+      guard let gradient = gradients[parameter] else { continue }
       let context = UpdateContext(
         step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale),
         weightDecay: isDecayed[index] ? weightDecay : 0)
@@ -72,12 +67,6 @@ public final class Optimizer {
         }
       }
     }
-    beforeForgetting()
-    forgetGradients()
-  }
-
-  public func forgetGradients() {
-    for parameter in parameters { parameter.gradient = nil }
   }
 
   /// The state by `parameter path / state name`, for a checkpoint.

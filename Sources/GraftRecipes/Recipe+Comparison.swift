@@ -17,11 +17,6 @@ extension Recipe {
       self.training = training
       self.learningRates = learningRates
     }
-
-    enum CodingKeys: String, CodingKey {
-      case name, method, training
-      case learningRates = "learning_rates"
-    }
   }
 
   /// A method of a comparison with what is to be tried for it.

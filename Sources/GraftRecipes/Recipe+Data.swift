@@ -59,23 +59,6 @@ extension Recipe {
       guard let weights = train?.weights, !weights.isEmpty else { return nil }
       return Mixture(weights: weights)
     }
-
-    enum CodingKeys: String, CodingKey {
-      case train, eval
-      case evalFraction = "eval_fraction"
-      case forgetting, format, columns, roles, delimiter, quoting, header
-      case problemType = "problem_type"
-      case numLabels = "num_labels"
-      case labels
-      case classWeights = "class_weights"
-      case maxLength = "max_length"
-      case packing
-      case completionOnlyLoss = "completion_only_loss"
-      case shuffle, objective
-      case corruptionRate = "corruption_rate"
-      case meanSpanLength = "mean_span_length"
-      case nextSentence = "next_sentence"
-    }
   }
 
   public enum ObjectiveName: String, ConfigChoice {

@@ -1,4 +1,5 @@
 import Foundation
+import GraftAdapters
 import GraftConfiguration
 import GraftFiles
 
@@ -27,7 +28,7 @@ extension Recipe {
     // A comparison reports on the one and chooses by the other.
     let isComparison = tree["methods"].map { !$0.isNull } ?? false
     try tree.rejectBothOf(Self.exclusiveSources.prefix(isComparison ? 1 : 2))
-    self = try tree.decoded(over: Recipe(), sections: Self.methodKeys)
+    self = try tree.decoded(over: Recipe(), sections: Dictionary(MethodCatalog.keys.map { ($0, "method") }) { first, _ in first })
     comparisonKey = ["methods", "seeds", "learning_rates"].first { tree[$0].map { !$0.isNull } ?? false }.map { key in
       PlacedKey(key: key, location: tree.mapping?.entry(key)?.keyLocation ?? tree.location(at: [key]))
     }
@@ -49,9 +50,7 @@ extension Recipe {
   /// The resolved recipe as YAML that decodes to the same value.
   public func rendered() throws -> String {
     var tree = try ConfigTree(encoding: self)
-    for key in [CodingKeys.methods, .seeds, .learningRates] where tree[key.rawValue]?.isNull == true {
-      tree[key.rawValue] = nil
-    }
+    for key in ["methods", "seeds", "learning_rates"] where tree[key]?.isNull == true { tree[key] = nil }
     return tree.rendered()
   }
 
@@ -63,15 +62,6 @@ extension Recipe {
         advice: kind == .noSuchFile ? "name a recipe, a YAML file" : error.remedy, kind: kind)
     }
   }
-
-  /// Keys of `method:`, to tell where one belongs that stands elsewhere.
-  private static let methodKeys = Dictionary(
-    uniqueKeysWithValues: [
-      "peft_type", "r", "lora_alpha", "lora_dropout", "target_modules", "init_from", "use_rslora", "use_dora", "bias",
-      "modules_to_save", "fan_in_fan_out", "layers_to_transform", "rank_pattern", "alpha_pattern", "init_lora_weights",
-      "num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "prefix_projection", "encoder_hidden_size",
-      "reduction_factor", "feedforward_modules", "exclude_modules",
-    ].map { ($0, "method") })
 }
 
 extension ConfigTree {

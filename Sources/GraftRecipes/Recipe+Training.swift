@@ -1,4 +1,5 @@
 import GraftConfiguration
+import GraftOptimizers
 
 extension Recipe {
   /// The `training:` section.
@@ -19,7 +20,7 @@ extension Recipe {
     public var betas = Self.defaultBetas
     public var epsilon = 1e-8
     public var weightDecay = 0.0
-    public var lrScheduler = SchedulerName.cosine
+    public var lrScheduler = LearningRateSchedule.Shape.cosine
     public var warmupSteps = 0
     /// Instead of `warmupSteps`: the share of all steps, rounded up.
     public var warmupRatio: Double?
@@ -46,49 +47,14 @@ extension Recipe {
     package static let defaultBetas = [0.9, 0.999]
 
     public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case numEpochs = "num_epochs"
-      case maxSteps = "max_steps"
-      case batchSize = "batch_size"
-      case gradientAccumulationSteps = "gradient_accumulation_steps"
-      case learningRate = "learning_rate"
-      case loraplusLrRatio = "loraplus_lr_ratio"
-      case loraplusLrEmbedding = "loraplus_lr_embedding"
-      case optimizer, betas, epsilon
-      case weightDecay = "weight_decay"
-      case lrScheduler = "lr_scheduler"
-      case warmupSteps = "warmup_steps"
-      case warmupRatio = "warmup_ratio"
-      case maxGradNorm = "max_grad_norm"
-      case labelSmoothing = "label_smoothing"
-      case precision
-      case gradientCheckpointing = "gradient_checkpointing"
-      case seed
-      case loggingSteps = "logging_steps"
-      case evalSteps = "eval_steps"
-      case saveSteps = "save_steps"
-      case saveTotalLimit = "save_total_limit"
-      case earlyStoppingPatience = "early_stopping_patience"
-      case loadBestModelAtEnd = "load_best_model_at_end"
-      case metricForBestModel = "metric_for_best_model"
-      case greaterIsBetter = "greater_is_better"
-    }
   }
 
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
 
-  public enum SchedulerName: String, ConfigChoice {
-    case constant, linear, cosine
-    case cosineWithRestarts = "cosine_with_restarts"
-    case polynomial
-    case inverseSquareRoot = "inverse_sqrt"
-    /// Warm-up, stable, decay.
-    case wsd
-  }
-
   public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
 }
+
+extension LearningRateSchedule.Shape: ConfigChoice {}
 
 extension Recipe.Training {
   /// The warm-up in steps, of `totalSteps`.

@@ -1,12 +1,14 @@
 import GraftBatching
 import GraftConfiguration
 import GraftDatasets
+import GraftLayers
+import GraftTensors
 
 /// Everything that decides a training run: what to train, how, on which data, and what to write.
 ///
 /// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
 /// architecture the value is nil until it is known.
-public struct Recipe: Codable, Sendable, Equatable {
+public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var model = Model()
   public var task = LearningTask.causalLM
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
@@ -37,11 +39,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
   }
 
-  enum CodingKeys: String, CodingKey {
-    case model, task, method, data, training, report
-    case outputDirectory = "output_dir"
-    case methods, seeds
-    case learningRates = "learning_rates"
+  public static let keySpellings = ["outputDirectory": "output_dir"]
+
+  /// The keys of a file; what else there is comes of reading it.
+  enum CodingKeys: CodingKey {
+    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates
   }
 }
 
@@ -62,27 +64,35 @@ extension Recipe {
     public var config: ConfigTree?
     /// Where random weights get their tokenizer from: a checkpoint directory; nil is that of `path`.
     public var tokenizer: String?
-    public var dtype = WeightType.float32
+    public var dtype = WeightFormat.float32
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
-    public var attention: AttentionName?
+    public var attention: AttentionStyle?
     /// Texts that become one token each: the tokenizer and the tables grow, and the new rows are trained and stored.
     public var newTokens: [String] = []
 
     public init() {}
-
-    enum CodingKeys: String, CodingKey {
-      case path, config, tokenizer, dtype, quantization, attention
-      case newTokens = "new_tokens"
-    }
   }
 
-  /// How frozen weights are kept in memory.
-  public enum WeightType: String, ConfigChoice { case float32, bfloat16, float16 }
+  /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.
+  public struct WeightFormat: ConfigChoice {
+    public let format: ElementFormat
+
+    public static let float32 = WeightFormat(format: .float32)
+    public static let allCases = [float32, WeightFormat(format: .bfloat16), WeightFormat(format: .float16)]
+
+    private init(format: ElementFormat) { self.format = format }
+
+    public init?(rawValue: String) {
+      guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+      self = known
+    }
+
+    public var rawValue: String { format.description }
+  }
+
   /// How frozen linear weights are quantized.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
-  /// Which tokens see which.
-  public enum AttentionName: String, ConfigChoice { case causal, bidirectional, prefix }
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {
@@ -100,3 +110,5 @@ extension Recipe {
   /// The adapter to continue from.
   public var initialAdapter: String? { method["init_from"]?.string }
 }
+
+extension AttentionStyle: ConfigChoice {}

@@ -16,14 +16,15 @@ public final class Trainer {
     /// Nil or 0 does not clip.
     public var maxGradientNorm: Double?
     public var loggingSteps: Int
-    public var isCheckpointing: Bool
+    /// True where blocks run again for their gradients, instead of keeping their activations.
+    public var recomputation: Bool
     public var seed: Int
     /// Label smoothing and the weights of classes.
     public var crossEntropy = CrossEntropyOptions()
 
-    public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, isCheckpointing: Bool, seed: Int) {
+    public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, recomputation: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
-      (self.isCheckpointing, self.seed) = (isCheckpointing, seed)
+      (self.recomputation, self.seed) = (recomputation, seed)
     }
   }
 
@@ -31,10 +32,10 @@ public final class Trainer {
   public struct Hooks {
     /// Added to a step's loss once, whatever the number of its micro-batches; recorded like it.
     public var penalty: () -> Tensor?
-    /// Told of an update, while its gradients are still there, with what it multiplied into them; steps count from 1.
-    public var updated: (_ step: Int, _ gradientScale: Float) -> Void
+    /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
+    public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
 
-    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Float) -> Void = { _, _ in }) {
+    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }) {
       (self.penalty, self.updated) = (penalty, updated)
     }
   }
@@ -75,22 +76,27 @@ public final class Trainer {
     let weights = batches.map { $0.lossWeight(classWeights: classWeights) }
     let terms = weights.reduce(0, +)
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
+    var execution = Execution.current
+    execution.recomputation = settings.recomputation
+    var gradients = Gradients()
     var total = 0.0
     var isPenalized = false
     for (index, batch) in batches.enumerated() where weights[index] > 0 {
-      var pass = Pass(isTraining: true, random: random.split(index), isCheckpointing: settings.isCheckpointing)
+      var pass = Pass(isTraining: true, random: random.split(index))
       pass.crossEntropy = settings.crossEntropy
       let tape = Tape()
-      let part = tape.record {
-        let part = loss(batch, pass, 1 / Float(terms))
-        guard !isPenalized, let penalty = hooks.penalty() else { return part }
-        return part + penalty
+      let part = execution.run {
+        tape.record {
+          let part = loss(batch, pass, 1 / Float(terms))
+          guard !isPenalized, let penalty = hooks.penalty() else { return part }
+          return part + penalty
+        }
       }
       isPenalized = true
       total += Double(part.scalar)
-      tape.backpropagate(from: part)
+      tape.addGradients(of: part, to: &gradients)
     }
-    let norm = optimizer.gradientNorm()
+    let norm = gradients.norm(over: optimizer.parameters)
     guard total.isFinite, norm.isFinite else {
       throw TrainingError(
         .diverged, "step \(step.index + 1): the \(total.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
@@ -98,7 +104,8 @@ public final class Trainer {
     let rate = settings.schedule.learningRate(atStep: step.index)
     // As torch's clip_grad_norm_ does.
     let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
-    optimizer.step(learningRate: rate, gradientScale: clip) { hooks.updated(step.index + 1, Float(clip)) }
+    optimizer.step(gradients, learningRate: rate, gradientScale: clip)
+    hooks.updated(step.index + 1, gradients, Float(clip))
 
     clock.count(batches.reduce(0) { $0 + $1.tokenCount })
     sinceLastLine.loss += total * terms

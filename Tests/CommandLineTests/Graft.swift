@@ -1,18 +1,12 @@
 import Foundation
+import GraftTestSupport
 import Testing
 
 /// The built program, run as a user runs it.
 struct Graft {
-  struct Result {
-    let code: Int32
-    let output: String
-    let errors: String
+  typealias Result = Program
 
-    /// The line that says what went wrong.
-    var complaint: String { errors.split(separator: "\n").last.map(String.init) ?? "" }
-  }
-
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  static let root = Repository.root
 
   /// The products' folder: the tests' own.
   static var program: URL {
@@ -35,17 +29,7 @@ struct Graft {
   ///   - input: what it reads; nothing where nil.
   ///   - fileSizeLimit: the most blocks of 512 bytes that a file may have.
   static func run(_ arguments: [String], input: FileHandle? = nil, fileSizeLimit: Int? = nil) throws -> Result {
-    let output = Pipe()
-    let errors = Pipe()
-    let process = try process(arguments, fileSizeLimit: fileSizeLimit)
-    process.standardOutput = output
-    process.standardError = errors
-    process.standardInput = input ?? FileHandle.nullDevice
-    try process.run()
-    let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    let complaints = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return Result(code: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: String(decoding: complaints, as: UTF8.self))
+    try Program(running: process(arguments, fileSizeLimit: fileSizeLimit), input: input)
   }
 
   /// The program with its arguments, not yet running.
@@ -71,9 +55,15 @@ struct Graft {
     try process.run()
   }
 
-  /// A folder of its own for one test.
+  /// The folder of this process's scratch folders, which goes with the process.
+  private static let scratchFolder: URL = {
+    atexit { try? FileManager.default.removeItem(at: Graft.scratchFolder) }
+    return FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
+  }()
+
+  /// Returns a folder of its own for one test.
   static func scratch() throws -> URL {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
+    let folder = scratchFolder.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     return folder
   }

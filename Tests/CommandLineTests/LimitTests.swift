@@ -1,5 +1,6 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 /// What is asked for beyond what the machine has, and signals at any moment: a line and an exit code, never a trap.
@@ -12,16 +13,10 @@ import Testing
 
   private func run(_ arguments: [String], limit: String) throws -> Graft.Result {
     let process = try Graft.process(arguments)
-    let errors = Pipe()
     var shell = try #require(process.arguments)
     shell[1] = limit + "; " + shell[1]
     process.arguments = shell
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = errors
-    try process.run()
-    let text = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return Graft.Result(code: process.terminationStatus, output: "", errors: String(decoding: text, as: UTF8.self))
+    return try Program(running: process)
   }
 
   @Test func threadsHaveABound() throws {

@@ -1,5 +1,6 @@
 #if os(Linux)
 import Foundation
+import GraftTestSupport
 import Testing
 
 /// What the system refuses ends in one error line and the exit code that tells what it was.
@@ -8,17 +9,8 @@ struct SystemFailureTests {
   /// Runs the program with its standard streams where the shell puts them.
   private func run(_ arguments: [String], setUp: String? = nil, environment: [String: String] = [:]) throws -> Graft.Result {
     let process = try Graft.process(arguments, setUp: setUp)
-    let output = Pipe()
-    let errors = Pipe()
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    (process.standardInput, process.standardOutput, process.standardError) = (FileHandle.nullDevice, output, errors)
-    try process.run()
-    let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    let complaints = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    // A signal's number would else pass for an exit code.
-    let code = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
-    return Graft.Result(code: code, output: String(decoding: text, as: UTF8.self), errors: String(decoding: complaints, as: UTF8.self))
+    return try Program(running: process)
   }
 
   private func expectOneError(_ result: Graft.Result, _ codes: Set<Int32>, _ words: String..., what: String) {

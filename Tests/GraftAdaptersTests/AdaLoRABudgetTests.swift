@@ -5,6 +5,7 @@ import GraftLayers
 import GraftModels
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// AdaLoRA's training, step by step against PEFT's.
@@ -34,8 +35,9 @@ import Testing
         let loss = crossEntropy(model.head(hidden, .inference), targets: Tensor(targets), scale: 1 / Float(targets.count))
         return schedule.penalty().map { loss + $0 } ?? loss
       }
-      tape.backpropagate(from: loss)
-      optimizer.step(learningRate: 1e-2) { schedule.updated(step: number, gradientScale: 1) }
+      let gradients = tape.gradients(of: loss)
+      optimizer.step(gradients, learningRate: 1e-2)
+      schedule.updated(step: number, gradients: gradients, gradientScale: 1)
       return loss.scalar
     }
 

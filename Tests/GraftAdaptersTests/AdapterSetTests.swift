@@ -3,6 +3,7 @@ import GraftCheckpoints
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Several adapters on one base: switched, mixed, folded in and taken off.

@@ -1,71 +1,85 @@
+import Foundation
 import GraftAdapters
 import GraftJSON
 import GraftLayers
+import GraftModels
 import GraftTensors
 import Testing
 
-/// What is adapted where a configuration names no modules: PEFT's tables, by `model_type`.
+/// The modules that are adapted where a configuration names none are those of PEFT's tables, in every family that they list.
 @Suite struct DefaultTargetTests {
-  /// A model of one layer with modules of the given names.
-  private func sites(_ modelType: String, linears: [String], norms: [String] = []) throws -> SiteCatalog {
-    let catalog = SiteCatalog()
-    let scope = Scope(source: nil, catalog: catalog)
-    catalog.modelType = modelType
-    for name in linears { _ = try Linear(name.split(separator: ".").reduce(scope / "layers" / 0) { $0 / String($1) }, in: 4, out: 4) }
-    for name in norms { _ = try Norm(name.split(separator: ".").reduce(scope / "layers" / 0) { $0 / String($1) }, width: 4, epsilon: 1e-5) }
-    return catalog
+  /// PEFT's tables, as `Scripts/make-default-targets.py` writes them.
+  private static let tables: JSON =
+    (try? JSON(parsing: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/default-targets.json"))))
+    ?? .null
+
+  /// The families that one of the tables lists.
+  private static func families(in table: String) -> [String] {
+    ModelFamily.registry.names.filter { tables[table]?[$0] != nil }
   }
 
-  private func adapted(_ type: String, on catalog: SiteCatalog) throws -> Set<String> {
-    let method = try MethodCatalog.decode(stored: ["peft_type": .string(type)], from: "test")
-    let delta = try Delta(method, on: catalog)
-    defer { delta.detach() }
-    return Set(delta.modules.map { $0.path.replacing("layers.0.", with: "").replacing(".weight", with: "") })
+  private func names(_ table: String, _ modelType: String) -> [String] {
+    (Self.tables[table]?[modelType]?.array ?? []).compactMap(\.string)
   }
 
-  private static let llama = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-  private static let bert = ["attention.query", "attention.key", "attention.value", "attention.output.dense", "intermediate.dense", "output.dense"]
-  private static let bart = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
-  private static let gpt2 = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
-
-  @Test(arguments: [
-    ("llama", llama, ["q_proj", "v_proj"]), ("mistral", llama, ["q_proj", "v_proj"]), ("qwen2", llama, ["q_proj", "v_proj"]),
-    ("qwen3", llama, ["q_proj", "v_proj"]), ("bart", bart, ["q_proj", "v_proj"]), ("gpt2", gpt2, ["attn.c_attn"]),
-    ("t5", ["q", "k", "v", "o", "wi", "wo"], ["q", "v"]), ("mt5", ["q", "k", "v", "o", "wi_0", "wi_1", "wo"], ["q", "v"]),
-    ("bert", bert, ["attention.query", "attention.value"]), ("roberta", bert, ["attention.query", "attention.value"]),
-    ("distilbert", ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"], ["q_lin", "v_lin"]),
-    ("phi", ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"], ["q_proj", "v_proj", "fc1", "fc2"]),
-    ("bloom", ["query_key_value", "dense"], ["query_key_value"]),
-  ])
-  func `LoRA adapts`(_ modelType: String, _ linears: [String], _ expected: [String]) throws {
-    #expect(try adapted("LORA", on: try sites(modelType, linears: linears)) == Set(expected))
+  /// The sites whose paths end with one of the names, as PEFT matches them.
+  private func paths(_ sites: [Site], endingWith names: [String]) -> Set<String> {
+    Set(sites.map(\.path).filter { path in names.contains { path == $0 || path.hasSuffix("." + $0) } })
   }
 
-  @Test(arguments: [
-    ("llama", llama, ["k_proj", "v_proj", "down_proj"]), ("mistral", llama, ["k_proj", "v_proj", "down_proj"]),
-    ("qwen2", llama, ["q_proj", "v_proj", "down_proj"]), ("qwen3", llama, ["q_proj", "v_proj", "down_proj"]),
-    ("bart", bart, ["q_proj", "v_proj", "fc2"]), ("gpt2", gpt2, ["attn.c_attn", "mlp.c_proj"]),
-    ("t5", ["q", "k", "v", "o", "wi", "wo"], ["k", "v", "wo"]), ("mt5", ["q", "k", "v", "o", "wi_0", "wi_1", "wo"], ["k", "v", "wi_1"]),
-    ("bert", bert, ["attention.key", "attention.value", "attention.output.dense", "output.dense"]),
-    ("roberta", bert, ["attention.key", "attention.value", "attention.output.dense", "output.dense"]),
-  ])
-  func `IA3 scales`(_ modelType: String, _ linears: [String], _ expected: [String]) throws {
-    #expect(try adapted("IA3", on: try sites(modelType, linears: linears)) == Set(expected))
+  private func delta(_ peftType: String, on catalog: SiteCatalog) throws -> Delta {
+    try Delta(try MethodCatalog.decode(stored: ["peft_type": .string(peftType)], from: "test"), on: catalog)
   }
 
-  @Test(arguments: [
-    ("llama", ["input_layernorm", "post_attention_layernorm", "norm"], ["input_layernorm", "post_attention_layernorm", "norm"]),
-    ("qwen2", ["input_layernorm", "post_attention_layernorm", "norm"], ["post_attention_layernorm"]),
-    ("gpt2", ["ln_1", "ln_2", "ln_f"], ["ln_1", "ln_2", "ln_f"]), ("t5", ["layer_norm", "final_layer_norm"], ["layer_norm", "final_layer_norm"]),
-  ])
-  func `norm tuning trains`(_ modelType: String, _ norms: [String], _ expected: [String]) throws {
-    #expect(try adapted("LN_TUNING", on: try sites(modelType, linears: [], norms: norms)) == Set(expected))
+  @Test(arguments: families(in: "lora"))
+  func `LoRA adapts PEFT's modules`(_ modelType: String) throws {
+    let catalog = try AnyFamily.build(modelType).catalog
+    let expected = paths(catalog.sites.filter { $0.linear != nil }, endingWith: names("lora", modelType))
+    #expect(!expected.isEmpty)
+    #expect(Set(try delta("LORA", on: catalog).modules.map(\.path)) == expected)
+  }
+
+  @Test(arguments: families(in: "ia3"))
+  func `IA3 scales PEFT's modules`(_ modelType: String) throws {
+    let catalog = try AnyFamily.build(modelType).catalog
+    let linears = catalog.sites.filter { $0.linear != nil }
+    let expected = paths(linears, endingWith: names("ia3", modelType))
+    let expectedAtInput = paths(linears, endingWith: names("ia3 feed-forward", modelType)).intersection(expected)
+    #expect(!expected.isEmpty)
+    let delta = try delta("IA3", on: catalog)
+    #expect(Set(delta.modules.map(\.path)) == expected)
+    // One factor for each input is a row, one for each output a column.
+    let rows = try delta.stored(taskType: nil).tensors.filter { $0.tensor.shape[0] == 1 }
+    #expect(Set(rows.map { $0.name.replacing("base_model.model.", with: "").replacing(".ia3_l", with: "") }) == expectedAtInput)
+  }
+
+  @Test(arguments: families(in: "norms"))
+  func `norm tuning trains PEFT's modules`(_ modelType: String) throws {
+    let catalog = try AnyFamily.build(modelType).catalog
+    let expected = paths(catalog.sites.filter { $0.norm != nil }, endingWith: names("norms", modelType))
+    #expect(!expected.isEmpty)
+    let trained = try delta("LN_TUNING", on: catalog).modules.map { $0.path.replacing(/\.(weight|bias)$/, with: "") }
+    #expect(Set(trained) == expected)
+  }
+
+  /// Where PEFT lists nothing, LoRA adapts queries and values all the same.
+  @Test(arguments: [("distilbert", ["q_lin", "v_lin"]), ("transformer", ["q_proj", "v_proj"])])
+  func `LoRA adapts by role`(_ modelType: String, _ expected: [String]) throws {
+    #expect(Self.tables["lora"]?[modelType] == nil)
+    let catalog = try AnyFamily.build(modelType).catalog
+    let linears = catalog.sites.filter { $0.linear != nil }
+    #expect(Set(try delta("LORA", on: catalog).modules.map(\.path)) == paths(linears, endingWith: expected))
   }
 
   @Test func `a family without a default is told so`() throws {
     for type in ["IA3", "LN_TUNING"] {
-      let error = try #require(throws: TuningError.self) { try adapted(type, on: try sites("qwen3_moe", linears: ["q_proj"])) }
-      #expect(error.description.contains("target_modules") && error.description.contains("qwen3_moe"))
+      let catalog = try AnyFamily.build("distilbert").catalog
+      let error = try #require(throws: TuningError.self) { try delta(type, on: catalog) }
+      #expect(error.description.contains("target_modules") && error.description.contains("distilbert"))
     }
+    let catalog = SiteCatalog()
+    _ = try Linear(Scope(source: nil, catalog: catalog) / "odd", in: 4, out: 4)
+    let error = try #require(throws: TuningError.self) { try delta("LORA", on: catalog) }
+    #expect(error.description == "target_modules: there is no default for this model; name the layers to adapt")
   }
 }

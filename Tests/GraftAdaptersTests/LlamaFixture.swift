@@ -4,17 +4,19 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
+import Testing
 
 /// What the scripts `make-method-goldens.py` and `make-adapter-goldens.py` have written.
 struct LlamaFixture {
-  private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
   let file: SafetensorsFile
   /// `adapter_config.json` by name.
   let configurations: JSON
 
   init(_ name: String) throws {
-    file = try SafetensorsFile(Self.folder.appending(path: "\(name).safetensors").path)
-    configurations = try JSON(parsing: Data(contentsOf: Self.folder.appending(path: "\(name).json")))
+    let fixtures = Fixtures("GraftAdaptersTests")
+    file = try SafetensorsFile(fixtures.path("\(name).safetensors"))
+    configurations = try fixtures.json("\(name).json")
   }
 
   /// The tensors whose names start so, without that start.
@@ -38,8 +40,7 @@ struct LlamaFixture {
       "num_key_value_heads": 2, "head_dim": 4, "rms_norm_eps": 1e-5,
     ]
     let weights = InMemoryWeights(name: "base", try LlamaFixture("methods").tensors(under: "base/"))
-    let catalog = SiteCatalog()
-    catalog.modelType = "llama"
-    return try Llama(ArchitectureConfiguration(config, source: "base"), modelType: "llama", in: Scope(source: weights, catalog: catalog))
+    let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
   }
 }

@@ -49,7 +49,8 @@ import Testing
     #expect("\(error)".contains(advice))
   }
 
-  @Test(arguments: MethodCatalog.names) func `starts from PEFT's defaults and survives its own configuration`(_ name: String) throws {
+  @Test(arguments: MethodCatalog.builtIn.map { $0.name }) func `starts from PEFT's defaults and survives its own configuration`(_ name: String) throws
+  {
     let configuration = JSON.object(["peft_type": .string(name)])
     let method = try MethodCatalog.decode(stored: configuration, from: "test")
     let tree = try ConfigTree(encoding: method)

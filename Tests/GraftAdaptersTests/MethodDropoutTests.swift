@@ -3,6 +3,7 @@ import GraftAdapters
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Dropout of methods: in training only, from the pass's stream, with a mask for every place.

@@ -4,6 +4,7 @@ import GraftCheckpoints
 import GraftLayers
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What holds of every method on every kind of model.
@@ -21,11 +22,10 @@ import Testing
 
     func loss(_ pass: Pass = .inference) -> Float { model.loss(batch, pass, scale: 1 / Float(batch.lossTermCount)).scalar }
 
-    func differentiate(_ pass: Pass = Pass()) -> Float {
+    func differentiate(_ pass: Pass = Pass()) -> (loss: Float, gradients: Gradients) {
       let tape = Tape()
       let loss = tape.record { model.loss(batch, pass, scale: 1 / Float(batch.lossTermCount)) }
-      tape.backpropagate(from: loss)
-      return loss.scalar
+      return (loss.scalar, tape.gradients(of: loss))
     }
   }
 
@@ -57,15 +57,14 @@ import Testing
     let parameters = delta.parameters.map(\.parameter)
     let trained = Set(parameters.map(ObjectIdentifier.init))
     let optimizer = Optimizer(AdamW(), parameters: parameters)
-    let first = subject.differentiate()
+    var (first, gradients) = subject.differentiate()
     for _ in 0..<30 {
-      optimizer.step(learningRate: example.learningRate)
-      _ = subject.differentiate()
+      optimizer.step(gradients, learningRate: example.learningRate)
+      gradients = subject.differentiate().gradients
     }
-    optimizer.forgetGradients()
     #expect(subject.loss() < first - 5e-4)
     for (parameter, value) in zip(catalog.parameters, bytes) where !trained.contains(ObjectIdentifier(parameter)) {
-      #expect(parameter.value.values == value && parameter.gradient == nil, "\(parameter.path)")
+      #expect(parameter.value.values == value && gradients[parameter] == nil, "\(parameter.path)")
     }
     delta.detach()
     #expect(subject.model.loss(subject.batch, .inference, scale: 1).scalar == before)
@@ -105,24 +104,23 @@ import Testing
   @Test(arguments: fitting) func `has the same gradients when blocks are computed again`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
     let pass = Pass(isTraining: true, random: RandomStream(seed: 4))
-    let recomputing = Pass(isTraining: true, random: RandomStream(seed: 4), isCheckpointing: true)
-    let loss = subject.differentiate(pass)
-    let gradients = subject.delta.parameters.map { $0.parameter.gradient?.values }
-    #expect(gradients.contains { $0?.contains { $0 != 0 } == true })
-    for (_, parameter) in subject.delta.parameters { parameter.gradient = nil }
-    #expect(subject.differentiate(recomputing) == loss)
-    for (index, (key, parameter)) in subject.delta.parameters.enumerated() {
-      #expect((parameter.gradient == nil) == (gradients[index] == nil), "\(key)")
-      #expect(largestDifference(parameter.gradient?.values ?? [], gradients[index] ?? []) < 2e-5, "\(key)")
+    let kept = subject.differentiate(pass)
+    let recomputed = Execution(recomputation: true).run { subject.differentiate(pass) }
+    #expect(recomputed.loss == kept.loss)
+    #expect(subject.delta.parameters.contains { kept.gradients[$0.parameter]?.values.contains { $0 != 0 } == true })
+    for (key, parameter) in subject.delta.parameters {
+      let (found, expected) = (recomputed.gradients[parameter]?.values, kept.gradients[parameter]?.values)
+      #expect((found == nil) == (expected == nil), "\(key)")
+      #expect(largestDifference(found ?? [], expected ?? []) < 2e-5, "\(key)")
     }
   }
 
   @Test(arguments: fitting) func `has the gradient of its loss`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
     let parameters = subject.delta.parameters.map(\.parameter)
-    _ = subject.differentiate()
+    let found = subject.differentiate().gradients
     let values = parameters.map(\.value)
-    let gradients = parameters.map { $0.gradient ?? .zeros($0.shape) }
+    let gradients = parameters.map { found[$0] ?? .zeros($0.shape) }
     let length = gradients.reduce(0) { $0 + $1.sumOfSquares }.squareRoot()
     func loss(at step: Double) -> Double {
       for (parameter, (value, gradient)) in zip(parameters, zip(values, gradients)) { parameter.assign(value + Float(step / length) * gradient) }
@@ -139,7 +137,7 @@ import Testing
   @Test(arguments: fitting) func `writes through a cache what it writes without`(_ example: FamilyMethod, _ family: TinyFamily) throws {
     let subject = try Subject(example, family, isRandom: true)
     let documents: [[Int32]] = [[3, 9, 1, 20, 11], [7, 0, 5, 2, 19]]
-    let cache = KeyValueCache(sequences: 2, capacity: 5)
+    let state = subject.model.makeState(sequences: 2)
     let run: (SequenceInput, Pass) -> Tensor
     if let model = subject.model as? any SequenceToSequenceModel {
       let source = model.encode(SequenceInput([[4, 8, 15], [16, 22, 1, 12]]), .inference)
@@ -153,8 +151,8 @@ import Testing
     var taken = 0
     for count in [2, 1, 2] {
       let parts = documents.map { Array($0[taken..<taken + count]) }
-      let step = run(SequenceInput(parts, startingAt: cache.lengths), Pass(cache: cache))
-      cache.advance(by: [count, count])
+      let step = run(SequenceInput(parts, startingAt: state.lengths), Pass(state: state))
+      state.advance(by: [count, count])
       let rows = (0..<2).flatMap { document in (taken..<taken + count).map { Int32(5 * document + $0) } }
       #expect(largestDifference(step.values, gatherRows(whole, Tensor(rows)).values) < 2e-5)
       taken += count

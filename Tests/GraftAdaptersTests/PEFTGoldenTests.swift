@@ -6,6 +6,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
@@ -18,33 +19,23 @@ struct PEFTGoldenTests {
   /// The script's models: only their names and shapes matter.
   private static func model(_ name: String) throws -> any Model {
     let type = String(name.split(separator: "-")[0])
-    var config: JSON =
+    let config: JSON =
       switch type {
-      case "gpt2": ["vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
-      case "t5":
-        [
-          "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2, "relative_attention_num_buckets": 8,
-          "relative_attention_max_distance": 9, "feed_forward_proj": "gated-gelu",
-        ]
-      case "distilbert": ["vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3, "max_position_embeddings": 40]
-      default: sizes
+      case "gpt2": TinyConfiguration.gpt2
+      case "t5": TinyConfiguration.gatedT5
+      case "distilbert": TinyConfiguration.distilbert
+      case "bert", "roberta": TinyConfiguration.encoder(type)
+      case "llama": TinyConfiguration.llama.setting(["tie_word_embeddings": true])
+      default: sizes.setting(["model_type": .string(type)])
       }
-    config["model_type"] = .string(type)
-    if type == "llama" {
-      config["num_key_value_heads"] = 1
-      config["tie_word_embeddings"] = true
-    } else if type.hasSuffix("bert") || type == "roberta" {
-      config["max_position_embeddings"] = 40
-    }
     let tasks: [(end: String, task: LearningTask)] = [("-cls", .sequenceClassification), ("-tok", .tokenClassification), ("t5", .seq2seqLM)]
     let task = tasks.first { name.hasSuffix($0.end) }?.task ?? .causalLM
-    return try ModelRegistry.build(
-      ArchitectureConfiguration(config, source: "config.json"), task: task, labels: 2, in: Scope(source: nil, catalog: SiteCatalog(), seed: 7))
+    return try ModelFamily.build(
+      ModelRequest(ArchitectureConfiguration(config, source: "config.json"), task: task, labels: 2),
+      in: Scope(source: nil, catalog: SiteCatalog(), seed: 7))
   }
 
-  private static let rows: [JSON] =
-    (try? JSON(parsing: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/peft-names.json"))))?.array
-    ?? []
+  private static let rows: [JSON] = (try? Fixtures("GraftAdaptersTests").json("peft-names.json"))?.array ?? []
 
   @Test("a configuration has the tensors that it has in PEFT", arguments: rows.indices)
   func names(row: Int) throws {
@@ -97,14 +88,10 @@ struct PEFTGoldenTests {
   // MARK: Values
 
   private static func makeBase() throws -> Llama {
-    var config = sizes
-    for (key, value) in ["model_type": "llama", "num_key_value_heads": 1, "tie_word_embeddings": true, "rms_norm_eps": 1e-6] as JSONObject {
-      config[key] = value
-    }
+    let config = TinyConfiguration.llama.setting(["tie_word_embeddings": true, "rms_norm_eps": 1e-6])
     let weights = InMemoryWeights(name: "base", try LlamaFixture("peft-values").tensors(under: "base/"))
-    let catalog = SiteCatalog()
-    catalog.modelType = "llama"
-    return try Llama(ArchitectureConfiguration(config, source: "base"), modelType: "llama", in: Scope(source: weights, catalog: catalog))
+    let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
   }
 
   private static let tokens: [Int32] = [3, 17, 5, 1, 8, 2, 21]
@@ -167,10 +154,10 @@ struct PEFTGoldenTests {
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
     let tape = Tape()
     let recorded = tape.record { loss() }
-    tape.backpropagate(from: recorded)
+    let gradients = tape.gradients(of: recorded)
     for (key, parameter) in delta.parameters {
       // One value by differences: the one with the steepest slope.
-      let slopes = try #require(parameter.gradient, "\(key)").values
+      let slopes = try #require(gradients[parameter], "\(key)").values
       guard let index = slopes.indices.max(by: { abs(slopes[$0]) < abs(slopes[$1]) }), abs(slopes[index]) > 1e-2 else { continue }
       let value = parameter.value
       func moved(_ step: Float) -> Float {

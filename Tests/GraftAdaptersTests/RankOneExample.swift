@@ -10,12 +10,8 @@ struct RankOne: TuningMethod {
   static let card = MethodCard(
     title: "rank one", formula: "`W x + b + u (v · x)`", parameters: "`in + out` a target", seam: "linear layers", source: "-")
 
-  /// The keys of the `method:` section and of `adapter_config.json`, with their defaults.
+  /// The keys of the `method:` section and of `adapter_config.json`, with their defaults: this one is `target_modules` there.
   var targetModules: ModuleSelection? = .allLinear
-
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-  }
 
   func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     for layer in try Targets(modules: targetModules).linears(in: sites, for: attachment) {

@@ -4,6 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// A tiny model of every kind that methods meet: decoders with separate and with fused projections, encoders, encoder-decoders.
@@ -14,31 +15,13 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
 
   private var configuration: JSON {
     switch self {
-    case .llama:
-      [
-        "model_type": "llama", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
-        "num_key_value_heads": 1, "tie_word_embeddings": true,
-      ]
-    case .gpt2: ["model_type": "gpt2", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
-    case .bert:
-      [
-        "model_type": "bert", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3,
-        "max_position_embeddings": 40,
-      ]
-    case .distilbert:
-      ["model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3, "max_position_embeddings": 40]
-    case .t5:
-      [
-        "model_type": "t5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
-        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9, "feed_forward_proj": "gated-gelu",
-      ]
-    case .bart:
-      [
-        "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
-        "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
-      ]
-    case .transformer:
-      ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_heads": 3, "d_ff": 20, "num_layers": 2, "activation_function": "gelu"]
+    case .llama: TinyConfiguration.llama.setting(["tie_word_embeddings": true])
+    case .gpt2: TinyConfiguration.gpt2
+    case .bert: TinyConfiguration.bert
+    case .distilbert: TinyConfiguration.distilbert
+    case .t5: TinyConfiguration.gatedT5
+    case .bart: TinyConfiguration.bart
+    case .transformer: TinyConfiguration.transformer.setting(["d_ff": 20, "activation_function": "gelu"])
     }
   }
 
@@ -54,7 +37,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     let config = ArchitectureConfiguration(configuration, source: "config.json")
     let catalog = SiteCatalog()
     let model = try #require(
-      try ModelRegistry.build(config, task: task, in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
+      try ModelFamily.build(ModelRequest(config, task: task), in: Scope(source: nil, catalog: catalog, seed: 7)) as? any TrainableModel)
     randomize(catalog.parameters, deviation: 0.3)
     return model
   }
@@ -155,12 +138,12 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       learningRate: 0.1, count: { (hasSource($0) ? 6 * 12 : 3 * 12) + 2 * 16 * (12 + 4 + 2) + (8 * 8 + 8) + (8 * 12 + 12) }),
     FamilyMethod(
       "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.05,
-      count: attentions { 3 * 2 * $0.keyValueHeads * $0.headSize }),
+      count: attentions { 3 * 2 * $0.options.keyWidth }),
     FamilyMethod(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
       learningRate: 0.05,
       count: { catalog in
-        let columns = attentions { 2 * $0.keyValueHeads * $0.headSize }(catalog)
+        let columns = attentions { 2 * $0.options.keyWidth }(catalog)
         let width = columns / 4
         return 3 * width + (width * 5 + 5) + (5 * columns + columns)
       }),

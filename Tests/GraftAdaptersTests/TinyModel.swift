@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import Testing
 
 /// A two-layer Llama with biases and random weights, the same every time.
 /// - Parameter tiesHead: whether the head's matrix is the embedding's.
@@ -13,10 +14,9 @@ func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) thro
        "num_key_value_heads": 2, "head_dim": 4, "attention_bias": true, "mlp_bias": true, "rms_norm_eps": 1e-5,
        "tie_word_embeddings": \(tiesHead)}
       """)
-  let catalog = SiteCatalog()
-  let model = try Llama(ArchitectureConfiguration(json, source: "tiny"), modelType: "llama", style: style, in: Scope(source: nil, catalog: catalog))
-  catalog.modelType = "llama"
-  randomize(catalog.parameters, deviation: 0.3)
+  let request = ModelRequest(ArchitectureConfiguration(json, source: "tiny"), style: style)
+  let model = try #require(try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog())) as? Llama)
+  randomize(model.catalog.parameters, deviation: 0.3)
   return model
 }
 
@@ -41,18 +41,13 @@ extension Llama {
   /// The hidden states of both sequences.
   func states() -> [Float] { hiddenStates(SequenceInput(tinySequences), .inference).values }
 
-  /// The mean loss with its gradients left on the parameters.
-  func differentiate(isCheckpointing: Bool = false) -> Float {
+  /// The mean loss with its gradients.
+  func differentiate(recomputation: Bool = false) -> (loss: Float, gradients: Gradients) {
     let batch = tinyBatch()
     let tape = Tape()
-    let loss = tape.record {
-      self.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTokenCount))
+    let loss = Execution(recomputation: recomputation).run {
+      tape.record { self.loss(batch, Pass(isTraining: true), scale: 1 / Float(batch.lossTokenCount)) }
     }
-    tape.backpropagate(from: loss)
-    return loss.scalar
+    return (loss.scalar, tape.gradients(of: loss))
   }
-}
-
-func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
-  a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
 }

@@ -2,6 +2,7 @@ import Foundation
 import GraftCheckpoints
 import GraftJSON
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("HDF5 adapter files")
@@ -49,7 +50,7 @@ struct AdapterArchiveTests {
   }
 
   static func base() throws -> BaseFingerprint {
-    try BaseFingerprint(of: Checkpoint(directory: fixture("single")))
+    try BaseFingerprint(of: Checkpoint(directory: fixture("single")), keys: .standard)
   }
 
   static func areEqual(_ left: [StoredTensor], _ right: [StoredTensor]) -> Bool {

@@ -2,6 +2,7 @@ import Foundation
 import GraftCheckpoints
 import GraftJSON
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Directories that AdapterHub's library wrote; see Scripts/check-adapterhub.py.

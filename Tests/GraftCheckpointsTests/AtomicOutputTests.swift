@@ -1,6 +1,7 @@
 import Foundation
 import GraftCheckpoints
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 @Suite("Files and directories that appear whole")

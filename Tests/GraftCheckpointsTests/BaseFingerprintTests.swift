@@ -1,4 +1,5 @@
 import GraftCheckpoints
+import GraftTestSupport
 import Testing
 
 @Suite("Base fingerprints")
@@ -7,7 +8,7 @@ struct BaseFingerprintTests {
     "the hash is that of Python's hashlib over the same lines, however the model is sharded",
     arguments: ["single", "sharded"])
   func weightsHash(folder: String) throws {
-    let fingerprint = try BaseFingerprint(of: Checkpoint(directory: fixture(folder)))
+    let fingerprint = try BaseFingerprint(of: Checkpoint(directory: fixture(folder)), keys: .standard)
     #expect(fingerprint.weightsSHA256 == (try CheckpointTests.golden()["weights_sha256"]?.string))
     #expect(fingerprint.name == fixture(folder) && fingerprint.revision == nil)
     #expect(fingerprint.modelType == "llama")
@@ -16,17 +17,18 @@ struct BaseFingerprintTests {
     #expect(fingerprint.tokenizerSHA256 == nil)
   }
 
-  @Test("older configurations' spellings are understood")
-  func spellings() {
-    let gpt2 = BaseFingerprint(configuration: ["model_type": "gpt2", "n_embd": 16, "n_layer": 2, "vocab_size": 50])
+  @Test("sizes are read by the family's keys, and by the standard ones")
+  func keys() {
+    let keys = DimensionKeys(hiddenSize: "n_embd", layers: "n_layer", heads: "n_head")
+    let gpt2 = BaseFingerprint(configuration: ["model_type": "gpt2", "n_embd": 16, "n_layer": 2, "vocab_size": 50], keys: keys)
     #expect((gpt2.hiddenSize, gpt2.layerCount, gpt2.vocabularySize) == (16, 2, 50))
-    let nested = BaseFingerprint(configuration: ["text_config": ["hidden_size": 4, "num_hidden_layers": 1]])
+    let nested = BaseFingerprint(configuration: ["text_config": ["hidden_size": 4, "num_hidden_layers": 1]], keys: keys)
     #expect((nested.hiddenSize, nested.layerCount, nested.vocabularySize) == (4, 1, nil))
   }
 
   @Test("a mismatch lists what differs, and only that")
   func mismatch() throws {
-    let base = try BaseFingerprint(of: Checkpoint(directory: fixture("single")))
+    let base = try BaseFingerprint(of: Checkpoint(directory: fixture("single")), keys: .standard)
     var other = base
     other.name = "another"
     #expect(base.differences(from: other).isEmpty)
@@ -48,10 +50,10 @@ struct BaseFingerprintTests {
     let folder = try TemporaryDirectory()
     let snapshot = "hub/models--someone--a-model/snapshots/0123abc"
     for name in ["config.json", "model.safetensors"] { _ = try folder.write(bytes(of: fixture("single/\(name)")), to: "\(snapshot)/\(name)") }
-    let cached = try BaseFingerprint(of: Checkpoint(directory: folder.file(snapshot)))
+    let cached = try BaseFingerprint(of: Checkpoint(directory: folder.file(snapshot)), keys: .standard)
     #expect(cached.name == "someone/a-model" && cached.revision == "0123abc")
     let relative = try BaseFingerprint(
-      of: Checkpoint(directory: folder.file("hub/../\(snapshot)/../../../models--someone--a-model/snapshots/0123abc/")))
+      of: Checkpoint(directory: folder.file("hub/../\(snapshot)/../../../models--someone--a-model/snapshots/0123abc/")), keys: .standard)
     #expect(relative.name == "someone/a-model")
   }
 }

@@ -1,36 +1,11 @@
 import Foundation
 import GraftCheckpoints
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// A file that another program wrote; see Scripts/make-checkpoint-goldens.py.
-func fixture(_ name: String) -> String {
-  URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)").path
-}
-
-/// A directory that goes with the object.
-final class TemporaryDirectory {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("graft-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// Writes a file, in folders that are made where they lack.
-  func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
-    try FileManager.default.createDirectory(
-      at: URL(fileURLWithPath: file(name)).deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
-    return file(name)
-  }
-
-  var entries: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
-}
+func fixture(_ name: String) -> String { Fixtures("GraftCheckpointsTests").path(name) }
 
 func bytes(of path: String) throws -> [UInt8] {
   Array(try Data(contentsOf: URL(fileURLWithPath: path)))

@@ -3,6 +3,7 @@ import FuzzSupport
 import GraftCheckpoints
 import GraftJSON
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Damaged files are refused, or read as what they are: no crash, no endless loop, no memory out of proportion.
@@ -107,8 +108,7 @@ struct FuzzTests {
   /// Inputs that reach every part of the readers, as libFuzzer has found them.
   @Test(arguments: ["safetensors", "gguf", "torch", "hdf5"])
   func corpus(reader: String) throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/fuzz/corpus/\(reader)")
-      .standardized.path
+    let folder = Repository.file("Scripts/fuzz/corpus/\(reader)").path
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
     #expect(names.count > 3)
     for name in names {

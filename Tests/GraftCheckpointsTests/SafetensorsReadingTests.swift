@@ -1,5 +1,6 @@
 import GraftCheckpoints
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("Safetensors reading")

@@ -1,6 +1,7 @@
 import Foundation
 import GraftCheckpoints
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("PyTorch state dictionaries")

@@ -23,6 +23,59 @@ private struct Outer: Codable, Equatable {
   var share: Float = 0.1
 }
 
+/// Keys that several configurations share.
+private struct Shared: InlinedKeys, Equatable {
+  var layersToTransform: [Int]?
+  var phmCInit = "normal"
+}
+
+private struct Spelled: Codable, Equatable, SpelledKeys {
+  var loraAlpha = 8.0
+  var shared = Shared()
+  var deltaT = 1
+  var encoder = "MLP"
+  var useEffectiveConv2d = false
+  var rankPattern: [String: Int] = ["qProj": 1]
+
+  static let keySpellings = ["deltaT": "deltaT", "encoder": "encoder_type"]
+}
+
+@Suite("Names of keys")
+struct KeyNamingTests {
+  private static let names = ["lora_alpha", "layers_to_transform", "phm_c_init", "deltaT", "encoder_type", "use_effective_conv2d", "rank_pattern"]
+
+  @Test("are the properties' in snake case, or as they are spelled, and shared keys stand among a type's own")
+  func encoding() throws {
+    let tree = try ConfigTree(encoding: Spelled())
+    #expect(tree.mapping?.keys == Self.names)
+    #expect(tree["rank_pattern"] == ["qProj": 1])
+    #expect(try tree.decoded(as: Spelled.self) == Spelled())
+  }
+
+  @Test("are read over defaults, shared ones included")
+  func decoding() throws {
+    let tree: ConfigTree = ["lora_alpha": 2, "layers_to_transform": [1], "phm_c_init": "x", "deltaT": 3, "rank_pattern": ["k_proj": 2]]
+    var expected = Spelled()
+    expected.loraAlpha = 2
+    expected.shared = Shared(layersToTransform: [1], phmCInit: "x")
+    expected.deltaT = 3
+    expected.rankPattern = ["k_proj": 2]
+    #expect(try tree.decoded(over: Spelled()) == expected)
+  }
+
+  @Test("are what messages say")
+  func messages() {
+    func message(_ tree: ConfigTree) -> String {
+      do { return "\(try tree.decoded(over: Spelled()))" } catch { return "\(error)" }
+    }
+    #expect(message(["lora_alpha": "x"]) == "lora_alpha: expected a number, found the text 'x'; write a number such as 2.0e-4")
+    #expect(message(["layers_to_transform": 1]) == "layers_to_transform: expected a list, found the number 1; write [a, b]")
+    #expect(message(["loraAlpha": 1]) == "loraAlpha: unknown key; did you mean 'lora_alpha'?")
+    #expect(message(["encoder": "x"]).hasPrefix("encoder: unknown key"))
+    #expect(message(["zzzzzz": 1]) == "zzzzzz: unknown key; known here: " + Self.names.joined(separator: ", "))
+  }
+}
+
 @Suite struct ConfigDecodingTests {
   private func message(_ tree: ConfigTree, sections: [String: String] = [:]) -> String {
     do {

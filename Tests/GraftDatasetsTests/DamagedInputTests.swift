@@ -1,6 +1,7 @@
 import Foundation
 import FuzzSupport
 import GraftDatasets
+import GraftTestSupport
 import Testing
 
 /// Damaged data files are refused with a word, or read as something.
@@ -8,10 +9,7 @@ import Testing
 struct DamagedInputTests {
   @Test(arguments: ["jsonl", "json", "csv", "tsv", "txt"])
   func dataFiles(of type: String) throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("graft-damaged-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appendingPathComponent("data.\(type)")
+    let folder = try TemporaryDirectory()
     let object = #"{"prompt": "a \u00e9\n", "completion": " b", "ids": [1, 2], "messages": [{"role": "user", "content": "hi"}]}"#
     let text =
       switch type {
@@ -22,17 +20,16 @@ struct DamagedInputTests {
       default: "A text.\r\n\nAnother line.\n"
       }
     let report = Fuzzing.bytes(like: [Array(text.utf8)], factor: 1000, isRefusal: { $0 is DatasetError }) { bytes in
-      try Data(bytes).write(to: file)
-      return try DataFile.records(of: file.path).count
+      try DataFile.records(of: folder.write(bytes, to: "data.\(type)")).count
     }
     #expect(report.problems.isEmpty, "\(report.problems.prefix(5)) (seed \(Fuzzing.seed))")
     #expect(report.refused > report.count / 100, "\(report.refused) of \(report.count) were refused")
   }
 
   @Test func pipesAreRefusedBeforeTheyAreWaitedFor() throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("graft-pipe-\(UUID().uuidString).jsonl").path
+    let folder = try TemporaryDirectory()
+    let path = folder.file("pipe.jsonl")
     try #require(mkfifo(path, 0o600) == 0)
-    defer { unlink(path) }
     #expect { try DataFile.records(of: path) } throws: { error in
       guard let error = error as? DatasetError else { return false }
       return error.kind == .noSuchFile && "\(error)".contains("is a pipe")

@@ -1,16 +1,14 @@
 import Foundation
 import GraftDatasets
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 @Suite struct DataFileTests {
   private func records(_ content: [UInt8], _ name: String) throws -> [DataRecord] {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("graft-data-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appendingPathComponent(name)
-    try Data(content).write(to: file)
-    do { return try DataFile.records(of: file.path) } catch {
+    let folder = try TemporaryDirectory()
+    let file = try folder.write(content, to: name)
+    do { return try DataFile.records(of: file) } catch {
       var error = error
       error.file = name
       throw error

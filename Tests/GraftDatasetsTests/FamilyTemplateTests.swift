@@ -2,17 +2,15 @@ import Foundation
 import GraftBatching
 import GraftDatasets
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 /// Templates that behave like those of the published families.
-private let templates = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .appending(path: "GraftTemplatesTests/Fixtures/templates")
+private let templates = "Tests/GraftTemplatesTests/Fixtures/templates"
 
 @Suite struct FamilyTemplateTests {
-  private static let names =
-    (try? FileManager.default.contentsOfDirectory(atPath: templates.path))?
-    // One that tries the language and writes no conversation.
-    .filter { $0.hasSuffix(".jinja") && $0 != "language.jinja" }.sorted() ?? []
+  /// All but one that tries the language and writes no conversation.
+  private static let names = Repository.names(in: templates, endingWith: ".jinja").filter { $0 != "language.jinja" }
 
   /// What stands in front of answers and is learned with them: what the families' prompts do not ask with.
   private static let openings = [
@@ -29,7 +27,7 @@ private let templates = URL(filePath: #filePath).deletingLastPathComponent().del
 
   @Test(arguments: names)
   func everyAnswerCarriesLossAndNothingElse(name: String) throws {
-    let encoder = try chatEncoder(String(contentsOf: templates.appending(path: name), encoding: .utf8))
+    let encoder = try chatEncoder(Repository.text("\(templates)/\(name)"))
     let scored = try encoder.encode(DataRecord(["messages": conversation], file: "d.jsonl", line: 1)).scoredText
     // Stretches are parted by a bar, which ends of turns have as well.
     let first = try #require(scored.firstRange(of: "Pear."))

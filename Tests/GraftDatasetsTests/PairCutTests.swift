@@ -1,6 +1,7 @@
 import Foundation
 import GraftDatasets
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 @Suite struct PairCutTests {
@@ -9,8 +10,7 @@ import Testing
     var encoder = ExampleEncoder(
       tokenizer: CharacterTokenizer(style: .encoder), task: .sequenceClassification, labels: LabelScheme(names: ["bad", "good"]),
       usesTypeIDs: usesTypeIDs)
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/longest-first.json")
-    let goldens = try JSONDecoder().decode([[Int]].self, from: try Data(contentsOf: file))
+    let goldens = try JSONDecoder().decode([[Int]].self, from: Fixtures("GraftDatasetsTests").data("longest-first.json"))
     #expect(goldens.count > 500)
     for golden in goldens {
       let fields: JSONObject = [

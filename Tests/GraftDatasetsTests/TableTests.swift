@@ -1,16 +1,13 @@
 import Foundation
 import GraftDatasets
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 @Suite struct TableTests {
   private func records(_ text: String, _ name: String, _ layout: TableLayout = TableLayout()) throws -> [DataRecord] {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "graft-tables-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: name)
-    try Data(text.utf8).write(to: file)
-    return try DataFile.records(of: file.path, layout: layout)
+    let folder = try TemporaryDirectory()
+    return try DataFile.records(of: folder.write(text.utf8, to: name), layout: layout)
   }
 
   private func texts(_ records: [DataRecord], _ key: String) -> [String] { records.map { $0.fields[key]?.string ?? "-" } }

@@ -1,20 +1,14 @@
 import Foundation
 import GraftFiles
+import GraftTestSupport
 import Testing
 
 @Suite struct InputFileTests {
-  private let folder: URL
+  private let folder: TemporaryDirectory
 
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appending(path: "graft-files-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  }
+  init() throws { folder = try TemporaryDirectory() }
 
-  private func write(_ bytes: [UInt8], _ name: String = "a.txt") throws -> String {
-    let file = folder.appending(path: name)
-    try Data(bytes).write(to: file)
-    return file.path
-  }
+  private func write(_ bytes: [UInt8], _ name: String = "a.txt") throws -> String { try folder.write(bytes, to: name) }
 
   private func problem(_ path: String) -> InputFileError.Problem? {
     do {
@@ -38,13 +32,13 @@ import Testing
 
   /// A pipe without a writer would block whoever opens it.
   @Test(.timeLimit(.minutes(1))) func onlyRegularFilesAreOpened() throws {
-    let pipe = folder.appending(path: "pipe").path
+    let pipe = folder.file("pipe")
     #expect(mkfifo(pipe, 0o600) == 0)
     #expect(problem(pipe) == .special("a pipe"))
     #expect(problem("/dev/zero") == .special("a device"))
     #expect(problem(folder.path) == .directory)
     #expect(problem(folder.path + "/none") == .missing)
-    let link = folder.appending(path: "link").path
+    let link = folder.file("link")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: try write([0x61]))
     #expect(try TextFile.text(of: link) == "a")
   }

@@ -1,6 +1,7 @@
 import GraftGeneration
 import GraftJSON
 import GraftLayers
+import GraftTestSupport
 import Testing
 
 @Suite struct BeamSearchTests {
@@ -8,13 +9,13 @@ import Testing
   @Test(arguments: GenerationFixture.models) func equalsTransformers(_ name: String) throws {
     let fixture = try GenerationFixture.json("beams")
     let model = try GenerationFixture.model(name)
-    let prompts = (fixture["prompts"]?.array ?? []).map(\.ids)
+    let prompts = (fixture["prompts"]?.array ?? []).map(\.tokenIDs)
     let cases = (fixture["cases"]?.array ?? []).filter { $0["model"]?.string == name }
     #expect(cases.count > 40)
     for example in cases {
       let settings = GenerationFixture.settings(example)
-      let expected = (example["outputs"]?.array ?? []).map(\.ids)
-      let generator = try Generator(continuing: model, endIDs: Set(example["ends"]?.ids ?? []))
+      let expected = (example["outputs"]?.array ?? []).map(\.tokenIDs)
+      let generator = try Generator(continuing: model, endIDs: Set(example["ends"]?.tokenIDs ?? []))
       #expect(try generator(prompts, settings) == expected, "\(example.serialized())")
       #expect(try prompts.map { try generator([$0], settings)[0] } == expected, "\(example.serialized())")
     }

@@ -4,21 +4,20 @@ import GraftGeneration
 import GraftJSON
 import GraftLayers
 import GraftModels
+import GraftTestSupport
 import Testing
 
 /// What Transformers' `generate` does, as `Scripts/make-generation-goldens.py` writes it.
 enum GenerationFixture {
   static let models = ["llama", "gpt2", "t5", "bart"]
 
-  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+  private static let fixtures = Fixtures("GraftGenerationTests")
 
-  static func json(_ name: String) throws -> JSON {
-    try JSON(parsing: try String(contentsOf: folder.appending(path: "\(name).json"), encoding: .utf8))
-  }
+  static func json(_ name: String) throws -> JSON { try fixtures.json("\(name).json") }
 
   static func model(_ name: String) throws -> any LanguageModel {
     let task: LearningTask = name == "t5" || name == "bart" ? .seq2seqLM : .causalLM
-    return try #require(try ModelDirectory(folder.appending(path: name).path, task: task).model as? any LanguageModel)
+    return try #require(try ModelDirectory(fixtures.path(name), task: task).model as? any LanguageModel)
   }
 
   static func settings(_ json: JSON) -> SamplingSettings {
@@ -39,8 +38,4 @@ enum GenerationFixture {
     settings.beams?.earlyStopping = stopping?.string == "never" ? .never : stopping?.bool == true ? .always : .heuristic
     return settings
   }
-}
-
-extension JSON {
-  var ids: [Int32] { (array ?? []).map { Int32($0.int ?? -1) } }
 }

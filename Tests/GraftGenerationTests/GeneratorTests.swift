@@ -14,7 +14,7 @@ import Testing
     ]
     let scope = Scope(source: nil, catalog: SiteCatalog(), seed: 3)
     return try #require(
-      try ModelRegistry.build(ArchitectureConfiguration(config, source: "test"), in: scope) as? any CausalLanguageModel)
+      try ModelFamily.build(ModelRequest(ArchitectureConfiguration(config, source: "test")), in: scope) as? any CausalLanguageModel)
   }
 
   private let prompts: [[Int32]] = [[1, 2, 3], [7], [5, 9, 11, 4, 30]]

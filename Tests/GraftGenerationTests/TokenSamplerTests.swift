@@ -15,9 +15,9 @@ import Testing
     (settings.temperature, settings.seed) = (1, seed)
     change(&settings)
     let sampler = TokenSampler(settings)
-    let place = ScorePlace(history: [0], givenCount: 1, source: [0], limit: 9)
+    let context = DecodingContext(history: [0], givenCount: 1, source: [0], limit: 9)
     return logits.withUnsafeBufferPointer { row in
-      (0..<count).map { sampler.choose(row, at: place, sequence: $0 / 100, step: $0 % 100) }
+      (0..<count).map { sampler.choose(row, in: context, sequence: $0 / 100, step: $0 % 100) }
     }
   }
 

@@ -24,9 +24,9 @@ struct ActivationGoldenTests {
     let named = JSON.object(JSONObject(config.map { ($0.key, $0.value) } + [("activation_function", .string(name))]))
     for golden in fixture.json["activations"]?[name]?.array ?? [] {
       let factor = Float(try #require(golden["factor"]?.double))
-      let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+      let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog())
       let architecture = ArchitectureConfiguration(named, source: "config.json")
-      let model = try #require(try ModelRegistry.build(architecture, task: .causalLM, in: scope) as? any TrainableModel)
+      let model = try #require(try ModelFamily.build(ModelRequest(architecture, task: .causalLM), in: scope) as? any TrainableModel)
       for path in raised {
         let parameter = try #require(model.catalog.parameter(path))
         parameter.isTrainable = true
@@ -34,8 +34,8 @@ struct ActivationGoldenTests {
       }
       let tape = Tape()
       let loss = tape.record { model.loss(Batch(collating: fixture.examples, objective: .nextToken), Pass(), scale: 1) }
-      tape.backpropagate(from: loss)
-      let norm = (try #require(model.catalog.parameter(raised[0])?.gradient)).sumOfSquares.squareRoot()
+      let trained = try #require(model.catalog.parameter(raised[0]))
+      let norm = (try #require(tape.gradients(of: loss)[trained])).sumOfSquares.squareRoot()
       #expect(abs(Double(loss.scalar) - (golden["loss"]?.double ?? .nan)) < 3e-5, "times \(factor)")
       #expect(abs(norm - (golden["norm"]?.double ?? .nan)) < 3e-5 * norm, "times \(factor)")
     }

@@ -2,6 +2,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels
+import GraftTestSupport
 import Testing
 
 @Suite("What a configuration cannot mean is refused, and nothing in it traps")
@@ -67,7 +68,7 @@ struct ConfigurationErrorTests {
   @Test(arguments: ConfigurationFixture.families)
   func noValueTraps(_ name: String) throws {
     let fixture = try fixture(name)
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     let values =
       try JSON(
         parsing: """

@@ -3,6 +3,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 import GraftModels
@@ -20,10 +21,7 @@ struct ConfigurationFixture: Sendable {
     json = try Self.read("configurations/\(name).json")
   }
 
-  static func read(_ path: String) throws -> JSON {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
-    return try JSON(parsing: try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8))
-  }
+  static func read(_ path: String) throws -> JSON { try Fixtures("GraftModelsTests").json(path) }
 
   /// A configuration with its weights and what comes out.
   struct Case: CustomStringConvertible {
@@ -50,8 +48,8 @@ struct ConfigurationFixture: Sendable {
       let tensors = shapes.map { (name: $0.key, shape: Shape(($0.value.array ?? []).compactMap(\.int))) }
       return Case(
         configuration: configuration, source: SyntheticSource(tensors, copies: Dictionary(uniqueKeysWithValues: copies)),
-        outputs: (entry["outputs"]?.array ?? []).map { Float($0.double ?? .nan) },
-        continued: (entry["continued"]?.array ?? []).map { ($0.array ?? []).map { Float($0.double ?? .nan) } }, changes: entry["set"] ?? .null)
+        outputs: entry["outputs"]?.floats ?? [],
+        continued: (entry["continued"]?.array ?? []).map(\.floats), changes: entry["set"] ?? .null)
     }
   }
 
@@ -62,15 +60,14 @@ struct ConfigurationFixture: Sendable {
 
   var examples: [EncodedExample] {
     (json["examples"]?.array ?? []).map { example in
-      func ids(_ key: String) -> [Int32]? { example[key]?.array.map { $0.map { Int32($0.int ?? -1) } } }
-      return EncodedExample(tokens: ids("tokens") ?? [], source: ids("source"), tokenLabels: ids("targets"))
+      EncodedExample(tokens: example["tokens"]?.tokenIDs ?? [], source: example["source"]?.tokenIDs, tokenLabels: example["targets"]?.tokenIDs)
     }
   }
 
   func build(_ configuration: JSON, from source: SyntheticSource?, task: LearningTask? = nil, seed: UInt64 = 0) throws -> any TrainableModel {
-    let scope = Scope(source: source, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
+    let scope = Scope(source: source, catalog: SiteCatalog(), seed: seed)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
-    return try #require(try ModelRegistry.build(config, task: task ?? self.task, in: scope) as? any TrainableModel)
+    return try #require(try ModelFamily.build(ModelRequest(config, task: task ?? self.task), in: scope) as? any TrainableModel)
   }
 
   /// The log-probabilities of the targets, all examples in one batch.
@@ -83,13 +80,5 @@ struct ConfigurationFixture: Sendable {
 
   func loss(_ model: any TrainableModel, _ pass: Pass) -> Float {
     model.loss(Batch(collating: examples, objective: task.objective(for: model)), pass, scale: 1).scalar
-  }
-}
-
-extension JSON {
-  func setting(_ key: String, _ value: JSON?) -> JSON {
-    var copy = self
-    copy[key] = value
-    return copy
   }
 }

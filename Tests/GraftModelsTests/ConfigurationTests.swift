@@ -2,6 +2,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 import GraftModels
@@ -25,7 +26,7 @@ struct ConfigurationTests {
   @Test(arguments: ConfigurationFixture.families)
   func theTableIsThatOfTheClass(_ name: String) throws {
     let known = try #require(try ConfigurationFixture.read("configuration-keys.json")[name])
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     let keys = Dictionary(table.keys.map { ($0.name, $0) }) { first, _ in first }
     #expect(keys.count == table.keys.count, "a key stands twice")
     for (key, field) in known["keys"]?.object ?? [:] {
@@ -47,7 +48,7 @@ struct ConfigurationTests {
   /// What a key that is read changes: the results above, or training, or initial values, or other tasks.
   @Test(arguments: ConfigurationFixture.families)
   func everyKeyThatIsReadIsTested(_ name: String) throws {
-    let table = try #require(ConfigurationKeys.families[name])
+    let table = try #require(ModelFamily.registry[name]?.configuration)
     var tested = Set(Self.training[name] ?? []).union(Self.initial[name] ?? []).union(Self.elsewhere)
     for entry in try fixture(name).cases() {
       for (key, _) in entry.changes.object ?? [:] { tested.insert(table.synonyms[key] ?? key) }
@@ -110,7 +111,7 @@ struct ConfigurationTests {
       let none =
         ((Self.training[name] ?? [])
         + ["classifier_dropout", "hidden_dropout", "seq_classif_dropout"].filter {
-          ConfigurationKeys.families[name]?.keys.map(\.name).contains($0) == true
+          ModelFamily.registry[name]?.configuration.keys.map(\.name).contains($0) == true
         })
         .reduce(fixture.configuration) { $0.setting($1, 0.0) }
       func loss(_ configuration: JSON) throws -> Float {
@@ -137,8 +138,8 @@ struct ConfigurationTests {
       for parameter in model.catalog.parameters { parameter.isTrainable = true }
       let tape = Tape()
       let batch = Batch(collating: fixture.examples, objective: fixture.task.objective(for: model))
-      tape.backpropagate(from: tape.record { model.loss(batch, Pass(), scale: 1) })
-      let gradient = try #require(table.weight.gradient)
+      let loss = tape.record { model.loss(batch, Pass(), scale: 1) }
+      let gradient = try #require(tape.gradients(of: loss)[table.weight])
       return (0..<19).map { gradient.rows($0..<$0 + 1).sumOfSquares }
     }
     let token = 2
@@ -169,13 +170,13 @@ struct ConfigurationTests {
     #expect(cases.count == 3)
     for entry in cases {
       let model = try #require(try fixture.build(entry.configuration, from: entry.source) as? any LanguageModel)
-      let cache = KeyValueCache(sequences: 2, capacity: 9)
+      let state = model.makeState(sequences: 2)
       var read = zip(documents, entry.continued).map { $0.count - $1.count }
       var found: [[Float]] = [[], []]
       func pass(_ parts: [[Int32]], of active: [Int], next: [Int]) {
-        let input = SequenceInput(parts, startingAt: cache.lengths)
-        let hidden = model.hiddenStates(input, Pass(cache: cache))
-        cache.advance(by: parts.map(\.count))
+        let input = SequenceInput(parts, startingAt: state.lengths)
+        let hidden = model.hiddenStates(input, Pass(state: state))
+        state.advance(by: parts.map(\.count))
         let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
         let targets = active.map { documents[$0][next[$0]] }
         for (document, prediction) in zip(active, model.predictions(last, targets: targets)) { found[document].append(prediction.logProbability) }
@@ -185,7 +186,7 @@ struct ConfigurationTests {
       while true {
         let going = active.indices.filter { read[active[$0]] + 1 < documents[active[$0]].count }
         guard !going.isEmpty else { break }
-        if going.count < active.count { cache.select(going) }
+        if going.count < active.count { state.select(going) }
         active = going.map { active[$0] }
         let parts = active.map { [documents[$0][read[$0]]] }
         for document in active { read[document] += 1 }

@@ -96,7 +96,7 @@ struct DropoutTests {
     let task: LearningTask = isDecoder ? .seq2seqLM : type == "gpt2" ? .causalLM : .maskedLM
     let scope = Scope(source: nil, catalog: SiteCatalog())
     let config = ArchitectureConfiguration(.object(JSONObject(sizes.map { ($0.key, $0.value) })), source: "config.json")
-    let model = try ModelRegistry.build(config, task: task, in: scope)
+    let model = try ModelFamily.build(ModelRequest(config, task: task), in: scope)
     for parameter in model.catalog.parameters {
       // Another for each, so that no two halves of blocks add the same.
       let value = parameter.shape.rank == 1 ? 1 : (2 + RandomStream(seed: 1).split(parameter.path).unit(at: 0)) / Float(width)

@@ -4,6 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("A checkpoint's directory says one thing")
@@ -11,34 +12,26 @@ struct ModelDirectoryTests {
   /// Writes a family's tiny checkpoint, with other keys, tensors and a `generation_config.json`.
   private func write(
     _ name: String, _ changes: JSON = [:], generation: JSON? = nil, tensors: [String: Tensor] = [:]
-  ) throws -> String {
+  ) throws -> TemporaryDirectory {
     let fixture = try ConfigurationFixture(name)
     let source = fixture.source()
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("graft-\(UUID().uuidString)").path
+    let folder = try TemporaryDirectory()
     var configuration = fixture.configuration
     var values = tensors
     for (key, value) in changes.object ?? [:] { configuration[key] = value.isNull ? nil : value }
     for name in source.tensorNames where values[name] == nil { values[name] = try source.tensor(name) }
-    try ModelDirectoryWriter(directory: path).write(
+    try ModelDirectoryWriter(directory: folder.file("model")).write(
       values.map { TensorDescription(name: $0.key, of: $0.value) }, configuration: configuration
     ) { description in try #require(values[description.name]) }
-    if let generation { try Data(generation.serialized().utf8).write(to: URL(fileURLWithPath: "\(path)/generation_config.json")) }
-    return path
-  }
-
-  private func complaint(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return ""
-    } catch { return "\(error)" }
+    if let generation { try folder.write(generation.serializedBytes(), to: "model/generation_config.json") }
+    return folder
   }
 
   /// Training and scores start with what `config.json` says, generation with what its own file says.
   @Test func startsOfDecoders() throws {
     func starts(_ changes: JSON, _ generation: JSON?) throws -> [Int32] {
-      let path = try write("t5", changes, generation: generation)
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      let model = try #require(try ModelDirectory(path, task: .seq2seqLM).model as? any SequenceToSequenceModel)
+      let folder = try write("t5", changes, generation: generation)
+      let model = try #require(try ModelDirectory(folder.file("model"), task: .seq2seqLM).model as? any SequenceToSequenceModel)
       return [model.decoderStartID, model.generationStartID]
     }
     #expect(try starts([:], nil) == [0, 0])
@@ -52,9 +45,8 @@ struct ModelDirectoryTests {
 
   @Test func endsOfTexts() throws {
     func ends(_ changes: JSON, _ generation: JSON?) throws -> Set<Int32> {
-      let path = try write("gpt2", changes, generation: generation)
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      return try ModelDirectory(path).endOfSequenceIDs
+      let folder = try write("gpt2", changes, generation: generation)
+      return try ModelDirectory(folder.file("model")).endOfSequenceIDs
     }
     #expect(try ends(["eos_token_id": 5], nil) == [5])
     #expect(try ends(["eos_token_id": 5], ["eos_token_id": [3, 4]]) == [3, 4])
@@ -68,9 +60,8 @@ struct ModelDirectoryTests {
   @Test func integersAreNoWeights() throws {
     let name = "transformer.h.0.mlp.c_fc.weight"
     let integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])
-    let path = try write("gpt2", tensors: [name: integers])
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    #expect(complaint { _ = try ModelDirectory(path) }.contains("\(name) holds int32, a model is made of floating-point numbers"))
+    let folder = try write("gpt2", tensors: [name: integers])
+    #expect(complaint { _ = try ModelDirectory(folder.file("model")) }.contains("\(name) holds int32, a model is made of floating-point numbers"))
   }
 
   /// A tied head that a checkpoint holds twice stays tied when its vocabulary grows.
@@ -83,9 +74,8 @@ struct ModelDirectoryTests {
       ? ("lm_head.weight", "transformer.wte.weight") : ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight")
     let bias = "cls.predictions.bias"
     let twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
-    let path = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let model = try #require(try ModelDirectory(path, task: fixture.task, vocabularySize: 22).model as? any LanguageModel)
+    let folder = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
+    let model = try #require(try ModelDirectory(folder.file("model"), task: fixture.task, vocabularySize: 22).model as? any LanguageModel)
     #expect(model.head.weight === model.catalog.parameter(table))
     #expect(model.head.weight.shape == [22, 8])
     if name == "bert" { #expect(model.head.bias === model.catalog.parameter(bias)) }

@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("What cannot be built is named")
@@ -15,8 +16,8 @@ struct ModelErrorTests {
   }
 
   private func build(_ config: JSON, task: LearningTask = .causalLM, style: AttentionStyle? = nil, from source: SyntheticSource? = nil) throws {
-    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    _ = try ModelRegistry.build(ArchitectureConfiguration(config, source: "config.json"), task: task, style: style, in: scope)
+    let scope = Scope(source: source, catalog: SiteCatalog())
+    _ = try ModelFamily.build(ModelRequest(ArchitectureConfiguration(config, source: "config.json"), task: task, style: style), in: scope)
   }
 
   @Test(arguments: ["bert-tokens", "bert-pretraining", "roberta-untied", "t5", "t5-gated", "bart", "distilbert", "gpt2-regression"])
@@ -47,9 +48,9 @@ struct ModelErrorTests {
   ])
   func contradictingConfigurations(_ name: String, _ key: String, _ value: Int, _ complaint: String) throws {
     let fixture = try ModelFixture(name)
-    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog())
     let config = ArchitectureConfiguration((fixture.json["config"] ?? .null).setting(key, .integer(value)), source: "config.json")
-    let found = message { _ = try ModelRegistry.build(config, task: fixture.task, in: scope) }
+    let found = message { _ = try ModelFamily.build(ModelRequest(config, task: fixture.task), in: scope) }
     #expect(found.contains(complaint), "\(found)")
     #expect(!found.contains("\n"))
   }
@@ -59,7 +60,7 @@ struct ModelErrorTests {
     func pairs(_ tiny: TinyModel) -> String {
       let scope = Scope(source: nil, catalog: SiteCatalog())
       let config = ArchitectureConfiguration(tiny.configuration, source: "config.json")
-      return message { _ = try ModelRegistry.build(config, task: tiny.task, pairsSentences: true, in: scope) }
+      return message { _ = try ModelFamily.build(ModelRequest(config, task: tiny.task, pairsSentences: true), in: scope) }
     }
     #expect(pairs(TinyModel.masked[0]) == "")
     #expect(pairs(TinyModel.masked[1]).contains("unsupported next_sentence for roberta"))

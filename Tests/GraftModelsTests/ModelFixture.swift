@@ -3,6 +3,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 import GraftModels
@@ -18,8 +19,7 @@ struct ModelFixture {
   ]
 
   init(_ name: String) throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
-    json = try JSON(parsing: try String(contentsOf: folder.appendingPathComponent("\(name).json"), encoding: .utf8))
+    json = try Fixtures("GraftModelsTests").json("\(name).json")
   }
 
   var task: LearningTask { json["task"]?.string.flatMap(LearningTask.init) ?? .causalLM }
@@ -27,12 +27,12 @@ struct ModelFixture {
   var pairsSentences: Bool { task == .maskedLM && json["examples"]?[0]?["label"] != nil }
   var configuration: ArchitectureConfiguration { ArchitectureConfiguration(json["config"] ?? .null, source: "config.json") }
   var loss: Float { Float(json["loss"]?.double ?? .nan) }
-  var outputs: [[Float]] { (json["outputs"]?.array ?? []).map { ($0.array ?? []).map { Float($0.double ?? .nan) } } }
+  var outputs: [[Float]] { (json["outputs"]?.array ?? []).map(\.floats) }
   var gradients: [(name: String, norm: Double)] { (json["gradients"]?.object ?? [:]).map { ($0.key, $0.value.double ?? .nan) } }
 
   var examples: [EncodedExample] {
     (json["examples"]?.array ?? []).map { example in
-      func ids(_ key: String) -> [Int32]? { example[key]?.array.map { $0.map { Int32($0.int ?? -1) } } }
+      func ids(_ key: String) -> [Int32]? { example[key]?.tokenIDs }
       let label: ExampleLabel? = example["label"].map { label in
         if let classes = label.array { return .classes(Set(classes.compactMap(\.int))) }
         return json["config"]?["problem_type"]?.string == "regression" ? .value(Float(label.double ?? .nan)) : .class(label.int ?? -1)
@@ -43,8 +43,8 @@ struct ModelFixture {
   }
 
   func model(from source: SyntheticSource) throws -> any TrainableModel {
-    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try ModelRegistry.build(configuration, task: task, pairsSentences: pairsSentences, in: scope)
+    let scope = Scope(source: source, catalog: SiteCatalog())
+    let model = try ModelFamily.build(ModelRequest(configuration, task: task, pairsSentences: pairsSentences), in: scope)
     return try #require(model as? any TrainableModel)
   }
 

@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("Every family computes what Transformers does")
@@ -28,26 +29,26 @@ struct ModelGoldenTests {
   }
 
   @Test(arguments: ModelFixture.names, [false, true])
-  func lossAndGradients(_ name: String, isCheckpointing: Bool) throws {
+  func lossAndGradients(_ name: String, recomputation: Bool) throws {
     let fixture = try ModelFixture(name)
     let source = SyntheticSource(fixture)
     let model = try fixture.model(from: source)
     let batch = fixture.batch(for: model)
     for parameter in model.catalog.parameters { parameter.isTrainable = true }
     let tape = Tape()
-    let loss = tape.record {
-      model.loss(batch, Pass(isTraining: true, isCheckpointing: isCheckpointing), scale: 1 / Float(batch.lossTermCount))
+    let loss = Execution(recomputation: recomputation).run {
+      tape.record { model.loss(batch, Pass(isTraining: true), scale: 1 / Float(batch.lossTermCount)) }
     }
-    tape.backpropagate(from: loss)
+    let gradients = tape.gradients(of: loss)
     #expect(abs(loss.scalar - fixture.loss) < 1e-5)
 
     #expect(!fixture.gradients.isEmpty)
     for (stored, norm) in fixture.gradients {
       let parameter = try #require(
         model.catalog.parameters.first { parameter in
-          ([parameter.path] + ModelRegistry.aliases(of: parameter.path)).first(where: source.contains) == stored
+          ([parameter.path] + (model.family?.tensors.aliases(of: parameter.path) ?? [])).first(where: source.contains) == stored
         }, "\(stored)")
-      let found = (parameter.gradient?.sumOfSquares ?? .nan).squareRoot()
+      let found = (gradients[parameter]?.sumOfSquares ?? .nan).squareRoot()
       #expect(abs(found - norm) < 1e-5 * max(1, norm), "\(stored)")
     }
   }
@@ -60,8 +61,8 @@ struct ModelGoldenTests {
     #expect(omitted.count > 3)
     let members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { !omitted.contains($0.key) }
     let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
-    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try ModelRegistry.build(config, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog())
+    let model = try ModelFamily.build(ModelRequest(config, task: fixture.task, pairsSentences: fixture.pairsSentences), in: scope)
     let batch = fixture.batch(for: model)
     let trainable = try #require(model as? any TrainableModel)
     #expect(abs(trainable.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
@@ -72,8 +73,8 @@ struct ModelGoldenTests {
     let fixture = try ModelFixture("qwen2-window")
     let members = (fixture.json["config"]?.object.map { Array($0) } ?? []).filter { $0.key != "layer_types" }
     let config = ArchitectureConfiguration(.object(JSONObject(members.map { ($0.key, $0.value) })), source: "config.json")
-    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel)
+    let scope = Scope(source: SyntheticSource(fixture), catalog: SiteCatalog())
+    let model = try #require(try ModelFamily.build(ModelRequest(config, task: .causalLM), in: scope) as? any TrainableModel)
     let batch = fixture.batch(for: model)
     #expect(abs(model.loss(batch, .inference, scale: 1 / Float(batch.lossTermCount)).scalar - fixture.loss) < 1e-5)
   }
@@ -83,8 +84,8 @@ struct ModelGoldenTests {
   func everyTensorIsUsed(_ name: String) throws {
     let fixture = try ModelFixture(name)
     let source = SyntheticSource(fixture)
-    let scope = Scope(source: source, catalog: SiteCatalog(), aliases: ModelRegistry.aliases)
-    _ = try ModelRegistry.build(fixture.configuration, task: fixture.task, pairsSentences: fixture.pairsSentences, in: scope)
+    let scope = Scope(source: source, catalog: SiteCatalog())
+    _ = try ModelFamily.build(ModelRequest(fixture.configuration, task: fixture.task, pairsSentences: fixture.pairsSentences), in: scope)
     let unused = Set(source.tensorNames).subtracting(scope.consumedNames)
     #expect(unused.subtracting(["lm_head.bias"]).isEmpty)
   }
@@ -101,9 +102,4 @@ struct ModelGoldenTests {
     #expect(try buckets(true) == [15, 15, 15, 14, 10, 10, 9, 8, 8, 7, 1, 0, 17, 23, 24, 24, 25, 26, 26, 30, 31, 31, 31])
     #expect(try buckets(false) == [31, 31, 31, 26, 17, 16, 15, 9, 8, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   }
-}
-
-func largestDifference(_ found: [Float], _ expected: [Float]) -> Float {
-  guard found.count == expected.count, !found.isEmpty else { return .infinity }
-  return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude.isNaN ? .infinity : ($1.0 - $1.1).magnitude) }
 }

@@ -2,6 +2,7 @@ import GraftBatching
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite("Laws of every family")
@@ -28,13 +29,12 @@ struct ModelLawTests {
     for _ in 0..<12 {
       let tape = Tape()
       let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
-      tape.backpropagate(from: loss)
+      let gradients = tape.gradients(of: loss)
       losses.append(loss.scalar)
-      let norm = model.catalog.parameters.reduce(0.0) { $0 + ($1.gradient?.sumOfSquares ?? 0) }.squareRoot()
+      let norm = gradients.norm(over: model.catalog.parameters)
       for parameter in model.catalog.parameters {
-        guard let gradient = parameter.gradient?.values else { continue }
+        guard let gradient = gradients[parameter]?.values else { continue }
         parameter.update { values in for index in values.indices { values[index] -= 0.1 * gradient[index] / Float(max(1, norm)) } }
-        parameter.gradient = nil
       }
     }
     #expect(losses[11] < losses[0] - 0.01, "\(losses)")
@@ -61,13 +61,13 @@ struct ModelLawTests {
     let full = model.hiddenStates(SequenceInput(documents), .inference)
     let spans = SequenceInput(documents).spans
     // The first two tokens at once, where there are as many, then one at a time while all have some left.
-    let cache = KeyValueCache(sequences: 3, capacity: 9)
+    let state = model.makeState(sequences: 3)
     let kept = [0, 2, 3]
     var taken = 0
     for count in [2, 1, 1, 1] {
       let parts = kept.map { Array(documents[$0][taken..<taken + count]) }
-      let step = model.hiddenStates(SequenceInput(parts, startingAt: cache.lengths), Pass(cache: cache))
-      cache.advance(by: parts.map(\.count))
+      let step = model.hiddenStates(SequenceInput(parts, startingAt: state.lengths), Pass(state: state))
+      state.advance(by: parts.map(\.count))
       let rows = kept.flatMap { document in (taken..<taken + count).map { Int32(spans[document].start + $0) } }
       #expect(largestDifference(step.values, gatherRows(full, Tensor(rows)).values) < 1e-5)
       taken += count
@@ -80,17 +80,17 @@ struct ModelLawTests {
     let sources: [[Int32]] = [[3, 9, 1, 20], [7], [5, 5, 2, 0, 11, 8]]
     let targets: [[Int32]] = [[1, 2, 3, 4], [9, 9, 8, 7], [0, 6, 12, 18]]
     let full = model.decode(SequenceInput(targets), over: model.encode(SequenceInput(sources), .inference), .inference)
-    let cache = KeyValueCache(sequences: 3, capacity: 4)
-    let pass = Pass(cache: cache)
+    let state = model.makeState(sequences: 3)
+    let pass = Pass(state: state)
     let source = model.encode(SequenceInput(sources), pass)
     var active = [0, 1, 2]
     for place in 0..<4 {
-      let step = model.decode(SequenceInput(active.map { [targets[$0][place]] }, startingAt: cache.lengths), over: source, pass)
-      cache.advance(by: active.map { _ in 1 })
+      let step = model.decode(SequenceInput(active.map { [targets[$0][place]] }, startingAt: state.lengths), over: source, pass)
+      state.advance(by: active.map { _ in 1 })
       #expect(largestDifference(step.values, gatherRows(full, Tensor(active.map { Int32($0 * 4 + place) })).values) < 1e-5)
       // The sequences change places and one is finished, as beam search has it.
       if place == 1 {
-        cache.select([2, 0])
+        state.select([2, 0])
         active = [2, 0]
       }
     }
@@ -205,14 +205,14 @@ struct ModelLawTests {
     var whole = SequenceInput(documents)
     whole.promptLengths = prompts
     let full = model.hiddenStates(whole, .inference)
-    let cache = KeyValueCache(sequences: 2, capacity: 6)
+    let state = model.makeState(sequences: 2)
     var taken = [0, 0]
     for counts in [prompts, [1, 1], [1, 1]] {
       let parts = documents.indices.map { Array(documents[$0][taken[$0]..<taken[$0] + counts[$0]]) }
-      var input = SequenceInput(parts, startingAt: cache.lengths)
+      var input = SequenceInput(parts, startingAt: state.lengths)
       input.promptLengths = taken == [0, 0] ? prompts : nil
-      let step = model.hiddenStates(input, Pass(cache: cache))
-      cache.advance(by: counts)
+      let step = model.hiddenStates(input, Pass(state: state))
+      state.advance(by: counts)
       let rows = documents.indices.flatMap { document in
         (taken[document]..<taken[document] + counts[document]).map { Int32(whole.spans[document].start + $0) }
       }
@@ -249,9 +249,9 @@ struct ModelLawTests {
     batch.targets = batch.targets.map { _ in Batch.ignoredTarget }
     let tape = Tape()
     let loss = tape.record { model.loss(batch, Pass(), scale: 1) }
-    tape.backpropagate(from: loss)
+    let gradients = tape.gradients(of: loss)
     #expect(loss.scalar == 0)
-    #expect(model.catalog.parameters.allSatisfy { ($0.gradient?.sumOfSquares ?? 0) == 0 })
+    #expect(model.catalog.parameters.allSatisfy { (gradients[$0]?.sumOfSquares ?? 0) == 0 })
   }
 
   /// A tied head is the embedding's own matrix: one tensor, counted and trained once.

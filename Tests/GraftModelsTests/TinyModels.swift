@@ -3,6 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// A tiny model of random weights, of every family and task.
@@ -12,54 +13,11 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { "\(configuration["model_type"]?.string ?? ""), \(task.rawValue)" }
 
-  private static let decoders: [JSON] = [
-    ["model_type": "gpt2", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40],
-    [
-      "model_type": "llama", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-      "num_attention_heads": 3, "num_key_value_heads": 1,
-    ],
-    [
-      "model_type": "mistral", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 2, "sliding_window": 3, "tie_word_embeddings": true,
-    ],
-    [
-      "model_type": "qwen2", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": true,
-    ],
-    [
-      "model_type": "qwen3", "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8,
-    ],
+  private static let decoders = [
+    TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen2, TinyConfiguration.qwen3,
   ]
-
-  private static let encoders: [JSON] =
-    ["bert", "roberta"].map { type in
-      [
-        "model_type": .string(type), "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
-        "num_attention_heads": 3, "max_position_embeddings": 40,
-      ]
-    } + [
-      [
-        "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3,
-        "max_position_embeddings": 40,
-      ]
-    ]
-
-  private static let encoderDecoders: [JSON] = [
-    [
-      "model_type": "t5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
-      "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9,
-    ],
-    [
-      "model_type": "mt5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
-      "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false,
-    ],
-    [
-      "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
-      "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
-    ],
-    ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3],
-  ]
+  private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
+  private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
 
   static let causal = decoders.map { TinyModel(configuration: $0, task: .causalLM) }
   static let masked = encoders.map { TinyModel(configuration: $0, task: .maskedLM) }
@@ -73,7 +31,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   ) throws -> any TrainableModel {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
-    return try #require(try ModelRegistry.build(config, task: task, labels: 3, style: style, in: scope) as? any TrainableModel)
+    return try #require(try ModelFamily.build(ModelRequest(config, task: task, labels: 3, style: style), in: scope) as? any TrainableModel)
   }
 
   /// Three documents of different lengths.

@@ -27,7 +27,7 @@ struct TrainingGoldenTests {
     let trainer = Trainer(
       optimizer,
       settings: Trainer.Settings(
-        schedule: schedule, maxGradientNorm: try number("clip"), loggingSteps: 1, isCheckpointing: false, seed: 0),
+        schedule: schedule, maxGradientNorm: try number("clip"), loggingSteps: 1, recomputation: false, seed: 0),
       loss: model.loss)
 
     var logged: [TrainingLine] = []

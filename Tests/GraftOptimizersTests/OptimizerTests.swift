@@ -2,13 +2,11 @@ import Foundation
 import GraftJSON
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 @Suite struct OptimizerTests {
-  private static func fixture(_ name: String) throws -> JSON {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    return try JSON(parsing: Data(contentsOf: folder.appending(path: name)))
-  }
+  private static let fixtures = Fixtures("GraftOptimizersTests")
 
   private static let rules: [String: any UpdateRule] = [
     "sgd": SGD(), "momentum": Momentum(), "rmsprop": RMSProp(), "adam": Adam(), "adamw": AdamW(),
@@ -16,15 +14,16 @@ import Testing
 
   @Test(arguments: ["sgd", "momentum", "rmsprop", "adam", "adamw"])
   func weightsEqualTorch(name: String) throws {
-    let golden = try Self.fixture("optimizers.json")
-    func floats(_ json: JSON?) -> [Float] { (json?.array ?? []).compactMap { $0.double.map { Float($0) } } }
+    let golden = try Self.fixtures.json("optimizers.json")
+    func floats(_ json: JSON?) -> [Float] { json?.floats ?? [] }
     let parameter = Parameter(path: "w", value: Tensor(floats(golden["start"])), isTrainable: true)
     let optimizer = Optimizer(
       try #require(Self.rules[name]), parameters: [parameter], weightDecay: try #require(golden["weight_decay"]?.double))
     for gradient in golden["gradients"]?.array ?? [] {
       // Twice the gradient at half the scale: clipping must not change what is learnt.
-      parameter.gradient = Tensor(floats(gradient).map { 2 * $0 })
-      optimizer.step(learningRate: try #require(golden["learning_rate"]?.double), gradientScale: 0.5)
+      var gradients = Gradients()
+      gradients[parameter] = Tensor(floats(gradient).map { 2 * $0 })
+      optimizer.step(gradients, learningRate: try #require(golden["learning_rate"]?.double), gradientScale: 0.5)
     }
     let expected = floats(golden["weights"]?[name])
     #expect(expected.count == 5)
@@ -33,7 +32,7 @@ import Testing
 
   @Test(arguments: LearningRateSchedule.Shape.allCases)
   func ratesEqualTransformers(shape: LearningRateSchedule.Shape) throws {
-    let golden = try Self.fixture("schedules.json")
+    let golden = try Self.fixtures.json("schedules.json")
     let total = try #require(golden["total"]?.int)
     let schedule = LearningRateSchedule(shape, peak: 1, warmupSteps: try #require(golden["warmup"]?.int), totalSteps: total)
     let expected = (golden["rates"]?[shape.rawValue]?.array ?? []).compactMap(\.double)
@@ -45,9 +44,10 @@ import Testing
     let kept = Parameter(path: "a", value: Tensor([1]), isTrainable: true)
     let decayed = Parameter(path: "b", value: Tensor([1]), isTrainable: true)
     let optimizer = Optimizer(AdamW(), parameters: [kept, decayed], weightDecay: 0.5, isDecayed: { $0.path == "b" })
-    kept.gradient = Tensor([0])
-    decayed.gradient = Tensor([0])
-    optimizer.step(learningRate: 0.1)
+    var gradients = Gradients()
+    gradients[kept] = Tensor([0])
+    gradients[decayed] = Tensor([0])
+    optimizer.step(gradients, learningRate: 0.1)
     #expect(kept.value.values == [1])
     #expect(decayed.value.values == [0.95])
   }
@@ -62,8 +62,9 @@ import Testing
           optimizer = Optimizer(AdamW(), parameters: [p])
           try optimizer.restore(stepCount: 3) { try #require(saved[$0]) }
         }
-        p.gradient = Tensor([Float(step), 1, -0.5])
-        optimizer.step(learningRate: 0.01)
+        var gradients = Gradients()
+        gradients[p] = Tensor([Float(step), 1, -0.5])
+        optimizer.step(gradients, learningRate: 0.01)
       }
       return p.value.values
     }

@@ -2,15 +2,14 @@ import Foundation
 import FuzzSupport
 import GraftConfiguration
 import GraftRecipes
+import GraftTestSupport
 import Testing
 
 /// Damaged and hostile recipes are refused with a word, in time and memory that their size bears.
 @Suite("damaged recipes")
 struct DamagedInputTests {
   @Test func recipes() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Recipes").standardized
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted()
-    let seeds = try names.map { Array(try Data(contentsOf: folder.appending(path: $0))) }
+    let seeds = try Repository.names(in: "Recipes", endingWith: ".yaml").map { Array(try Repository.text("Recipes/\($0)").utf8) }
     #expect(seeds.count > 3)
     let report = Fuzzing.bytes(like: seeds, factor: 1000, isRefusal: { $0 is ConfigError }) { bytes in
       try Recipe(yaml: String(decoding: bytes, as: UTF8.self), file: "r.yaml").rendered().utf8.count

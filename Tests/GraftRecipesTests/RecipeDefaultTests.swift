@@ -2,14 +2,13 @@ import Foundation
 import GraftAdapters
 import GraftConfiguration
 import GraftRecipes
+import GraftTestSupport
 import Testing
 
 /// The default of every key there is, as stored in `Fixtures`: a change is made there as well, on purpose.
 @Suite struct RecipeDefaultTests {
-  private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-
   private func requireEqual(_ found: String, _ name: String) throws {
-    let stored = try String(contentsOf: Self.fixtures.appending(path: name), encoding: .utf8)
+    let stored = try Fixtures("GraftRecipesTests").text(name)
     let (new, old) = (found.split(separator: "\n"), stored.split(separator: "\n"))
     for line in new.difference(from: old) {
       switch line {
@@ -31,7 +30,7 @@ import Testing
       let stored = try ConfigTree(encoding: Method()).rendered()
       return "# \(Method.name)\n" + (recipe == "{}\n" ? "" : recipe) + (recipe == stored ? "" : "# \(Method.name), as stored\n" + stored)
     }
-    let methods = MethodCatalog.names.compactMap { MethodCatalog.type(named: $0) }
+    let methods = MethodCatalog.builtIn
     let text = try methods.map { try rendered($0) }.joined()
     try requireEqual(text, "method-defaults.yaml")
   }

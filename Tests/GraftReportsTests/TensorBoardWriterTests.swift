@@ -1,5 +1,6 @@
 import Foundation
 import GraftReports
+import GraftTestSupport
 import Testing
 
 @Suite struct TensorBoardWriterTests {
@@ -9,12 +10,6 @@ import Testing
     #expect(CRC32C.checksum(Array(repeating: 0, count: 32)) == 0x8A91_36AA)
     #expect(CRC32C.checksum(Array(repeating: 0xFF, count: 32)) == 0x62A8_AB43)
     #expect(CRC32C.checksum(Array(UInt8(0)...31)) == 0x46DD_794E)
-  }
-
-  private func temporaryFolder() throws -> String {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("graft-events-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder.path
   }
 
   /// The messages of an event file, every length and check verified.
@@ -38,8 +33,8 @@ import Testing
 
   /// The bytes are those that TensorBoard's own writer makes for the same events.
   @Test func eventsAreTensorBoards() throws {
-    let folder = try temporaryFolder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = try TemporaryDirectory()
+    let folder = directory.path
     let time = Date(timeIntervalSince1970: 1_700_000_000.5)
     let writer = try TensorBoardWriter(directory: folder, now: time)
     try writer.writeScalars([("train/loss", 1.5), ("lr", 0.25)], step: 300, at: time)
@@ -59,8 +54,8 @@ import Testing
 
   /// A run that goes on keeps the first events, in whole records, whatever a kill left at the end.
   @Test func laterEventsAreCutOff() throws {
-    let folder = try temporaryFolder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = try TemporaryDirectory()
+    let folder = directory.path
     let writer = try TensorBoardWriter(directory: folder, now: Date(timeIntervalSince1970: 2))
     // Begun later, though its name comes first.
     let later = try TensorBoardWriter(directory: folder, now: Date(timeIntervalSince1970: 10))
@@ -79,8 +74,8 @@ import Testing
   }
 
   @Test func aSecondFileStandsBesideTheFirst() throws {
-    let folder = try temporaryFolder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = try TemporaryDirectory()
+    let folder = directory.path
     let first = try TensorBoardWriter(directory: folder)
     let second = try TensorBoardWriter(directory: folder)
     #expect(first.path != second.path)

@@ -1,6 +1,7 @@
 import Foundation
 import GraftJSON
 import GraftTemplates
+import GraftTestSupport
 import Testing
 
 /// What Transformers renders, from `Scripts/make-chat-template-goldens.py`.
@@ -8,21 +9,19 @@ private struct Goldens: Sendable {
   let json: JSON
   let templates: [String: ChatTemplate]
 
-  static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+  static let fixtures = Fixtures("GraftTemplatesTests")
 
-  static let names: [String] = {
-    let files = try? FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "templates").path)
-    return (files ?? []).filter { $0.hasSuffix(".jinja") }.map { String($0.dropLast(6)) }.sorted()
-  }()
+  static let names = Repository.names(in: "Tests/GraftTemplatesTests/Fixtures/templates", endingWith: ".jinja").map {
+    String($0.dropLast(6))
+  }
 
   static let loaded = Result { try Goldens() }
 
   init() throws {
-    json = try JSON(parsing: Data(contentsOf: Self.folder.appending(path: "goldens.json")))
+    json = try Self.fixtures.json("goldens.json")
     templates = try Dictionary(
       uniqueKeysWithValues: Self.names.map { name in
-        let file = Self.folder.appending(path: "templates/\(name).jinja")
-        return (name, try ChatTemplate(String(contentsOf: file, encoding: .utf8), name: name))
+        (name, try ChatTemplate(Self.fixtures.text("templates/\(name).jinja"), name: name))
       })
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import FuzzSupport
 import GraftJSON
+import GraftTestSupport
 import GraftTemplates
 import Testing
 
@@ -8,9 +9,8 @@ import Testing
 @Suite("damaged templates")
 struct DamagedTemplateTests {
   @Test func templates() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/templates")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    let seeds = try names.map { Array(try Data(contentsOf: folder.appending(path: $0))) }.filter { $0.count < 4000 }
+    let folder = "Tests/GraftTemplatesTests/Fixtures/templates"
+    let seeds = try Repository.names(in: folder, endingWith: "").map { Array(try Repository.text("\(folder)/\($0)").utf8) }.filter { $0.count < 4000 }
     let messages: [JSON] = [
       ["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi {{"], ["role": "assistant", "content": "Hello"],
     ]

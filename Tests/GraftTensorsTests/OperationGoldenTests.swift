@@ -1,6 +1,7 @@
 import Foundation
 import GraftJSON
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// Specimens against torch in float64; made by `Scripts/make-operation-goldens.py`.
@@ -8,8 +9,7 @@ import Testing
   private let goldens: JSON
 
   init() throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/operations.json")
-    goldens = try JSON(parsing: Data(contentsOf: file))
+    goldens = try Fixtures("GraftTensorsTests").json("operations.json")
   }
 
   @Test func everySpecimenHasAGolden() {
@@ -29,9 +29,9 @@ import Testing
   func gradientsAreTorchs(name: String) throws {
     let (specimen, golden) = (try specimen(name), try golden(name))
     let parameters = parameters(of: specimen) { _ in true }
-    backpropagate(specimen, parameters)
+    let gradients = gradients(specimen, parameters)
     for parameter in parameters {
-      #expect(isClose(try #require(parameter.gradient), golden["gradients"]?[parameter.path]), "\(parameter.path)")
+      #expect(isClose(try #require(gradients[parameter]), golden["gradients"]?[parameter.path]), "\(parameter.path)")
     }
   }
 
@@ -41,10 +41,10 @@ import Testing
     let (specimen, golden) = (try specimen(name), try golden(name))
     for input in specimen.inputs {
       let parameters = parameters(of: specimen) { $0 == input.name }
-      backpropagate(specimen, parameters)
+      let gradients = gradients(specimen, parameters)
       let trained = try #require(parameters.first { $0.isTrainable })
-      #expect(isClose(try #require(trained.gradient, "\(input.name)"), golden["gradients"]?[input.name]), "\(input.name)")
-      #expect(parameters.allSatisfy { $0 === trained || $0.gradient == nil })
+      #expect(isClose(try #require(gradients[trained], "\(input.name)"), golden["gradients"]?[input.name]), "\(input.name)")
+      #expect(parameters.allSatisfy { $0 === trained || gradients[$0] == nil })
     }
   }
 
@@ -60,11 +60,11 @@ import Testing
     zip(specimen.inputs, specimen.makeInputs()).map { Parameter(path: $0.name, value: $1, isTrainable: isTrainable($0.name)) }
   }
 
-  private func backpropagate(_ specimen: OperationSpecimen, _ parameters: [Parameter]) {
+  private func gradients(_ specimen: OperationSpecimen, _ parameters: [Parameter]) -> Gradients {
     let tape = Tape()
     let output = tape.record { specimen.apply(parameters.map(\.operand)) }
     let seed = RandomStream(seed: 7).split(specimen.name).split("output").uniform(output.shape, in: -1..<1)
-    tape.backpropagate(from: output, seed: seed)
+    return tape.gradients(of: output, seed: seed)
   }
 
   /// Whether a tensor's weighted sum and first values are those of a golden.

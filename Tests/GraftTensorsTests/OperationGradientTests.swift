@@ -12,10 +12,10 @@ private func directionalError(of specimen: OperationSpecimen, _ apply: ([Tensor]
   let tape = Tape()
   let output = tape.record { apply(parameters.map(\.operand)) }
   let weights = stream.split("output").uniform(output.shape, in: -1..<1)
-  tape.backpropagate(from: output, seed: weights)
+  let gradients = tape.gradients(of: output, seed: weights)
   var analytic = 0.0
   for (parameter, direction) in zip(parameters, directions) {
-    for (g, v) in zip(parameter.gradient?.values ?? [], direction) { analytic += Double(g) * Double(v) }
+    for (g, v) in zip(gradients[parameter]?.values ?? [], direction) { analytic += Double(g) * Double(v) }
   }
 
   func value(at step: Float) -> Double {
@@ -71,8 +71,8 @@ private func directionalError(of specimen: OperationSpecimen, _ apply: ([Tensor]
       let parameters = specimen.makeInputs().map { Parameter(path: "x", value: $0, isTrainable: true) }
       let tape = Tape()
       let output = tape.record { specimen.apply(parameters.map(\.operand)) }
-      tape.backpropagate(from: output)
-      return [output.values] + parameters.map { $0.gradient?.values ?? [] }
+      let gradients = tape.gradients(of: output)
+      return [output.values] + parameters.map { gradients[$0]?.values ?? [] }
     }
     let threads = Threads.count
     defer { Threads.count = threads }

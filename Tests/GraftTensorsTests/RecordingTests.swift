@@ -1,6 +1,9 @@
 import GraftTensors
 import Testing
 
+/// Records with blocks that are recomputed.
+func recompute(on tape: Tape, _ body: () -> Tensor) -> Tensor { Execution(recomputation: true).run { tape.record(body) } }
+
 /// The rules of recording beyond single operations: several outputs, recomputation, operations of one's own.
 @Suite struct RecordingTests {
   private func parameter(_ name: String, _ shape: Shape) -> Parameter {
@@ -34,8 +37,8 @@ import Testing
         let outputs = operation(a.operand, b.operand)
         return used.reduce(sum(weight.operand)) { $0 + sum(Float($1 + 2) * (outputs[$1] * weight.operand)) }
       }
-      tape.backpropagate(from: loss)
-      return [a, b, weight].map { $0.gradient?.values }
+      let gradients = tape.gradients(of: loss)
+      return [a, b, weight].map { gradients[$0]?.values }
     }
     #expect(gradients(sumAndProduct) == gradients { [$0 + $1, $0 * $1] })
   }
@@ -46,46 +49,45 @@ import Testing
     var runs = [0, 0]
     let x = RandomStream(seed: 5).normal([3, 4])
     let tape = Tape()
-    let loss = tape.record { () -> Tensor in
-      let below = checkpointed([x]) { inputs in
+    let loss = recompute(on: tape) { () -> Tensor in
+      let below = recomputed([x]) { inputs in
         runs[0] += 1
         return linear(inputs[0], frozen.operand)
       }
       #expect(tape.operations == [])
-      let above = checkpointed([below]) { inputs in
+      let above = recomputed([below]) { inputs in
         runs[1] += 1
         return linear(inputs[0], trained.operand)
       }
-      #expect(tape.operations == ["checkpointed"])
+      #expect(tape.operations == ["recomputed"])
       return sum(above)
     }
-    tape.backpropagate(from: loss)
+    let gradients = tape.gradients(of: loss)
     #expect(runs == [1, 2])
-    #expect(trained.gradient != nil)
+    #expect(gradients[trained] != nil)
   }
 
   @Test func recomputationsNest() {
     let w = parameter("w", [4, 4])
     let x = parameter("x", [3, 4])
     func gradients(_ wrap: @escaping ([Tensor], @escaping ([Tensor]) -> Tensor) -> Tensor) -> [[Float]?] {
-      (w.gradient, x.gradient) = (nil, nil)
       let tape = Tape()
-      let loss = tape.record {
+      let loss = recompute(on: tape) {
         sum(wrap([x.operand]) { outer in wrap([linear(outer[0], w.operand)]) { activate($0[0], .tanh) } })
       }
-      tape.backpropagate(from: loss)
-      return [w, x].map { $0.gradient?.values }
+      let gradients = tape.gradients(of: loss)
+      return [w, x].map { gradients[$0]?.values }
     }
-    #expect(gradients(checkpointed) == gradients { $1($0) })
+    #expect(gradients(recomputed) == gradients { $1($0) })
   }
 
   @Test func aTensorCapturedFromAroundARecomputationStops() async {
     await #expect(processExitsWith: .failure) {
       let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)
       let tape = Tape()
-      _ = tape.record { () -> Tensor in
+      _ = recompute(on: tape) { () -> Tensor in
         let captured = 2 * x.operand
-        return checkpointed([x.operand]) { $0[0] + captured }
+        return recomputed([x.operand]) { $0[0] + captured }
       }
     }
   }
@@ -101,7 +103,7 @@ import Testing
           [gradient.reshaped(to: [2, 1])]
         }
       }
-      tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
+      _ = tape.gradients(of: y, seed: Tensor([1, 1], [1, 2]))
     }
   }
 
@@ -116,8 +118,39 @@ import Testing
           [gradient]
         }
       }
-      tape.backpropagate(from: y, seed: Tensor([1, 1], [1, 2]))
+      _ = tape.gradients(of: y, seed: Tensor([1, 1], [1, 2]))
     }
+  }
+
+  /// An operation that forgets an input is stopped, rather than training nothing in silence.
+  @Test func anInputWithoutAGradientStops() async {
+    await #expect(processExitsWith: .failure) {
+      let x = Parameter(path: "x", value: Tensor([1, 2]), isTrainable: true)
+      let y = Parameter(path: "y", value: Tensor([1, 2]), isTrainable: true)
+      let tape = Tape()
+      let loss = tape.record { () -> Tensor in
+        let (first, second) = (x.operand.slot, y.operand.slot)
+        return sum(recorded("forgetful", x.value + y.value, from: first, second) { gradient, tape in tape.accumulate(gradient, into: first) })
+      }
+      _ = tape.gradients(of: loss)
+    }
+  }
+
+  @Test func anOperationOfOnesOwnMaySayThatAnInputDoesNotMatter() {
+    let x = Parameter(path: "x", value: Tensor([1, 2]), isTrainable: true)
+    let y = Parameter(path: "y", value: Tensor([1, 2]), isTrainable: true)
+    let tape = Tape()
+    let loss = tape.record { () -> Tensor in
+      sum(
+        customOperation("first", of: [x.operand, y.operand]) {
+          $0[0]
+        } pullback: { gradient, _, _ in
+          [gradient, nil]
+        })
+    }
+    let gradients = tape.gradients(of: loss)
+    #expect(gradients[x]?.values == [1, 1] && gradients[y] == nil)
+    #expect(gradients.parameters.map(\.path) == ["x"])
   }
 
   @Test func shapesOfTheSameSizeAreNotTheSame() async {
@@ -138,7 +171,6 @@ import Testing
     let tape = Tape()
     let loss = tape.record { sum(cubed(x.operand)) }
     #expect(loss.scalar == 20)
-    tape.backpropagate(from: loss)
-    #expect(x.gradient?.values == [3, 12, 27])
+    #expect(tape.gradients(of: loss)[x]?.values == [3, 12, 27])
   }
 }

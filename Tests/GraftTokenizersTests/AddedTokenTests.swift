@@ -1,14 +1,15 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
 /// Tokens of the files beside `tokenizer.json`; the ids are those that `AutoTokenizer` of Transformers 5.23 gives.
 @Suite struct AddedTokenTests {
   private func tokenizer(_ configuration: JSON, _ map: JSON? = nil) throws -> Tokenizer {
-    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/byte-level/tokenizer.json")
-    return try Tokenizer(
-      json: JSON(parsing: Data(contentsOf: file)), configuration: TokenizerConfiguration(configuration: configuration, specialTokensMap: map),
+    try Tokenizer(
+      json: Fixtures("GraftTokenizersTests").json("byte-level/tokenizer.json"),
+      configuration: TokenizerConfiguration(configuration: configuration, specialTokensMap: map),
       source: "tokenizer.json")
   }
 

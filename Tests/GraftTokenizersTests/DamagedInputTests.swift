@@ -1,6 +1,7 @@
 import Foundation
 import FuzzSupport
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
@@ -16,9 +17,8 @@ struct DamagedInputTests {
 
   /// Fixtures are cut to a few kilobytes, so that damage hits what is not vocabulary.
   private func fixtures() throws -> [JSON] {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    return try Fixture.names.map { name in
-      var json = try JSON(parsing: Data(contentsOf: folder.appending(path: "\(name)/tokenizer.json")))
+    try Fixture.names.map { name in
+      var json = try Fixtures("GraftTokenizersTests").json("\(name)/tokenizer.json")
       let model = json["model"]
       switch model?["vocab"] {
       case .object(let members): json["model"]?["vocab"] = .object(JSONObject(members.prefix(40).map { ($0.key, $0.value) }))

@@ -1,21 +1,19 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
-/// Where `Scripts/make-tokenizer-goldens.py` puts its fixtures.
-private let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-
-/// A small tokenizer with what the reference library makes of some texts.
+/// A small tokenizer with what the reference library makes of some texts, as `Scripts/make-tokenizer-goldens.py` writes them.
 struct Fixture: Sendable {
   let tokenizer: Tokenizer
   let vocabularySize: Int?
   let rows: [JSON]
 
   init(_ name: String) throws {
-    let folder = fixtures.appending(path: name)
-    tokenizer = try Tokenizer(directory: folder)
-    let goldens = try JSON(parsing: Data(contentsOf: folder.appending(path: "goldens.json")))
+    let fixtures = Fixtures("GraftTokenizersTests")
+    tokenizer = try Tokenizer(directory: fixtures.file(name))
+    let goldens = try fixtures.json("\(name)/goldens.json")
     vocabularySize = goldens["vocabulary_size"]?.int
     rows = goldens["rows"]?.array ?? []
   }
@@ -29,7 +27,7 @@ struct Fixture: Sendable {
 /// Texts are compared by their bytes: as `String`s, "é" composed and "é" decomposed are equal.
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-private func integers(_ json: JSON?) -> [Int32] { (json?.array ?? []).compactMap { $0.int.map { Int32($0) } } }
+private func integers(_ json: JSON?) -> [Int32] { json?.tokenIDs ?? [] }
 
 @Suite struct GoldenTests {
   @Test(arguments: Fixture.names)

@@ -1,5 +1,6 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
@@ -33,22 +34,19 @@ import Testing
   }
 
   @Test func templatesInFilesReplaceThoseInTheConfiguration() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    let folder = directory.appending(path: "additional_chat_templates")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
+    let directory = try TemporaryDirectory()
     let listed = #"{"chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "U"}]}"#
-    try Data(listed.utf8).write(to: directory.appending(path: "tokenizer_config.json"))
-    let configured = try TokenizerConfiguration(directory: directory)
+    try directory.write(listed.utf8, to: "tokenizer_config.json")
+    let configured = try TokenizerConfiguration(directory: directory.url)
     #expect(configured.chatTemplate(withTools: true) == "U" && configured.chatTemplate(withTools: false) == "D")
-    try Data("A".utf8).write(to: folder.appending(path: "rag.jinja"))
-    let additional = try TokenizerConfiguration(directory: directory)
+    try directory.write("A".utf8, to: "additional_chat_templates/rag.jinja")
+    let additional = try TokenizerConfiguration(directory: directory.url)
     #expect(additional.chatTemplates == ["rag": "A"])
     #expect(additional.chatTemplate(withTools: true) == nil)
-    try Data([0xEF, 0xBB, 0xBF] + "N".utf8).write(to: directory.appending(path: "chat_template.jinja"))
-    #expect(try TokenizerConfiguration(directory: directory).chatTemplates == ["rag": "A", "default": "N"])
-    try Data([0xFF]).write(to: directory.appending(path: "chat_template.jinja"))
-    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory) }
+    try directory.write([0xEF, 0xBB, 0xBF] + "N".utf8, to: "chat_template.jinja")
+    #expect(try TokenizerConfiguration(directory: directory.url).chatTemplates == ["rag": "A", "default": "N"])
+    try directory.write([0xFF], to: "chat_template.jinja")
+    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory.url) }
   }
 
   @Test func readsChatTemplates() throws {
@@ -61,15 +59,13 @@ import Testing
     #expect(listed.chatTemplates == ["default": "D", "tool_use": "U"])
     #expect(listed.maximumLength == 512)
 
-    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    try Data(#"{"chat_template": "old", "bos_token": "<s>"}"#.utf8).write(to: directory.appending(path: "tokenizer_config.json"))
-    #expect(try TokenizerConfiguration(directory: directory).chatTemplate == "old")
-    try Data("new".utf8).write(to: directory.appending(path: "chat_template.jinja"))
-    #expect(try TokenizerConfiguration(directory: directory).chatTemplate == "new")
-    try Data("{".utf8).write(to: directory.appending(path: "special_tokens_map.json"))
-    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory) }
+    let directory = try TemporaryDirectory()
+    try directory.write(#"{"chat_template": "old", "bos_token": "<s>"}"#.utf8, to: "tokenizer_config.json")
+    #expect(try TokenizerConfiguration(directory: directory.url).chatTemplate == "old")
+    try directory.write("new".utf8, to: "chat_template.jinja")
+    #expect(try TokenizerConfiguration(directory: directory.url).chatTemplate == "new")
+    try directory.write("{".utf8, to: "special_tokens_map.json")
+    #expect(throws: TokenizerError.self) { try TokenizerConfiguration(directory: directory.url) }
   }
 
   @Test func findsTheIDsOfItsTokens() throws {

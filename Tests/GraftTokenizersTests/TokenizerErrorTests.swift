@@ -1,5 +1,6 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import GraftTokenizers
 import Testing
 
@@ -58,9 +59,8 @@ import Testing
   }
 
   @Test func saysWhenThereIsNoFile() {
-    let directory = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     #expect {
-      try Tokenizer(directory: directory)
+      try Tokenizer(directory: Repository.file("no/such/folder"))
     } throws: { error in
       "\(error)".contains("tokenizer.json: no such file")
     }

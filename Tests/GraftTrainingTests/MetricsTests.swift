@@ -1,4 +1,5 @@
 import Foundation
+import GraftTestSupport
 import GraftTraining
 import Testing
 
@@ -29,8 +30,7 @@ import Testing
 
   /// Values of scikit-learn and SciPy (`Scripts/make-label-goldens.py`): one class never occurs, ranks are tied.
   @Test func setsOfClassesAndRanks() throws {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/label-metrics.json")
-    let golden = try JSONDecoder().decode(Golden.self, from: try Data(contentsOf: file))
+    let golden = try JSONDecoder().decode(Golden.self, from: Fixtures("GraftTrainingTests").data("label-metrics.json"))
     var table = MultiLabelTable(classes: 4)
     func members(_ row: [Int]) -> Set<Int> { Set(row.indices.filter { row[$0] == 1 }) }
     for (actual, predicted) in zip(golden.actual, golden.predicted) { table.count(predicted: members(predicted), actual: members(actual)) }

@@ -1,12 +1,13 @@
 import Foundation
 import GraftJSON
+import GraftTestSupport
 import Testing
 
 /// The floors of the house: an edge between targets points to a lower floor, or along it where the list allows.
 @Suite struct EdgeTests {
   private static let floors: [String: Int] = [
     "CKernels": 0, "COpenBLAS": 0, "CHDF5": 0, "CLibCrypto": 0, "CZlib": 0, "GraftJSON": 0, "GraftFiles": 0, "GraftRegularExpressions": 0,
-    "FuzzSupport": 1, "FuzzReaders": 6,
+    "FuzzSupport": 1, "GraftTestSupport": 1, "FuzzReaders": 6,
     "GraftTensors": 1, "GraftBatching": 1, "GraftTemplates": 1, "GraftTokenizers": 1, "GraftConfiguration": 1,
     "GraftLayers": 2, "GraftOptimizers": 2, "GraftDatasets": 2,
     "GraftCheckpoints": 3, "GraftTraining": 3,
@@ -15,24 +16,13 @@ import Testing
     "GraftSessions": 6, "GraftComparison": 7, "Graft": 8, "graft": 8,
   ]
 
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
   /// The targets as SwiftPM reads them, the fuzzer's included.
   private static let targets = Result { try dumpedTargets() }
 
   private static func dumpedTargets() throws -> [JSON] {
-    let scratch = FileManager.default.temporaryDirectory.appending(path: "graft-edges-\(ProcessInfo.processInfo.processIdentifier)")
-    defer { try? FileManager.default.removeItem(at: scratch) }
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["swift", "package", "--package-path", root.path, "--scratch-path", scratch.path, "dump-package"]
-    process.environment = ProcessInfo.processInfo.environment.merging(["GRAFT_FUZZ": "1"]) { $1 }
-    process.standardOutput = pipe
-    try process.run()
-    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return try #require(try JSON(parsing: output)["targets"]?.array)
+    let scratch = try TemporaryDirectory()
+    let dump = try Program("GRAFT_FUZZ=1", "swift", "package", "--scratch-path", scratch.path, "dump-package")
+    return try #require(try JSON(parsing: dump.output)["targets"]?.array, "\(dump.errors)")
   }
 
   @Test func edgesPointDown() throws {
@@ -55,7 +45,7 @@ import Testing
     let modules = Set(targets.map(\.name)).union(["ArgumentParser", "Rainbow", "Yams"])
     var checked = 0
     for target in targets where target.isSwift {
-      let imported = try target.imports(in: Self.root)
+      let imported = try target.imports(in: Repository.root)
       for (module, file) in imported.sorted(by: { $0.key < $1.key }) where modules.contains(module) {
         #expect(target.dependencies.contains(module), "\(file) imports \(module), which Package.swift does not list for \(target.name)")
         checked += 1

@@ -128,6 +128,8 @@ void graft_rotate(float *out, const float *x, const float *cosine, const float *
 void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns);
 /// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere. The scale is positive.
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
+/// In place: x becomes limit * tanh(x / limit), and slopes, unless null, the derivatives of it.
+void graft_softcap(float *x, float *slopes, float limit, long n);
 /// In place on dprobabilities: p * (dp - delta) * scale.
 void graft_softmax_gradient_row(float *dprobabilities, const float *probabilities, float delta, float scale, long n);
 float graft_largest(const float *a, long n);

@@ -32,8 +32,8 @@ final class TripletBudget: TrainingSchedule {
       uncertainty = sensitivity
     }
 
-    mutating func update(_ settings: Settings, gradientScale: Float) {
-      guard let gradient = parameter.gradient else { return }
+    mutating func update(_ settings: Settings, _ gradients: Gradients, gradientScale: Float) {
+      guard let gradient = gradients[parameter] else { return }
       let (beta1, beta2) = (settings.beta1, settings.beta2)
       for (index, (weight, slope)) in zip(parameter.value.values, gradient.values).enumerated() {
         let now = abs(weight * slope * gradientScale)
@@ -91,14 +91,14 @@ final class TripletBudget: TrainingSchedule {
     return (settings.orthogonality / Float(terms.count)) * terms.dropFirst().reduce(terms[0], +)
   }
 
-  func updated(step: Int, gradientScale: Float) {
+  func updated(step: Int, gradients: Gradients, gradientScale: Float) {
     let end = totalSteps - settings.finalSteps
     guard step <= end else { return mask() }
     if step < end {
       for index in importances.indices {
-        importances[index].a.update(settings, gradientScale: gradientScale)
-        importances[index].b.update(settings, gradientScale: gradientScale)
-        importances[index].values.update(settings, gradientScale: gradientScale)
+        importances[index].a.update(settings, gradients, gradientScale: gradientScale)
+        importances[index].b.update(settings, gradients, gradientScale: gradientScale)
+        importances[index].values.update(settings, gradients, gradientScale: gradientScale)
       }
     }
     guard step == end || (step > settings.initialSteps && step % settings.interval == 0) else { return }

@@ -6,7 +6,7 @@ import GraftTensors
 ///
 /// Zhang et al. 2023, "AdaLoRA", eq. 3. While it is trained triplets are dropped where they matter least, down to `target_r` a
 /// layer on average; a file whose triplets were dropped is read, and trained on, with the ranks that its `rank_pattern` records.
-public struct AdaLoRA: TargetedMethod {
+public struct AdaLoRA: LayerTargetedMethod, SpelledKeys {
   public static let name = "ADALORA"
   public static let defaultLearningRate = 2e-3
   public static let card = MethodCard(
@@ -33,39 +33,16 @@ public struct AdaLoRA: TargetedMethod {
   /// The run's own number of steps where nil.
   public var totalStep: Int?
   public var r = 8
-  public var targetModules: ModuleSelection?
-  public var excludeModules: ModuleSelection?
+  public var targetKeys = TargetKeys()
   public var rankPattern: ConfigTree?
   public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var layersToTransform: OneOrMany<Int>?
-  public var layersPattern: OneOrMany<String>?
   public var bias = BiasTraining.none
   public var useRslora = false
   public var initLoraWeights = true
-  public var modulesToSave: [String]?
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case initR = "init_r"
-    case targetR = "target_r"
-    case loraAlpha = "lora_alpha"
-    case loraDropout = "lora_dropout"
-    case tinit, tfinal, deltaT, beta1, beta2
-    case orthRegWeight = "orth_reg_weight"
-    case totalStep = "total_step"
-    case r
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case rankPattern = "rank_pattern"
-    case alphaPattern = "alpha_pattern"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-    case bias
-    case useRslora = "use_rslora"
-    case initLoraWeights = "init_lora_weights"
-    case modulesToSave = "modules_to_save"
-  }
+  public static let keySpellings = ["deltaT": "deltaT"]
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()

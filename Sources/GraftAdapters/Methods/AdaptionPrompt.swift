@@ -27,12 +27,6 @@ public struct AdaptionPrompt: TuningMethod {
     return method
   }
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case adapterLen = "adapter_len"
-    case adapterLayers = "adapter_layers"
-  }
-
   public var isMergeable: Bool { false }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
@@ -66,9 +60,11 @@ private final class GatedPrompt: AttentionSupplement {
     guard case .separate(_, let key, let value) = base.projection else { return context }
     let length = prompt.shape[1]
     let vectors = prompt.operand.reshaped(to: [length, prompt.shape[2]])
+    var options = base.options
+    options.window = nil
     let found = attention(
-      query: query, key: key(vectors, pass), value: value(vectors, pass), heads: base.heads, keyValueHeads: base.keyValueHeads,
-      spans: layout.spans.map { AttentionSpan(queries: $0.queries, keys: 0..<length) }, mask: .bidirectional, scale: base.scale)
+      query: query, key: key(vectors, pass), value: value(vectors, pass), options,
+      spans: layout.spans.map { AttentionSpan(queries: $0.queries, keys: 0..<length) }, mask: .bidirectional)
     return context + scaleAll(found, by: gate.operand)
   }
 }

@@ -14,10 +14,6 @@ public struct BitFit: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case modulesToSave = "modules_to_save"
-  }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     let biases = sites.parameters.filter { $0.path.hasSuffix(".bias") }
     guard !biases.isEmpty else { throw TuningError("BITFIT: \(sites.modelType ?? "this model") has no biases to train; use another method") }

@@ -67,27 +67,6 @@ public struct BottleneckAdapter: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case config
-    case mhAdapter = "mh_adapter"
-    case outputAdapter = "output_adapter"
-    case reductionFactor = "reduction_factor"
-    case nonLinearity = "non_linearity"
-    case originalLnBefore = "original_ln_before"
-    case isParallel = "is_parallel"
-    case scaling
-    case initWeights = "init_weights"
-    case phmLayer = "phm_layer"
-    case phmDim = "phm_dim"
-    case phmRank = "phm_rank"
-    case sharedPhmRule = "shared_phm_rule"
-    case phmCInit = "phm_c_init"
-    case phmInitRange = "phm_init_range"
-    case dropout
-    case leaveOut = "leave_out"
-    case modulesToSave = "modules_to_save"
-  }
-
   public var isMergeable: Bool { false }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {

@@ -18,13 +18,6 @@ public struct FullFineTuning: TargetedMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-  }
-
   public func completed(for sites: SiteCatalog, holding stored: [String]?) -> FullFineTuning { self }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {

@@ -1,10 +1,11 @@
+import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
 /// Learned scales of activations: `y = l * (W x + b)`, or `y = W (l * x) + b` in feed-forward layers.
 ///
 /// Liu et al. 2022, "Few-shot parameter-efficient fine-tuning is better and cheaper than in-context learning", section 3.3.
-public struct IA3: TargetedMethod {
+public struct IA3: TargetedMethod, SpelledKeys {
   public static let name = "IA3"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
@@ -21,20 +22,14 @@ public struct IA3: TargetedMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case feedforwardModules = "feedforward_modules"
-    case modulesToSave = "modules_to_save"
-    case initIA3Weights = "init_ia3_weights"
-  }
+  public static let keySpellings = ["initIA3Weights": "init_ia3_weights"]
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    let defaults = sites.modelType.flatMap(DefaultTargets.scaling)
-    guard let modules = targetModules ?? defaults.map({ .names($0.modules) }) else {
+    let defaults = sites.defaultTargets
+    guard let modules = targetModules ?? (defaults.scaled.isEmpty ? nil : .names(sites.names(of: defaults.scaled))) else {
       throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the layers to scale")
     }
-    let feedForward = feedforwardModules ?? (targetModules == nil ? defaults.map { .names($0.feedForward) } : nil)
+    let feedForward = feedforwardModules ?? (targetModules == nil ? .names(sites.names(of: defaults.scaledInputs)) : nil)
     let isFeedForward = try Self.feedForwardMatcher(feedForward)
     let targets = Targets(modules: modules, excluded: excludeModules, saved: modulesToSave ?? [])
     let start: Initializer = initIA3Weights ? .ones : .normal(standardDeviation: 1)

@@ -17,31 +17,12 @@ public struct LoHa: RankedMethod {
   public var rankDropout = 0.0
   public var moduleDropout = 0.0
   public var useEffectiveConv2d = false
-  public var targetModules: ModuleSelection?
-  public var excludeModules: ModuleSelection?
+  public var targetKeys = TargetKeys()
   public var initWeights = true
-  public var layersToTransform: OneOrMany<Int>?
-  public var layersPattern: OneOrMany<String>?
   public var rankPattern = ConfigTree.mapping(ConfigMapping())
   public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var modulesToSave: [String]?
 
   public init() {}
-
-  enum CodingKeys: String, CodingKey {
-    case r, alpha
-    case rankDropout = "rank_dropout"
-    case moduleDropout = "module_dropout"
-    case useEffectiveConv2d = "use_effective_conv2d"
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case initWeights = "init_weights"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-    case rankPattern = "rank_pattern"
-    case alphaPattern = "alpha_pattern"
-    case modulesToSave = "modules_to_save"
-  }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     for (layer, rank, scale) in try rankedLayers(in: sites, for: attachment) {

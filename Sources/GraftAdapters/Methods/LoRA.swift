@@ -7,7 +7,7 @@ import GraftTensors
 ///
 /// Hu et al. 2022, "LoRA", section 4.1; the scale `s` is `alpha / r`, or `alpha / sqrt(r)` with rsLoRA (Kalajdzievski 2023).
 /// With `use_dora` the rows' directions and lengths are trained apart (Liu et al. 2024, "DoRA").
-public struct LoRA: TargetedMethod {
+public struct LoRA: LayerTargetedMethod {
   public static let name = "LORA"
   public static let defaultLearningRate = 2e-4
   public static let card = MethodCard(
@@ -17,21 +17,16 @@ public struct LoRA: TargetedMethod {
   public var r = 8
   public var loraAlpha = 8.0
   public var loraDropout = 0.0
-  /// Nil for the family's own, which PEFT lists by name.
-  public var targetModules: ModuleSelection?
-  public var excludeModules: ModuleSelection?
+  public var targetKeys = TargetKeys()
   /// Weights of linear layers by the ends of their names, beside or instead of modules.
   public var targetParameters: [String]?
   public var rankPattern = ConfigTree.mapping(ConfigMapping())
   public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var layersToTransform: OneOrMany<Int>?
-  public var layersPattern: OneOrMany<String>?
   public var bias = BiasTraining.none
   public var useRslora = false
   public var useDora = false
   /// Whether the second factor has a bias.
   public var loraBias = false
-  public var modulesToSave: [String]?
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   public var trainableTokenIndices: TokenSelection?
   public var initLoraWeights = LoRAInitialization.kaiming
@@ -46,27 +41,6 @@ public struct LoRA: TargetedMethod {
     method.loraAlpha = 32
     method.targetModules = .allLinear
     return method
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case r
-    case loraAlpha = "lora_alpha"
-    case loraDropout = "lora_dropout"
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case targetParameters = "target_parameters"
-    case rankPattern = "rank_pattern"
-    case alphaPattern = "alpha_pattern"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-    case bias
-    case useRslora = "use_rslora"
-    case useDora = "use_dora"
-    case loraBias = "lora_bias"
-    case modulesToSave = "modules_to_save"
-    case trainableTokenIndices = "trainable_token_indices"
-    case initLoraWeights = "init_lora_weights"
-    case ensureWeightTying = "ensure_weight_tying"
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {

@@ -17,14 +17,9 @@ public struct NormTuning: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case modulesToSave = "modules_to_save"
-  }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
-    guard let modules = targetModules ?? sites.modelType.flatMap(DefaultTargets.norms).map({ .names($0) }) else {
+    let defaults = sites.defaultTargets.norms
+    guard let modules = targetModules ?? (defaults.isEmpty ? nil : .names(defaults)) else {
       throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the norms to train")
     }
     let saved = modulesToSave?.values ?? []

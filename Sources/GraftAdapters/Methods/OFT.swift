@@ -5,7 +5,7 @@ import GraftTensors
 ///
 /// Qiu et al. 2023, "Controlling text-to-image diffusion by orthogonal finetuning", in the input-side form of "OFTv2"
 /// (Qiu et al. 2025): `R` is the Cayley transform of a skew-symmetric matrix, or a Neumann series of it.
-public struct OFT: TargetedMethod {
+public struct OFT: LayerTargetedMethod {
   public static let name = "OFT"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -17,13 +17,9 @@ public struct OFT: TargetedMethod {
   /// 0 where the number of blocks is given.
   public var oftBlockSize = 32
   public var moduleDropout = 0.0
-  public var targetModules: ModuleSelection?
-  public var excludeModules: ModuleSelection?
+  public var targetKeys = TargetKeys()
   public var bias = BiasTraining.none
   public var initWeights = true
-  public var layersToTransform: OneOrMany<Int>?
-  public var layersPattern: OneOrMany<String>?
-  public var modulesToSave: [String]?
   public var coft = false
   public var eps = 6e-5
   /// Whether all blocks rotate alike.
@@ -32,23 +28,6 @@ public struct OFT: TargetedMethod {
   public var numCayleyNeumannTerms = 5
 
   public init() {}
-
-  enum CodingKeys: String, CodingKey {
-    case r
-    case oftBlockSize = "oft_block_size"
-    case moduleDropout = "module_dropout"
-    case targetModules = "target_modules"
-    case excludeModules = "exclude_modules"
-    case bias
-    case initWeights = "init_weights"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-    case modulesToSave = "modules_to_save"
-    case coft, eps
-    case blockShare = "block_share"
-    case useCayleyNeumann = "use_cayley_neumann"
-    case numCayleyNeumannTerms = "num_cayley_neumann_terms"
-  }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try requireNone(moduleDropout, "module_dropout")

@@ -2,7 +2,7 @@ import GraftConfiguration
 import GraftLayers
 
 /// What LoHa and LoKr share, both after LyCORIS: a rank and a scale for every layer, which patterns may set apart.
-protocol RankedMethod: TargetedMethod {
+protocol RankedMethod: LayerTargetedMethod {
   var r: Int { get }
   var alpha: Double { get }
   var rankDropout: Double { get }

@@ -17,12 +17,6 @@ public struct TrainableTokens: TuningMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case tokenIndices = "token_indices"
-    case targetModules = "target_modules"
-    case initWeights = "init_weights"
-  }
-
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard !tokenIndices.isEmpty else { throw TuningError("token_indices: is empty; list the ids of the tokens to train") }
     let rows = TrainedRows(key: "token_indices", component: nil, startsFromTable: initWeights)

@@ -1,10 +1,11 @@
+import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
 /// Vectors over shared random matrices: `y = W x + b + λb * (B (λd * (A x)))`, with only `λb` and `λd` trained.
 ///
 /// Kopiczko et al. 2024, "VeRA", eq. 2. `A` and `B` are kept in the adapter's file, since they cannot be drawn again elsewhere.
-public struct VeRA: TargetedMethod {
+public struct VeRA: TargetedMethod, SpelledKeys {
   public static let name = "VERA"
   public static let defaultLearningRate = 4e-3
   public static let card = MethodCard(
@@ -25,19 +26,7 @@ public struct VeRA: TargetedMethod {
 
   public init() {}
 
-  enum CodingKeys: String, CodingKey {
-    case r
-    case targetModules = "target_modules"
-    case projectionKey = "projection_prng_key"
-    case saveProjection = "save_projection"
-    case veraDropout = "vera_dropout"
-    case dInitial = "d_initial"
-    case bias
-    case modulesToSave = "modules_to_save"
-    case initWeights = "init_weights"
-    case layersToTransform = "layers_to_transform"
-    case layersPattern = "layers_pattern"
-  }
+  public static let keySpellings = ["projectionKey": "projection_prng_key"]
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }

@@ -40,6 +40,12 @@ extension Parameter {
 }
 
 extension SiteCatalog {
+  /// The shortest ends of paths that stand for the linear layers of the given roles, and for no other module.
+  func names(of roles: Set<Role>) -> [String] {
+    let chosen = linears.filter { $0.role.map(roles.contains) ?? false }
+    return ModuleNames.list(of: chosen.map(\.path), apartFrom: modulePaths)
+  }
+
   /// The paths of all modules: sites, and what holds sites or parameters.
   var modulePaths: [String] {
     var paths: [String] = []

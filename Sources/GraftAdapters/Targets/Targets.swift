@@ -33,7 +33,8 @@ public struct Targets: Sendable {
   ) throws(TuningError) -> [Site] {
     let candidates = sites.sites.filter(isCandidate)
     let paths = candidates.map(\.path)
-    let given = modules ?? .names(Self.defaultNames(in: sites))
+    let given: ModuleSelection
+    if let modules { given = modules } else { given = .names(try Self.defaultNames(in: sites)) }
     let chosen = given.isAllLinear ? .names(try allLinear(in: sites)) : given
     if case .pattern = chosen, layers != nil {
       throw TuningError("layers_to_transform: goes with a list of target_modules, not with a pattern; write the layers into the pattern")
@@ -95,12 +96,15 @@ public struct Targets: Sendable {
     return matched
   }
 
-  /// PEFT's own defaults, told from the names that the model has where its type has none listed.
-  static func defaultNames(in sites: SiteCatalog) -> [String] {
-    if let type = sites.modelType, let names = DefaultTargets.lowRank[type] { return names }
-    let ends = Set(sites.linears.compactMap { $0.path.split(separator: ".").last.map(String.init) })
-    let known = [["q_proj", "v_proj"], ["query", "value"], ["q", "v"], ["c_attn"], ["query_key_value"], ["q_lin", "v_lin"]]
-    return known.first { ends.isSuperset(of: $0) } ?? known[0]
+  /// The ends of the paths of the layers that LoRA and its relatives adapt where nothing names them.
+  /// - Throws: `TuningError` for a model without such layers.
+  static func defaultNames(in sites: SiteCatalog) throws(TuningError) -> [String] {
+    let roles = sites.defaultTargets.projections(among: Set(sites.linears.compactMap(\.role)))
+    let names = sites.names(of: roles)
+    guard !names.isEmpty else {
+      throw TuningError("target_modules: there is no default for \(sites.modelType ?? "this model"); name the layers to adapt")
+    }
+    return names
   }
 
   /// Objects to numbers beyond the model's layers.

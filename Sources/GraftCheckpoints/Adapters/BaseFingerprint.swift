@@ -23,9 +23,10 @@ public struct BaseFingerprint: Equatable, Sendable {
 
   /// The fingerprint of a model on disk. Reads all of its weights, on every core.
   ///
+  /// - Parameter keys: the keys of the model's sizes.
   /// - Throws: `CheckpointError` of kind `missing` or `malformed` about `config.json`.
-  public init(of checkpoint: Checkpoint) throws(CheckpointError) {
-    self.init(configuration: try checkpoint.configuration())
+  public init(of checkpoint: Checkpoint, keys: DimensionKeys) throws(CheckpointError) {
+    self.init(configuration: try checkpoint.configuration(), keys: keys)
     (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
     let tokenizer = "\(checkpoint.directory)/tokenizer.json"
@@ -44,10 +45,11 @@ public struct BaseFingerprint: Equatable, Sendable {
   }
 
   /// The part of a fingerprint that a `config.json` tells.
-  public init(configuration: JSON) {
-    func value(_ keys: [String]) -> JSON? {
+  /// - Parameter keys: the keys of the model's sizes; the standard ones come first.
+  public init(configuration: JSON, keys: DimensionKeys) {
+    func value(_ path: KeyPath<DimensionKeys, String>) -> JSON? {
       for root in [configuration, configuration["text_config"]] {
-        for key in keys {
+        for key in [DimensionKeys.standard[keyPath: path], keys[keyPath: path]] {
           if let value = root?[key], !value.isNull { return value }
         }
       }
@@ -55,9 +57,9 @@ public struct BaseFingerprint: Equatable, Sendable {
     }
     modelType = configuration["model_type"]?.string
     architecture = configuration["architectures"]?[0]?.string
-    hiddenSize = value(["hidden_size", "n_embd", "d_model", "dim"])?.int
-    layerCount = value(["num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"])?.int
-    vocabularySize = value(["vocab_size"])?.int
+    hiddenSize = value(\.hiddenSize)?.int
+    layerCount = value(\.layers)?.int
+    vocabularySize = value(\.vocabularySize)?.int
   }
 
   /// What differs between the base an adapter was made for and `actual`, one clause per property; what either does

@@ -17,11 +17,14 @@ public protocol Model: AnyObject {
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor
+  /// Returns the state before the first token of so many sequences, for passes that continue each other.
+  func makeState(sequences: Int) -> SequenceState
 }
 
 extension Model {
   public var attentionStyle: AttentionStyle? { nil }
   public var segmentCount: Int { 1 }
+  public func makeState(sequences: Int) -> SequenceState { SequenceState(sequences: sequences) }
 }
 
 /// A model with a loss: all that a trainer asks for.

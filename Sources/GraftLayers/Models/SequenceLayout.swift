@@ -1,20 +1,41 @@
 import GraftBatching
 import GraftTensors
 
-/// Where the rows of a forward pass stand: computed once, read by every layer.
+/// The layout of a forward pass: documents, positions and what attention adds, computed once and read by every layer.
 public struct SequenceLayout {
   public var spans: [AttentionSpan]
   /// One a row.
   public var positions: [Int32]
-  public var mask: AttentionMask.Kind
-  public var rotary: RotaryTable?
-  /// Added to every layer's scores by distance (T5).
+  public var mask: AttentionMask
+  /// The rotary tables of the stack, which layers choose among by index (Gemma 3 has one for its windows and one for all).
+  public var rotary: [RotaryTable]
+  /// Added to every layer's scores by distance (T5, BLOOM).
   public var bias: DistanceBias?
+  /// The encoder's states that cross-attention reads.
+  public var source: EncoderStates?
 
   public init(
-    spans: [AttentionSpan], positions: [Int32], mask: AttentionMask.Kind, rotary: RotaryTable? = nil, bias: DistanceBias? = nil
+    spans: [AttentionSpan], positions: [Int32], mask: AttentionMask, rotary: [RotaryTable] = [], bias: DistanceBias? = nil,
+    source: EncoderStates? = nil
   ) {
-    (self.spans, self.positions, self.mask, self.rotary, self.bias) = (spans, positions, mask, rotary, bias)
+    self.spans = spans
+    self.positions = positions
+    self.mask = mask
+    self.rotary = rotary
+    self.bias = bias
+    self.source = source
+  }
+
+  /// The tensors of the layout that a gradient may go to.
+  var tensors: [Tensor] { [bias?.values, source?.states].compactMap { $0 } }
+
+  /// Returns the layout with others in the place of `tensors`.
+  func replacing(_ tensors: ArraySlice<Tensor>) -> SequenceLayout {
+    var layout = self
+    var rest = tensors
+    if bias != nil { layout.bias = DistanceBias(rest.removeFirst()) }
+    if source != nil { layout.source?.states = rest.removeFirst() }
+    return layout
   }
 }
 
@@ -78,9 +99,12 @@ public struct SequenceInput {
     self.init(tokens: sequences.flatMap { $0 }, positions: positions, spans: spans)
   }
 
-  /// The layout for a decoder of the given style.
-  public func layout(_ style: AttentionStyle, rotary: RotaryFrequencies?) -> SequenceLayout {
-    let mask: AttentionMask.Kind =
+  /// Returns the layout of a stack of the given style.
+  /// - Parameters:
+  ///   - rotary: the angles of rotary positions, one for each table that layers choose among.
+  ///   - source: the encoder's states that cross-attention reads, one document for each of the input's.
+  public func layout(_ style: AttentionStyle, rotary: [RotaryFrequencies] = [], over source: EncoderStates? = nil) -> SequenceLayout {
+    let mask: AttentionMask =
       switch style {
       case .causal: .causal
       case .bidirectional: .bidirectional
@@ -88,6 +112,6 @@ public struct SequenceInput {
       }
     return SequenceLayout(
       spans: spans.map { AttentionSpan($0.range) }, positions: positions, mask: mask,
-      rotary: rotary?.table(positions: positions, sequences: spans.map(\.range)))
+      rotary: rotary.map { $0.table(positions: positions, sequences: spans.map(\.range)) }, source: source)
   }
 }

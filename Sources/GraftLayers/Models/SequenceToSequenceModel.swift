@@ -3,7 +3,7 @@ import GraftTensors
 
 /// A model with an encoder, whose states others read: a decoder or a classifier.
 public protocol EncodingModel: Model {
-  /// What the encoder makes of its input; a cache in the pass is a decoder's and is left alone.
+  /// What the encoder makes of its input; a state in the pass is a decoder's and is left alone.
   func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates
 }
 
@@ -19,7 +19,7 @@ public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
   var generationStartID: Int32 { get set }
   /// The decoder's hidden states as the head reads them.
   ///
-  /// With a cache in the pass, `input` holds the tokens since the last call, and the source is projected only once.
+  /// With a state in the pass, `input` holds the tokens since the last call, and the source is projected only once.
   /// - Parameter input: one span for each document of `source`.
   /// - Returns: `[rows, hidden]`.
   func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor

@@ -1,8 +1,8 @@
 import GraftTensors
 
-/// Multi-head attention with a residual: the projections are given to it, so that families differ only in names and options.
-public final class Attention {
-  /// What makes queries, keys and values: three layers, or one whose columns are split in that order.
+/// Multi-head attention: the projections are given to it, so that families differ only in names and options.
+public final class Attention: Sublayer {
+  /// The layers of queries, keys and values: three, or one whose columns are split in that order.
   public enum Projection {
     case separate(query: Linear, key: Linear, value: Linear)
     case fused(Linear)
@@ -20,90 +20,89 @@ public final class Attention {
 
   public let path: String
   public let place: Place
-  public let projection: Projection, output: Linear
-  public let heads: Int, keyValueHeads: Int, headSize: Int
-  /// Norms of every query and key head, before rotation (Qwen3).
+  /// Heads, sizes, and what becomes of the scores.
+  public let options: AttentionOptions
+  public let projection: Projection
+  public let output: Linear
+  /// Norms of queries and keys before rotation: of every head (Qwen3), or of all heads together (OLMo 2), as their width says.
   public let queryNorm: Norm?, keyNorm: Norm?
-  public let isRotary: Bool
-  /// How many places back a query sees, where limited.
-  public let window: Int?
-  /// Multiplied into the scores; one over the root of the head size where nil.
-  public let scale: Float?
-  /// The probabilities with which elements of the output, and of what queries give to keys, are dropped in training.
-  public let dropout: Float, scoreDropout: Float
-  /// The layer's number, which the cache keeps keys and values under.
-  public let layer: Int
+  /// The index of the rotary table in `SequenceLayout.rotary` that queries and keys are rotated by; nil for none.
+  public let rotary: Int?
+  /// `[heads]`, a learned score that takes its share of every row's weights (gpt-oss).
+  public let sinks: Parameter?
+  /// The probability with which an element of the output is dropped in training.
+  public let dropout: Float
   /// Keys and values before those of every sequence.
   public var prefix: (any AttentionPrefix)?
   /// A second attention beside this one.
   public var supplement: (any AttentionSupplement)?
 
   public init(
-    _ scope: Scope, layer: Int, place: Place = .alone, projection: Projection, output: Linear, heads: Int, keyValueHeads: Int,
-    headSize: Int, queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil, scale: Float? = nil,
-    dropout: Float = 0, scoreDropout: Float = 0
+    _ scope: Scope, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, dropout: Float = 0
   ) {
     path = scope.path
     self.place = place
-    (self.projection, self.output, self.dropout, self.scoreDropout) = (projection, output, dropout, scoreDropout)
-    (self.heads, self.keyValueHeads, self.headSize) = (heads, keyValueHeads, headSize)
-    (self.queryNorm, self.keyNorm, self.isRotary) = (queryNorm, keyNorm, isRotary)
-    (self.window, self.scale, self.layer) = (window, scale, layer)
+    self.options = options
+    self.projection = projection
+    self.output = output
+    self.queryNorm = queryNorm
+    self.keyNorm = keyNorm
+    self.rotary = rotary
+    self.sinks = sinks
+    self.dropout = dropout
     scope.catalog.add(Site(path: path, role: nil, module: .attention(self)))
   }
 
-  public convenience init(
-    _ scope: Scope, layer: Int, place: Place = .alone, query: Linear, key: Linear, value: Linear, output: Linear, heads: Int,
-    keyValueHeads: Int, headSize: Int, queryNorm: Norm? = nil, keyNorm: Norm? = nil, isRotary: Bool = true, window: Int? = nil,
-    scale: Float? = nil, dropout: Float = 0, scoreDropout: Float = 0
-  ) {
-    self.init(
-      scope, layer: layer, place: place, projection: .separate(query: query, key: key, value: value), output: output, heads: heads,
-      keyValueHeads: keyValueHeads, headSize: headSize, queryNorm: queryNorm, keyNorm: keyNorm, isRotary: isRotary, window: window,
-      scale: scale, dropout: dropout, scoreDropout: scoreDropout)
+  public var last: Linear? { output }
+
+  public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
+    let context = place == .source ? attendedSource(x, layout, pass) : attendedSelf(x, layout, pass)
+    return output(context, joining: residual, dropout: dropout, pass)
   }
 
   /// Attention of a sequence to itself.
-  /// - Parameters:
-  ///   - x: `[rows, hidden]`, normed.
-  ///   - residual: `[rows, hidden]`, added to the result.
-  /// - Returns: `[rows, hidden]`.
-  public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
+  /// - Returns: `[rows, heads * valueSize]`.
+  private func attendedSelf(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     var (q, k, v) = projected(x, pass)
     if let queryNorm { q = queryNorm(q) }
     if let keyNorm { k = keyNorm(k) }
-    if isRotary, let rotary = layout.rotary {
-      q = rotate(consume q, rotary, headSize: headSize)
-      k = rotate(consume k, rotary, headSize: headSize)
+    if let rotary {
+      q = rotate(consume q, layout.rotary[rotary], headSize: options.headSize)
+      k = rotate(consume k, layout.rotary[rotary], headSize: options.headSize)
     }
     var spans = layout.spans
-    if let prefix { (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, pass) }
-    if let cache = pass.cache { (k, v, spans) = cache.extend(layer: layer, keys: k, values: v, spans: spans) }
-    var context = attention(
-      query: q, key: k, value: v, heads: heads, keyValueHeads: keyValueHeads, spans: spans,
-      mask: AttentionMask(layout.mask, window: window), scale: scale, bias: layout.bias,
-      dropout: pass.attentionDropout(scoreDropout, at: path))
-    if let supplement { context = supplement(q, addingTo: context, of: self, layout, pass) }
-    return output(context, joining: residual, dropout: dropout, pass)
+    if let state = pass.state {
+      (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, of: state, pass)
+    } else if let prefix {
+      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, begins: spans.map { _ in true }, pass)
+    }
+    let context = attention(
+      query: q, key: k, value: v, options, spans: spans, mask: layout.mask, bias: layout.bias, sinks: sinks?.operand,
+      dropping: pass.dropping(at: path))
+    return supplement?(q, addingTo: context, of: self, layout, pass) ?? context
   }
 
-  /// Attention of a decoder's sequence to what the encoder made of its source; a cache keeps the source's keys and values.
-  /// - Parameters: as above.
-  /// - Precondition: separate projections, and as many documents on both sides.
-  public func callAsFunction(
-    _ x: Tensor, over source: EncoderStates, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil
-  ) -> Tensor {
-    guard case .separate(let query, let key, let value) = projection else {
-      preconditionFailure("\(path): cross-attention with one projection")
+  /// Attention of a decoder's sequence to what the encoder made of its source; a state keeps the source's keys and values.
+  /// - Returns: `[rows, heads * valueSize]`.
+  /// - Precondition: separate projections, and a source of as many documents in the layout.
+  private func attendedSource(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    guard case .separate(let query, let key, let value) = projection, let source = layout.source else {
+      preconditionFailure("\(path): cross-attention with one projection, or without a source")
     }
-    func keysAndValues() -> (Tensor, Tensor) { (key(source.states, pass), value(source.states, pass)) }
-    let (k, v) = pass.cache?.encoded(layer: layer, spans: source.spans, keysAndValues) ?? keysAndValues()
-    let sourceSpans = pass.cache?.encodedSpans ?? source.spans
-    let context = attention(
-      query: query(x, pass), key: k, value: v, heads: heads, keyValueHeads: keyValueHeads,
-      spans: zip(layout.spans, sourceSpans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional, scale: scale,
-      dropout: pass.attentionDropout(scoreDropout, at: path))
-    return output(context, joining: residual, dropout: dropout, pass)
+    func encode() -> EncodedState {
+      EncodedState(keys: key(source.states, pass), values: value(source.states, pass), spans: source.spans)
+    }
+    let encoded = pass.state?.layer(path, encode) ?? encode()
+    return attention(
+      query: query(x, pass), key: encoded.keys, value: encoded.values, options,
+      spans: zip(layout.spans, encoded.spans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional,
+      dropping: pass.dropping(at: path))
+  }
+
+  /// Keys and values of earlier tokens: all, or those that the window sees.
+  private func keyValueState(in state: SequenceState) -> KeyValueState {
+    state.layer(path) { KeyValueState(sequences: state.lengths.count, window: state.keepsAllRows ? nil : options.window) }
   }
 
   private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {
@@ -111,8 +110,8 @@ public final class Attention {
     case .separate(let query, let key, let value): return (query(x, pass), key(x, pass), value(x, pass))
     case .fused(let layer):
       let joined = layer(x, pass)
-      let queries = heads * headSize
-      let keys = keyValueHeads * headSize
+      let queries = options.queryWidth
+      let keys = options.keyWidth
       return (
         joined.columns(0..<queries), joined.columns(queries..<queries + keys), joined.columns(queries + keys..<joined.shape.columns)
       )

@@ -13,9 +13,9 @@ public final class RelativePositionBias {
     (self.maximumDistance, self.isBidirectional) = (maximumDistance, isBidirectional)
   }
 
-  /// The bias of every distance from `-reach` to `reach`.
-  public func bias(reach: Int, _ pass: Pass) -> DistanceBias {
-    let buckets = (-reach...reach).map { Int32(bucket(of: $0)) }
+  /// Returns the biases of all distances from `-distance` to `distance`.
+  public func bias(upTo distance: Int, _ pass: Pass) -> DistanceBias {
+    let buckets = (-distance...distance).map { Int32(bucket(of: $0)) }
     return DistanceBias(table(Tensor(buckets), pass).transposed)
   }
 

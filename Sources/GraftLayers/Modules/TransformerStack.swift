@@ -1,71 +1,60 @@
 import GraftTensors
 
-/// One layer of a transformer: attention, perhaps attention to an encoder, and a feed-forward, each with its residual and norm.
+/// One layer of a transformer: sublayers one after another, each with its residual connection.
 public final class TransformerBlock {
-  /// Where the norms stand: before each sublayer, or after its residual as in the original (Vaswani et al. 2017, section 3.1).
-  public enum NormPlace: Sendable { case before, after }
+  public let residuals: [Residual]
 
-  let normPlace: NormPlace
-  let attention: Attention, attentionNorm: Norm
-  let cross: (attention: Attention, norm: Norm)?
-  let feedForward: FeedForward, feedForwardNorm: Norm
+  public init(_ residuals: Residual...) { self.residuals = residuals }
 
-  public init(
-    _ normPlace: NormPlace, attention: Attention, norm attentionNorm: Norm, cross: (attention: Attention, norm: Norm)? = nil,
-    feedForward: FeedForward, norm feedForwardNorm: Norm
-  ) {
-    (self.normPlace, self.cross) = (normPlace, cross)
-    (self.attention, self.attentionNorm) = (attention, attentionNorm)
-    (self.feedForward, self.feedForwardNorm) = (feedForward, feedForwardNorm)
-  }
+  public init(_ residuals: [Residual]) { self.residuals = residuals }
 
-  func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, over source: EncoderStates?, _ pass: Pass) -> Tensor {
-    var x = residual(x, attentionNorm) { attention($0, layout, pass, addingTo: $1) }
-    if let cross, let source {
-      x = residual(x, cross.norm) { cross.attention($0, over: source, layout, pass, addingTo: $1) }
-    }
-    return residual(x, feedForwardNorm) { feedForward($0, pass, addingTo: $1) }
-  }
-
-  private func residual(_ x: Tensor, _ norm: Norm, _ sublayer: (_ input: Tensor, _ base: Tensor) -> Tensor) -> Tensor {
-    switch normPlace {
-    case .before: sublayer(norm(x), x)
-    case .after: norm(sublayer(x, x))
-    }
+  /// - Parameter x: `[rows, hidden]`.
+  /// - Returns: `[rows, hidden]`.
+  func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    for residual in residuals { x = residual(consume x, layout, pass) }
+    return x
   }
 }
 
-/// Layers one after another, computed again on the way back where the pass says so.
+/// The blocks of a model or of one of its halves, one after another, recomputed on the way back where the execution says so.
 public struct TransformerStack {
-  let blocks: [TransformerBlock]
+  public let blocks: [TransformerBlock]
   private let path: String
   private let layerDrop: Float
 
   /// - Parameters:
-  ///   - path: where the layers are, which chance depends on.
+  ///   - path: the path of the layers, which the random choice of layers depends on.
   ///   - layerDrop: the probability with which a layer is left out in training (Fan et al. 2019, section 3.2).
   public init(_ blocks: [TransformerBlock], path: String = "", layerDrop: Float = 0) {
-    (self.blocks, self.path, self.layerDrop) = (blocks, path, layerDrop)
+    self.blocks = blocks
+    self.path = path
+    self.layerDrop = layerDrop
   }
 
-  /// - Parameters:
-  ///   - x: `[rows, hidden]`.
-  ///   - source: what cross-attention reads.
-  /// - Returns: `[rows, hidden]`.
-  public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, over source: EncoderStates? = nil, _ pass: Pass) -> Tensor {
-    blocks.enumerated().reduce(x) { x, entry in
-      let (index, block) = entry
-      if isLeftOut(index, pass) { return x }
-      guard pass.isCheckpointing else { return block(x, layout, over: source, pass) }
-      // Whatever a gradient goes to must be an input of what is computed again.
-      return checkpointed([x] + [layout.bias?.values, source?.states].compactMap { $0 }) { inputs in
-        var layout = layout
-        var source = source
-        var rest = inputs.dropFirst()
-        if layout.bias != nil { layout.bias = DistanceBias(rest.removeFirst()) }
-        if source != nil { source?.states = rest.removeFirst() }
-        return block(inputs[0], layout, over: source, pass)
+  /// The first layer that attends to its own sequence; nil in a stack without attention.
+  public var firstAttention: Attention? {
+    for block in blocks {
+      for residual in block.residuals {
+        if let attention = residual.sublayer as? Attention { return attention }
       }
+    }
+    return nil
+  }
+
+  /// - Parameter x: `[rows, hidden]`.
+  /// - Returns: `[rows, hidden]`.
+  public func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
+      // What the last block keeps is wanted at once.
+      x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
+    }
+    return x
+  }
+
+  /// Every tensor that a gradient goes to is an input of what is computed again: those of the layout, too.
+  private func recomputed(_ block: TransformerBlock, _ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    GraftTensors.recomputed([x] + layout.tensors) { inputs in
+      block(inputs[0], layout.replacing(inputs.dropFirst()), pass)
     }
   }
 

@@ -37,13 +37,14 @@ public struct WeightError: Error, CustomStringConvertible {
 public struct Scope {
   public let path: String
   package let construction: Construction
+  /// Other names under which the source may hold a path, in order of preference.
+  private let aliases: (String) -> [String]
 
   /// What all scopes of one construction share.
   package final class Construction {
     let source: (any WeightSource)?
     let frozenType: ElementFormat
     let stream: RandomStream
-    let aliases: (String) -> [String]
     let isTrainable: Bool
     let catalog: SiteCatalog
     var consumed: Set<String> = []
@@ -51,11 +52,10 @@ public struct Scope {
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, aliases: @escaping (String) -> [String], isTrainable: Bool,
-      catalog: SiteCatalog
+      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog
     ) {
       (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
-      (self.aliases, self.isTrainable, self.catalog) = (aliases, isTrainable, catalog)
+      (self.isTrainable, self.catalog) = (isTrainable, catalog)
     }
   }
 
@@ -65,25 +65,28 @@ public struct Scope {
   ///   - source: where tensors come from; nil to draw them all.
   ///   - frozenType: how matrices are kept while they are frozen.
   ///   - seed: what drawn values depend on, together with their path.
-  ///   - aliases: other names under which a source may hold a path, in order of preference.
   public init(
-    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false,
-    aliases: @escaping (String) -> [String] = { _ in [] }
+    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false
   ) {
     path = ""
     construction = Construction(
-      source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), aliases: aliases, isTrainable: isTrainable,
-      catalog: catalog)
+      source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), isTrainable: isTrainable, catalog: catalog)
+    aliases = { _ in [] }
   }
 
-  private init(path: String, construction: Construction) {
+  private init(path: String, construction: Construction, aliases: @escaping (String) -> [String]) {
     self.path = path
     self.construction = construction
+    self.aliases = aliases
   }
 
   public static func / (scope: Scope, name: String) -> Scope {
-    Scope(path: scope.path.isEmpty ? name : "\(scope.path).\(name)", construction: scope.construction)
+    Scope(path: scope.path.isEmpty ? name : "\(scope.path).\(name)", construction: scope.construction, aliases: scope.aliases)
   }
+
+  /// The same scope, in which a source may hold paths under other names, too.
+  /// - Parameter aliases: the other names of a full path, in order of preference.
+  public func calling(_ aliases: @escaping (String) -> [String]) -> Scope { Scope(path: path, construction: construction, aliases: aliases) }
 
   public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
 
@@ -98,7 +101,7 @@ public struct Scope {
   /// What the source calls a path: its own name or an alias.
   func ownName(of full: String) -> String? {
     guard let source = construction.source else { return nil }
-    return ([full] + construction.aliases(full)).first(where: source.contains)
+    return ([full] + aliases(full)).first(where: source.contains)
   }
 
   /// What the source calls a path, or one that it is tied to.

@@ -32,8 +32,10 @@ public struct Site {
 public final class SiteCatalog {
   public private(set) var parameters: [Parameter] = []
   public private(set) var sites: [Site] = []
-  /// The model's `model_type`, such as `llama`, which PEFT's defaults go by.
+  /// The model's `model_type`, such as `llama`.
   public var modelType: String?
+  /// The modules that methods adapt where nothing names them.
+  public var defaultTargets = DefaultTargets()
   /// The parameters that a checkpoint was to have and lacked.
   public private(set) var drawn: [Parameter] = []
   private var parameterIndex: [String: Int] = [:]

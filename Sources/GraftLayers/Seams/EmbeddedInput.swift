@@ -27,10 +27,10 @@ extension Embedding {
     let rows = scale == 1 ? self(Tensor(input.tokens), pass) : scale * self(Tensor(input.tokens), pass)
     guard let prompt, prompt.virtualTokenCount > 0 else { return EmbeddedInput(rows: rows, input: input) }
     let count = prompt.virtualTokenCount
-    pass.cache?.reserve(leadingRows: count)
+    pass.state?.reserve(leadingRows: count)
     var shifted = input
     shifted.positions = input.positions.map { $0 + Int32(count) }
-    let begins = input.spans.indices.map { (pass.cache?.lengths[$0] ?? 0) == 0 }
+    let begins = input.spans.indices.map { (pass.state?.lengths[$0] ?? 0) == 0 }
     shifted.promptLengths = input.promptLengths.map { lengths in zip(lengths, begins).map { $1 ? $0 + count : $0 } }
     guard begins.contains(true), let embeddings = prompt.embeddings(pass) else { return EmbeddedInput(rows: rows, input: shifted) }
 

@@ -6,32 +6,28 @@ public struct Pass {
   public var isTraining: Bool
   /// Where dropout draws from: one stream a micro-batch, split by site.
   public var random: RandomStream
-  /// Keys and values of earlier tokens.
-  public var cache: KeyValueCache?
-  /// Whether blocks are computed again on the way back instead of kept.
-  public var isCheckpointing: Bool
+  /// The state of the sequences whose earlier tokens have been read; nil where they begin with this pass and nothing is kept.
+  public var state: SequenceState?
   /// Label smoothing and the weights of classes.
   public var crossEntropy = CrossEntropyOptions()
 
   public init(
-    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), cache: KeyValueCache? = nil, isCheckpointing: Bool = false
+    isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil
   ) {
-    (self.isTraining, self.random, self.cache, self.isCheckpointing) = (isTraining, random, cache, isCheckpointing)
+    (self.isTraining, self.random, self.state) = (isTraining, random, state)
   }
 
   public static var inference: Pass { Pass() }
 
   /// The same for an encoder, whose input is always whole.
-  public var withoutCache: Pass {
+  public var withoutState: Pass {
     var pass = self
-    pass.cache = nil
+    pass.state = nil
     return pass
   }
 
-  /// Dropout of attention's probabilities at a named place; nothing outside training.
-  public func attentionDropout(_ probability: Float, at place: String) -> AttentionDropout? {
-    isTraining && probability > 0 ? AttentionDropout(probability: probability, random.split(place).split("probabilities")) : nil
-  }
+  /// The random stream of dropped attention weights at a path; nil outside training.
+  public func dropping(at path: String) -> RandomStream? { isTraining ? random.split(path).split("probabilities") : nil }
 
   /// Dropout at a named place; nothing outside training.
   public func dropout(_ x: Tensor, _ probability: Float, at place: String) -> Tensor {

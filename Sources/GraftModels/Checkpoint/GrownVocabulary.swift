@@ -8,13 +8,18 @@ import GraftTensors
 public final class GrownVocabulary: WeightSource {
   private let base: any WeightSource
   private let oldSize: Int, newSize: Int
+  private let tables: [String]
   private static let noise: Float = 0.01
 
   /// - Parameters:
   ///   - oldSize: rows of the vocabulary's tables in the base.
   ///   - newSize: rows to be, no fewer.
-  public init(_ base: any WeightSource, from oldSize: Int, to newSize: Int) {
-    (self.base, self.oldSize, self.newSize) = (base, oldSize, newSize)
+  ///   - tables: the ends of the names of tensors with a row or an entry for each token.
+  public init(_ base: any WeightSource, from oldSize: Int, to newSize: Int, tables: [String]) {
+    self.base = base
+    self.oldSize = oldSize
+    self.newSize = newSize
+    self.tables = tables
   }
 
   public var name: String { base.name }
@@ -23,7 +28,7 @@ public final class GrownVocabulary: WeightSource {
 
   public func tensor(_ name: String) throws -> Tensor {
     let stored = try base.tensor(name)
-    guard newSize > oldSize, Self.ends.contains(where: { name == $0 || name.hasSuffix("." + $0) }) else { return stored }
+    guard newSize > oldSize, tables.contains(where: { name == $0 || name.hasSuffix("." + $0) }) else { return stored }
     switch stored.shape.dimensions {
     case [oldSize]: return grown(stored.reshaped(to: [oldSize, 1]), name).reshaped(to: [newSize])
     case [1, oldSize]: return grown(stored.reshaped(to: [oldSize, 1]), name).reshaped(to: [1, newSize])
@@ -32,18 +37,10 @@ public final class GrownVocabulary: WeightSource {
     }
   }
 
-  /// What tables of tokens, heads and heads' biases are called in all families.
-  private static let ends = [
-    "embed_tokens.weight", "wte.weight", "shared.weight", "word_embeddings.weight", "lm_head.weight", "lm_head.bias", "lm_head.decoder.weight",
-    "lm_head.decoder.bias", "predictions.bias", "predictions.decoder.weight", "predictions.decoder.bias", "final_logits_bias",
-    "vocab_projector.weight", "vocab_projector.bias",
-  ]
-
-  /// The first of the tensors that hold what `name` does: those that are tied must grow alike.
+  /// The first of the tensors with the values of `name`'s: those that are tied must grow alike.
   private func twin(of name: String) -> String {
-    let candidates = ["shared.weight"] + Self.ends
     let own = try? base.tensor(name)
-    let names = candidates.flatMap { end in base.tensorNames.filter { $0 == end || $0.hasSuffix("." + end) } }
+    let names = tables.flatMap { end in base.tensorNames.filter { $0 == end || $0.hasSuffix("." + end) } }
     return names.first { other in other == name || own.map { own in (try? base.tensor(other))?.hasSameValues(as: own) ?? false } ?? false } ?? name
   }
 

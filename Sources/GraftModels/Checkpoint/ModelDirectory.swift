@@ -34,8 +34,9 @@ public struct ModelDirectory {
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
     checkpoint = try Checkpoint(directory: path)
+    let names = ModelFamily.named(by: configuration)?.tensors
     if let vocabularySize, let oldSize = configuration["vocab_size"]?.int, vocabularySize > oldSize {
-      weights = GrownVocabulary(checkpoint, from: oldSize, to: vocabularySize)
+      weights = GrownVocabulary(checkpoint, from: oldSize, to: vocabularySize, tables: names?.vocabulary ?? [])
       configuration["vocab_size"] = .integer(vocabularySize)
     } else {
       weights = checkpoint
@@ -49,11 +50,10 @@ public struct ModelDirectory {
     endOfSequenceIDs = ends.filter { $0 >= 0 }
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
-    if let labels, let replaced = try ReplacedHead(weights, labels: labels) { source = replaced }
-    let scope = Scope(
-      source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed, aliases: ModelRegistry.aliases)
-    model = try ModelRegistry.build(
-      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences, in: scope)
+    if let labels, let replaced = try ReplacedHead(weights, labels: labels, outputs: names?.classifiers ?? []) { source = replaced }
+    let request = ModelRequest(
+      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
+    model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {
         throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")

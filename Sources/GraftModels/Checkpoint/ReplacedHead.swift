@@ -6,13 +6,12 @@ final class ReplacedHead: WeightSource {
   private let checkpoint: any WeightSource
   private let hidden: Set<String>
 
-  /// The modules that the families' outputs are called.
-  private static let outputs = ["classifier", "classifier.out_proj", "score", "cls.seq_relationship"]
-
-  /// - Parameter labels: how many labels there are to be.
+  /// - Parameters:
+  ///   - labels: the number of labels there are to be.
+  ///   - outputs: the modules whose rows are labels.
   /// - Returns: nil where the checkpoint has no classifier, or one of as many.
-  init?(_ checkpoint: any WeightSource, labels: Int) throws {
-    let hidden = try Self.outputs.filter { output in
+  init?(_ checkpoint: any WeightSource, labels: Int, outputs: [String]) throws {
+    let hidden = try outputs.filter { output in
       let name = output + ".weight"
       return checkpoint.contains(name) ? try checkpoint.tensor(name).shape[0] != labels : false
     }

@@ -16,7 +16,7 @@ public struct ArchitectureConfiguration {
   public let json: JSON
   /// The file or recipe section, for messages.
   public let source: String
-  /// Whether `resolved()` made it.
+  /// True for one that `resolved(as:)` made.
   let isResolved: Bool
 
   public init(_ json: JSON, source: String) { self.init(json, source: source, isResolved: false) }

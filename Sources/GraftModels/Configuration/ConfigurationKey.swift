@@ -1,7 +1,7 @@
 import GraftJSON
 
-/// A key of a family's `config.json`, and what it means here.
-package struct ConfigurationKey: Sendable {
+/// A key of a family's `config.json`, and its meaning here.
+public struct ConfigurationKey: Sendable {
   package enum Meaning: Sendable {
     /// Its value is used.
     case read
@@ -13,16 +13,17 @@ package struct ConfigurationKey: Sendable {
     case withoutEffect
   }
 
-  package let name: String
+  /// The key.
+  public let name: String
   package let meaning: Meaning
   /// The value where the file has none, as in Transformers' class; nil where there must be one, or where absence has a
   /// meaning of its own.
   package let fallback: JSON?
-  /// Whether the file must have it: sizes, which nobody should guess.
+  /// True where the file must have it: sizes, which nobody should guess.
   package let isRequired: Bool
-  /// Whether null is a value.
+  /// True where null is a value.
   package let allowsNull: Bool
-  /// What the message says where a value is not supported.
+  /// The advice of the message for a value that is not supported.
   package let advice: String?
 
   private init(
@@ -32,55 +33,61 @@ package struct ConfigurationKey: Sendable {
     (self.allowsNull, self.advice) = (allowsNull, advice)
   }
 
-  static func size(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, isRequired: true, allowsNull: false) }
+  /// A size, which the file must have.
+  public static func size(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, isRequired: true, allowsNull: false) }
 
-  /// - Parameter value: where the file has none; null is a value, too, where this is null or `orNull` says so.
-  static func read(_ name: String, _ value: JSON, orNull: Bool = false) -> ConfigurationKey {
+  /// A key whose value is used.
+  /// - Parameter value: the value where the file has none; null is a value, too, where this is null or `orNull` says so.
+  public static func read(_ name: String, _ value: JSON, orNull: Bool = false) -> ConfigurationKey {
     ConfigurationKey(name, .read, fallback: value, allowsNull: orNull || value.isNull)
   }
 
   /// A key without a value of its own: absent is not the same as any value.
-  static func optional(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, allowsNull: true) }
+  public static func optional(_ name: String) -> ConfigurationKey { ConfigurationKey(name, .read, allowsNull: true) }
 
-  static func only(_ name: String, _ values: JSON..., advice: String? = nil) -> ConfigurationKey {
+  /// A key of which only these values are supported.
+  /// - Parameter advice: the advice for another value, in place of those that are supported.
+  public static func only(_ name: String, _ values: JSON..., advice: String? = nil) -> ConfigurationKey {
     ConfigurationKey(name, .only(values), allowsNull: values.contains(where: \.isNull), advice: advice)
   }
 
-  static func generation(_ names: String...) -> [ConfigurationKey] { names.map { ConfigurationKey($0, .generation, allowsNull: true) } }
+  /// Keys that are read where texts begin and end, not by the model.
+  public static func generation(_ names: String...) -> [ConfigurationKey] { names.map { ConfigurationKey($0, .generation, allowsNull: true) } }
 
-  static func withoutEffect(_ names: String...) -> [ConfigurationKey] {
+  /// Keys that change nothing that is computed here: they are for other tasks, or for the form of Python's results.
+  public static func withoutEffect(_ names: String...) -> [ConfigurationKey] {
     names.map { ConfigurationKey($0, .withoutEffect, allowsNull: true) }
   }
 }
 
 /// The keys of a family's configuration, and the other names that Transformers gives some of them.
-package struct ConfigurationKeys: Sendable {
-  package let keys: [ConfigurationKey]
-  /// Transformers' `attribute_map`: what is said under the other name wins.
-  package let synonyms: [String: String]
+public struct ConfigurationKeys: Sendable {
+  public let keys: [ConfigurationKey]
+  /// Transformers' `attribute_map`: the keys that other names stand for; the value under the other name wins.
+  public let synonyms: [String: String]
 
-  init(_ keys: [ConfigurationKey], synonyms: [String: String] = [:]) { (self.keys, self.synonyms) = (keys, synonyms) }
+  public init(_ keys: [ConfigurationKey], synonyms: [String: String] = [:]) {
+    self.keys = keys
+    self.synonyms = synonyms
+  }
 }
 
 extension ArchitectureConfiguration {
-  /// The same for the family that the configuration names.
-  /// - Throws: as for that family, and where none is named.
-  public func resolved() throws(ArchitectureError) -> ArchitectureConfiguration { try resolved(as: try string("model_type")) }
-
-  /// What Transformers makes of the file: synonyms under their keys, defaults for what is missing, and nothing that its
-  /// class does not know.
+  /// The configuration as Transformers' class of a family reads it: synonyms under their keys, defaults for missing keys, and no key
+  /// that the class does not know.
   ///
   /// - Throws: `ArchitectureError` for a value that would change what the model computes in a way that is not supported,
   ///   for a null that is no value, and for a size that is missing.
-  func resolved(as modelType: String) throws(ArchitectureError) -> ArchitectureConfiguration {
-    guard !isResolved, let family = ConfigurationKeys.families[modelType] else { return self }
+  public func resolved(as family: ModelFamily) throws(ArchitectureError) -> ArchitectureConfiguration {
+    guard !isResolved else { return self }
+    let known = family.configuration
     var given: [String: JSON] = [:]
-    for (key, value) in json.object ?? [:] where family.synonyms[key] == nil { given[key] = Self.decoded(value) }
+    for (key, value) in json.object ?? [:] where known.synonyms[key] == nil { given[key] = Self.decoded(value) }
     for (key, value) in json.object ?? [:] {
-      if let name = family.synonyms[key] { given[name] = Self.decoded(value) }
+      if let name = known.synonyms[key] { given[name] = Self.decoded(value) }
     }
-    var members: [(String, JSON)] = [("model_type", .string(modelType))]
-    for key in family.keys {
+    var members: [(String, JSON)] = [("model_type", .string(family.modelType))]
+    for key in known.keys {
       guard let value = given[key.name] else {
         if key.isRequired { throw fail(key.name, "missing; it must be a whole number") }
         if let fallback = key.fallback { members.append((key.name, fallback)) }

@@ -1,6 +1,31 @@
 import GraftBatching
+import GraftCheckpoints
 import GraftLayers
 import GraftTensors
+
+extension ModelFamily {
+  /// BART.
+  public static let bart = ModelFamily(
+    "bart", classNames: "Bart", tasks: [.seq2seqLM], fixedStyle: .causal,
+    configuration: ConfigurationKeys(
+      .encoderDecoder + [
+        .size("vocab_size"), .size("d_model"), .size("encoder_layers"), .size("decoder_layers"), .size("encoder_attention_heads"),
+        .size("decoder_attention_heads"), .size("encoder_ffn_dim"), .size("decoder_ffn_dim"), .read("max_position_embeddings", 1024),
+        .read("activation_function", "gelu"), .read("dropout", 0.1, orNull: true), .read("attention_dropout", 0.0, orNull: true),
+        .read("activation_dropout", 0.0, orNull: true), .read("encoder_layerdrop", 0.0, orNull: true),
+        .read("decoder_layerdrop", 0.0, orNull: true), .read("init_std", 0.02), .read("scale_embedding", false),
+        .read("pad_token_id", 1, orNull: true), .read("decoder_start_token_id", 2, orNull: true), .read("tie_word_embeddings", true),
+        .only("normalize_before", false), .only("normalize_embedding", true), .only("add_final_layer_norm", false),
+        .only("static_position_embeddings", false),
+      ] + ConfigurationKey.generation("forced_bos_token_id", "forced_eos_token_id"),
+      synonyms: ["num_attention_heads": "encoder_attention_heads", "hidden_size": "d_model", "num_hidden_layers": "encoder_layers"]),
+    dimensions: Bart.keys,
+    tensors: TensorNames(
+      base: "model", vocabulary: ["shared.weight", "embed_tokens.weight", "lm_head.weight", "final_logits_bias"],
+      formerEnds: TensorNames.formerShared),
+    defaultTargets: DefaultTargets(scaled: [.query, .value, .down], scaledInputs: [.down]), traits: [.tiesByValue]
+  ) { try Bart($0.config, in: $1) }
+}
 
 /// BART: the Transformer with learned positions, normed embeddings and GELU, trained to undo noise (Lewis et al. 2020).
 public final class Bart: SequenceToSequenceModel {
@@ -18,13 +43,15 @@ public final class Bart: SequenceToSequenceModel {
   /// The tables of positions start with rows for padding that are never read.
   private static let positionOffset = 2
 
+  static let keys = DimensionKeys(hiddenSize: "d_model", layers: "encoder_layers", heads: "encoder_attention_heads")
+
+  /// - Parameter config: resolved for its family.
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ request: ModelRequest, in scope: Scope) throws {
-    guard request.task == .seq2seqLM else { throw request.unsupportedTask("bart", supported: [.seq2seqLM]) }
-    let config = try request.config.resolved(as: "bart")
+  init(_ config: ArchitectureConfiguration, in scope: Scope) throws {
     catalog = scope.catalog
-    let width = try config.count("d_model")
-    let vocabulary = try config.count("vocab_size")
+    let dimensions = try TransformerDimensions(config, Self.keys)
+    let width = dimensions.hiddenSize
+    let vocabulary = dimensions.vocabularySize
     let positions = try config.count("max_position_embeddings")
     (vocabularySize, hiddenSize, maximumLength) = (vocabulary, width, positions)
     decoderStartID = Int32(config.contains("decoder_start_token_id") ? try config.token("decoder_start_token_id", vocabulary: vocabulary) : 2)
@@ -68,8 +95,8 @@ public final class Bart: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embeddings.encoder.embedded(input, pass.withoutCache, scale: embeddingScale)
-    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutCache), of: embedded)
+    let embedded = embeddings.encoder.embedded(input, pass.withoutState, scale: embeddingScale)
+    return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
@@ -92,14 +119,14 @@ public final class Bart: SequenceToSequenceModel {
         scope / "embed_positions", entries: count, width: layer.width, role: .positionEmbedding, initializer: initializer)
       norm = try layer.norm(scope / "layernorm_embedding")
       blocks = TransformerStack(
-        try (0..<layers).map { try layer.block(scope / "layers" / $0, layer: $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
+        try (0..<layers).map { try layer.block(scope / "layers" / $0, isDecoder: isDecoder) }, path: scope.path, layerDrop: layerDrop)
       style = isDecoder ? .causal : .bidirectional
       dropout = layer.dropout
     }
 
     func callAsFunction(_ x: Tensor, _ input: SequenceInput, over source: EncoderStates?, _ pass: Pass) -> Tensor {
       let places = positions(Tensor(input.positions.map { $0 + Int32(Bart.positionOffset) }), pass)
-      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, rotary: nil), over: source, pass)
+      return blocks(pass.dropout(norm(x + places), dropout, at: norm.path), input.layout(style, over: source), pass)
     }
   }
 }

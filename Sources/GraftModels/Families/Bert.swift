@@ -2,6 +2,28 @@ import GraftBatching
 import GraftLayers
 import GraftTensors
 
+extension ModelFamily {
+  /// BERT.
+  public static let bert = ModelFamily(
+    "bert", classNames: "Bert", tasks: [.maskedLM, .sequenceClassification, .tokenClassification], fixedStyle: .bidirectional,
+    configuration: ConfigurationKeys(.bert + [.read("pad_token_id", 0, orNull: true)]),
+    tensors: TensorNames(
+      base: "bert", vocabulary: ["word_embeddings.weight", "predictions.bias", "predictions.decoder.weight", "predictions.decoder.bias"],
+      classifiers: ["classifier", "cls.seq_relationship"], formerEnds: TensorNames.formerNorms),
+    defaultTargets: Bert.defaultTargets, traits: [.pairsSentences, .marksSegments], build: Bert.build)
+}
+
+extension [ConfigurationKey] {
+  /// The keys of BERT and RoBERTa.
+  static let bert: [ConfigurationKey] =
+    encoder + [
+      .size("vocab_size"), .size("hidden_size"), .size("num_hidden_layers"), .size("num_attention_heads"), .size("intermediate_size"),
+      .read("hidden_act", "gelu"), .read("hidden_dropout_prob", 0.1), .read("attention_probs_dropout_prob", 0.1),
+      .read("max_position_embeddings", 512), .read("type_vocab_size", 2), .read("initializer_range", 0.02), .read("layer_norm_eps", 1e-12),
+      .read("classifier_dropout", .null), .read("tie_word_embeddings", true),
+    ]
+}
+
 /// BERT's encoder, which is RoBERTa's too: post-normed blocks over learned positions and segments (Devlin et al. 2019).
 public final class Bert: EncodingModel {
   public let modelType: String
@@ -18,33 +40,31 @@ public final class Bert: EncodingModel {
   private let padding: Int32?
   private let dropout: Float
 
-  public struct Configuration {
-    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int
-    public var positions: Int, segments: Int
-    /// RoBERTa's positions start behind its padding's id, which is that of the padding.
-    public var firstPosition: Int
+  /// The sizes and options of a model.
+  package struct Configuration: TransformerConfiguration {
+    package var dimensions: TransformerDimensions
+    package var intermediateSize: Int, headSize: Int
+    package var positions: Int, segments: Int
+    /// The row of the first position.
+    package var firstPosition = 0
+    /// True where padding inside a text has no position, but the row of its own id (RoBERTa).
+    package var skipsPadding = false
     /// The token whose vector is not trained.
-    public var padding: Int?
-    public var epsilon: Float, initializerRange: Float
-    public var activation: NonlinearityName
-    public var tiesHead: Bool
-    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
+    package var padding: Int?
+    package var epsilon: Float, initializerRange: Float
+    package var activation: NonlinearityName
+    package var tiesHead: Bool
+    package var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
-    public init(_ request: ModelRequest, modelType: String) throws(ArchitectureError) {
-      let config = try request.config.resolved(as: modelType)
-      vocabularySize = try config.count("vocab_size")
-      hiddenSize = try config.count("hidden_size")
+    /// - Parameter config: resolved for its family.
+    /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
+    package init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")
-      layers = try config.listCount("num_hidden_layers")
-      heads = try config.count("num_attention_heads")
-      headSize = try config.headSize(of: hiddenSize, heads: heads, "num_attention_heads")
+      headSize = try config.headSize(of: dimensions.hiddenSize, heads: dimensions.heads, "num_attention_heads")
       positions = try config.count("max_position_embeddings")
       segments = try config.count("type_vocab_size")
       padding = try config.optionalInt("pad_token_id")
-      firstPosition = modelType == "roberta" ? try config.int("pad_token_id") + 1 : 0
-      guard 0..<positions ~= firstPosition else {
-        throw config.fail("pad_token_id", "leaves no position of \(positions); positions start behind it")
-      }
       epsilon = try config.float("layer_norm_eps")
       initializerRange = try config.deviation("initializer_range")
       activation = try config.activation("hidden_act")
@@ -70,22 +90,22 @@ public final class Bert: EncodingModel {
     func table(_ name: String, _ entries: Int, _ role: Role?, padding: Int? = nil) throws -> Embedding {
       try Embedding(embeddings / name, entries: entries, width: c.hiddenSize, role: role, padding: padding, initializer: c.initializer)
     }
-    padding = modelType == "roberta" ? c.padding.map(Int32.init) : nil
+    padding = c.skipsPadding ? c.padding.map(Int32.init) : nil
     tokens = try table("word_embeddings", c.vocabularySize, .tokenEmbedding, padding: c.padding)
     positions = try table("position_embeddings", c.positions, .positionEmbedding, padding: padding.map(Int.init))
     segments = try table("token_type_embeddings", c.segments, nil)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, layer: $0, c) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "encoder" / "layer" / $0, c) })
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
     let input = embedded.input
     let segmentIDs = input.typeIDs ?? Array(repeating: 0, count: input.tokens.count)
     let x =
       embedded.rows + segments(Tensor(segmentIDs), pass) + positions(Tensor(places(input)), pass)
-    let layout = input.layout(.bidirectional, rotary: nil)
+    let layout = input.layout(.bidirectional)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
@@ -104,7 +124,7 @@ public final class Bert: EncodingModel {
     return places
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration) throws -> TransformerBlock {
     let attention = scope / "attention"
     let own = attention / "self"
     let width = c.hiddenSize
@@ -114,27 +134,30 @@ public final class Bert: EncodingModel {
     func norm(_ scope: Scope) throws -> Norm {
       try Norm(scope / "LayerNorm", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     }
+    let selfAttention = Attention(
+      attention, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      .separate(
+        query: try linear(own / "query", width, width, .query), key: try linear(own / "key", width, width, .key),
+        value: try linear(own / "value", width, width, .value)),
+      output: try linear(attention / "output" / "dense", width, width, .attentionOutput), dropout: c.dropout)
+    let attentionNorm = try norm(attention / "output")
+    let feedForward = FeedForward(
+      .plain(up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up)),
+      down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
+      activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout)
     return TransformerBlock(
-      .after,
-      attention: Attention(
-        attention, layer: layer, query: try linear(own / "query", width, width, .query),
-        key: try linear(own / "key", width, width, .key), value: try linear(own / "value", width, width, .value),
-        output: try linear(attention / "output" / "dense", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, dropout: c.dropout,
-        scoreDropout: c.scoreDropout),
-      norm: try norm(attention / "output"),
-      feedForward: FeedForward(
-        gate: nil, up: try linear(scope / "intermediate" / "dense", width, c.intermediateSize, .up),
-        down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
-        activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout),
-      norm: try norm(scope / "output"))
+      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm(scope / "output")), feedForward))
   }
 }
 
 extension Bert {
-  /// BERT for a task.
-  static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
-    let c = try Configuration(request, modelType: "bert")
+  /// PEFT's targets of BERT and RoBERTa.
+  static let defaultTargets = DefaultTargets(
+    scaled: [.key, .value, .attentionOutput, .down], scaledInputs: [.attentionOutput, .down])
+
+  /// Builds BERT for a task.
+  @Sendable static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
+    let c = try Configuration(request.config)
     let tying = Tying(of: scope / "cls" / "predictions" / "decoder", to: scope / "bert" / "embeddings" / "word_embeddings", isOn: c.tiesHead)
     let bert = try Bert(c, modelType: "bert", in: scope)
     if request.isHeadless { return bert }
@@ -161,7 +184,7 @@ extension Bert {
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(bert, head: ClassificationHead(output: output, dropout: c.classifierDropout))
     case .causalLM, .seq2seqLM:
-      throw request.unsupportedTask("bert", supported: [.maskedLM, .sequenceClassification, .tokenClassification])
+      throw request.unsupportedTask("bert", supported: ModelFamily.bert.tasks)
     }
   }
 

@@ -1,6 +1,26 @@
 import GraftBatching
+import GraftCheckpoints
 import GraftLayers
 import GraftTensors
+
+extension ModelFamily {
+  /// DistilBERT.
+  public static let distilBert = ModelFamily(
+    "distilbert", classNames: "DistilBert", tasks: [.maskedLM, .sequenceClassification, .tokenClassification], fixedStyle: .bidirectional,
+    configuration: ConfigurationKeys(
+      .encoder + [
+        .size("vocab_size"), .size("dim"), .size("hidden_dim"), .size("n_layers"), .size("n_heads"), .read("max_position_embeddings", 512),
+        .read("sinusoidal_pos_embds", false), .read("dropout", 0.1), .read("attention_dropout", 0.1), .read("activation", "gelu"),
+        .read("initializer_range", 0.02), .read("seq_classif_dropout", 0.2), .read("pad_token_id", 0, orNull: true),
+        .read("tie_word_embeddings", true),
+      ] + ConfigurationKey.withoutEffect("qa_dropout"),
+      synonyms: ["hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"]),
+    dimensions: DistilBert.Configuration.keys,
+    tensors: TensorNames(
+      base: "distilbert", vocabulary: ["word_embeddings.weight", "vocab_projector.weight", "vocab_projector.bias"], classifiers: ["classifier"],
+      formerEnds: TensorNames.formerNorms),
+    build: DistilBert.build)
+}
 
 /// DistilBERT: BERT with half the layers and without segments or a pooler, distilled from it (Sanh et al. 2019).
 public final class DistilBert: EncodingModel {
@@ -14,23 +34,25 @@ public final class DistilBert: EncodingModel {
   private let dropout: Float
   private static let epsilon: Float = 1e-12
 
-  public struct Configuration {
-    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int, positions: Int
-    public var initializer: Initializer, positionInitializer: Initializer
+  /// The sizes and options of a model.
+  package struct Configuration: TransformerConfiguration {
+    package var dimensions: TransformerDimensions
+    package var intermediateSize: Int, headSize: Int, positions: Int
+    package var initializer: Initializer, positionInitializer: Initializer
     /// The token whose vector is not trained.
-    public var padding: Int?
-    public var activation: NonlinearityName
-    public var tiesHead: Bool
-    public var dropout: Float, scoreDropout: Float, classifierDropout: Float
+    package var padding: Int?
+    package var activation: NonlinearityName
+    package var tiesHead: Bool
+    package var dropout: Float, scoreDropout: Float, classifierDropout: Float
 
-    public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
-      let config = try config.resolved(as: "distilbert")
-      vocabularySize = try config.count("vocab_size")
-      hiddenSize = try config.count("dim")
+    static let keys = DimensionKeys(hiddenSize: "dim", layers: "n_layers", heads: "n_heads")
+
+    /// - Parameter config: resolved for its family.
+    /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
+    package init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      dimensions = try TransformerDimensions(config, Self.keys)
       intermediateSize = try config.count("hidden_dim")
-      layers = try config.listCount("n_layers")
-      heads = try config.count("n_heads")
-      headSize = try config.headSize(of: hiddenSize, heads: heads, "n_heads")
+      headSize = try config.headSize(of: dimensions.hiddenSize, heads: dimensions.heads, Self.keys.heads)
       positions = try config.count("max_position_embeddings")
       initializer = .normal(standardDeviation: try config.deviation("initializer_range"))
       // Sinusoids are stored like learned positions, and trained like them.
@@ -56,18 +78,18 @@ public final class DistilBert: EncodingModel {
       embeddings / "position_embeddings", entries: c.positions, width: c.hiddenSize, role: .positionEmbedding,
       initializer: c.positionInitializer)
     norm = try Norm(embeddings / "LayerNorm", width: c.hiddenSize, epsilon: Self.epsilon, kind: .layer, bias: true)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, layer: $0, c) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, c) })
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let pass = pass.withoutCache
+    let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)
-    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    let layout = embedded.input.layout(.bidirectional)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return EncoderStates(blocks(pass.dropout(norm(x), dropout, at: norm.path), layout, pass), of: embedded)
   }
 
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {
+  private static func block(_ scope: Scope, _ c: Configuration) throws -> TransformerBlock {
     let attention = scope / "attention"
     let ffn = scope / "ffn"
     let width = c.hiddenSize
@@ -75,23 +97,22 @@ public final class DistilBert: EncodingModel {
       try Linear(scope, in: inputs, out: outputs, bias: true, role: role, initializer: c.initializer)
     }
     func norm(_ name: String) throws -> Norm { try Norm(scope / name, width: width, epsilon: epsilon, kind: .layer, bias: true) }
+    let selfAttention = Attention(
+      attention, AttentionOptions(heads: c.heads, headSize: c.headSize, dropout: c.scoreDropout),
+      .separate(
+        query: try linear(attention / "q_lin", width, width, .query), key: try linear(attention / "k_lin", width, width, .key),
+        value: try linear(attention / "v_lin", width, width, .value)),
+      output: try linear(attention / "out_lin", width, width, .attentionOutput))
+    let attentionNorm = try norm("sa_layer_norm")
+    let feedForward = FeedForward(
+      .plain(up: try linear(ffn / "lin1", width, c.intermediateSize, .up)), down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
+      activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout)
     return TransformerBlock(
-      .after,
-      attention: Attention(
-        attention, layer: layer, query: try linear(attention / "q_lin", width, width, .query),
-        key: try linear(attention / "k_lin", width, width, .key), value: try linear(attention / "v_lin", width, width, .value),
-        output: try linear(attention / "out_lin", width, width, .attentionOutput),
-        heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scoreDropout: c.scoreDropout),
-      norm: try norm("sa_layer_norm"),
-      feedForward: FeedForward(
-        gate: nil, up: try linear(ffn / "lin1", width, c.intermediateSize, .up),
-        down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
-        activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout),
-      norm: try norm("output_layer_norm"))
+      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm("output_layer_norm")), feedForward))
   }
 
-  /// DistilBERT for a task.
-  static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
+  /// Builds DistilBERT for a task.
+  @Sendable static func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     let c = try Configuration(request.config)
     let tying = Tying(of: scope / "vocab_projector", to: scope / "distilbert" / "embeddings" / "word_embeddings", isOn: c.tiesHead)
     let encoder = try DistilBert(c, in: scope)
@@ -125,7 +146,7 @@ public final class DistilBert: EncodingModel {
       let output = try linear("classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.dropout))
     case .causalLM, .seq2seqLM:
-      throw request.unsupportedTask("distilbert", supported: [.maskedLM, .sequenceClassification, .tokenClassification])
+      throw request.unsupportedTask("distilbert", supported: ModelFamily.distilBert.tasks)
     }
   }
 }

@@ -1,5 +1,41 @@
+import GraftBatching
+import GraftCheckpoints
 import GraftLayers
 import GraftTensors
+
+extension ModelFamily {
+  /// GPT-2.
+  public static let gpt2 = ModelFamily.decoder(
+    "gpt2", classNames: ClassNames("GPT2", causalLM: "LMHeadModel"),
+    configuration: ConfigurationKeys(
+      .decoder + .unwindowed + [
+        .size("vocab_size"), .size("n_embd"), .size("n_layer"), .size("n_head"), .read("n_positions", 1024), .read("n_inner", .null),
+        .read("activation_function", "gelu_new"), .read("resid_pdrop", 0.1), .read("embd_pdrop", 0.1), .read("attn_pdrop", 0.1),
+        .read("layer_norm_epsilon", 1e-5), .read("initializer_range", 0.02), .read("scale_attn_weights", true),
+        .read("scale_attn_by_inverse_layer_idx", false), .read("tie_word_embeddings", true), .only("add_cross_attention", false),
+      ]
+        + ConfigurationKey.withoutEffect(
+          "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+          "reorder_and_upcast_attn"),
+      synonyms: [
+        "hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer",
+      ]),
+    dimensions: GPT2.Configuration.keys,
+    tensors: TensorNames(base: "transformer", vocabulary: ["wte.weight", "lm_head.weight"], classifiers: ["score", "classifier"]),
+    defaultTargets: DefaultTargets(scaled: [.fusedAttention, .down], scaledInputs: [.down], norms: ["ln_1", "ln_2", "ln_f"]),
+    gguf: GGUFArchitecture(
+      "gpt2", blocks: "transformer.h",
+      blockModules: [
+        "ln_1": "attn_norm", "ln_2": "ffn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up",
+        "mlp.c_proj": "ffn_down",
+      ],
+      modules: ["transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"]
+    ) { try GPT2.Configuration($0).gguf($0, $1) },
+    traits: [.storesInputByOutput], tokenClassifier: "classifier"
+  ) { config, style, isHeadless, scope in
+    try GPT2(try GPT2.Configuration(config), style: style, isHeadless: isHeadless, in: scope)
+  }
+}
 
 /// GPT-2: pre-normed blocks with learned positions, a fused attention projection and a tied head (Radford et al. 2019).
 ///
@@ -17,22 +53,24 @@ public final class GPT2: CausalLanguageModel {
   public var attentionStyle: AttentionStyle? { style }
   private let embeddingDropout: Float
 
-  public struct Configuration {
-    public var vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, headSize: Int, positions: Int
-    public var epsilon: Float, initializerRange: Float
-    public var activation: NonlinearityName
-    public var scalesScores: Bool, scalesScoresByLayer: Bool
-    public var tiesHead: Bool
-    public var embeddingDropout: Float, residualDropout: Float, scoreDropout: Float
+  /// The sizes and options of a model.
+  package struct Configuration: TransformerConfiguration {
+    package var dimensions: TransformerDimensions
+    package var intermediateSize: Int, headSize: Int, positions: Int
+    package var epsilon: Float, initializerRange: Float
+    package var activation: NonlinearityName
+    package var scalesScores: Bool, scalesScoresByLayer: Bool
+    package var tiesHead: Bool
+    package var embeddingDropout: Float, residualDropout: Float, scoreDropout: Float
 
-    public init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
-      let config = try config.resolved(as: "gpt2")
-      vocabularySize = try config.count("vocab_size")
-      hiddenSize = try config.count("n_embd")
-      layers = try config.listCount("n_layer")
-      heads = try config.count("n_head")
-      headSize = try config.headSize(of: hiddenSize, heads: heads, "n_head")
-      intermediateSize = try config.count("n_inner", default: 4 * hiddenSize)
+    static let keys = DimensionKeys(hiddenSize: "n_embd", layers: "n_layer", heads: "n_head")
+
+    /// - Parameter config: resolved for its family.
+    /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
+    package init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+      dimensions = try TransformerDimensions(config, Self.keys)
+      headSize = try config.headSize(of: dimensions.hiddenSize, heads: dimensions.heads, Self.keys.heads)
+      intermediateSize = try config.count("n_inner", default: 4 * dimensions.hiddenSize)
       positions = try config.count("n_positions")
       epsilon = try config.float("layer_norm_epsilon")
       initializerRange = try config.deviation("initializer_range")
@@ -46,10 +84,9 @@ public final class GPT2: CausalLanguageModel {
     }
   }
 
-  /// - Parameter isHeadless: whether hidden states are all that is wanted: no head is asked for.
-  /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ config: ArchitectureConfiguration, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope) throws {
-    let c = try Configuration(config)
+  /// - Parameter isHeadless: true where hidden states are all that is wanted: no head is asked for.
+  /// - Throws: `WeightError` and what the source throws.
+  init(_ c: Configuration, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope) throws {
     self.style = style
     catalog = scope.catalog
     (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
@@ -68,7 +105,7 @@ public final class GPT2: CausalLanguageModel {
 
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
     let embedded = embedding.embedded(input, pass)
-    let layout = embedded.input.layout(style, rotary: nil)
+    let layout = embedded.input.layout(style)
     let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
     return norm(embedded.tokens(of: blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass)))
   }
@@ -88,15 +125,32 @@ public final class GPT2: CausalLanguageModel {
     let scale = (c.scalesScores ? 1 / Float(c.headSize).squareRoot() : 1) / (c.scalesScoresByLayer ? Float(layer + 1) : 1)
     let attentionNorm = try Norm(scope / "ln_1", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let attention = Attention(
-      attn, layer: layer, projection: .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
-      output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation),
-      heads: c.heads, keyValueHeads: c.heads, headSize: c.headSize, isRotary: false, scale: scale, dropout: c.residualDropout,
-      scoreDropout: c.scoreDropout)
+      attn, AttentionOptions(heads: c.heads, headSize: c.headSize, scale: scale, dropout: c.scoreDropout),
+      .fused(try linear(attn / "c_attn", width, 3 * width, .fusedAttention, deviation: deviation)),
+      output: try linear(attn / "c_proj", width, width, .attentionOutput, deviation: residualDeviation), dropout: c.residualDropout)
     let feedForwardNorm = try Norm(scope / "ln_2", width: width, epsilon: c.epsilon, kind: .layer, bias: true)
     let feedForward = FeedForward(
-      gate: nil, up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation),
+      .plain(up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation)),
       down: try linear(mlp / "c_proj", c.intermediateSize, width, .down, deviation: residualDeviation),
       activation: try Nonlinearity(c.activation, in: mlp / "act"), dropout: c.residualDropout)
-    return TransformerBlock(.before, attention: attention, norm: attentionNorm, feedForward: feedForward, norm: feedForwardNorm)
+    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
+  }
+}
+
+extension GPT2.Configuration {
+  /// The model as llama.cpp's converter describes it.
+  /// - Throws: `ArchitectureError` where the model computes something that llama.cpp would not.
+  func gguf(_ config: ArchitectureConfiguration, _ architecture: GGUFArchitecture) throws(ArchitectureError) -> GGUFModel {
+    guard activation == .fixed(.geluTanh) else { throw config.withoutCounterpart("activation_function other than gelu_new") }
+    guard scalesScores, !scalesScoresByLayer else { throw config.withoutCounterpart("another scale of attention scores") }
+    var metadata = GGUFMetadata(architecture)
+    metadata.add("vocab_size", vocabularySize)
+    metadata.add("block_count", layers)
+    metadata.add("context_length", positions)
+    metadata.add("embedding_length", hiddenSize)
+    metadata.add("feed_forward_length", intermediateSize)
+    metadata.add("attention.head_count", heads)
+    metadata.add("attention.layer_norm_epsilon", epsilon)
+    return GGUFModel(metadata: metadata.entries)
   }
 }

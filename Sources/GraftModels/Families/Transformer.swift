@@ -1,6 +1,22 @@
 import GraftBatching
+import GraftCheckpoints
 import GraftLayers
 import GraftTensors
+
+extension ModelFamily {
+  /// The Transformer, which is no class of the library of that name.
+  public static let transformer = ModelFamily(
+    "transformer", classNames: nil, tasks: [.seq2seqLM], fixedStyle: .causal,
+    configuration: ConfigurationKeys(
+      .common + ConfigurationKey.generation("eos_token_id") + [
+        .size("vocab_size"), .read("d_model", 512), .read("num_heads", 8), .read("num_layers", 6), .read("num_decoder_layers", .null),
+        .read("d_ff", .null), .read("dropout", 0.1), .read("activation_function", "relu"), .optional("decoder_start_token_id"),
+        .optional("bos_token_id"), .optional("pad_token_id"),
+      ]),
+    dimensions: Transformer.keys,
+    tensors: TensorNames(base: nil, vocabulary: ["shared.weight"], formerEnds: TensorNames.formerShared)
+  ) { try Transformer($0.config, in: $1) }
+}
 
 /// The Transformer: post-normed encoder and decoder, sinusoidal positions, and one matrix for both embeddings and the head
 /// (Vaswani et al. 2017).
@@ -16,30 +32,32 @@ public final class Transformer: SequenceToSequenceModel {
   private let encoder: TransformerStack, decoder: TransformerStack
   private let dropout: Float
 
+  static let keys = DimensionKeys(hiddenSize: "d_model", layers: "num_layers", heads: "num_heads")
+
+  /// - Parameter config: resolved for its family.
   /// - Throws: `ArchitectureError` for a configuration that contradicts itself, `WeightError` and what the source throws.
-  public init(_ request: ModelRequest, in scope: Scope) throws {
-    guard request.task == .seq2seqLM else { throw request.unsupportedTask("transformer", supported: [.seq2seqLM]) }
-    let config = try request.config.resolved(as: "transformer")
+  init(_ config: ArchitectureConfiguration, in scope: Scope) throws {
     catalog = scope.catalog
-    vocabularySize = try config.count("vocab_size")
-    hiddenSize = try config.count("d_model")
+    let dimensions = try TransformerDimensions(config, Self.keys)
+    vocabularySize = dimensions.vocabularySize
+    hiddenSize = dimensions.hiddenSize
     dropout = try config.probability("dropout")
     let start = ["decoder_start_token_id", "bos_token_id"].first(where: config.contains)
     decoderStartID = if let start { Int32(try config.token(start, vocabulary: vocabularySize)) } else { 0 }
     generationStartID = decoderStartID
     let layer = Layer(
-      width: hiddenSize, heads: try config.count("num_heads"),
+      width: hiddenSize, heads: dimensions.heads,
       intermediateSize: try config.count("d_ff", default: 4 * hiddenSize), hasAttentionBias: false,
       activation: try config.activation("activation_function"), initializer: nil, dropout: dropout)
     try layer.validate(config, key: "num_heads")
-    let encoderLayers = try config.listCount("num_layers")
+    let encoderLayers = dimensions.layers
     let decoderLayers = config.contains("num_decoder_layers") ? try config.listCount("num_decoder_layers") : encoderLayers
     embedding = try Embedding(
       scope / "shared", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding,
       initializer: .normal(standardDeviation: 1 / Float(hiddenSize).squareRoot()))
     func half(_ name: String, layers: Int) throws -> TransformerStack {
       TransformerStack(
-        try (0..<layers).map { try layer.block(scope / name / "layers" / $0, layer: $0, isDecoder: name == "decoder") })
+        try (0..<layers).map { try layer.block(scope / name / "layers" / $0, isDecoder: name == "decoder") })
     }
     encoder = try half("encoder", layers: encoderLayers)
     decoder = try half("decoder", layers: decoderLayers)
@@ -47,16 +65,16 @@ public final class Transformer: SequenceToSequenceModel {
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
-    let embedded = embedding.embedded(input, pass.withoutCache, scale: Float(hiddenSize).squareRoot())
-    let layout = embedded.input.layout(.bidirectional, rotary: nil)
+    let embedded = embedding.embedded(input, pass.withoutState, scale: Float(hiddenSize).squareRoot())
+    let layout = embedded.input.layout(.bidirectional)
     let x = placed(embedded.rows, embedded.input, pass, at: "encoder")
-    return EncoderStates(encoder(x, layout, pass.withoutCache), of: embedded)
+    return EncoderStates(encoder(x, layout, pass.withoutState), of: embedded)
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
     let x = Float(hiddenSize).squareRoot() * embedding(Tensor(input.tokens), pass)
     let input = decoder.afterPrefix(input, pass)
-    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, rotary: nil), over: source, pass)
+    return decoder(placed(x, input, pass, at: "decoder"), input.layout(.causal, over: source), pass)
   }
 
   /// `√width * embedding + position` (sections 3.4 and 3.5).
@@ -79,17 +97,17 @@ public final class Transformer: SequenceToSequenceModel {
     }
 
     /// Self-attention, attention to the source in a decoder, and a feed-forward, each with its residual and then its norm.
-    func block(_ scope: Scope, layer: Int, isDecoder: Bool) throws -> TransformerBlock {
-      TransformerBlock(
-        .after, attention: try attention(scope / "self_attn", layer: layer, isDecoder ? .decoder : .encoder),
-        norm: try norm(scope / "self_attn_layer_norm"),
-        cross: isDecoder
-          ? (try attention(scope / "encoder_attn", layer: layer, .source), try norm(scope / "encoder_attn_layer_norm")) : nil,
-        feedForward: FeedForward(
-          gate: nil, up: try linear(scope / "fc1", width, intermediateSize, .up),
-          down: try linear(scope / "fc2", intermediateSize, width, .down), activation: try Nonlinearity(activation, in: scope / "activation_fn"),
-          middleDropout: middleDropout, dropout: dropout),
-        norm: try norm(scope / "final_layer_norm"))
+    func block(_ scope: Scope, isDecoder: Bool) throws -> TransformerBlock {
+      func attended(_ name: String, _ place: Attention.Place) throws -> Residual {
+        let sublayer = try attention(scope / name, place)
+        return Residual(.after(try norm(scope / "\(name)_layer_norm")), sublayer)
+      }
+      var residuals = [try attended("self_attn", isDecoder ? .decoder : .encoder)]
+      if isDecoder { residuals.append(try attended("encoder_attn", .source)) }
+      let feedForward = FeedForward(
+        .plain(up: try linear(scope / "fc1", width, intermediateSize, .up)), down: try linear(scope / "fc2", intermediateSize, width, .down),
+        activation: try Nonlinearity(activation, in: scope / "activation_fn"), middleDropout: middleDropout, dropout: dropout)
+      return TransformerBlock(residuals + [Residual(.after(try norm(scope / "final_layer_norm")), feedForward)])
     }
 
     func norm(_ scope: Scope) throws -> Norm { try Norm(scope, width: width, epsilon: 1e-5, kind: .layer, bias: true) }
@@ -99,14 +117,14 @@ public final class Transformer: SequenceToSequenceModel {
       return try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
     }
 
-    private func attention(_ scope: Scope, layer: Int, _ place: Attention.Place) throws -> Attention {
+    private func attention(_ scope: Scope, _ place: Attention.Place) throws -> Attention {
       func projection(_ name: String, _ role: Role) throws -> Linear {
         try linear(scope / name, width, width, role, bias: hasAttentionBias)
       }
       return Attention(
-        scope, layer: layer, place: place, query: try projection("q_proj", .query), key: try projection("k_proj", .key),
-        value: try projection("v_proj", .value), output: try projection("out_proj", .attentionOutput),
-        heads: heads, keyValueHeads: heads, headSize: width / heads, isRotary: false, dropout: dropout, scoreDropout: scoreDropout)
+        scope, place: place, AttentionOptions(heads: heads, headSize: width / heads, dropout: scoreDropout),
+        .separate(query: try projection("q_proj", .query), key: try projection("k_proj", .key), value: try projection("v_proj", .value)),
+        output: try projection("out_proj", .attentionOutput), dropout: dropout)
     }
   }
 }

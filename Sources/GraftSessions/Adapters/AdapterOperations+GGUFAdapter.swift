@@ -16,9 +16,9 @@ extension AdapterOperations {
     let file = try AdapterFile.read(adapter)
     let stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
-    let family = try model.map { try GGUFFamily(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
-    if let family, let base = file.base { try base.verify(BaseFingerprint(configuration: family.json), for: adapter) }
-    guard let architecture = try family?.architecture ?? file.base?.modelType.map({ try GGUFFamily.architecture(of: $0, source: adapter) }) else {
+    let base = try model.map { try GGUFBase(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
+    if let base, let recorded = file.base { try recorded.verify(BaseFingerprint(ofModel: base.json), for: adapter) }
+    guard let architecture = try base?.architecture ?? file.base?.modelType.map({ try ModelFamily.gguf(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")
     }
     let pairs = try factorPairs(of: stored, from: adapter)
@@ -27,26 +27,26 @@ extension AdapterOperations {
     let alpha = unscaled == 0 ? 1 : unscaled
     var tensors: [(name: String, tensor: Tensor)] = []
     for pair in pairs {
-      guard let name = GGUFFamily.name(of: pair.module) else {
+      guard let name = architecture.name(of: pair.module) else {
         throw SessionError(.data, "\(adapter): llama.cpp has no counterpart of \(pair.module); merge the adapter and export the model")
       }
-      if pair.module == "lm_head", try family?.configuration.bool("tie_word_embeddings", default: false) ?? false {
+      if pair.module == "lm_head", try base?.configuration.bool("tie_word_embeddings", default: false) ?? false {
         throw SessionError(.data, "\(adapter): the head shares the embedding's matrix, which llama.cpp cannot adapt apart; merge the adapter")
       }
-      guard family != nil || architecture != "llama" || ![".q_proj", ".k_proj"].contains(where: pair.module.hasSuffix) else {
+      guard base != nil || !architecture.reorders(pair.module) else {
         throw SessionError(.usage, "\(adapter): the number of heads is needed to order the rows of \(pair.module); add --model")
       }
       let rank = pair.b.shape[1]
       let scale = try method.factors(for: pair.module).scale * Float(rank) / alpha
       var b = pair.b.converted(to: .float32)
       if scale != 1 { b = scale * b }
-      if let heads = family?.headCount(of: pair.module) { b = GGUFFamily.interleaved(b, heads: heads) }
+      if let base { b = try base.rows(of: b, in: pair.module) }
       let a = pair.a.converted(to: .float32)
       tensors.append(("\(name).weight.lora_a", pair.isEmbedding ? a.transposed : a))
       tensors.append(("\(name).weight.lora_b", b))
     }
     let metadata: [(key: String, value: GGUFValue)] = [
-      ("general.architecture", .string(architecture)), ("general.type", .string("adapter")), ("general.file_type", .uint32(0)),
+      ("general.architecture", .string(architecture.name)), ("general.type", .string("adapter")), ("general.file_type", .uint32(0)),
       ("adapter.type", .string("lora")), ("adapter.lora.alpha", .float32(alpha)), (GGUFFile.generatorKey, .string("graft")),
     ]
     try writeGGUF(metadata, tensors, to: output)

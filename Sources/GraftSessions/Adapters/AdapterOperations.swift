@@ -23,7 +23,8 @@ public enum AdapterOperations {
   /// - Throws: `SessionError` for adapters of GPT-2's transposed layers that PEFT puts nowhere but into ordinary ones.
   private static func requirePEFT(toOpen adapter: StoredAdapter, of base: BaseFingerprint?, from path: String) throws {
     let transposed = [".c_attn.", ".c_proj.", ".c_fc.", ".q_attn."]
-    guard ["LOHA", "LOKR", "OFT"].contains(adapter.peftType), base?.modelType ?? "gpt2" == "gpt2",
+    guard ["LOHA", "LOKR", "OFT"].contains(adapter.peftType),
+      base?.modelType.map({ ModelFamily.registry[$0]?.traits.contains(.storesInputByOutput) ?? false }) ?? true,
       let name = adapter.tensors.lazy.map(\.name).first(where: { name in transposed.contains(where: name.contains) })
     else { return }
     throw SessionError(
@@ -155,7 +156,7 @@ public enum AdapterOperations {
   ) throws {
     let catalog = model.catalog
     let checkpoint = base.checkpoint
-    func storedName(of path: String) -> String? { ([path] + ModelRegistry.aliases(of: path)).first(where: checkpoint.contains) }
+    func storedName(of path: String) -> String? { ([path] + (model.family?.tensors.aliases(of: path) ?? [])).first(where: checkpoint.contains) }
     let owners = Dictionary(
       catalog.parameters.map { (storedName(of: $0.path) ?? $0.path, $0) }
         + catalog.sharedParameters.compactMap { path, parameter in storedName(of: path).map { ($0, parameter) } }
@@ -192,11 +193,11 @@ public enum AdapterOperations {
   /// Notes in a configuration what it does not say yet: the model's class, the names of its labels, and which tokens see which.
   static func record(_ model: any Model, task: LearningTask, labels: LabelScheme?, in configuration: inout JSON) {
     let hasClass = configuration["architectures"]?[0]?.string != nil && LearningTask(of: configuration) == task
-    let name = ModelRegistry.architectureName(model.modelType, task: task, pairsSentences: model is any SentencePairModel)
+    let name = model.family?.architecture(for: task, pairsSentences: model is any SentencePairModel)
     if !hasClass, let name { configuration["architectures"] = .array([.string(name)]) }
-    // A head that got a matrix of its own is read as one; the families left out tell tables apart by their values, and say more by this key.
+    // A head that got a matrix of its own is read as one.
     let isUntied = model.catalog.sites.contains { $0.role == .languageModelHead && $0.linear?.ownsWeight == true }
-    if isUntied, configuration["tie_word_embeddings"]?.bool ?? true, !["bart", "t5", "mt5"].contains(model.modelType) {
+    if isUntied, configuration["tie_word_embeddings"]?.bool ?? true, model.family?.traits.contains(.tiesByValue) != true {
       configuration["tie_word_embeddings"] = false
     }
     if task == .sequenceClassification || task == .tokenClassification {

@@ -41,7 +41,7 @@ package enum DataPreparation {
   /// model's family where they name none.
   private static func usesTypeIDs(_ tokenizer: Tokenizer, of model: any Model) -> Bool {
     if let names = tokenizer.configuration.modelInputNames { return names.contains("token_type_ids") }
-    guard let name = tokenizer.configuration.tokenizerClass else { return model.modelType == "bert" }
+    guard let name = tokenizer.configuration.tokenizerClass else { return model.family?.traits.contains(.marksSegments) ?? false }
     return ["BertTokenizer", "ElectraTokenizer"].contains(name.hasSuffix("Fast") ? String(name.dropLast(4)) : name)
   }
 

@@ -54,9 +54,9 @@ public struct Benchmark {
       let start = ContinuousClock.now
       let tape = Tape()
       let loss = tape.record { network.loss(batch, Pass(isTraining: true), scale: 1 / Float(terms)) }
-      tape.backpropagate(from: loss)
-      let norm = optimizer.gradientNorm()
-      optimizer.step(learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
+      let gradients = tape.gradients(of: loss)
+      let norm = gradients.norm(over: optimizer.parameters)
+      optimizer.step(gradients, learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
       if step >= warmup { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
       losses.append(Double(loss.scalar))
     }
@@ -145,7 +145,7 @@ public struct Benchmark {
   /// trained, of every weight; attention's scores count half, being causal.
   private static func flopsPerToken(_ model: any CausalLanguageModel, sequenceLength: Int, isFull: Bool) -> Double {
     let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
-    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.heads * $1.headSize * sequenceLength }
+    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
   }
 

@@ -137,7 +137,7 @@ public final class ModelSession {
   /// Hashing every weight takes time: only what the adapter recorded is computed.
   private func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {
     recorded.weightsSHA256 == nil && recorded.tokenizerSHA256 == nil
-      ? BaseFingerprint(configuration: try directory.checkpoint.configuration()) : try BaseFingerprint(of: directory.checkpoint)
+      ? BaseFingerprint(ofModel: try directory.checkpoint.configuration()) : try BaseFingerprint(ofModel: directory.checkpoint)
   }
 
   /// - Throws: `SessionError` that names the first parameter which is not finite, where a result is not.

@@ -1,16 +1,12 @@
 import GraftBatching
 import GraftJSON
+import GraftModels
 
 extension LearningTask {
-  /// What a checkpoint is for, told from the class that its configuration names and otherwise from its family.
+  /// The task of a checkpoint: that of the class which its configuration names, otherwise its family's.
   public init(of configuration: JSON) {
     let architecture = configuration["architectures"]?[0]?.string ?? ""
-    let family: LearningTask =
-      switch configuration["model_type"]?.string ?? "" {
-      case "bert", "roberta", "distilbert": .maskedLM
-      case "t5", "mt5", "bart", "transformer": .seq2seqLM
-      default: .causalLM
-      }
+    let family = ModelFamily.named(by: configuration)?.tasks.first ?? .causalLM
     // A language model's head is that of the family: `GPT2LMHeadModel`, and `T5WithLMHeadModel` of old.
     let endings: [(String, LearningTask)] = [
       ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification), ("ForMaskedLM", .maskedLM),

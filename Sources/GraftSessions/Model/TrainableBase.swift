@@ -28,7 +28,7 @@ package struct TrainableBase {
     let method = try MethodCatalog.decode(recipe: recipe.method)
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
-    let style = recipe.model.attention.flatMap { AttentionStyle(rawValue: $0.rawValue) }
+    let style = recipe.model.attention
     let seed = UInt64(bitPattern: Int64(recipe.training.seed))
     if let config = recipe.model.config {
       directory = nil
@@ -36,15 +36,15 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      let scope = Scope(source: nil, catalog: SiteCatalog(), seed: seed, aliases: ModelRegistry.aliases)
-      model = try ModelRegistry.build(
+      let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
-        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, in: scope)
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
+      model = try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: seed))
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        frozenType: ElementFormat(named: recipe.model.dtype.rawValue) ?? .float32, style: style,
+        frozenType: recipe.model.dtype.format, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
@@ -108,7 +108,7 @@ package struct TrainableBase {
   /// Returns what tells this base from others; every weight on the disk is read for it, once.
   package func fingerprint() throws -> BaseFingerprint {
     if let known = knownFingerprint.value { return known }
-    let fingerprint = try directory.map { try BaseFingerprint(of: $0.checkpoint) } ?? BaseFingerprint(configuration: configuration)
+    let fingerprint = try directory.map { try BaseFingerprint(ofModel: $0.checkpoint) } ?? BaseFingerprint(ofModel: configuration)
     knownFingerprint.value = fingerprint
     return fingerprint
   }

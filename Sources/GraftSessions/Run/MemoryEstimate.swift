@@ -16,12 +16,12 @@ struct MemoryEstimate {
   /// - Parameters:
   ///   - parameters: how many values are trained.
   ///   - stateCount: how many moments the optimizer keeps of each.
-  ///   - isCheckpointing: whether activations within a layer are computed again rather than kept.
-  init(parameters: Double, stateCount: Int, on sites: SiteCatalog, tokens: Int, isCheckpointing: Bool) {
+  ///   - recomputation: true where activations within a layer are recomputed rather than kept.
+  init(parameters: Double, stateCount: Int, on sites: SiteCatalog, tokens: Int, recomputation: Bool) {
     trained = 4 * parameters * Double(2 + stateCount)
     // Every linear layer's output is kept, or a small part of them where they are computed again.
     let kept = sites.linears.filter { $0.role != .languageModelHead }.reduce(0.0) { $0 + Double($1.outputSize) }
-    activations = 4 * Double(tokens) * kept * (isCheckpointing ? 0.1 : 1)
+    activations = 4 * Double(tokens) * kept * (recomputation ? 0.1 : 1)
     self.tokens = tokens
   }
 

@@ -34,13 +34,13 @@ final class RunLoop {
     state = run.state
     let t = run.recipe.training
     var settings = Trainer.Settings(
-      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), isCheckpointing: t.gradientCheckpointing,
+      schedule: run.schedule, maxGradientNorm: t.maxGradNorm, loggingSteps: max(1, t.loggingSteps), recomputation: t.gradientCheckpointing,
       seed: t.seed)
     settings.crossEntropy = run.crossEntropy
     trainer = Trainer(
       run.optimizer, settings: settings,
       hooks: run.delta.schedule.map { schedule in
-        Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradientScale: $1) })
+        Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
       } ?? Trainer.Hooks(),
       progress: state.progress, loss: run.model.loss)
     BufferPool.shared.resetPeak()
@@ -131,7 +131,6 @@ final class RunLoop {
         .nonFinite, "\(run.base.name): \(parameter.path) holds values that are not finite; the checkpoint is damaged, fetch it again")
     }
     guard state.step > 0, evaluatesEnds else { return error }
-    run.optimizer.forgetGradients()
     guard run.delta.firstNonFiniteKey == nil else {
       return TrainingError(.diverged, "\(error.description); the weights overflowed in step \(state.step) already, and that state is not kept")
     }

@@ -194,7 +194,7 @@ public final class TrainingRun {
     }
     stepCount = t.maxSteps ?? plan.stepCount(epochs: t.numEpochs ?? 1)
     schedule = LearningRateSchedule(
-      LearningRateSchedule.Shape(rawValue: t.lrScheduler.rawValue) ?? .cosine, peak: t.learningRate ?? base.defaultLearningRate,
+      t.lrScheduler, peak: t.learningRate ?? base.defaultLearningRate,
       warmupSteps: t.warmupStepCount(of: stepCount), totalSteps: stepCount)
 
     selectsBest = try Self.selectsBest(
@@ -206,7 +206,7 @@ public final class TrainingRun {
     if claim != nil, let parameters = base.method.expectedParameterCount(on: base.model.catalog) {
       try MemoryEstimate(
         parameters: parameters, stateCount: t.updateRule.stateNames.count, on: base.model.catalog, tokens: plan.largestBatch(train.examples),
-        isCheckpointing: t.gradientCheckpointing
+        recomputation: t.gradientCheckpointing
       ).require()
     }
     delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)

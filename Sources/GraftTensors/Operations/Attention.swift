@@ -1,77 +1,27 @@
 import CKernels
+import Foundation
 
 /// The rows of one document: attention never crosses from one span to another.
 ///
 /// Queries are the last rows of their keys: query `i` stands at key `keys.count - queries.count + i`, which is how cached
 /// keys and prefixes come before the queries.
 public struct AttentionSpan: Sendable, Hashable {
-  /// Rows of the query tensor, and of the key and value tensors.
-  public var queries: Range<Int>, keys: Range<Int>
+  /// Rows of the query tensor.
+  public var queries: Range<Int>
+  /// Rows of the key and value tensors.
+  public var keys: KeyRows
 
-  public init(queries: Range<Int>, keys: Range<Int>) {
+  public init(queries: Range<Int>, keys: KeyRows) {
     self.queries = queries
     self.keys = keys
   }
 
+  public init(queries: Range<Int>, keys: Range<Int>) { self.init(queries: queries, keys: KeyRows(keys)) }
+
   public init(_ rows: Range<Int>) { self.init(queries: rows, keys: rows) }
 }
 
-/// Which keys a query sees within its span.
-public struct AttentionMask: Sendable, Hashable {
-  public enum Kind: Sendable, Hashable {
-    /// Those up to its own place.
-    case causal
-    /// All, as encoders and cross-attention do.
-    case bidirectional
-    /// Those up to its own place and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
-    case prefix(lengths: [Int])
-  }
-
-  public var kind: Kind
-  /// Only keys less than this many places back, where set (Beltagy et al. 2020; Mistral's sliding window).
-  public var window: Int?
-
-  public init(_ kind: Kind, window: Int? = nil) {
-    self.kind = kind
-    self.window = window
-  }
-
-  public static let causal = AttentionMask(.causal)
-  public static let bidirectional = AttentionMask(.bidirectional)
-
-  /// The keys, counted within the span, that the query at `place` sees out of `count`.
-  func visibleKeys(at place: Int, of count: Int, span: Int) -> Range<Int> {
-    let last =
-      switch kind {
-      case .causal: min(count, place + 1)
-      case .bidirectional: count
-      case .prefix(let lengths): min(count, max(place + 1, lengths[span]))
-      }
-    let first = window.map { min(last, max(0, place - $0 + 1)) } ?? 0
-    return first..<last
-  }
-}
-
-/// Scores added by the distance from query to key, shared by all rows of a head: T5's relative positions.
-public struct DistanceBias {
-  /// `[heads, 2 * reach + 1]`: column `reach + key place - query place`.
-  public let values: Tensor
-
-  public init(_ values: Tensor) { self.values = values }
-
-  var reach: Int { values.shape.columns / 2 }
-}
-
-/// Which probabilities are set to 0 in training, and the others scaled up for it.
-public struct AttentionDropout {
-  public let probability: Float
-  public let stream: RandomStream
-
-  public init(probability: Float, _ stream: RandomStream) { (self.probability, self.stream) = (probability, stream) }
-}
-
-/// Scaled dot-product attention of `heads` query heads over `keyValueHeads` key and value heads
-/// (Vaswani et al. 2017, eq. 1; grouped queries: Ainslie et al. 2023).
+/// Scaled dot-product attention (Vaswani et al. 2017, eq. 1).
 ///
 /// A block of rows of scores exists at a time, never `[queries, keys]`; the gradient computes the scores again from the
 /// logarithms of their sums (Dao et al. 2022). Heads are strides inside the operation: nothing is permuted.
@@ -80,52 +30,55 @@ public struct AttentionDropout {
 ///   - query: `[query rows, heads * headSize]`.
 ///   - key: `[key rows, keyValueHeads * headSize]`.
 ///   - value: `[key rows, keyValueHeads * valueSize]`.
+///   - options: heads, sizes, and what becomes of the scores.
 ///   - spans: rows outside every span, such as padding, get zeros and give no gradient.
-///   - scale: what scores are multiplied by, positive; one over the root of the head's size where nil.
-///   - bias: added to the scaled scores.
-///   - dropout: of the probabilities; the masks are drawn again for the gradient.
+///   - bias: added to the scaled and capped scores.
+///   - sinks: `[heads]`, a score of each head that takes its share of every row's weights and has no value
+///     (Xiao et al. 2024, "Efficient Streaming Language Models with Attention Sinks", section 3.3; gpt-oss).
+///   - dropping: the random stream that dropout of the weights draws from, again for the gradient; nil for no dropout.
 /// - Returns: `[query rows, heads * valueSize]`.
 public func attention(
-  query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float? = nil,
-  bias: DistanceBias? = nil, dropout: AttentionDropout? = nil
+  query: Tensor, key: Tensor, value: Tensor, _ options: AttentionOptions, spans: [AttentionSpan], mask: AttentionMask, bias: DistanceBias? = nil,
+  sinks: Tensor? = nil, dropping: RandomStream? = nil
 ) -> Tensor {
-  let problem = AttentionProblem(
-    query: query, key: key, value: value, heads: heads, keyValueHeads: keyValueHeads, spans: spans, mask: mask, scale: scale, bias: bias,
-    dropout: dropout)
-  let out = problem.rowsOfQueries(heads * problem.valueSize)
-  let logSums = Tensor(uninitialized: [heads, query.shape[0]])
-  problem.forward(out, logSums)
-  return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot) { gradient, tape in
-    problem.backward(gradient, out, logSums, tape)
+  let problem = AttentionProblem(query, key, value, options, spans, mask, bias, sinks, dropping)
+  let out = problem.rowsOfQueries(options.contextWidth)
+  let logSumExps = Tensor(uninitialized: [options.heads, query.shape[0]])
+  problem.forward(out, logSumExps)
+  return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot, sinks?.slot) { gradient, tape in
+    problem.backward(gradient, out, logSumExps, tape)
   }
 }
 
-/// One attention's operands and sizes, with its two passes.
+/// One attention's operands, with its two passes.
 private struct AttentionProblem {
   let query: Tensor, key: Tensor, value: Tensor
+  let options: AttentionOptions
   let heads: Int, keyValueHeads: Int, headSize: Int, valueSize: Int
   let spans: [AttentionSpan]
   let mask: AttentionMask
   let scale: Float
   let bias: DistanceBias?
-  let dropout: AttentionDropout?
+  let sinks: Tensor?
+  let dropping: RandomStream?
 
   /// Rows of scores computed together: enough for an efficient product, few enough that a causal mask saves work.
   static let blockRows = 32
 
   init(
-    query: Tensor, key: Tensor, value: Tensor, heads: Int, keyValueHeads: Int, spans: [AttentionSpan], mask: AttentionMask, scale: Float?,
-    bias: DistanceBias?, dropout: AttentionDropout?
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, _ options: AttentionOptions, _ spans: [AttentionSpan], _ mask: AttentionMask,
+    _ bias: DistanceBias?, _ sinks: Tensor?, _ dropping: RandomStream?
   ) {
-    headSize = query.shape.columns / heads
-    valueSize = value.shape.columns / keyValueHeads
-    precondition(heads % keyValueHeads == 0, "\(heads) heads do not share \(keyValueHeads) key and value heads")
-    precondition(key.shape.columns == keyValueHeads * headSize, "key \(key.shape) for heads of \(headSize)")
+    precondition(query.shape.columns == options.queryWidth, "queries \(query.shape) for \(options)")
+    precondition(key.shape.columns == options.keyWidth, "keys \(key.shape) for \(options)")
+    precondition(value.shape.columns == options.valueWidth, "values \(value.shape) for \(options)")
     precondition(key.shape[0] == value.shape[0], "key \(key.shape), value \(value.shape)")
-    (self.query, self.key, self.value, self.heads, self.keyValueHeads) = (query, key, value, heads, keyValueHeads)
-    (self.spans, self.mask, self.bias, self.dropout) = (spans, mask, bias, dropout)
-    self.scale = scale ?? 1 / Float(headSize).squareRoot()
-    precondition(self.scale > 0, "scores scaled by \(self.scale)")
+    precondition(sinks?.elementCount ?? options.heads == options.heads, "sinks \(sinks?.shape ?? []) for \(options.heads) heads")
+    (self.query, self.key, self.value, self.options) = (query, key, value, options)
+    (heads, keyValueHeads, headSize, valueSize) = (options.heads, options.keyValueHeads, options.headSize, options.valueSize)
+    (self.spans, self.mask, self.bias, self.sinks) = (spans, mask, bias, sinks)
+    scale = options.scale
+    self.dropping = options.dropout > 0 ? dropping : nil
   }
 
   var group: Int { heads / keyValueHeads }
@@ -144,7 +97,7 @@ private struct AttentionProblem {
     return stride(from: 0, to: rows.count, by: Self.blockRows).map { start in
       let end = min(rows.count, start + Self.blockRows)
       // Cross-attention has no places in common with its keys; its mask sees all of them.
-      let seen = (start..<end).map { mask.visibleKeys(at: lead + $0, of: keyRows.count, span: span) }
+      let seen = (start..<end).map { mask.visibleKeys(at: lead + $0, of: keyRows.count, span: span, window: options.window) }
       let last = seen.last?.upperBound ?? 0
       let first = min(last, seen.first?.lowerBound ?? 0)
       let step = PackedMatrix.columnStep
@@ -161,33 +114,39 @@ private struct AttentionProblem {
     let width = x.shape.columns
     let size = width / keyValueHeads
     let rows = spans[span].keys
+    let first = x.pointer + head / group * size
+    let gathered = rows.isContiguous ? nil : rows.gathered(from: first, stride: width, columns: size)
+    let operand = MatrixOperand(
+      gathered?.pointer ?? first + rows.first.lowerBound * width, stride: gathered == nil ? width : size, transposed: transposed)
     var matrix = PackedMatrix(
-      MatrixOperand(x.pointer + rows.lowerBound * width + head / group * size, stride: width, transposed: transposed),
-      terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count)
+      operand, terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count,
+      keeping: gathered?.storage)
     matrix.pack()
     return matrix
   }
 
-  /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, with the bias added.
-  func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>) {
+  /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, capped, with the bias added, all before they are scaled.
+  /// - Parameter slopes: where the derivatives of the cap go, if they are wanted.
+  func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
     let rows = block.queries.count
     let count = block.keys.count
     multiplySerially(
       rows, count, headSize, 1,
       MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
       keys, firstColumn: block.keys.lowerBound, 0, out, count)
+    if let softcap = options.softcap { graft_softcap(out, slopes, softcap / scale, rows * count) }
     guard let bias else { return }
-    let line = bias.values.pointer + head * bias.values.shape.columns + bias.reach + block.keys.lowerBound
+    let line = bias.values.pointer + head * bias.values.shape.columns + bias.maximumDistance + block.keys.lowerBound
     for row in 0..<rows { graft_accumulate_scaled(out + row * count, line - (block.firstPlace + row), 1 / scale, count) }
   }
 
   /// Sets to 0 what dropout takes of a block's rows, whose masks are a function of head, query and key.
   func drop(_ rows: UnsafeMutablePointer<Float>, _ block: Block, head: Int) {
-    guard let dropout else { return }
+    guard let dropping else { return }
     let count = block.keys.count
     for row in 0..<block.queries.count {
-      let stream = dropout.stream.split(head * query.shape[0] + block.queries.lowerBound + row)
-      graft_dropout(rows + row * count, rows + row * count, 1 - dropout.probability, stream.key, UInt64(block.keys.lowerBound), count)
+      let stream = dropping.split(head * query.shape[0] + block.queries.lowerBound + row)
+      graft_dropout(rows + row * count, rows + row * count, 1 - options.dropout, stream.key, UInt64(block.keys.lowerBound), count)
     }
   }
 
@@ -197,9 +156,9 @@ private struct AttentionProblem {
     return spans.reduce(0) { $0 + $1.queries.count } < shape[0] ? Tensor.zeros(shape) : Tensor(uninitialized: shape)
   }
 
-  func forward(_ out: Tensor, _ logSums: Tensor) {
+  func forward(_ out: Tensor, _ logSumExps: Tensor) {
     let o = out.mutablePointer
-    let l = logSums.mutablePointer
+    let l = logSumExps.mutablePointer
     let rowCount = query.shape[0]
     let blocksOfSpans = spans.indices.map(blocks(of:))
     // Where the heads are few beside the threads, several tasks share a head's blocks.
@@ -219,9 +178,10 @@ private struct AttentionProblem {
         let rows = block.queries.count
         let count = block.keys.count
         scores(block, head: head, keys, into: s)
+        let sink = sinks.map { $0.pointer[head] } ?? -.infinity
         for (row, seen) in block.visible.enumerated() {
           graft_softmax_row(
-            s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, -.infinity, seen.lowerBound, seen.upperBound, count)
+            s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, sink, seen.lowerBound, seen.upperBound, count)
         }
         drop(s, block, head: head)
         multiplySerially(
@@ -231,22 +191,24 @@ private struct AttentionProblem {
     }
   }
 
-  func backward(_ gradient: Tensor, _ out: Tensor, _ logSums: Tensor, _ tape: Tape) {
-    let keyRows = key.shape[0]
+  func backward(_ gradient: Tensor, _ out: Tensor, _ logSumExps: Tensor, _ tape: Tape) {
+    let places = KeyGradientPlaces(spans, rows: key.shape[0])
     let wantsKeys = tape.tracks(key)
     let wantsValues = tape.tracks(value)
     let dQuery = rowsOfQueries(heads * headSize)
     // Every query head adds to keys and values of its own, so that heads run side by side; groups are summed after.
-    let dKey = Tensor.zeros([wantsKeys ? keyRows : 0, heads * headSize])
-    let dValue = Tensor.zeros([wantsValues ? keyRows : 0, heads * valueSize])
+    let dKey = Tensor.zeros([wantsKeys ? places.rowCount : 0, heads * headSize])
+    let dValue = Tensor.zeros([wantsValues ? places.rowCount : 0, heads * valueSize])
     let wantsBias = bias.map { tape.tracks($0.values) } ?? false
     let biasColumns = wantsBias ? bias?.values.shape.columns ?? 0 : 0
     let dBias = Tensor.zeros([spans.count, heads, biasColumns])
+    let dSinks = Tensor.zeros([spans.count, sinks == nil ? 0 : heads])
 
     let dq = dQuery.mutablePointer
     let dk = dKey.mutablePointer
     let dv = dValue.mutablePointer
     let db = dBias.mutablePointer
+    let ds = dSinks.mutablePointer
     let blocksOfSpans = spans.indices.map(blocks(of:))
     parallel(spans.count * heads) { task in
       let span = task / heads
@@ -255,16 +217,18 @@ private struct AttentionProblem {
       let keysTransposed = packed(key, span: span, head: head, transposed: true)
       let valuesTransposed = packed(value, span: span, head: head, transposed: true)
       let widest = blocksOfSpans[span].map(\.keys.count).max() ?? 0
-      let scratch = Tensor(uninitialized: [dropout == nil ? 2 : 3, Self.blockRows, max(1, widest)])
+      let parts = 2 + (dropping == nil ? 0 : 1) + (options.softcap == nil ? 0 : 1)
+      let scratch = Tensor(uninitialized: [parts, Self.blockRows, max(1, widest)])
       let p = scratch.mutablePointer
       let dp = p + Self.blockRows * widest
-      let kept = dropout == nil ? p : dp + Self.blockRows * widest
+      let kept = dropping == nil ? p : dp + Self.blockRows * widest
+      let slopes = options.softcap == nil ? nil : p + (parts - 1) * Self.blockRows * widest
       for block in blocksOfSpans[span] {
         let rows = block.queries.count
         let count = block.keys.count
-        let firstKey = spans[span].keys.lowerBound + block.keys.lowerBound
-        probabilities(block, head, keysTransposed, logSums, into: p)
-        if dropout != nil {
+        let firstKey = places.starts[span] + block.keys.lowerBound
+        probabilities(block, head, keysTransposed, logSumExps, into: p, slopes: slopes)
+        if dropping != nil {
           kept.update(from: p, count: rows * count)
           drop(kept, block, head: head)
         }
@@ -283,10 +247,14 @@ private struct AttentionProblem {
           let delta = Float(graft_dot(dOut + row * heads * valueSize, outs + row * heads * valueSize, valueSize))
           graft_softmax_gradient_row(dp + row * count, p + row * count, delta, scale, count)
           if wantsBias, let bias {
-            let line = db + task * biasColumns + bias.reach + block.keys.lowerBound - (block.firstPlace + row)
+            let line = db + task * biasColumns + bias.maximumDistance + block.keys.lowerBound - (block.firstPlace + row)
             graft_accumulate_scaled(line, dp + row * count, 1 / scale, count)
           }
+          if let sinks {
+            ds[task] -= exp(sinks.pointer[head] - logSumExps.pointer[head * query.shape[0] + block.queries.lowerBound + row]) * delta
+          }
         }
+        if let slopes { graft_multiply(dp, dp, slopes, rows * count) }
         multiplySerially(
           rows, headSize, count, 1, MatrixOperand(dp, stride: count), keys, firstTerm: block.keys.lowerBound, 0,
           dq + block.queries.lowerBound * heads * headSize + head * headSize, heads * headSize)
@@ -299,21 +267,29 @@ private struct AttentionProblem {
       }
     }
     tape.accumulate(dQuery, into: query)
-    if wantsKeys { tape.accumulate(summedOverGroups(dKey, size: headSize), into: key) }
-    if wantsValues { tape.accumulate(summedOverGroups(dValue, size: valueSize), into: value) }
+    if wantsKeys { places.accumulate(summedOverGroups(dKey, size: headSize), into: key, on: tape) }
+    if wantsValues { places.accumulate(summedOverGroups(dValue, size: valueSize), into: value, on: tape) }
     if wantsBias, let bias {
       let width = heads * biasColumns
       tape.accumulateZeroed(into: bias.values) { total in
         for span in spans.indices { graft_accumulate(total, db + span * width, width) }
       }
     }
+    if let sinks {
+      tape.accumulateZeroed(into: sinks) { total in
+        for span in spans.indices { graft_accumulate(total, ds + span * heads, heads) }
+      }
+    }
   }
 
   /// Recomputes a block's probabilities from its scores and the logarithms of their sums.
-  private func probabilities(_ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSums: Tensor, into p: UnsafeMutablePointer<Float>) {
+  private func probabilities(
+    _ block: Block, _ head: Int, _ keys: PackedMatrix, _ logSumExps: Tensor, into p: UnsafeMutablePointer<Float>,
+    slopes: UnsafeMutablePointer<Float>?
+  ) {
     let count = block.keys.count
-    let l = logSums.pointer + head * query.shape[0] + block.queries.lowerBound
-    scores(block, head: head, keys, into: p)
+    let l = logSumExps.pointer + head * query.shape[0] + block.queries.lowerBound
+    scores(block, head: head, keys, into: p, slopes: slopes)
     for (row, seen) in block.visible.enumerated() {
       graft_probabilities_row(p + row * count, l[row], scale, seen.lowerBound, seen.upperBound, count)
     }
@@ -339,49 +315,3 @@ private struct AttentionProblem {
     return out
   }
 }
-
-let attentionSpecimens: [OperationSpecimen] = [
-  OperationSpecimen("attention, causal, grouped, packed", .init("query", [7, 12]), .init("key", [7, 6]), .init("value", [7, 4])) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 4, keyValueHeads: 2, spans: [AttentionSpan(0..<3), AttentionSpan(3..<7)], mask: .causal)
-  },
-  OperationSpecimen("attention, several blocks", .init("query", [150, 4]), .init("key", [150, 4]), .init("value", [150, 4])) {
-    attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<150)], mask: .causal)
-  },
-  OperationSpecimen("attention, window, padding", .init("query", [9, 4]), .init("key", [9, 2]), .init("value", [9, 3])) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 1, spans: [AttentionSpan(0..<4), AttentionSpan(5..<8)],
-      mask: AttentionMask(.causal, window: 2))
-  },
-  OperationSpecimen("attention, cached keys", .init("query", [2, 4]), .init("key", [5, 4]), .init("value", [5, 4])) {
-    attention(query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(queries: 0..<2, keys: 0..<5)], mask: .causal)
-  },
-  OperationSpecimen("attention, dropout", .init("query", [70, 4]), .init("key", [70, 4]), .init("value", [70, 4])) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<70)], mask: .causal,
-      dropout: AttentionDropout(probability: 0.3, RandomStream(seed: 3)))
-  },
-  OperationSpecimen("attention, prefix", .init("query", [6, 4]), .init("key", [6, 4]), .init("value", [6, 4])) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 1, keyValueHeads: 1, spans: [AttentionSpan(0..<6)], mask: AttentionMask(.prefix(lengths: [3])))
-  },
-  OperationSpecimen(
-    "attention, bidirectional, distance bias", .init("query", [5, 4]), .init("key", [5, 4]), .init("value", [5, 4]), .init("bias", [2, 13])
-  ) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<5)], mask: .bidirectional, scale: 1,
-      bias: DistanceBias($0[3]))
-  },
-  OperationSpecimen(
-    "attention, scaled, distance bias", .init("query", [4, 4]), .init("key", [4, 2]), .init("value", [4, 3]), .init("bias", [2, 9])
-  ) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 1, spans: [AttentionSpan(0..<4)], mask: .causal, scale: 0.3,
-      bias: DistanceBias($0[3]))
-  },
-  OperationSpecimen("attention, window, several blocks", .init("query", [90, 4]), .init("key", [90, 4]), .init("value", [90, 2])) {
-    attention(
-      query: $0[0], key: $0[1], value: $0[2], heads: 2, keyValueHeads: 2, spans: [AttentionSpan(0..<75), AttentionSpan(75..<90)],
-      mask: AttentionMask(.causal, window: 20))
-  },
-]

@@ -33,8 +33,8 @@ package struct OperationSpecimen: Sendable {
 package enum OperationCatalog {
   package static let specimens: [OperationSpecimen] = [
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
-    crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, checkpointSpecimens, rowInsertionSpecimens,
-    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens,
-    expertLinearSpecimens, clampedGateSpecimens,
+    crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
+    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, softmaxSpecimens, selectionSpecimens,
+    expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens,
   ].flatMap { $0 }
 }

@@ -31,13 +31,28 @@ package struct MatrixOperand {
 /// `c = alpha op(a) op(b) + beta addend`, with op(a) [m, k], op(b) [k, n] and c [m, n].
 ///
 /// The addend is `c` itself where none is given, and has its stride. An element's terms are summed in the same order whatever
-/// the pieces that the product is cut into: the same bits on any number of threads.
+/// the pieces that the product is cut into: the same bits on any number of threads. The precision is that of the current execution.
 package func multiplyMatrices(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
   addend: UnsafePointer<Float>? = nil
 ) {
   guard m > 0, n > 0 else { return }
   let addend = addend ?? UnsafePointer(c)
+  switch Execution.current.arithmetic {
+  case .float32: multiplyAsStored(m: m, n: n, k: k, alpha: alpha, a, b, beta: beta, c, stride: stride, addend: addend)
+  case .bfloat16:
+    let (x, y) = (WidenedOperand(a, rows: m, columns: k, through: .bfloat16), WidenedOperand(b, rows: k, columns: n, through: .bfloat16))
+    withExtendedLifetime((x, y)) {
+      multiplyAsStored(m: m, n: n, k: k, alpha: alpha, x.operand, y.operand, beta: beta, c, stride: stride, addend: addend)
+    }
+  }
+}
+
+/// The product of operands with the precision that they are stored in.
+private func multiplyAsStored(
+  m: Int, n: Int, k: Int, alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
+  addend: UnsafePointer<Float>
+) {
   // A single row would read every packed panel once: nothing to gain from packing.
   if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
     multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
@@ -129,7 +144,7 @@ private func multiplyInPieces(
   m: Int, n: Int, k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   if a.dtype != .float32 {
-    let whole = WidenedOperand(a, rows: a.isTransposed ? k : m, columns: a.isTransposed ? m : k)
+    let whole = WidenedOperand(a, rows: m, columns: k)
     return withExtendedLifetime(whole) { multiplyInPieces(m: m, n: n, k: k, alpha, whole.operand, b, beta, c, stride) }
   }
   let byColumns = b.dtype != .float32 || n > m
@@ -143,7 +158,7 @@ private func multiplyInPieces(
       if b.dtype == .float32 {
         sgemm(m, range.count, k, alpha, a, part, beta, c + range.lowerBound, stride)
       } else {
-        let widened = WidenedOperand(part, rows: b.isTransposed ? range.count : k, columns: b.isTransposed ? k : range.count)
+        let widened = WidenedOperand(part, rows: k, columns: range.count)
         withExtendedLifetime(widened) {
           sgemm(m, range.count, k, alpha, a, widened.operand, beta, c + range.lowerBound, stride)
         }
@@ -196,25 +211,33 @@ private func sgemm(
     b.base.assumingMemoryBound(to: Float.self), blasint(max(1, b.stride)), beta, c, blasint(max(1, stride)))
 }
 
-/// A 16-bit matrix as float32, in memory of its own.
+/// A matrix as float32, in memory of its own.
 final class WidenedOperand {
   let operand: MatrixOperand
   private let storage: Storage
 
-  init(_ source: MatrixOperand, rows: Int, columns: Int) {
-    storage = Storage(byteCount: rows * columns * ElementFormat.float32.byteWidth)
-    for row in 0..<rows {
-      convert(
-        storage.base + row * columns * ElementFormat.float32.byteWidth, .float32, source.base + row * source.stride * source.dtype.byteWidth,
-        source.dtype,
-        columns)
+  /// - Parameters:
+  ///   - rows: those of the operand as it is multiplied.
+  ///   - format: one that elements are rounded to on the way.
+  init(_ source: MatrixOperand, rows: Int, columns: Int, through format: ElementFormat? = nil) {
+    let (lines, length) = source.isTransposed ? (columns, rows) : (rows, columns)
+    let storage = Storage(byteCount: lines * length * ElementFormat.float32.byteWidth)
+    let base = storage.base
+    for line in 0..<lines {
+      let out = base + line * length * ElementFormat.float32.byteWidth
+      convert(out, .float32, source.base + line * source.stride * source.dtype.byteWidth, source.dtype, length)
+      if let format { roundInPlace(out, length, through: format) }
     }
-    operand = MatrixOperand(storage.base, stride: columns, transposed: source.isTransposed)
+    self.storage = storage
+    operand = MatrixOperand(base, stride: length, transposed: source.isTransposed)
   }
+}
 
-  /// The second operand of a product; nil where it is float32 already.
-  convenience init?(_ source: MatrixOperand, terms: Int, columns: Int) {
-    guard source.dtype != .float32 else { return nil }
-    self.init(source, rows: source.isTransposed ? columns : terms, columns: source.isTransposed ? terms : columns)
+/// Rounds float32 elements to those that another format has.
+private func roundInPlace(_ elements: UnsafeMutableRawPointer, _ count: Int, through format: ElementFormat) {
+  withUnsafeTemporaryAllocation(byteCount: count * format.byteWidth, alignment: 16) { buffer in
+    guard let base = buffer.baseAddress else { return }
+    convert(base, format, elements, .float32, count)
+    convert(elements, .float32, base, format, count)
   }
 }

@@ -8,16 +8,21 @@ package struct PackedMatrix {
   /// Floats that the panels take; none where the operand is read where it is.
   private let packedCount: Int
   private var storage: Storage?
+  /// Memory that the operand lies in, where nobody else keeps it.
+  private let owner: Storage?
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
 
   /// The float32 matrix, to be used after `pack()`.
   /// - Parameters:
-  ///   - rows: how many rows will be multiplied with it: a single one would read what is packed once.
+  ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
+  ///   - owner: what the operand's elements lie in, where nobody else keeps it.
   ///   - readsInPlace: false where it is packed even though tiles could read it where it is.
-  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true) {
-    (self.operand, self.terms, self.columns) = (operand, terms, columns)
+  package init(
+    _ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true, keeping owner: Storage? = nil
+  ) {
+    (self.operand, self.terms, self.columns, self.owner) = (operand, terms, columns, owner)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
     let step = Self.columnStep
     let packs = isTiled && !(readsInPlace && operand.matrix.isReadInPlace(columns: columns))

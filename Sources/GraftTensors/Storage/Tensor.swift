@@ -135,3 +135,8 @@ extension Tensor {
   /// The sum of squares of a float32 tensor, in double precision and in an order that no thread count changes.
   public var sumOfSquares: Double { reduced(self, graft_sum_of_squares) }
 }
+
+/// Returns the largest of finite values; minus infinity where there are none.
+package func largestValue(of values: UnsafeBufferPointer<Float>) -> Float {
+  values.baseAddress.map { graft_largest($0, values.count) } ?? -.infinity
+}

@@ -24,7 +24,7 @@ public func customOperation(
   let values = inputs.map(\.detached)
   let slots = inputs.map(\.slot)
   let output = forward(values).detached
-  return recorded(name, output, from: slots) { gradient, tape in
+  return recorded(name, output, from: slots, mayOmit: true) { gradient, tape in
     let gradients = pullback(gradient, values, output)
     precondition(gradients.count == slots.count, "\(name) gives \(gradients.count) gradients for \(slots.count) inputs")
     for case (let gradient?, let slot) in zip(gradients, slots) { tape.accumulate(gradient.detached, into: slot) }

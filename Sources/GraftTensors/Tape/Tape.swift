@@ -14,9 +14,13 @@ public final class Tape {
 
   private struct Entry {
     let operation: StaticString
+    /// The conditions of the way forward, under which the gradient is taken back.
+    let execution = Execution.current
     var gradient: Tensor?
     var pullback: Pullback?
     var parameter: Parameter?
+    /// The inputs that the pullback has to give gradients to where they are tracked.
+    var inputs: [Slot?] = []
     /// Where an operation has several outputs: the pullback of them all, in the entry of the last.
     var group: Group?
   }
@@ -28,6 +32,10 @@ public final class Tape {
   }
 
   private var entries: [Entry] = []
+  /// The entries of parameters.
+  private var leaves: [ObjectIdentifier: Int32] = [:]
+  /// The gradients of parameters found so far, while a reverse pass runs.
+  package var sums = Gradients()
   package let serial: UInt32
 
   /// The serials of the tapes that this one records inside of, as recomputation does.
@@ -53,54 +61,80 @@ public final class Tape {
 
   /// The tape that this thread records on, if any.
   package static var current: Tape? {
-    graft_thread_local_get().map { Unmanaged<Tape>.fromOpaque($0).takeUnretainedValue() }
+    ExecutionFrame.current?.tape
   }
 
   /// Runs `body` with this tape recording on this thread.
   public func record<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
-    let outer = graft_thread_local_get()
-    graft_thread_local_set(Unmanaged.passUnretained(self).toOpaque())
-    defer { graft_thread_local_set(outer) }
-    return try body()
+    try ExecutionFrame(Execution.current, tape: self).run(body)
   }
 
-  /// Adds the gradients of `seed * loss` to the trainable parameters it was computed from, newest entry first.
+  /// The gradients of `seed * loss` by the trainable parameters it was computed from.
   ///
-  /// The tape is empty afterwards.
-  public func backpropagate(from loss: Tensor, seed: Float = 1) {
-    backpropagate(from: loss, seed: Tensor(repeating: seed, shape: loss.shape))
+  /// Reverse mode: entries are popped, newest first, and the tape is empty afterwards.
+  public func gradients(of loss: Tensor, seed: Float = 1) -> Gradients {
+    gradients(of: loss, seed: Tensor(repeating: seed, shape: loss.shape))
   }
 
-  /// The same for a tensor with a gradient of its own shape.
-  public func backpropagate(from output: Tensor, seed: Tensor) {
-    defer { entries.removeAll(keepingCapacity: true) }
+  /// The gradients of `sum(seed * output)`.
+  /// - Parameter seed: the gradient of the output, of its shape.
+  public func gradients(of output: Tensor, seed: Tensor) -> Gradients {
+    var sums = Gradients()
+    addGradients(of: output, seed: seed, to: &sums)
+    return sums
+  }
+
+  /// Adds the gradients of a loss to those of earlier tapes, in place.
+  public func addGradients(of loss: Tensor, to sums: inout Gradients) {
+    addGradients(of: loss, seed: Tensor(repeating: 1, shape: loss.shape), to: &sums)
+  }
+
+  /// Adds the gradients of `sum(seed * output)` to those of earlier tapes, in place.
+  public func addGradients(of output: Tensor, seed: Tensor, to sums: inout Gradients) {
+    swap(&sums, &self.sums)
+    defer {
+      swap(&sums, &self.sums)
+      entries.removeAll(keepingCapacity: true)
+      leaves.removeAll(keepingCapacity: true)
+    }
     guard tracks(output) else { return }
     accumulate(seed, into: output)
-    while var entry = entries.popLast() {
-      if let group = entry.group {
-        finish(group, last: entry.gradient)
-        continue
-      }
-      guard let gradient = entry.gradient else {
-        entry.parameter?.leafEnded(on: self)
-        continue
-      }
-      entry.gradient = nil
-      if let parameter = entry.parameter {
-        parameter.leafEnded(on: self)
-        parameter.absorb(gradient)
-      } else if let pullback = entry.pullback {
-        pullback(consume gradient, self)
+    let frame = ExecutionFrame(Execution.current, tape: nil)
+    frame.run {
+      while let entry = entries.popLast() {
+        frame.execution = entry.execution
+        finish(consume entry)
       }
     }
   }
 
+  /// Takes the gradient of a popped entry to its inputs, or to the sums where it is a parameter's.
+  private func finish(_ entry: consuming Entry) {
+    if let group = entry.group { return finish(group, entry) }
+    guard let gradient = entry.gradient.take() else { return }
+    if let parameter = entry.parameter {
+      sums.add(gradient, to: parameter)
+    } else if let pullback = entry.pullback {
+      pullback(consume gradient, self)
+      requireGradients(entry.operation, entry.inputs)
+    }
+  }
+
   /// Runs the pullback of several outputs, where anything was computed from one of them.
-  private func finish(_ group: Group, last: Tensor?) {
+  private func finish(_ group: Group, _ last: Entry) {
     let earlier = entries.suffix(group.outputCount - 1).map(\.gradient)
     entries.removeLast(group.outputCount - 1)
-    let gradients = earlier + [last]
-    if gradients.contains(where: { $0 != nil }) { group.pullback(gradients, self) }
+    let gradients = earlier + [last.gradient]
+    guard gradients.contains(where: { $0 != nil }) else { return }
+    group.pullback(gradients, self)
+    if gradients.allSatisfy({ $0 != nil }) { requireGradients(last.operation, last.inputs) }
+  }
+
+  /// Stops where an operation has given a tracked input no gradient: forgetting one would be a zero gradient in silence.
+  private func requireGradients(_ operation: StaticString, _ inputs: [Slot?]) {
+    for case let input? in inputs where tracks(input) {
+      precondition(entries[Int(input.node)].gradient != nil, "\(operation) gives its input \(input.shape) no gradient")
+    }
   }
 
   /// The operations recorded since the last reverse pass, in order.
@@ -117,15 +151,23 @@ public final class Tape {
       "\(operation) captures a tensor \(input.shape) of the tape around a recomputation: pass it as an input of the recomputation")
   }
 
-  package func append(_ operation: StaticString, parameter: Parameter? = nil, pullback: Pullback? = nil) -> Int32 {
-    entries.append(Entry(operation: operation, pullback: pullback, parameter: parameter))
+  /// The entry of a trainable parameter, appended where it is first used.
+  package func leaf(of parameter: Parameter) -> Int32 {
+    if let known = leaves[ObjectIdentifier(parameter)] { return known }
+    entries.append(Entry(operation: "parameter", parameter: parameter))
+    leaves[ObjectIdentifier(parameter)] = Int32(entries.count - 1)
+    return Int32(entries.count - 1)
+  }
+
+  package func append(_ operation: StaticString, from inputs: [Slot?] = [], pullback: @escaping Pullback) -> Int32 {
+    entries.append(Entry(operation: operation, pullback: pullback, inputs: inputs))
     return Int32(entries.count - 1)
   }
 
   /// Appends the outputs of one operation, and returns the node of the first; the others follow.
-  fileprivate func append(_ operation: StaticString, outputCount: Int, pullback: @escaping GroupPullback) -> Int32 {
+  fileprivate func append(_ operation: StaticString, outputCount: Int, from inputs: [Slot?], pullback: @escaping GroupPullback) -> Int32 {
     for _ in 1..<outputCount { entries.append(Entry(operation: operation)) }
-    entries.append(Entry(operation: operation, group: Group(outputCount: outputCount, pullback: pullback)))
+    entries.append(Entry(operation: operation, inputs: inputs, group: Group(outputCount: outputCount, pullback: pullback)))
     return Int32(entries.count - outputCount)
   }
 
@@ -223,16 +265,20 @@ extension Tensor {
 /// Returns `output` as the result of an operation whose gradient is `pullback`.
 ///
 /// There is no other way to get a tracked result. The pullback is dropped at once where no input is tracked, so an
-/// operation computes what only its gradient needs after asking `isTracked`.
+/// operation computes what only its gradient needs after asking `isTracked`. A pullback gives every tracked input a
+/// gradient, or stops the program.
 package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: Slot?..., pullback: @escaping Tape.Pullback) -> Tensor {
   recorded(operation, output, from: inputs, pullback: pullback)
 }
 
 /// The same with the inputs as a list.
-package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: [Slot?], pullback: @escaping Tape.Pullback) -> Tensor {
+/// - Parameter mayOmit: true where the pullback itself says which inputs the output does not depend on.
+package func recorded(
+  _ operation: StaticString, _ output: Tensor, from inputs: [Slot?], mayOmit: Bool = false, pullback: @escaping Tape.Pullback
+) -> Tensor {
   guard let tape = recordingTape(operation, inputs) else { return output }
   var tracked = output
-  tracked.node = tape.append(operation, pullback: pullback)
+  tracked.node = tape.append(operation, from: mayOmit ? [] : inputs, pullback: pullback)
   tracked.tapeSerial = tape.serial
   return tracked
 }
@@ -240,7 +286,7 @@ package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: 
 /// Returns `outputs` as the results of one operation, whose pullback runs once when the gradients of all are known.
 package func recorded(_ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?], pullback: @escaping Tape.GroupPullback) -> [Tensor] {
   guard !outputs.isEmpty, let tape = recordingTape(operation, inputs) else { return outputs }
-  let first = tape.append(operation, outputCount: outputs.count, pullback: pullback)
+  let first = tape.append(operation, outputCount: outputs.count, from: inputs, pullback: pullback)
   return outputs.enumerated().map { index, output in
     var tracked = output
     tracked.node = first + Int32(index)

@@ -2,41 +2,36 @@ import Foundation
 import GraftJSON
 import GraftModels
 import GraftSessions
+import GraftTestSupport
 import Testing
 
 /// What sentence-transformers makes of texts; made by `Scripts/make-embedding-goldens.py`.
 @Suite struct EmbeddingTests {
-  private let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/sentences")
+  private let fixtures = Fixtures("GraftSessionsTests")
   private let goldens: JSON
 
-  init() throws { goldens = try JSON(parsing: Data(contentsOf: folder.appending(path: "cases.json"))) }
+  init() throws { goldens = try fixtures.json("sentences/cases.json") }
 
   /// A copy of the model with the files of a case.
-  private func makeDirectory(_ example: JSON) throws -> URL {
-    let place = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
-    try FileManager.default.copyItem(at: folder.appending(path: "bert"), to: place)
-    func write(_ name: String, _ data: Data) throws {
-      let file = place.appending(path: name)
-      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try data.write(to: file)
-    }
-    for (name, content) in example["files"]?.object ?? [:] { try write(name, Data(content.serialized().utf8)) }
-    for (name, content) in example["weights"]?.object ?? [:] { try write(name, try #require(Data(base64Encoded: content.string ?? ""))) }
+  private func makeDirectory(_ example: JSON) throws -> TemporaryDirectory {
+    let place = try TemporaryDirectory(copying: fixtures.file("sentences/bert"))
+    for (name, content) in example["files"]?.object ?? [:] { try place.write(content.serializedBytes(), to: name) }
+    for (name, content) in example["weights"]?.object ?? [:] { try place.write(try #require(Data(base64Encoded: content.string ?? "")), to: name) }
     let texts = (goldens["texts"]?.array ?? []).map { (["text": $0] as JSON).serialized() + "\n" }
-    try write("texts.jsonl", Data(texts.joined().utf8))
+    try place.write(texts.joined().utf8, to: "texts.jsonl")
     return place
   }
 
-  private func vectors(in place: URL, _ change: (inout EmbeddingOptions) -> Void = { _ in }) throws -> [[Float]] {
+  private func vectors(in place: TemporaryDirectory, _ change: (inout EmbeddingOptions) -> Void = { _ in }) throws -> [[Float]] {
     let modules = try SentenceModules(in: place.path)
     var options = EmbeddingOptions()
     change(&options)
     return try ModelSession(model: modules?.encoderPath ?? place.path, isHeadless: true)
-      .embeddings(of: place.appending(path: "texts.jsonl").path, options, modules: modules)
+      .embeddings(of: place.file("texts.jsonl"), options, modules: modules)
   }
 
   private func distance(_ found: [[Float]], _ expected: JSON?) throws -> Double {
-    let rows = try #require(expected?.array).map { ($0.array ?? []).map { $0.double ?? .nan } }
+    let rows = try #require(expected?.array).map(\.doubles)
     try #require(found.map(\.count) == rows.map(\.count))
     return zip(found.joined(), rows.joined()).map { abs(Double($0) - $1) }.max() ?? .nan
   }
@@ -46,7 +41,6 @@ import Testing
     #expect(cases.count > 20)
     for (number, example) in cases.enumerated() {
       let place = try makeDirectory(example)
-      defer { try? FileManager.default.removeItem(at: place) }
       let asked = example["asked"]
       let found = try vectors(in: place) { ($0.prompt, $0.promptName) = (asked?["prompt"]?.string, asked?["prompt_name"]?.string) }
       #expect(try distance(found, example["vectors"]) < 2e-5, "case \(number)")
@@ -57,15 +51,14 @@ import Testing
   @Test func theModelMayHaveAFolder() throws {
     let example = try #require(goldens["cases"]?[0])
     let place = try makeDirectory(example)
-    defer { try? FileManager.default.removeItem(at: place) }
-    let inner = place.appending(path: "0_Transformer")
+    let inner = place.url.appending(path: "0_Transformer")
     try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "bert").path) {
-      try FileManager.default.moveItem(at: place.appending(path: name), to: inner.appending(path: name))
+    for name in try FileManager.default.contentsOfDirectory(atPath: fixtures.path("sentences/bert")) {
+      try FileManager.default.moveItem(at: place.url.appending(path: name), to: inner.appending(path: name))
     }
     var modules = try #require(example["files"]?["modules.json"]?.array)
     modules[0]["path"] = "0_Transformer"
-    try Data(JSON.array(modules).serialized().utf8).write(to: place.appending(path: "modules.json"))
+    try Data(JSON.array(modules).serialized().utf8).write(to: place.url.appending(path: "modules.json"))
     #expect(try distance(vectors(in: place), example["vectors"]) < 2e-5)
   }
 
@@ -73,14 +66,13 @@ import Testing
     // The second case pools the first token and makes its length 1; the sixth takes the mean so.
     let cases = try #require(goldens["cases"]?.array)
     let place = try makeDirectory(cases[1])
-    defer { try? FileManager.default.removeItem(at: place) }
     let mean = try vectors(in: place) { ($0.pooling, $0.promptName) = (.mean, "query") }
     #expect(try distance(mean, cases[5]["vectors"]) < 2e-5)
     let plain = try vectors(in: place) { ($0.pooling, $0.normalizes) = (.mean, false) }
     #expect(try distance(plain, cases[4]["vectors"]) < 2e-5)
     #expect(throws: SessionError.self) { try vectors(in: place) { $0.promptName = "other" } }
     // A checkpoint that says nothing: the mean.
-    try FileManager.default.removeItem(at: place.appending(path: "modules.json"))
+    try FileManager.default.removeItem(at: place.url.appending(path: "modules.json"))
     #expect(try distance(vectors(in: place), cases[4]["vectors"]) < 2e-5)
     #expect(try distance(vectors(in: place) { $0.pooling = .cls }, cases[0]["vectors"]) < 2e-5)
     let unit = try vectors(in: place) { $0.normalizes = true }
@@ -104,8 +96,7 @@ import Testing
     ("sentence_bert_config.json", #"{"processing_kwargs": {"text": {"max_length": 4}}}"#, "processing_kwargs: unsupported"),
   ]) func whatIsNotSupportedIsRefused(_ name: String, _ content: String, _ message: String) throws {
     let place = try makeDirectory(try #require(goldens["cases"]?[0]))
-    defer { try? FileManager.default.removeItem(at: place) }
-    try Data(content.utf8).write(to: place.appending(path: name))
+    try Data(content.utf8).write(to: place.url.appending(path: name))
     #expect { try vectors(in: place) } throws: { "\($0)".contains(message) }
   }
 }

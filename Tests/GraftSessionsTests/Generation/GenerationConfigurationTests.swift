@@ -3,28 +3,21 @@ import GraftGeneration
 import GraftJSON
 import GraftModels
 import GraftSessions
+import GraftTestSupport
 import Testing
 
 /// What checkpoints say about generation, against what Transformers' `generate` writes with them; the goldens are those of
 /// `Scripts/make-generation-goldens.py`.
 @Suite struct GenerationConfigurationTests {
-  private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "GraftGenerationTests/Fixtures")
+  private static let fixtures = Fixtures("GraftGenerationTests")
 
-  private static func goldens() throws -> JSON {
-    try JSON(parsing: Data(contentsOf: folder.appending(path: "files.json")))
-  }
+  private static func goldens() throws -> JSON { try fixtures.json("files.json") }
 
   /// A copy of a model with files of its own.
   private func session(_ name: String, generation: JSON? = nil, configuration changes: JSON = [:]) throws -> ModelSession {
-    let place = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
-    try FileManager.default.copyItem(at: Self.folder.appending(path: name), to: place)
-    defer { try? FileManager.default.removeItem(at: place) }
-    if let generation { try Data(generation.serialized().utf8).write(to: place.appending(path: "generation_config.json")) }
-    let file = place.appending(path: "config.json")
-    var configuration = try JSON(parsing: Data(contentsOf: file))
-    for (key, value) in changes.object ?? [:] { configuration[key] = value }
-    try Data(configuration.serialized().utf8).write(to: file)
+    let place = try TemporaryDirectory(copying: Self.fixtures.file(name))
+    if let generation { try place.write(generation.serializedBytes(), to: "generation_config.json") }
+    try place.write(Self.fixtures.json("\(name)/config.json").setting(changes).serializedBytes(), to: "config.json")
     return try ModelSession(model: place.path)
   }
 
@@ -37,7 +30,7 @@ import Testing
   /// Token for token, alone and in a batch, for a file of its own and for the keys of a `config.json`.
   @Test(arguments: ["llama", "gpt2", "t5", "bart"]) func equalsTransformers(_ name: String) throws {
     let goldens = try Self.goldens()
-    let prompts = (goldens["prompts"]?.array ?? []).map(\.tokens)
+    let prompts = (goldens["prompts"]?.array ?? []).map(\.tokenIDs)
     let cases = (goldens["cases"]?.array ?? []).filter { $0["model"]?.string == name }
     #expect(cases.count > 90)
     for example in cases {
@@ -50,7 +43,7 @@ import Testing
       if content["max_length"] == nil, content["max_new_tokens"] == nil { options.maxNewTokens = 12 }
       let plan = try session.generationPlan(options, maxNewTokens: 128)
       let generator = try Generator(continuing: session.model, endIDs: plan.endIDs, startID: plan.startID)
-      let expected = (example["outputs"]?.array ?? []).map(\.tokens)
+      let expected = (example["outputs"]?.array ?? []).map(\.tokenIDs)
       #expect(try generator(prompts, plan.settings) == expected, "\(isOwn) \(content.serialized())")
       #expect(try prompts.map { try generator([$0], plan.settings)[0] } == expected, "\(isOwn) \(content.serialized())")
     }
@@ -167,14 +160,8 @@ import Testing
   }
 
   @Test func aDamagedFileIsNotIgnored() throws {
-    let place = FileManager.default.temporaryDirectory.appending(path: "graft-tests-\(UUID().uuidString)")
-    try FileManager.default.copyItem(at: Self.folder.appending(path: "llama"), to: place)
-    defer { try? FileManager.default.removeItem(at: place) }
-    try Data("{\"eos_token_id\": 2,".utf8).write(to: place.appending(path: "generation_config.json"))
+    let place = try TemporaryDirectory(copying: Self.fixtures.file("llama"))
+    try place.write("{\"eos_token_id\": 2,".utf8, to: "generation_config.json")
     #expect { try ModelSession(model: place.path) } throws: { "\($0)".contains("generation_config.json:1:") }
   }
-}
-
-extension JSON {
-  fileprivate var tokens: [Int32] { (array ?? []).map { Int32($0.int ?? -1) } }
 }

@@ -8,6 +8,7 @@ import GraftModels
 import GraftRecipes
 import GraftSessions
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What PEFT's `create_loraplus_optimizer` makes of adapters; made by `Scripts/make-loraplus-goldens.py`.
@@ -15,9 +16,9 @@ import Testing
   private let file: SafetensorsFile, described: JSON
 
   init() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
-    file = try SafetensorsFile(folder.appending(path: "loraplus.safetensors").path)
-    described = try JSON(parsing: Data(contentsOf: folder.appending(path: "loraplus.json")))
+    let fixtures = Fixtures("GraftSessionsTests")
+    file = try SafetensorsFile(fixtures.path("loraplus.safetensors"))
+    described = try fixtures.json("loraplus.json")
   }
 
   private func weights(_ prefix: String) throws -> InMemoryWeights {
@@ -43,7 +44,7 @@ import Testing
     let config = ArchitectureConfiguration(try #require(described["model"]), source: "config.json")
     let first = try weights("\(name)/first/")
     let scope = Scope(source: try weights("base/"), catalog: SiteCatalog())
-    let model = try #require(try ModelRegistry.build(config, task: .causalLM, in: scope) as? any TrainableModel)
+    let model = try #require(try ModelFamily.build(ModelRequest(config, task: .causalLM), in: scope) as? any TrainableModel)
     let method = try MethodCatalog.decode(stored: try #require(described["cases"]?[name]?["adapter"]), from: name)
     let delta = try Delta(method, on: model.catalog, from: first)
     let rate = try #require(training.learningRate)
@@ -53,8 +54,7 @@ import Testing
     let losses = (described["cases"]?[name]?["losses"]?.array ?? []).map { _ in
       let tape = Tape()
       let loss = tape.record { model.loss(batch, Pass(), scale: 1 / Float(batch.lossTermCount)) }
-      tape.backpropagate(from: loss)
-      optimizer.step(learningRate: rate)
+      optimizer.step(tape.gradients(of: loss), learningRate: rate)
       return loss.scalar
     }
     let last = try weights("\(name)/last/")

@@ -7,6 +7,7 @@ import GraftModels
 import GraftOptimizers
 import GraftRecipes
 import GraftTensors
+import GraftTestSupport
 import Testing
 
 /// What a recipe's `training:` makes of a model's parameters.
@@ -15,10 +16,7 @@ import Testing
     try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides.map { "training." + $0 }).training
   }
 
-  private static let families = Result {
-    let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/decay.json")
-    return try JSON(parsing: Data(contentsOf: file))
-  }
+  private static let families = Result { try Fixtures("GraftSessionsTests").json("decay.json") }
 
   /// No biases and no norms, as Transformers' Trainer has it; made by `Scripts/make-decay-goldens.py`.
   @Test(arguments: ["gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "bart"])
@@ -28,17 +26,18 @@ import Testing
     let task = try #require(golden["task"]?.string.flatMap(LearningTask.init))
     let scope = Scope(source: nil, catalog: SiteCatalog())
     let config = ArchitectureConfiguration(try #require(golden["config"]), source: "config.json")
-    let model = try ModelRegistry.build(config, task: task, in: scope)
+    let model = try ModelFamily.build(ModelRequest(config, task: task), in: scope)
     let delta = try Delta(try MethodCatalog.decode(recipe: ["peft_type": "FULL"]), on: model.catalog)
     let optimizer = try training("optimizer=sgd", "weight_decay=0.5").optimizer(of: delta, on: model.catalog, peak: 1)
     #expect(optimizer.parameters.count == names("decayed").union(names("kept")).count)
+    var gradients = Gradients()
     for parameter in optimizer.parameters {
       parameter.assign(Tensor(repeating: 1, shape: parameter.shape))
-      parameter.gradient = .zeros(parameter.shape)
+      gradients[parameter] = .zeros(parameter.shape)
     }
-    optimizer.step(learningRate: 1)
+    optimizer.step(gradients, learningRate: 1)
     for parameter in optimizer.parameters {
-      let known = [parameter.path] + ModelRegistry.aliases(of: parameter.path)
+      let known = [parameter.path] + (model.family?.tensors.aliases(of: parameter.path) ?? [])
       let isDecayed = known.contains(where: names("decayed").contains)
       let isKept = known.contains(where: names("kept").contains)
       #expect(isDecayed != isKept, "\(parameter.path)")
@@ -62,8 +61,9 @@ import Testing
     let expected = Optimizer(rule, parameters: [twin], weightDecay: 0.1)
     for step in 1...3 {
       for (optimizer, parameter) in [(built, layer.weight), (expected, twin)] {
-        parameter.gradient = Tensor((0..<6).map { Float(step * $0) - 2.5 }, [2, 3])
-        optimizer.step(learningRate: 0.1)
+        var gradients = Gradients()
+        gradients[parameter] = Tensor((0..<6).map { Float(step * $0) - 2.5 }, [2, 3])
+        optimizer.step(gradients, learningRate: 0.1)
       }
     }
     #expect(layer.weight.value.values == twin.value.values)

@@ -3,6 +3,7 @@ import GraftCheckpoints
 import GraftRecipes
 import GraftSessions
 import GraftTensors
+import GraftTestSupport
 import GraftTraining
 import Testing
 
@@ -15,22 +16,18 @@ private struct TinyRun {
   let weights: [Double]
 
   static let texts = ["one two three", "red", "up and down and up", "a b c d", "green blue", "left right", "in out in out in out in"]
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardizedFileURL
 
   /// - Parameters:
   ///   - training: keys of `training:` beside the optimizer, plain gradient descent.
   ///   - data: keys of `data:` beside the file.
   ///   - deviation: of the initial weights.
   init(_ training: String, data: String = "packing: false, shuffle: false", deviation: Double = 0.2, count: Int = 4) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "graft-run-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: folder) }
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try Self.texts.prefix(count).map { "{\"text\": \"\($0)\"}\n" }.joined().write(
-      to: folder.appending(path: "data.jsonl"), atomically: true, encoding: .utf8)
+    let folder = try TemporaryDirectory()
+    try folder.write(Self.texts.prefix(count).map { "{\"text\": \"\($0)\"}\n" }.joined().utf8, to: "data.jsonl")
     let recipe = try Recipe(
       yaml: """
         model:
-          tokenizer: \(Self.root.path)/Data/models/seedling
+          tokenizer: \(Repository.root.path)/Data/models/seedling
           config: {model_type: llama, vocab_size: 1024, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1,
                    num_attention_heads: 2, num_key_value_heads: 1, initializer_range: \(deviation)}
         method: {peft_type: FULL}
@@ -38,7 +35,7 @@ private struct TinyRun {
         training: {optimizer: sgd, logging_steps: 1, \(training)}
         report: {html: false, tensorboard: false}
         """, file: "tiny.yaml")
-    let output = folder.appending(path: "run").path
+    let output = folder.file("run")
     var lines: [TrainingLine] = []
     var evaluations: [(step: Int, values: [String: Double])] = []
     var overview: RunOverview?

@@ -5,7 +5,7 @@ import GraftTensors
 /// Embeddings of virtual tokens that a small network makes of a trained table; files for inference keep what it makes.
 ///
 /// Liu et al. 2021, "GPT understands, too", section 2.2.
-public struct PTuning: TuningMethod {
+public struct PTuning: PromptMethod, SpelledKeys {
   public static let name = "P_TUNING"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -17,38 +17,22 @@ public struct PTuning: TuningMethod {
     case lstm = "LSTM"
   }
 
-  public var numVirtualTokens: Int?
+  public var promptKeys = PromptKeys()
   public var encoder = Encoder.mlp
   /// The embeddings' width where nil.
   public var encoderHiddenSize: Int?
   /// Those of the recurrent network, and the dropout between them.
   public var encoderNumLayers = 2
   public var encoderDropout = 0.0
-  public var numTransformerSubmodules: Int?
-  public var tokenDim: Int?
-  public var numAttentionHeads: Int?
-  public var numLayers: Int?
-  public var modulesToSave: [String]?
 
   public init() {}
+
+  public static let keySpellings = ["encoder": "encoder_reparameterization_type"]
 
   public static var recipeDefaults: PTuning {
     var method = PTuning()
     method.numVirtualTokens = 20
     return method
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case numVirtualTokens = "num_virtual_tokens"
-    case encoder = "encoder_reparameterization_type"
-    case encoderHiddenSize = "encoder_hidden_size"
-    case encoderNumLayers = "encoder_num_layers"
-    case encoderDropout = "encoder_dropout"
-    case numTransformerSubmodules = "num_transformer_submodules"
-    case tokenDim = "token_dim"
-    case numAttentionHeads = "num_attention_heads"
-    case numLayers = "num_layers"
-    case modulesToSave = "modules_to_save"
   }
 
   public var isMergeable: Bool { false }

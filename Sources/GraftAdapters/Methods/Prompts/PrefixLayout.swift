@@ -15,7 +15,8 @@ struct PrefixLayout {
     let all = sites.sites.compactMap(\.attention)
     let model = sites.modelType ?? "this model"
     let attentions = all.filter { $0.place == .alone || $0.place == .decoder }
-    guard let width = attentions.first?.keyValueWidth, attentions.allSatisfy({ $0.keyValueWidth == width }) else {
+    guard let width = attentions.first?.options.keyWidth, attentions.allSatisfy({ $0.options.keyWidth == width && $0.options.valueWidth == width })
+    else {
       throw TuningError("PREFIX_TUNING: \(model) has no keys and values of one width in every layer")
     }
     if let asked = method.tokenDim, asked != width {
@@ -43,8 +44,4 @@ struct PrefixLayout {
   /// So every other layer of the table is taken, by two layers where their number is even. With one more than an even number
   /// (`num_layers`) each layer has its own.
   func storedLayer(of layer: Int) -> Int { hasTwoHalves ? 2 * layer % storedLayers : layer }
-}
-
-extension Attention {
-  fileprivate var keyValueWidth: Int { keyValueHeads * headSize }
 }

@@ -6,7 +6,7 @@ import GraftTensors
 ///
 /// Li and Liang 2021, "Prefix-tuning", section 4. Row `v` of the table holds, layer after layer (`PrefixLayout`), the keys and
 /// then the values of virtual token `v`; keys are used as they are, without rotation.
-public struct PrefixTuning: TuningMethod {
+public struct PrefixTuning: PromptMethod {
   public static let name = "PREFIX_TUNING"
   public static let defaultLearningRate = 5e-3
   public static let card = MethodCard(
@@ -17,7 +17,7 @@ public struct PrefixTuning: TuningMethod {
     case zero
   }
 
-  public var numVirtualTokens: Int?
+  public var promptKeys = PromptKeys()
   /// Whether a network makes the table from a smaller one while it is trained.
   public var prefixProjection = false
   /// The network's middle; the keys' width where nil.
@@ -26,12 +26,6 @@ public struct PrefixTuning: TuningMethod {
   public var initWeights: Initialization?
   /// A text whose own keys and values the prefix starts as: by far the best start.
   public var initText: String?
-  public var numTransformerSubmodules: Int?
-  public var tokenDim: Int?
-  public var numAttentionHeads: Int?
-  /// The layers of the table, which an encoder-decoder may have more of than its decoder.
-  public var numLayers: Int?
-  public var modulesToSave: [String]?
 
   public init() {}
 
@@ -42,19 +36,6 @@ public struct PrefixTuning: TuningMethod {
     return method
   }
 
-  enum CodingKeys: String, CodingKey {
-    case numVirtualTokens = "num_virtual_tokens"
-    case prefixProjection = "prefix_projection"
-    case encoderHiddenSize = "encoder_hidden_size"
-    case initWeights = "init_weights"
-    case initText = "init_text"
-    case numTransformerSubmodules = "num_transformer_submodules"
-    case tokenDim = "token_dim"
-    case numAttentionHeads = "num_attention_heads"
-    case numLayers = "num_layers"
-    case modulesToSave = "modules_to_save"
-  }
-
   public var isMergeable: Bool { false }
 
   public func completed(for sites: SiteCatalog, holding stored: [String]?) -> PrefixTuning {
@@ -63,7 +44,7 @@ public struct PrefixTuning: TuningMethod {
     var method = self
     method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
     method.tokenDim = layout.width
-    method.numAttentionHeads = layout.attentions[0].keyValueHeads
+    method.numAttentionHeads = layout.attentions[0].options.keyValueHeads
     method.numLayers = layout.storedLayers
     return method
   }
@@ -109,13 +90,13 @@ public struct PrefixTuning: TuningMethod {
     return part
   }
 
-  /// What the model keeps in its cache for a text, cut off or repeated.
+  /// The keys and values that the model keeps of a text, cut off or repeated.
   private func keysAndValues(of text: String, _ shape: PromptShape, _ layout: PrefixLayout, _ attachment: Attachment) throws -> Tensor {
     let tokens = try shape.tokens(of: text, key: "init_text", attachment.services)
     guard let run = attachment.services.run else { throw TuningError("init_text: needs a model that can be run") }
-    let cache = KeyValueCache(sequences: 1, capacity: shape.count)
-    run(SequenceInput([tokens]), Pass(cache: cache))
-    let rows = layout.attentions.compactMap { cache.held(layer: $0.layer) }
+    let state = SequenceState(sequences: 1, keepsAllRows: true)
+    run(SequenceInput([tokens]), Pass(state: state))
+    let rows = layout.attentions.compactMap { (state.layer($0.path) as? KeyValueState)?.held(of: 0) }
     guard rows.count == layout.attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
     return concatenateRows(rows.flatMap { [$0.keys.transposed, $0.values.transposed] }).transposed
   }

@@ -5,7 +5,7 @@ import GraftTensors
 /// Embeddings of virtual tokens before every sequence.
 ///
 /// Lester et al. 2021, "The power of scale for parameter-efficient prompt tuning", section 2.
-public struct PromptTuning: TuningMethod {
+public struct PromptTuning: PromptMethod, SpelledKeys {
   public static let name = "PROMPT_TUNING"
   public static let defaultLearningRate = 1e-2
   public static let card = MethodCard(
@@ -22,37 +22,21 @@ public struct PromptTuning: TuningMethod {
     case sampleVocabulary = "SAMPLE_VOCAB"
   }
 
-  public var numVirtualTokens: Int?
+  public var promptKeys = PromptKeys()
   public var initialization = Initialization.random
   public var initializationText: String?
   public var tokenizerNameOrPath: String?
   public var tokenizerKwargs: ConfigTree?
-  public var numTransformerSubmodules: Int?
-  public var tokenDim: Int?
-  public var numAttentionHeads: Int?
-  public var numLayers: Int?
-  public var modulesToSave: [String]?
 
   public init() {}
+
+  public static let keySpellings = ["initialization": "prompt_tuning_init", "initializationText": "prompt_tuning_init_text"]
 
   public static var recipeDefaults: PromptTuning {
     var method = PromptTuning()
     method.numVirtualTokens = 20
     method.initialization = .sampleVocabulary
     return method
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case numVirtualTokens = "num_virtual_tokens"
-    case initialization = "prompt_tuning_init"
-    case initializationText = "prompt_tuning_init_text"
-    case tokenizerNameOrPath = "tokenizer_name_or_path"
-    case tokenizerKwargs = "tokenizer_kwargs"
-    case numTransformerSubmodules = "num_transformer_submodules"
-    case tokenDim = "token_dim"
-    case numAttentionHeads = "num_attention_heads"
-    case numLayers = "num_layers"
-    case modulesToSave = "modules_to_save"
   }
 
   public var isMergeable: Bool { false }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What a draw is made from: each filter leaves the more probable tokens, in the order in which Transformers applies them.
-extension ScoreProcessing {
+/// The filters of draws: each leaves the more probable tokens, in the order in which Transformers applies them.
+extension LogitsProcessors {
   /// - Precondition: a temperature above 0.
   func filter(_ scores: inout [Float], keeping kept: Int) {
     divide(&scores, by: settings.temperature)
@@ -97,28 +97,28 @@ extension ScoreProcessing {
       sum += probabilities.entropyTerm(candidate.value)
       return sum <= limit
     }
-    let places = Set(kept.map(\.place)).union(best.prefix(1).map(\.place))
-    for token in scores.indices where !places.contains(token) { scores[token] = -.infinity }
+    let tokens = Set(kept.map(\.index)).union(best.prefix(1).map(\.index))
+    for token in scores.indices where !tokens.contains(token) { scores[token] = -.infinity }
   }
 }
 
 /// The probabilities that scores stand for.
 private struct Distribution {
-  private let logSum: Double
+  private let logSumExp: Double
   /// In nats.
   private(set) var entropy = 0.0
 
   init(_ scores: [Float]) {
     let best = Double(scores.max() ?? 0)
-    logSum = best + log(scores.reduce(0) { $0 + exp(Double($1) - best) })
+    logSumExp = best + log(scores.reduce(0) { $0 + exp(Double($1) - best) })
     for score in scores { entropy += entropyTerm(score) }
   }
 
   /// The probability of a score.
-  subscript(score: Float) -> Double { exp(Double(score) - logSum) }
+  subscript(score: Float) -> Double { exp(Double(score) - logSumExp) }
 
   /// Minus the logarithm of its probability.
-  func information(_ score: Float) -> Double { logSum - Double(score) }
+  func information(_ score: Float) -> Double { logSumExp - Double(score) }
 
   func entropyTerm(_ score: Float) -> Double { score == -.infinity ? 0 : self[score] * information(score) }
 }

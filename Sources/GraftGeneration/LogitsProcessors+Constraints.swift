@@ -1,25 +1,25 @@
 import Foundation
 
-extension ScoreProcessing {
+extension LogitsProcessors {
   /// Applies the constraints in the order in which Transformers does.
-  func constrain(_ scores: inout [Float], at place: ScorePlace) {
+  func constrain(_ scores: inout [Float], in context: DecodingContext) {
     let rules = settings.constraints
-    bias(&scores, with: rules.sequenceBiases, behind: place.history)
-    penalize(&scores, place.source, by: 1 / rules.encoderRepetitionPenalty)
-    penalize(&scores, place.history, by: rules.repetitionPenalty)
-    forbidRepetitions(of: rules.noRepeatNGramSize, in: place.history, behind: place.history, &scores)
-    forbidRepetitions(of: rules.encoderNoRepeatNGramSize, in: place.source, behind: place.history, &scores)
+    bias(&scores, with: rules.sequenceBiases, behind: context.history)
+    penalize(&scores, context.source, by: 1 / rules.encoderRepetitionPenalty)
+    penalize(&scores, context.history, by: rules.repetitionPenalty)
+    forbidRepetitions(of: rules.noRepeatNGramSize, in: context.history, behind: context.history, &scores)
+    forbidRepetitions(of: rules.encoderNoRepeatNGramSize, in: context.source, behind: context.history, &scores)
     let forbidden = rules.badWords.filter { $0.count > 1 || !endIDs.contains($0.first ?? -1) }
-    bias(&scores, with: forbidden.map { .init($0, bias: -.infinity) }, behind: place.history)
-    if place.history.count < rules.minLength || place.newCount < rules.minNewTokens { forbid(endIDs, &scores) }
-    if let first = rules.forcedFirstToken, place.history.count == 1 { force([first], &scores) }
-    if !rules.forcedLastTokens.isEmpty, place.newCount == place.limit - 1 { force(rules.forcedLastTokens, &scores) }
+    bias(&scores, with: forbidden.map { .init($0, bias: -.infinity) }, behind: context.history)
+    if context.history.count < rules.minLength || context.newCount < rules.minNewTokens { forbid(endIDs, &scores) }
+    if let first = rules.forcedFirstToken, context.history.count == 1 { force([first], &scores) }
+    if !rules.forcedLastTokens.isEmpty, context.newCount == context.limit - 1 { force(rules.forcedLastTokens, &scores) }
     if rules.removesInvalidScores { replaceInvalid(&scores) }
-    if let decay = rules.lengthDecay { favorEnd(&scores, decay, newCount: place.newCount) }
+    if let decay = rules.lengthDecay { favorEnd(&scores, decay, newCount: context.newCount) }
     forbid(rules.suppressedTokens, &scores)
     // With one token given and the next one forced, the first that is chosen comes after it.
-    let firstPlace = place.givenCount > 1 || rules.forcedFirstToken == nil ? 0 : 1
-    if place.newCount == firstPlace { forbid(rules.suppressedFirstTokens, &scores) }
+    let firstStep = context.givenCount > 1 || rules.forcedFirstToken == nil ? 0 : 1
+    if context.newCount == firstStep { forbid(rules.suppressedFirstTokens, &scores) }
   }
 
   private func bias(_ scores: inout [Float], with biases: [ScoreConstraints.SequenceBias], behind history: [Int32]) {

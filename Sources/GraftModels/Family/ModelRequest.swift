@@ -3,7 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// What a family is asked to build.
+/// A configuration, and what the model that it describes is for.
 public struct ModelRequest {
   public var config: ArchitectureConfiguration
   public var task: LearningTask
@@ -19,7 +19,7 @@ public struct ModelRequest {
   public var pairsSentences: Bool
 
   public init(
-    _ config: ArchitectureConfiguration, task: LearningTask, labels: Int? = nil, problem: ClassificationProblem? = nil,
+    _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
     style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false
   ) {
     (self.config, self.task, self.labels, self.problemType, self.style) = (config, task, labels, problem, style)

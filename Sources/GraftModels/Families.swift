@@ -1,0 +1,24 @@
+import GraftConfiguration
+
+extension ModelFamily {
+  /// The families of the package, one line each.
+  private static let builtIn: [ModelFamily] = [
+    .bart,
+    .bert,
+    .distilBert,
+    .gpt2,
+    .llama,
+    .mistral,
+    .mt5,
+    .qwen2,
+    .qwen3,
+    .roberta,
+    .t5,
+    .transformer,
+  ]
+
+  /// The families by `model_type`: those of the package, and those that a program adds.
+  ///
+  ///     try ModelFamily.registry.register(myFamily)
+  public static let registry = Registry("model_type", builtIn) { $0.modelType }
+}

@@ -1,0 +1,13 @@
+import GraftLayers
+
+extension ModelFamily {
+  /// Mistral: Llama with a sliding window (Jiang et al. 2023).
+  public static let mistral = Llama.family(
+    "mistral", classNames: "Mistral",
+    configuration: ConfigurationKeys(
+      .rotaryDecoder + [
+        .read("num_key_value_heads", 8), .read("head_dim", .null), .read("max_position_embeddings", 131_072),
+        .read("sliding_window", 4096, orNull: true), .read("attention_dropout", 0.0), .only("attention_chunk_size", .null),
+      ]),
+    defaultTargets: Llama.defaultTargets, gguf: "llama")
+}

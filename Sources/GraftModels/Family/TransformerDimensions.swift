@@ -1,0 +1,31 @@
+import GraftCheckpoints
+
+/// The sizes that every family's configuration has.
+public struct TransformerDimensions: Sendable, Hashable {
+  public var vocabularySize: Int
+  public var hiddenSize: Int
+  /// Of an encoder-decoder the layers of the encoder.
+  public var layers: Int
+  /// Of an encoder-decoder the heads of the encoder.
+  public var heads: Int
+
+  /// - Throws: `ArchitectureError` for a size that is missing or out of range.
+  public init(_ config: ArchitectureConfiguration, _ keys: DimensionKeys = .standard) throws(ArchitectureError) {
+    vocabularySize = try config.count(keys.vocabularySize)
+    hiddenSize = try config.count(keys.hiddenSize)
+    layers = try config.listCount(keys.layers)
+    heads = try config.count(keys.heads)
+  }
+}
+
+/// A family's configuration, which has the sizes that all have.
+package protocol TransformerConfiguration {
+  var dimensions: TransformerDimensions { get }
+}
+
+extension TransformerConfiguration {
+  package var vocabularySize: Int { dimensions.vocabularySize }
+  package var hiddenSize: Int { dimensions.hiddenSize }
+  package var layers: Int { dimensions.layers }
+  package var heads: Int { dimensions.heads }
+}

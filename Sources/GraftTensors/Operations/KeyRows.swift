@@ -1,0 +1,104 @@
+import CKernels
+
+/// The rows of keys and values that a span reads, in the order of its tokens: one run of them, or several where they lie in
+/// pages, in a ring or behind a prefix that sequences share.
+public struct KeyRows: Sendable, Hashable {
+  /// The first run, which is the only one where rows lie side by side.
+  public let first: Range<Int>
+  /// The runs after it.
+  public let others: [Range<Int>]
+  public let count: Int
+
+  /// Rows side by side.
+  public init(_ rows: Range<Int>) {
+    first = rows
+    others = []
+    count = rows.count
+  }
+
+  /// Several runs; adjoining ones are joined and empty ones left out.
+  public init(_ runs: some Sequence<Range<Int>>) {
+    var joined: [Range<Int>] = []
+    for run in runs where !run.isEmpty {
+      if let last = joined.last, last.upperBound == run.lowerBound {
+        joined[joined.count - 1] = last.lowerBound..<run.upperBound
+      } else {
+        joined.append(run)
+      }
+    }
+    first = joined.first ?? 0..<0
+    others = Array(joined.dropFirst())
+    count = joined.reduce(0) { $0 + $1.count }
+  }
+
+  /// True where the rows lie side by side.
+  public var isContiguous: Bool { others.isEmpty }
+
+  /// Runs `body` for every run in order, with the number of rows before it.
+  @inline(__always)
+  package func forEachRun(_ body: (_ rows: Range<Int>, _ before: Int) -> Void) {
+    body(first, 0)
+    var before = first.count
+    for run in others {
+      body(run, before)
+      before += run.count
+    }
+  }
+}
+
+extension KeyRows {
+  /// The rows side by side, some consecutive columns of each.
+  ///
+  /// - Parameters:
+  ///   - base: the first of these columns in row 0.
+  ///   - stride: from a row to the next.
+  /// - Returns: `[count, columns]`.
+  func gathered(from base: UnsafePointer<Float>, stride: Int, columns: Int) -> Tensor {
+    let out = Tensor(uninitialized: [count, columns])
+    let o = out.mutablePointer
+    forEachRun { rows, before in
+      for (index, row) in rows.enumerated() { (o + (before + index) * columns).update(from: base + row * stride, count: columns) }
+    }
+    return out
+  }
+}
+
+/// Where the gradients of spans' keys and values are written: in the rows themselves where no two spans share one, else in rows
+/// of each span's own, which are added up in the order of the spans.
+struct KeyGradientPlaces {
+  private let spans: [AttentionSpan]
+  private let isDirect: Bool
+  /// The first gradient row of each span.
+  let starts: [Int]
+  let rowCount: Int
+
+  /// - Parameter rows: those of the keys.
+  init(_ spans: [AttentionSpan], rows: Int) {
+    self.spans = spans
+    isDirect =
+      zip(spans, spans.dropFirst()).allSatisfy { $0.keys.first.upperBound <= $1.keys.first.lowerBound }
+      && spans.allSatisfy(\.keys.isContiguous)
+    var at = 0
+    var apart: [Int] = []
+    for span in spans {
+      apart.append(at)
+      at += span.keys.count
+    }
+    starts = isDirect ? spans.map(\.keys.first.lowerBound) : apart
+    rowCount = isDirect ? rows : at
+  }
+
+  /// Adds the rows of all spans to the gradient of the keys or values.
+  /// - Parameter gradient: `[rowCount, width]`.
+  func accumulate(_ gradient: Tensor, into input: Tensor, on tape: Tape) {
+    guard !isDirect else { return tape.accumulate(gradient, into: input) }
+    let width = gradient.shape.columns
+    tape.accumulateZeroed(into: input) { total in
+      for (span, start) in zip(spans, starts) {
+        span.keys.forEachRun { rows, before in
+          graft_accumulate(total + rows.lowerBound * width, gradient.pointer + (start + before) * width, rows.count * width)
+        }
+      }
+    }
+  }
+}

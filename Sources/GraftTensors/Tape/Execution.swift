@@ -1,0 +1,62 @@
+import CKernels
+
+/// The conditions under which this thread computes: read by the few places they concern, and passed by no signature.
+///
+/// A tape keeps the conditions of every operation that it records, and takes its gradient back under the same.
+///
+///     var execution = Execution.current
+///     execution.recomputation = true
+///     let loss = execution.run { tape.record { model.loss(batch) } }
+public struct Execution: Sendable, Hashable {
+  /// The precision of matrix products.
+  public enum Arithmetic: Sendable, Hashable, CaseIterable {
+    /// Operands as they are stored, products and sums in float32.
+    case float32
+    /// Float32 operands rounded to bfloat16 first, products and sums in float32, as 16-bit matrix units compute.
+    case bfloat16
+  }
+
+  /// The form in which activations wait for the way back.
+  public enum SavedForm: Sendable, Hashable {
+    /// The tensors themselves, in the memory where they were computed.
+    case asComputed
+    /// Copies in a smaller floating-point format, widened again where a pullback reads them.
+    case converted(ElementFormat)
+  }
+
+  public var arithmetic: Arithmetic
+  /// True where blocks run again for their gradients, instead of keeping their activations.
+  public var recomputation: Bool
+  public var savedForm: SavedForm
+
+  public init(arithmetic: Arithmetic = .float32, recomputation: Bool = false, savedForm: SavedForm = .asComputed) {
+    (self.arithmetic, self.recomputation, self.savedForm) = (arithmetic, recomputation, savedForm)
+  }
+
+  /// The conditions of this thread.
+  public static var current: Execution { ExecutionFrame.current?.execution ?? Execution() }
+
+  /// Runs `body` under these conditions, on the tape that this thread records on.
+  public func run<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    try ExecutionFrame(self, tape: Tape.current).run(body)
+  }
+}
+
+/// The conditions of a thread with the tape that it records on, if any: the thread-local value.
+final class ExecutionFrame {
+  var execution: Execution
+  let tape: Tape?
+
+  init(_ execution: Execution, tape: Tape?) { (self.execution, self.tape) = (execution, tape) }
+
+  static var current: ExecutionFrame? {
+    graft_thread_local_get().map { Unmanaged<ExecutionFrame>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  func run<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    let outer = graft_thread_local_get()
+    graft_thread_local_set(Unmanaged.passUnretained(self).toOpaque())
+    defer { graft_thread_local_set(outer) }
+    return try withExtendedLifetime(self) { () throws(E) -> R in try body() }
+  }
+}

@@ -1,0 +1,36 @@
+import GraftJSON
+
+/// What goldens hold: lists of numbers, NaN or -1 where something else stands.
+extension JSON {
+  public var doubles: [Double] { (array ?? []).map { $0.double ?? .nan } }
+  public var floats: [Float] { (array ?? []).map { Float($0.double ?? .nan) } }
+  public var tokenIDs: [Int32] { (array ?? []).map { Int32($0.int ?? -1) } }
+
+  /// Returns an object with another value for a key, or without it where the value is nil.
+  public func setting(_ key: String, _ value: JSON?) -> JSON {
+    var copy = self
+    copy[key] = value
+    return copy
+  }
+
+  /// Returns an object with the values of another one.
+  public func setting(_ changes: JSON) -> JSON {
+    var copy = self
+    for (key, value) in changes.object ?? [:] { copy[key] = value }
+    return copy
+  }
+}
+
+/// Returns the largest distance between two lists, infinity where they differ in length, hold nothing, or hold something that is no number.
+public func largestDifference(_ found: [Float], _ expected: [Float]) -> Float {
+  guard found.count == expected.count, !found.isEmpty else { return .infinity }
+  return zip(found, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude.isNaN ? .infinity : ($1.0 - $1.1).magnitude) }
+}
+
+/// Returns how an error is told, and nothing where there is none.
+public func complaint(_ body: () throws -> Void) -> String {
+  do {
+    try body()
+    return ""
+  } catch { return "\(error)" }
+}

@@ -1,0 +1,51 @@
+import GraftJSON
+
+/// A configuration of two layers, 12 wide, over 23 tokens, for every architecture there is.
+public enum TinyConfiguration {
+  public static let gpt2: JSON = ["model_type": "gpt2", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
+
+  /// A Llama whose three heads share one head of keys and values.
+  public static let llama = decoder("llama", heads: 3)
+  /// A Mistral with a window of three tokens.
+  public static let mistral = decoder("mistral", heads: 2).setting(["num_key_value_heads": 2, "sliding_window": 3, "tie_word_embeddings": true])
+  public static let qwen2 = decoder("qwen2", heads: 2).setting(["tie_word_embeddings": true])
+  public static let qwen3 = decoder("qwen3", heads: 2).setting(["head_dim": 8])
+
+  public static let bert = encoder("bert")
+  public static let roberta = encoder("roberta")
+  public static let distilbert: JSON = [
+    "model_type": "distilbert", "vocab_size": 23, "dim": 12, "hidden_dim": 20, "n_layers": 2, "n_heads": 3, "max_position_embeddings": 40,
+  ]
+
+  public static let t5: JSON = [
+    "model_type": "t5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
+    "relative_attention_num_buckets": 8, "relative_attention_max_distance": 9,
+  ]
+  /// A T5 with gates in its feed-forward layers.
+  public static let gatedT5 = t5.setting(["feed_forward_proj": "gated-gelu"])
+  public static let mt5: JSON = [
+    "model_type": "mt5", "vocab_size": 23, "d_model": 12, "d_kv": 5, "d_ff": 20, "num_layers": 2, "num_heads": 2,
+    "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false,
+  ]
+  public static let bart: JSON = [
+    "model_type": "bart", "vocab_size": 23, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 18, "max_position_embeddings": 40,
+  ]
+  public static let transformer: JSON = ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3]
+
+  /// Returns a decoder in Llama's terms, with one head of keys and values.
+  public static func decoder(_ type: String, heads: Int) -> JSON {
+    [
+      "model_type": .string(type), "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+      "num_attention_heads": .integer(heads), "num_key_value_heads": 1,
+    ]
+  }
+
+  /// Returns an encoder in BERT's terms.
+  public static func encoder(_ type: String) -> JSON {
+    [
+      "model_type": .string(type), "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2,
+      "num_attention_heads": 3, "max_position_embeddings": 40,
+    ]
+  }
+}
