@@ -105,6 +105,20 @@ def bloom_slopes(heads):
     return _get_alibi_slopes(heads, "cpu").double()
 
 
+def rotate_end(x):
+    """The last six of every head's eight components, in pairs side by side."""
+    order = [h * 8 + c for h in (0, 1) for c in (2, 3, 4, 5, 6, 7, 0, 1)]
+    back = [order.index(column) for column in range(16)]
+    return rotate(x[:, order], True)[:, back]
+
+
+def latent(joined, rotary, values=False):
+    """Three heads of two key and four value columns, with three rotary columns that they share."""
+    heads = joined.reshape(-1, 3, 6)
+    keys = torch.cat([heads[:, :, :2], rotary[:, None].expand(-1, 3, -1)], 2).flatten(1)
+    return torch.cat([keys, heads[:, :, 2:].flatten(1)], 1)
+
+
 def rotate(x, interleaved):
     frequencies = numpy.array([1, 0.3, 0.02], numpy.float32)
     angles = torch.tensor(numpy.array([[numpy.float32(p) * f for f in frequencies] for p in (0, 1, 2, 7, 9)]).astype(numpy.float64))
@@ -198,6 +212,7 @@ SPECIMENS = {
     "sum": ({"a": (4, 6)}, torch.sum),
     "euclideanNorm": ({"a": (4, 6)}, torch.linalg.vector_norm),
     "scaleColumns": ({"a": (600, 3), "row": (3,)}, torch.mul),
+    "scaleRows": ({"a": (600, 3), "column": (600, 1)}, torch.mul),
     "addRow": ({"a": (600, 3), "row": (3,)}, torch.add),
     "linear": (
         {"x": (5, 4), "weight": (3, 4), "bias": (3,), "base": (5, 3)}, lambda x, w, bias, base: base + 0.5 * x @ w.T + bias),
@@ -210,6 +225,9 @@ SPECIMENS = {
     "gatherRows": ({"table": (5, 4)}, lambda table: table[[3, 0, 3, 1]]),
     "rotate, halves": ({"x": (5, 16)}, lambda x: rotate(x, False)),
     "rotate, interleaved": ({"x": (5, 16)}, lambda x: rotate(x, True)),
+    "rotate, the end of a head": ({"x": (5, 16)}, rotate_end),
+    "latentKeysAndValues": ({"joined": (5, 18), "rotary": (5, 3)}, lambda joined, rotary: latent(joined, rotary)),
+    "latentKeysAndValues, keys alone": ({"joined": (5, 18), "rotary": (5, 3)}, lambda joined, rotary: latent(joined, rotary)[:, :15]),
     "attention, causal, grouped, packed": (
         {"query": (7, 12), "key": (7, 6), "value": (7, 4)},
         lambda q, k, v: attention(q, k, v, 4, 2, [((0, 3), (0, 3)), ((3, 7), (3, 7))])),

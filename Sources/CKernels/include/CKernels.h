@@ -115,10 +115,10 @@ void graft_layer_norm_gradient(float *dx, float *dweight, float *dbias, const fl
 
 // -- positions -------------------------------------------------------------------------------------------
 
-/// Rotates the first 2 * pairs components of every head; x and out [rows, heads, head_size], cosine and sine [rows, pairs].
+/// Rotates 2 * pairs components of every head from component `first` on; x and out [rows, heads, head_size], cosine and sine [rows, pairs].
 /// `interleaved` pairs (2i, 2i+1), else (i, i + pairs); `direction` is 1, or -1 for the gradient. (Su et al. 2021, eq. 34)
 void graft_rotate(float *out, const float *x, const float *cosine, const float *sine, int interleaved, float direction, long rows, long heads,
-                  long head_size, long pairs, long x_stride, long out_stride);
+                  long head_size, long first, long pairs, long x_stride, long out_stride);
 
 // -- softmax and losses ----------------------------------------------------------------------------------
 

@@ -79,6 +79,32 @@ public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
   }
 }
 
+/// `a [rows, columns]` with every row multiplied by its element of `column [rows, 1]`.
+public func scaleRows(_ a: Tensor, by column: Tensor) -> Tensor {
+  precondition(column.elementCount == a.shape.rows, "\(column.shape) factors for \(a.shape)")
+  let columns = a.shape.columns
+  func product(_ x: Tensor) -> Tensor {
+    let out = Tensor(uninitialized: a.shape)
+    let o = out.mutablePointer
+    let from = x.pointer
+    let by = column.pointer
+    parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+      for row in rows { graft_scale(o + row * columns, from + row * columns, by[row], columns) }
+    }
+    return out
+  }
+  return recorded("scaleRows", product(a), from: a.slot, column.slot) { gradient, tape in
+    if tape.tracks(a) { tape.accumulate(product(gradient), into: a) }
+    tape.accumulateZeroed(into: column) { out in
+      let dy = gradient.pointer
+      let saved = a.pointer
+      parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+        for row in rows { out[row] += Float(graft_dot(dy + row * columns, saved + row * columns, columns)) }
+      }
+    }
+  }
+}
+
 /// `a [rows, columns]` with `row [columns]` added to every row.
 public func addRow(_ a: Tensor, _ row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
@@ -177,5 +203,6 @@ let arithmeticSpecimens: [OperationSpecimen] = [
   OperationSpecimen("sum", .init("a", [4, 6])) { sum($0[0]) },
   OperationSpecimen("euclideanNorm", .init("a", [4, 6])) { euclideanNorm($0[0]) },
   OperationSpecimen("scaleColumns", .init("a", [600, 3]), .init("row", [3])) { scaleColumns($0[0], by: $0[1]) },
+  OperationSpecimen("scaleRows", .init("a", [600, 3]), .init("column", [600, 1])) { scaleRows($0[0], by: $0[1]) },
   OperationSpecimen("addRow", .init("a", [600, 3]), .init("row", [3])) { addRow($0[0], $0[1]) },
 ]

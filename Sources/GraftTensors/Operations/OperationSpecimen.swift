@@ -35,6 +35,6 @@ package enum OperationCatalog {
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
     crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, softmaxSpecimens, selectionSpecimens,
-    expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens,
+    expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
   ].flatMap { $0 }
 }
