@@ -7,6 +7,8 @@ public enum Role: String, Sendable, Hashable, CaseIterable {
   /// The same of one expert of many.
   case expertGate, expertUp, expertDown
   case fusedAttention, fusedGateUp
+  /// The layers around latent attention's compressed rows.
+  case queryCompression, latentCompression, latentExpansion
   case tokenEmbedding, positionEmbedding, languageModelHead, classifier, pooler, router
 }
 

@@ -11,9 +11,7 @@ extension ArchitectureConfiguration {
   ///   that nothing can be computed from.
   public func rotaryFrequencies(headSize: Int) throws(ArchitectureError) -> RotaryFrequencies {
     guard headSize % 2 == 0 else { throw fail("head_dim", "is \(headSize); rotary positions need an even number") }
-    let scaling = try section("rope_scaling")
-    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
-    let settings = chosen ?? ArchitectureConfiguration([:], source: source)
+    let settings = try rotarySettings()
     let types = json["layer_types"]?.array?.compactMap(\.string) ?? []
     if let type = types.first(where: { settings.json[$0] != nil }) {
       throw settings.fail(type, "unsupported rotary positions by kind of layer; all layers must have the same")
@@ -28,12 +26,19 @@ extension ArchitectureConfiguration {
       rotatedSize: headSize, base: base, scaling: try rotaryScaling(type, settings, base: base, headSize: headSize, partial: partial))
   }
 
+  /// The section that rotary positions are described in: `rope_scaling`, or `rope_parameters` where that is missing or empty.
+  func rotarySettings() throws(ArchitectureError) -> ArchitectureConfiguration {
+    let scaling = try section("rope_scaling")
+    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
+    return chosen ?? ArchitectureConfiguration([:], source: source)
+  }
+
   private func rotaryBase(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> Float {
     if settings.json["rope_theta"] != nil { return try settings.positiveFloat("rope_theta") }
     return json["rope_theta"] != nil ? try positiveFloat("rope_theta") : 10_000
   }
 
-  private static func rotaryType(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> String {
+  static func rotaryType(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> String {
     for key in ["rope_type", "type"] where settings.json[key] != nil { return try settings.string(key) }
     return "default"
   }

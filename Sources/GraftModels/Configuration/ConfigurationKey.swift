@@ -60,6 +60,14 @@ public struct ConfigurationKey: Sendable {
   }
 }
 
+extension [ConfigurationKey] {
+  /// The keys with others in the place of those of the same names.
+  func replacing(_ others: ConfigurationKey...) -> [ConfigurationKey] {
+    let names = Set(others.map(\.name))
+    return filter { !names.contains($0.name) } + others
+  }
+}
+
 /// The keys of a family's configuration, and the other names that Transformers gives some of them.
 public struct ConfigurationKeys: Sendable {
   public let keys: [ConfigurationKey]

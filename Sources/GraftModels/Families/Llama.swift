@@ -49,16 +49,18 @@ public final class Llama: CausalLanguageModel {
     /// The token whose vector is not trained.
     package var padding: Int?
 
-    /// - Parameter config: resolved for its family.
+    /// - Parameters:
+    ///   - config: resolved for its family.
+    ///   - headSizeKey: the key of the columns of a head that rotary positions are for.
     /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
-    package init(_ config: ArchitectureConfiguration) throws(ArchitectureError) {
+    package init(_ config: ArchitectureConfiguration, headSizeKey: String = "head_dim") throws(ArchitectureError) {
       dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")
       keyValueHeads = try config.count("num_key_value_heads", default: dimensions.heads)
       guard dimensions.heads % keyValueHeads == 0 else {
         throw config.fail("num_key_value_heads", "\(keyValueHeads) does not divide num_attention_heads \(dimensions.heads)")
       }
-      headSize = try config.count("head_dim", default: dimensions.hiddenSize / dimensions.heads)
+      headSize = try config.count(headSizeKey, default: dimensions.hiddenSize / dimensions.heads)
       epsilon = try config.float("rms_norm_eps")
       initializerRange = try config.deviation("initializer_range")
       activation = try config.activation("hidden_act")
@@ -75,7 +77,10 @@ public final class Llama: CausalLanguageModel {
 
   /// - Parameter isHeadless: true where hidden states are all that is wanted: no head is asked for.
   /// - Throws: `WeightError` and what the source throws.
-  init(_ c: Configuration, modelType: String, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope) throws {
+  init(
+    _ c: Configuration, modelType: String, style: AttentionStyle = .causal, isHeadless: Bool = false, parts: BlockParts = BlockParts(),
+    in scope: Scope
+  ) throws {
     self.modelType = modelType
     self.style = style
     catalog = scope.catalog
@@ -85,7 +90,7 @@ public final class Llama: CausalLanguageModel {
     let tying = Tying(of: scope / "lm_head", to: model / "embed_tokens", isOn: c.tiesHead)
     embedding = try Embedding(
       model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding, initializer: initializer)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "layers" / $0, layer: $0, c, initializer) })
+    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "layers" / $0, layer: $0, c, parts, initializer) })
     norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon)
     head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
   }
@@ -97,71 +102,104 @@ public final class Llama: CausalLanguageModel {
   }
 
   /// `x + attention(norm(x))`, then `x + feedForward(norm(x))`.
-  private static func block(_ scope: Scope, layer: Int, _ c: Configuration, _ initializer: Initializer) throws -> TransformerBlock {
-    func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
-      try Linear(scope, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
-    }
-    let attn = scope / "self_attn"
-    let mlp = scope / "mlp"
-    let width = c.hiddenSize
-    let options = AttentionOptions(
-      heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, window: c.windows[layer], dropout: c.scoreDropout)
-    let attentionNorm = try Norm(scope / "input_layernorm", width: width, epsilon: c.epsilon)
-    let attention = Attention(
-      attn, options,
-      .separate(
-        query: try linear(attn / "q_proj", width, options.queryWidth, bias: c.hasInputBias, .query),
-        key: try linear(attn / "k_proj", width, options.keyWidth, bias: c.hasInputBias, .key),
-        value: try linear(attn / "v_proj", width, options.valueWidth, bias: c.hasInputBias, .value)),
-      output: try linear(attn / "o_proj", options.contextWidth, width, bias: c.hasOutputBias, .attentionOutput),
-      queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
-      keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil, rotary: 0)
-    let feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: width, epsilon: c.epsilon)
-    let feedForward = FeedForward(
-      .gated(
-        gate: try linear(mlp / "gate_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .gate),
-        up: try linear(mlp / "up_proj", width, c.intermediateSize, bias: c.hasFeedForwardBias, .up)),
-      down: try linear(mlp / "down_proj", c.intermediateSize, width, bias: c.hasFeedForwardBias, .down),
-      activation: try Nonlinearity(c.activation, in: mlp / "act_fn"))
+  private static func block(
+    _ scope: Scope, layer: Int, _ c: Configuration, _ parts: BlockParts, _ initializer: Initializer
+  ) throws -> TransformerBlock {
+    let attentionNorm = try Norm(scope / "input_layernorm", width: c.hiddenSize, epsilon: c.epsilon)
+    let attention = try parts.attention(scope, layer, c, initializer)
+    let feedForwardNorm = try Norm(scope / "post_attention_layernorm", width: c.hiddenSize, epsilon: c.epsilon)
+    let feedForward = try parts.feedForward(scope, layer, c, initializer)
     return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 }
 
+/// The two sublayers of a block, which families make in their own ways.
 extension Llama {
-  /// A family that differs from Llama in a few switches.
+  struct BlockParts {
+    /// Makes a sublayer in the scope of its block.
+    typealias Builder = (_ block: Scope, _ layer: Int, Configuration, Initializer) throws -> any Sublayer
+    var attention: Builder = { try Llama.attention($0, layer: $1, $2, $3) }
+    var feedForward: Builder = { try Llama.feedForward($0 / "mlp", size: $2.intermediateSize, $2, $3) }
+  }
+
+  /// Grouped-query attention with rotary positions.
+  /// - Parameter sinks: a learned score of each head; nil for none.
+  static func attention(
+    _ block: Scope, layer: Int, _ c: Configuration, _ initializer: Initializer, sinks: (Scope) throws -> Parameter? = { _ in nil }
+  ) throws -> Attention {
+    let attn = block / "self_attn"
+    let width = c.hiddenSize
+    let options = AttentionOptions(
+      heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, window: c.windows[layer], dropout: c.scoreDropout)
+    func linear(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool, _ role: Role) throws -> Linear {
+      try Linear(attn / name, in: inputs, out: outputs, bias: bias, role: role, initializer: initializer)
+    }
+    return Attention(
+      attn, options,
+      .separate(
+        query: try linear("q_proj", width, options.queryWidth, bias: c.hasInputBias, .query),
+        key: try linear("k_proj", width, options.keyWidth, bias: c.hasInputBias, .key),
+        value: try linear("v_proj", width, options.valueWidth, bias: c.hasInputBias, .value)),
+      output: try linear("o_proj", options.contextWidth, width, bias: c.hasOutputBias, .attentionOutput),
+      queryNorm: c.hasHeadNorms ? try Norm(attn / "q_norm", width: c.headSize, epsilon: c.epsilon) : nil,
+      keyNorm: c.hasHeadNorms ? try Norm(attn / "k_norm", width: c.headSize, epsilon: c.epsilon) : nil, rotary: 0, sinks: try sinks(attn))
+  }
+
+  /// `down(activation(gate x) * up x)`.
+  static func feedForward(_ mlp: Scope, size: Int, _ c: Configuration, _ initializer: Initializer) throws -> FeedForward {
+    func linear(_ name: String, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> Linear {
+      try Linear(mlp / name, in: inputs, out: outputs, bias: c.hasFeedForwardBias, role: role, initializer: initializer)
+    }
+    return FeedForward(
+      .gated(gate: try linear("gate_proj", c.hiddenSize, size, .gate), up: try linear("up_proj", c.hiddenSize, size, .up)),
+      down: try linear("down_proj", size, c.hiddenSize, .down), activation: try Nonlinearity(c.activation, in: mlp / "act_fn"))
+  }
+}
+
+extension Llama {
+  /// A family that differs from Llama in a few switches, or in the parts of its blocks.
   ///
   /// - Parameters:
-  ///   - gguf: the architecture in llama.cpp; `llama` itself has the rows of rotary pairs side by side.
-  ///   - adjust: sets the switches that the family's configuration does not name.
+  ///   - gguf: the architecture in llama.cpp, nil for none; `llama` itself has the rows of rotary pairs side by side.
+  ///   - headSizeKey: the key of the columns of a head that rotary positions are for.
+  ///   - adjust: sets what the family's configuration names in its own way, or does not name.
+  ///   - parts: the parts of its blocks.
   static func family(
-    _ modelType: String, classNames: ModelFamily.ClassNames, configuration: ConfigurationKeys, defaultTargets: DefaultTargets, gguf: String,
-    adjust: @escaping @Sendable (inout Configuration) -> Void = { _ in }
+    _ modelType: String, classNames: ModelFamily.ClassNames, tasks: [LearningTask] = [.causalLM, .sequenceClassification, .tokenClassification],
+    configuration: ConfigurationKeys, defaultTargets: DefaultTargets, gguf: String?, headSizeKey: String = "head_dim",
+    adjust: @escaping @Sendable (inout Configuration, ArchitectureConfiguration) throws -> Void = { _, _ in },
+    parts: @escaping @Sendable (ArchitectureConfiguration) throws -> BlockParts = { _ in BlockParts() }
   ) -> ModelFamily {
     @Sendable func read(_ config: ArchitectureConfiguration) throws -> Configuration {
-      var c = try Configuration(config)
-      adjust(&c)
+      var c = try Configuration(config, headSizeKey: headSizeKey)
+      try adjust(&c, config)
       return c
     }
     return .decoder(
-      modelType, classNames: classNames, configuration: configuration,
+      modelType, classNames: classNames, tasks: tasks, configuration: configuration,
       tensors: TensorNames(base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"]),
-      defaultTargets: defaultTargets,
-      gguf: GGUFArchitecture(
-        gguf, blocks: "model.layers",
-        blockModules: [
-          "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-          "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
-          "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-        ],
-        modules: ["model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"],
-        reorderedModules: gguf == "llama" ? ["self_attn.q_proj", "self_attn.k_proj"] : [],
-        order: { module, config in
-          let c = try read(config)
-          return GGUFModel.interleavedPairs(heads: module == "self_attn.q_proj" ? c.heads : c.keyValueHeads, size: c.headSize)
-        }, describe: { try read($0).gguf($0, $1) })
+      defaultTargets: defaultTargets, gguf: gguf.map { architecture($0, read) }
     ) { config, style, isHeadless, scope in
-      try Llama(try read(config), modelType: modelType, style: style, isHeadless: isHeadless, in: scope)
+      try Llama(try read(config), modelType: modelType, style: style, isHeadless: isHeadless, parts: try parts(config), in: scope)
     }
+  }
+
+  private static func architecture(
+    _ name: String, _ read: @escaping @Sendable (ArchitectureConfiguration) throws -> Configuration
+  ) -> GGUFArchitecture {
+    GGUFArchitecture(
+      name, blocks: "model.layers",
+      blockModules: [
+        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
+        "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+      ],
+      modules: ["model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"],
+      reorderedModules: name == "llama" ? ["self_attn.q_proj", "self_attn.k_proj"] : [],
+      order: { module, config in
+        let c = try read(config)
+        return GGUFModel.interleavedPairs(heads: module == "self_attn.q_proj" ? c.heads : c.keyValueHeads, size: c.headSize)
+      }, describe: { try read($0).gguf($0, $1) })
   }
 
   /// PEFT's targets of Llama and Mistral.

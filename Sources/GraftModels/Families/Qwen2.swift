@@ -4,11 +4,11 @@ extension ModelFamily {
   /// Qwen2: Llama with biases of queries, keys and values, and windows from some layer on (Yang et al. 2024).
   public static let qwen2 = Llama.family(
     "qwen2", classNames: "Qwen2", configuration: ConfigurationKeys(.qwen + [.optional("head_dim")]), defaultTargets: Llama.qwenTargets,
-    gguf: "qwen2"
-  ) {
-    $0.hasInputBias = true
-    $0.hasOutputBias = false
-  }
+    gguf: "qwen2",
+    adjust: { c, _ in
+      c.hasInputBias = true
+      c.hasOutputBias = false
+    })
 }
 
 extension [ConfigurationKey] {
