@@ -87,17 +87,17 @@ struct PEFTGoldenTests {
 
   // MARK: Values
 
-  private static func makeBase() throws -> Llama {
+  private static func makeBase() throws -> CausalDecoder {
     let config = TinyConfiguration.llama.setting(["tie_word_embeddings": true, "rms_norm_eps": 1e-6])
     let weights = InMemoryWeights(name: "base", try LlamaFixture("peft-values").tensors(under: "base/"))
     let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
-    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? CausalDecoder)
   }
 
   private static let tokens: [Int32] = [3, 17, 5, 1, 8, 2, 21]
 
   /// Log-probabilities of every token behind each.
-  private static func probabilities(_ model: Llama) -> [Float] {
+  private static func probabilities(_ model: CausalDecoder) -> [Float] {
     let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
     var rows = [[Float]](repeating: [], count: tokens.count)
     for target in 0..<Int32(23) {

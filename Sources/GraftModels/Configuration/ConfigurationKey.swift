@@ -60,22 +60,17 @@ public struct ConfigurationKey: Sendable {
   }
 }
 
-extension [ConfigurationKey] {
-  /// The keys with others in the place of those of the same names.
-  func replacing(_ others: ConfigurationKey...) -> [ConfigurationKey] {
-    let names = Set(others.map(\.name))
-    return filter { !names.contains($0.name) } + others
-  }
-}
-
 /// The keys of a family's configuration, and the other names that Transformers gives some of them.
 public struct ConfigurationKeys: Sendable {
   public let keys: [ConfigurationKey]
   /// Transformers' `attribute_map`: the keys that other names stand for; the value under the other name wins.
   public let synonyms: [String: String]
 
+  /// - Parameter keys: of several with one name, the last counts: a family's own after those that it shares with others.
   public init(_ keys: [ConfigurationKey], synonyms: [String: String] = [:]) {
-    self.keys = keys
+    let last = Dictionary(keys.map { ($0.name, $0) }) { _, last in last }
+    var names: Set<String> = []
+    self.keys = keys.compactMap { names.insert($0.name).inserted ? last[$0.name] : nil }
     self.synonyms = synonyms
   }
 }

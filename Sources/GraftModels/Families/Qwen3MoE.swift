@@ -2,13 +2,18 @@ import GraftLayers
 
 extension ModelFamily {
   /// Qwen3-MoE: Qwen3 with mixtures of experts, none of which all tokens use (Yang et al. 2025, section 2).
-  public static let qwen3MoE = Llama.family(
+  public static let qwen3MoE = RotaryDecoder.family(
     "qwen3_moe", classNames: "Qwen3Moe",
     configuration: ConfigurationKeys(
-      [ConfigurationKey].qwenMixture + [
+      .qwenMixture + [
         .read("num_key_value_heads", 4), .read("attention_bias", false), .read("moe_intermediate_size", 768), .read("num_experts_per_tok", 8),
         .read("num_local_experts", 128),
-      ] + ConfigurationKey.withoutEffect("num_experts"), synonyms: ["num_experts": "num_local_experts"]),
-    defaultTargets: DefaultTargets(), gguf: nil, adjust: { c, _ in c.hasHeadNorms = true },
-    parts: { config in try .qwenMixture(MixtureConfiguration(config, experts: "num_local_experts", size: "moe_intermediate_size"), config) })
+      ] + ConfigurationKey.withoutEffect("num_experts"), synonyms: ["num_experts": "num_local_experts"])
+  ) { layers in
+    try layers.preNormed {
+      try layers.attention(norms: .eachHead)
+    } feedForward: {
+      try layers.qwenFeedForward(MixtureConfiguration(layers.keys, experts: "num_local_experts", size: "moe_intermediate_size"))
+    }
+  }
 }

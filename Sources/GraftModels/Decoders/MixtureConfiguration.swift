@@ -46,7 +46,8 @@ struct MixtureConfiguration {
   }
 }
 
-extension MixtureConfiguration {
+/// The layers of a mixture of experts.
+extension BlockLayers {
   /// The names of an expert's layers in checkpoints.
   struct ExpertNames {
     var gate = "gate_proj"
@@ -57,27 +58,46 @@ extension MixtureConfiguration {
   /// A mixture whose experts' layers a checkpoint holds one by one: `experts.7.down_proj`.
   ///
   /// - Parameters:
-  ///   - mlp: the scope of the mixture in checkpoints.
-  ///   - fused: the scope of the mixture in Transformers, whose fused parameters PEFT names.
+  ///   - name: the name of the mixture in checkpoints; it is `mlp` in Transformers, whose fused parameters PEFT names.
   ///   - shared: the name of the shared experts.
-  func sublayer(
-    _ mlp: Scope, fused: Scope, names: ExpertNames = ExpertNames(), shared: String = "shared_experts", correction: Tensor? = nil,
-    _ c: Llama.Configuration, _ initializer: Initializer
+  ///   - correction: what is added to scores where experts are chosen.
+  func mixture(
+    _ m: MixtureConfiguration, in name: String = "mlp", names: ExpertNames = ExpertNames(), shared: String = "shared_experts",
+    correction: Tensor? = nil
   ) throws -> MixtureOfExperts {
-    let gate = try Linear(mlp / "gate", in: c.hiddenSize, out: expertCount, role: .router, initializer: initializer)
+    let width = configuration.hiddenSize
+    let mlp = scope / name
+    let fused = scope / "mlp" / "experts"
     func layers(_ name: String, _ inputs: Int, _ outputs: Int, _ role: Role) throws -> [Linear] {
-      try (0..<expertCount).map { try Linear(mlp / "experts" / $0 / name, in: inputs, out: outputs, role: role, initializer: initializer) }
+      try (0..<m.expertCount).map { try linear(mlp / "experts" / $0 / name, in: inputs, out: outputs, role) }
     }
-    let gates = try layers(names.gate, c.hiddenSize, expertSize, .expertGate)
-    let ups = try layers(names.up, c.hiddenSize, expertSize, .expertUp)
-    let downs = try layers(names.down, expertSize, c.hiddenSize, .expertDown)
+    let gate = try linear(mlp / "gate", in: width, out: m.expertCount, .router)
+    let gates = try layers(names.gate, width, m.expertSize, .expertGate)
+    let ups = try layers(names.up, width, m.expertSize, .expertUp)
+    let downs = try layers(names.down, m.expertSize, width, .expertDown)
     return MixtureOfExperts(
-      mlp, router: Router(gate, routing, correction: correction),
-      raising: ExpertProjection(fused / "experts" / "gate_up_proj", .layers([gates, ups])),
-      lowering: ExpertProjection(fused / "experts" / "down_proj", .layers([downs])),
-      middle: .gated(try Nonlinearity(c.activation, in: fused / "experts" / "act_fn")),
-      shared: try sharedSize.map { try Llama.feedForward(mlp / shared, size: $0, c, initializer) },
-      sharedGate: gatesShared
-        ? try Linear(mlp / "\(shared)_gate", in: c.hiddenSize, out: 1, initializer: initializer) : nil, jitter: jitter)
+      mlp, router: Router(gate, m.routing, correction: correction),
+      raising: ExpertProjection(fused / "gate_up_proj", .layers([gates, ups])),
+      lowering: ExpertProjection(fused / "down_proj", .layers([downs])),
+      middle: .gated(try Nonlinearity(configuration.activation, in: fused / "act_fn")),
+      shared: try m.sharedSize.map { try feedForward(in: mlp / shared, size: $0) },
+      sharedGate: m.gatesShared ? try Linear(mlp / "\(shared)_gate", in: width, out: 1, initializer: configuration.initializer) : nil,
+      jitter: m.jitter)
+  }
+
+  /// A mixture whose experts a checkpoint holds in one tensor, input by output, gates and ups in turn.
+  func fusedMixture(_ m: MixtureConfiguration, router name: String, _ middle: MixtureOfExperts.Middle) throws -> MixtureOfExperts {
+    let width = configuration.hiddenSize
+    let mlp = scope / "mlp"
+    let experts = mlp / "experts"
+    func projection(_ name: String, _ inputs: Int, _ outputs: Int) throws -> ExpertProjection {
+      let matrices = try experts.parameter(name, [m.expertCount, inputs, outputs], configuration.initializer, keepsType: true)
+      let bias = try experts.parameter("\(name)_bias", [m.expertCount, outputs], .zeros)
+      return ExpertProjection(experts / name, .fused(matrices, bias: bias, layout: .inputByOutput))
+    }
+    let gate = try linear(mlp / name, in: width, out: m.expertCount, bias: true, .router)
+    return MixtureOfExperts(
+      mlp, router: Router(gate, m.routing), raising: try projection("gate_up_proj", width, 2 * m.expertSize),
+      lowering: try projection("down_proj", m.expertSize, width), middle: middle)
   }
 }
