@@ -133,7 +133,7 @@ extension Changes {
       for entry in delta.changes.untied where !untied.contains(where: { $0.head === entry.head }) { untied.append(entry) }
       for adoption in delta.changes.adopted {
         let index = adoptions.firstIndex { $0.first.parameter === adoption.parameter } ?? adoptions.endIndex
-        if index == adoptions.endIndex { adoptions.append((adoption, adoption.parameter.value.converted(to: .float32))) }
+        if index == adoptions.endIndex { adoptions.append((adoption, adoption.parameter.dense())) }
         adoptions[index].values = adoptions[index].values + weight * adoption.change
       }
     }

@@ -99,7 +99,7 @@ public final class Attachment {
   /// - Throws: what the source throws; `WeightError` where its tensor has another shape.
   public func adopt(_ parameter: Parameter, as key: String) throws {
     guard !changes.adopted.contains(where: { $0.parameter === parameter }) else { return }
-    var values = parameter.value
+    var values = parameter.dense()
     if let source {
       guard source.contains(key) else { throw WeightError("\(source.name): no tensor \(key) \(parameter.shape); the configuration asks for it") }
       values = try take(key, shape: parameter.shape, from: source)
@@ -111,10 +111,10 @@ public final class Attachment {
   func untie(_ head: Linear, of sites: SiteCatalog) { changes.untie(head, of: sites) }
 
   /// The present values of a parameter that is part of the delta.
-  func current(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.current ?? parameter.value }
+  func current(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.current ?? parameter.stored.tensor }
 
   /// The base's own values of a parameter.
-  func original(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.base ?? parameter.value }
+  func original(of parameter: Parameter) -> Tensor { changes.adopted.first { $0.parameter === parameter }?.base ?? parameter.stored.tensor }
 
   /// The source's tensors that nothing has asked for yet.
   var unusedNames: [String] { source?.tensorNames.filter { !consumed.contains($0) && !root.consumedNames.contains($0) } ?? [] }

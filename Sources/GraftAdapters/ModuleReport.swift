@@ -129,10 +129,10 @@ extension Seam {
   }
 
   private func changeNorm(of parameters: [Parameter]) -> Double? {
-    let kept = parameters.map(\.value)
-    for (parameter, value) in zip(parameters, kept) { parameter.assign(value.converted(to: .float32)) }
-    defer { for (parameter, value) in zip(parameters, kept) { parameter.assign(value) } }
+    let kept = parameters.map(\.stored)
+    for parameter in parameters { parameter.assign(parameter.dense()) }
+    defer { for (parameter, weight) in zip(parameters, kept) { parameter.assign(weight) } }
     guard (try? merge()) != nil, let weight = parameters.first else { return nil }
-    return (weight.value - kept[0].converted(to: .float32)).sumOfSquares.squareRoot()
+    return (weight.value - kept[0].dense()).sumOfSquares.squareRoot()
   }
 }

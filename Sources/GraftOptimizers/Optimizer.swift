@@ -61,8 +61,9 @@ public final class Optimizer {
       let moments = state[index].map(\.mutablePointer)
       let from = gradient.pointer
       parameter.update { weights in
-        guard let base = weights.baseAddress else { return }
-        parallel(over: weights.count, grain: elementwiseGrain) { part in
+        let count = weights.count
+        let base = weights.withUnsafeMutableBufferPointer { $0.baseAddress.unsafelyUnwrapped }
+        parallel(over: count, grain: elementwiseGrain) { part in
           rule.update(base + part.lowerBound, moments.map { $0 + part.lowerBound }, from + part.lowerBound, count: part.count, context)
         }
       }

@@ -75,7 +75,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   ///
   /// Computed again whenever the adapter is attached, from the weight alone.
   func part(of layer: Linear, rank: Int, scale: Float) -> LowRankPart? {
-    let weight = layer.weight.value.converted(to: .float32)
+    let weight = layer.weight.dense()
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {
     case .kaiming, .gaussian, .random, .foreign: return nil

@@ -40,6 +40,7 @@ public enum ElementType: String, CaseIterable, Sendable {
     case .float32: self = .float32
     case .float64: self = .float64
     case .int64: self = .int64
+    default: preconditionFailure("no tensor has elements of \(dtype)")
     }
   }
 

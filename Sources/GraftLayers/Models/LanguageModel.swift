@@ -32,7 +32,7 @@ extension LanguageModel {
     let weights = weights.map { Tensor($0) }
     guard head.adapter != nil else {
       return linearCrossEntropy(
-        hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
+        hidden, head: head.weight.matrix, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
         scale: scale)
     }
     return crossEntropy(head(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
@@ -44,7 +44,7 @@ extension LanguageModel {
   ///   - targets: one a row.
   public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
     guard head.adapter != nil else {
-      return targetPredictions(hidden, head: head.weight.value, bias: head.bias?.value, targets: targets)
+      return targetPredictions(hidden, head: head.weight.stored, bias: head.bias?.value, targets: targets)
     }
     return targetPredictions(logits: head(hidden, .inference), targets: targets)
   }

@@ -78,7 +78,7 @@ public final class SiteCatalog {
 
   /// The first parameter that holds a value which is not finite.
   public func firstNonFiniteParameter() -> Parameter? {
-    parameters.first { $0.value.converted(to: .float32).firstNonFiniteIndex != nil }
+    parameters.first { $0.dense().firstNonFiniteIndex != nil }
   }
 }
 
@@ -101,7 +101,7 @@ extension SiteCatalog {
     guard !head.ownsWeight else { return }
     let identifier = ObjectIdentifier(head)
     let table = head.weight
-    let own = ownWeights[identifier] ?? Parameter(path: head.path + ".weight", value: table.value)
+    let own = ownWeights[identifier] ?? Parameter(path: head.path + ".weight", stored: table.stored)
     own.assign(table.value)
     (shared[identifier], ownWeights[identifier]) = (table, own)
     head.weight = own

@@ -45,8 +45,14 @@ public func attention(
   let out = problem.rowsOfQueries(options.contextWidth)
   let logSumExps = Tensor(uninitialized: [options.heads, query.shape[0]])
   problem.forward(out, logSumExps)
+  let (savedQuery, savedKey, savedValue) = (Saved(query), Saved(key), Saved(value))
+  let (savedBias, savedSinks) = (bias.map { Saved($0.values) }, sinks.map { Saved($0) })
+  let (savedOut, savedSums) = (Saved(out), Saved(logSumExps, exactly: true))
   return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot, sinks?.slot) { gradient, tape in
-    problem.backward(gradient, out, logSumExps, tape)
+    let problem = AttentionProblem(
+      savedQuery.tensor, savedKey.tensor, savedValue.tensor, options, spans, mask, savedBias.map { DistanceBias($0.tensor) }, savedSinks?.tensor,
+      dropping)
+    problem.backward(gradient, savedOut.tensor, savedSums.tensor, tape)
   }
 }
 

@@ -32,7 +32,7 @@ package struct PackedMatrix {
   /// Packs the matrix on the calling thread.
   package mutating func pack() {
     guard packedCount > 0 else { return }
-    let storage = Storage(byteCount: packedCount * ElementFormat.float32.byteWidth)
+    let storage = Storage(byteCount: ElementFormat.float32.bytes(for: packedCount))
     withUnsafePointer(to: operand.matrix) { graft_pack_panels(storage.floats, $0, terms, 0, columns, 0, terms) }
     self.storage = storage
   }

@@ -13,7 +13,7 @@ extension Tensor {
     let source = dtype
     withExtendedLifetime(storage) {
       parallel(over: elementCount, grain: grain) { range in
-        convert(to + range.lowerBound * target.byteWidth, target, from + range.lowerBound * source.byteWidth, source, range.count)
+        convert(to + target.bytes(for: range.lowerBound), target, from + source.bytes(for: range.lowerBound), source, range.count)
       }
     }
     return out
@@ -23,7 +23,7 @@ extension Tensor {
 /// Converts `count` elements; unlisted pairs go through float32.
 package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ input: UnsafeRawPointer, _ source: ElementFormat, _ count: Int) {
   switch (source, target) {
-  case (.float32, .float32): out.copyMemory(from: input, byteCount: count * ElementFormat.float32.byteWidth)
+  case (.float32, .float32): out.copyMemory(from: input, byteCount: ElementFormat.float32.bytes(for: count))
   case (.bfloat16, .float32):
     graft_bfloat16_to_float(out.assumingMemoryBound(to: Float.self), input.assumingMemoryBound(to: UInt16.self), count)
   case (.float16, .float32):

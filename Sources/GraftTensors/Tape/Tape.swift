@@ -91,14 +91,18 @@ public final class Tape {
 
   /// Adds the gradients of `sum(seed * output)` to those of earlier tapes, in place.
   public func addGradients(of output: Tensor, seed: Tensor, to sums: inout Gradients) {
+    addGradients(of: [(output, seed)], to: &sums)
+  }
+
+  /// Adds the gradients of the sum of every `sum(seed * output)`, in one reverse pass.
+  package func addGradients(of outputs: [(output: Tensor, seed: Tensor)], to sums: inout Gradients) {
     swap(&sums, &self.sums)
     defer {
       swap(&sums, &self.sums)
       entries.removeAll(keepingCapacity: true)
       leaves.removeAll(keepingCapacity: true)
     }
-    guard tracks(output) else { return }
-    accumulate(seed, into: output)
+    for (output, seed) in outputs { accumulate(seed, into: output) }
     let frame = ExecutionFrame(Execution.current, tape: nil)
     frame.run {
       while let entry = entries.popLast() {
@@ -164,11 +168,19 @@ public final class Tape {
     return Int32(entries.count - 1)
   }
 
-  /// Appends the outputs of one operation, and returns the node of the first; the others follow.
-  fileprivate func append(_ operation: StaticString, outputCount: Int, from inputs: [Slot?], pullback: @escaping GroupPullback) -> Int32 {
-    for _ in 1..<outputCount { entries.append(Entry(operation: operation)) }
-    entries.append(Entry(operation: operation, inputs: inputs, group: Group(outputCount: outputCount, pullback: pullback)))
-    return Int32(entries.count - outputCount)
+  /// Appends the outputs of one operation, at least one, and returns them tracked.
+  package func appending(
+    _ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?] = [], pullback: @escaping GroupPullback
+  ) -> [Tensor] {
+    let first = Int32(entries.count)
+    for _ in outputs.dropLast() { entries.append(Entry(operation: operation)) }
+    entries.append(Entry(operation: operation, inputs: inputs, group: Group(outputCount: outputs.count, pullback: pullback)))
+    return outputs.enumerated().map { index, output in
+      var tracked = output
+      tracked.node = first + Int32(index)
+      tracked.tapeSerial = serial
+      return tracked
+    }
   }
 
   /// Adds a contribution to the gradient of an operation's input; nothing where the input is not tracked.
@@ -237,8 +249,12 @@ extension Tensor {
   /// Whether the current tape will want this tensor's gradient.
   package var isTracked: Bool { node >= 0 && Tape.current?.serial == tapeSerial }
 
-  /// Whether nobody else holds the elements, so that they may be written.
-  package mutating func isUnique() -> Bool { storage.isWritable && isKnownUniquelyReferenced(&storage) }
+  /// True where nobody else holds the elements, so that they may be written.
+  package mutating func isUnique() -> Bool {
+    guard storage.isWritable && isKnownUniquelyReferenced(&storage) else { return false }
+    if storage.narrowedCopy != nil { storage.narrowedCopy = nil }
+    return true
+  }
 
   /// Room for a result: the memory of these elements where nobody else holds it.
   package mutating func reusedMemory(shape: Shape? = nil) -> Tensor {
@@ -252,7 +268,7 @@ extension Tensor {
     let copy = Tensor(uninitialized: shape, dtype: dtype)
     let from = rawPointer
     let to = copy.rawPointer
-    let width = dtype.byteWidth
+    let width = dtype.bytesPerBlock
     parallel(over: elementCount, grain: elementwiseGrain) { part in
       (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
     }
@@ -286,13 +302,7 @@ package func recorded(
 /// Returns `outputs` as the results of one operation, whose pullback runs once when the gradients of all are known.
 package func recorded(_ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?], pullback: @escaping Tape.GroupPullback) -> [Tensor] {
   guard !outputs.isEmpty, let tape = recordingTape(operation, inputs) else { return outputs }
-  let first = tape.append(operation, outputCount: outputs.count, from: inputs, pullback: pullback)
-  return outputs.enumerated().map { index, output in
-    var tracked = output
-    tracked.node = first + Int32(index)
-    tracked.tapeSerial = tape.serial
-    return tracked
-  }
+  return tape.appending(operation, outputs, from: inputs, pullback: pullback)
 }
 
 /// The tape that has to record an operation of these inputs: none where it tracks none of them.

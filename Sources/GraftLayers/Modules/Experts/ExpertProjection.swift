@@ -59,15 +59,15 @@ public final class ExpertProjection {
 
   /// What one layer of every expert makes of the expert's rows: all together, but for adapters that compute in another way.
   private func product(of layers: [Linear], _ x: Tensor, _ routing: ExpertRouting, _ pass: Pass) -> Tensor {
-    func plain() -> Tensor { expertLinear(x, .separate(layers.map(\.weight.operand)), routing) }
+    func plain() -> Tensor { expertLinear(x, .separate(layers.map(\.weight.matrix)), routing) }
     let adapters = layers.map(\.adapter)
     guard adapters.contains(where: { $0 != nil }) else { return plain() }
     let terms = adapters.map { $0?.lowRankTerm }
     guard zip(adapters, terms).allSatisfy({ ($0 == nil) == ($1 == nil) }), let first = terms.lazy.compactMap({ $0 }).first,
       terms.allSatisfy({ $0.map { $0.a.shape == first.a.shape && $0.scale == first.scale && $0.dropout == first.dropout } ?? true })
     else { return oneByOne(layers, x, routing, pass) }
-    let low = expertLinear(pass.dropout(x, first.dropout, at: path), .separate(terms.map { $0?.a }), routing)
-    return expertLinear(low, .separate(terms.map { $0?.b }), routing, scale: first.scale, addingTo: plain())
+    let low = expertLinear(pass.dropout(x, first.dropout, at: path), .separate(terms.map { $0.map { .dense($0.a) } }), routing)
+    return expertLinear(low, .separate(terms.map { $0.map { .dense($0.b) } }), routing, scale: first.scale, addingTo: plain())
   }
 
   private func oneByOne(_ layers: [Linear], _ x: Tensor, _ routing: ExpertRouting, _ pass: Pass) -> Tensor {

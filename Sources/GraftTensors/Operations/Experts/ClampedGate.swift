@@ -15,7 +15,9 @@ public func clampedGate(_ x: Tensor, alpha: Float, limit: Float) -> Tensor {
     let start = part.lowerBound * columns
     graft_clamped_gate(o + start, from + 2 * start, alpha, limit, part.count, columns)
   }
-  return recorded("clampedGate", out, from: x.slot) { gradient, tape in
+  let saved = Saved(x)
+  return recorded("clampedGate", out, from: saved.slot) { gradient, tape in
+    let x = saved.tensor
     let dx = Tensor(uninitialized: x.shape)
     let d = dx.mutablePointer
     let dy = gradient.pointer

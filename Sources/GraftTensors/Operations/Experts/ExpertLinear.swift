@@ -5,7 +5,7 @@ public enum ExpertMatrices {
   /// `[experts, ...]`.
   case fused(Tensor)
   /// A matrix an expert; nil where an expert has none, whose product is then zero.
-  case separate([Tensor?])
+  case separate([Weight?])
 
   var count: Int {
     switch self {
@@ -39,13 +39,17 @@ public enum ExpertMatrices {
     }
   }
 
-  /// The matrix of one expert as an operand.
-  func operand(_ expert: Int, transposed: Bool) -> MatrixOperand? {
+  /// The matrix of one expert as an operand, with what its elements lie in where they were decoded for it.
+  func operand(_ expert: Int, transposed: Bool) -> (operand: MatrixOperand, owner: Tensor?)? {
     switch self {
     case .fused(let all):
-      let bytes = expert * all.shape[1] * all.shape[2] * all.dtype.byteWidth
-      return MatrixOperand(all.rawPointer + bytes, dtype: all.dtype, stride: all.shape[2], transposed: transposed)
-    case .separate(let matrices): return matrices[expert]?.operand(transposed: transposed)
+      let first = all.rawPointer + all.dtype.bytes(for: expert * all.shape[1] * all.shape[2])
+      return (MatrixOperand(first, dtype: all.dtype, stride: all.shape[2], transposed: transposed), nil)
+    case .separate(let matrices):
+      guard let matrix = matrices[expert] else { return nil }
+      if case .dense(let tensor) = matrix { return (tensor.operand(transposed: transposed), nil) }
+      let decoded = matrix.dense()
+      return (decoded.operand(transposed: transposed), decoded)
     }
   }
 }
@@ -79,11 +83,11 @@ public func expertLinear(
   problem.multiplyForward(x.pointer, into: o, adding: adds)
   if let bias { problem.addBias(bias.pointer, to: o) }
 
-  let (input, biasInput, saved) = (x.slot, bias?.slot, matrices.isTracked ? x : nil)
+  let (input, biasInput, saved) = (x.slot, bias?.slot, matrices.isTracked ? Saved(x) : nil)
   return recorded("expertLinear", out, from: [input, biasInput, baseInput] + matrices.slots) { gradient, tape in
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     tape.accumulate(into: input) { dx, isFirst in problem.multiplyBackward(gradient.pointer, into: dx, adding: !isFirst) }
-    if let saved { problem.accumulateMatrixGradients(gradient.pointer, saved.pointer, on: tape) }
+    if let x = saved?.tensor { problem.accumulateMatrixGradients(gradient.pointer, x.pointer, on: tape) }
     if let biasInput {
       tape.accumulateZeroed(into: biasInput) { problem.addBiasGradient(gradient.pointer, to: $0) }
     }
@@ -112,6 +116,7 @@ private struct ExpertProblem {
   private func multiply(
     _ x: UnsafePointer<Float>, columns terms: Int, transposed: Bool, into out: UnsafeMutablePointer<Float>, columns: Int, adding: Bool
   ) {
+    var owners: [Tensor] = []
     let products = (0..<routing.expertCount).compactMap { expert -> GroupedProduct? in
       let rows = routing.rows(of: expert)
       let to = out + rows.lowerBound * columns
@@ -120,11 +125,12 @@ private struct ExpertProblem {
         if !adding { graft_fill(to, 0, rows.count * columns) }
         return nil
       }
+      if let owner = matrix.owner { owners.append(owner) }
       return GroupedProduct(
-        rows: rows.count, columns: columns, terms: terms, a: MatrixOperand(x + rows.lowerBound * terms, stride: terms), b: matrix, out: to,
-        stride: columns, beta: adding ? 1 : 0)
+        rows: rows.count, columns: columns, terms: terms, a: MatrixOperand(x + rows.lowerBound * terms, stride: terms), b: matrix.operand,
+        out: to, stride: columns, beta: adding ? 1 : 0)
     }
-    multiplyGrouped(products, alpha: scale)
+    withExtendedLifetime(owners) { multiplyGrouped(products, alpha: scale) }
   }
 
   /// `dW = scale dyᵀ x` (or its transpose) of every expert that had rows.
@@ -191,9 +197,9 @@ let expertLinearSpecimens: [OperationSpecimen] = [
     expertLinear($0[0], .fused($0[1]), exampleRouting, layout: .inputByOutput)
   },
   OperationSpecimen("expertLinear, separate", .init("x", [7, 4]), .init("first", [5, 4]), .init("third", [5, 4])) {
-    expertLinear($0[0], .separate([$0[1], nil, $0[2]]), exampleRouting)
+    expertLinear($0[0], .separate([.dense($0[1]), nil, .dense($0[2])]), exampleRouting)
   },
   OperationSpecimen("expertLinear, an expert without a matrix", .init("x", [7, 4]), .init("first", [5, 4])) {
-    expertLinear($0[0], .separate([$0[1], nil, nil]), exampleRouting)
+    expertLinear($0[0], .separate([.dense($0[1]), nil, nil]), exampleRouting)
   },
 ]

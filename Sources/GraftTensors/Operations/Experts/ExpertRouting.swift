@@ -93,18 +93,19 @@ public func combineRows(_ y: Tensor, weights: Tensor, _ routing: ExpertRouting, 
   out.makeUnique()
   combine(y, weights, routing, into: out.mutablePointer, adding: adds)
   let (rows, factors) = (y.slot, weights.slot)
-  let saved = weights.isTracked ? y : nil
+  let (savedRows, savedWeights) = (weights.isTracked ? Saved(y) : nil, Saved(weights, exactly: true))
   return recorded("combineRows", out, from: rows, factors, baseInput) { gradient, tape in
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     let dy = tape.tracks(rows) ? Tensor(uninitialized: rows.shape) : nil
-    let dWeights = saved != nil && tape.tracks(factors) ? Tensor(uninitialized: factors.shape) : nil
+    let (y, weights) = (savedRows?.tensor, savedWeights.tensor)
+    let dWeights = y != nil && tape.tracks(factors) ? Tensor(uninitialized: factors.shape) : nil
     let dout = gradient.pointer
     let places = routing.places.indices
     let count = routing.choiceCount
     parallel(over: routing.tokenCount, grain: rowGrain(columns: columns * count)) { part in
       let start = part.lowerBound * count
       graft_combine_rows_gradient(
-        dy?.mutablePointer, dWeights.map { $0.mutablePointer + start }, dout + part.lowerBound * columns, saved?.pointer,
+        dy?.mutablePointer, dWeights.map { $0.mutablePointer + start }, dout + part.lowerBound * columns, y?.pointer,
         weights.pointer + start, places + start, count, part.count, columns)
     }
     if let dy { tape.accumulate(dy, into: rows) }
