@@ -202,6 +202,13 @@ ACTIVATIONS = {
 BOUNDS = {"relu": (0.1, 2), "relu6": (0.1, 2), "reluSquared": (0.1, 2), "leakyReLU": (-2, -0.1), "hardSwish": (-2.9, 2.9),
           "clippedGELU": (-1, 3)}
 
+def mix_rows(logits, bank):
+    """Mixtures of the three vectors with the largest logits, which lie apart."""
+    place = torch.arange(30).reshape(5, 6)
+    apart = (place // 6 * 7 + place % 6 * 5) % 6 / 2
+    largest, chosen = (logits + apart).topk(3)
+    return (largest.softmax(-1).unsqueeze(-1) * bank[chosen]).sum(1)
+
 ROUTED = (2, 0, 0, 2, 2, 2, 0)
 
 SPECIMENS = {
@@ -238,6 +245,11 @@ SPECIMENS = {
         lambda q, k, v: attention(q, k, v, 2, 1, [((0, 4), (0, 4)), ((5, 8), (5, 8))], window=2)),
     "attention, cached keys": (
         {"query": (2, 4), "key": (5, 4), "value": (5, 4)}, lambda q, k, v: attention(q, k, v, 2, 2, [((0, 2), (0, 5))])),
+    # The rows that the spans read, laid out one after another.
+    "attention, runs of keys": (
+        {"query": (5, 4), "key": (9, 2), "value": (9, 3)},
+        lambda q, k, v: attention(
+            q, k[[0, 1, 4, 5, 6, 0, 1, 8, 3]], v[[0, 1, 4, 5, 6, 0, 1, 8, 3]], 2, 1, [((0, 3), (0, 5)), ((3, 5), (5, 9))])),
     "attention, dropout": (
         {"query": (70, 4), "key": (70, 4), "value": (70, 4)},
         lambda q, k, v: attention(q, k, v, 2, 2, [((0, 70), (0, 70))], dropout=(0.3, Stream(3)))),
@@ -298,6 +310,7 @@ SPECIMENS = {
     "concatenateRows": ({"a": (2, 3), "b": (4, 3)}, lambda a, b: torch.cat([a, b, a])),
     "recomputed": ({"x": (5, 4), "weight": (4, 4)}, lambda x, w: torch.tanh(x @ w.T) + x),
     "insertRows": ({"inserted": (2, 3), "x": (5, 3)}, insert),
+    "mixRows": ({"logits": ((5, 6), -0.2, 0.2), "bank": (6, 4)}, mix_rows),
     "replaceRows": ({"x": (4, 3), "replacements": (2, 3)}, replace),
     "transposeRows": ({"x": (3, 12)}, lambda x: x.reshape(3, 3, 4).transpose(1, 2).reshape(3, 12)),
     "cayleyTransform, exact": ({"angles": (2, 6)}, lambda a: cayley(a, 4, [])),

@@ -134,6 +134,14 @@ public final class Attachment {
     _ = try take(key, shape: shape, from: source)
   }
 
+  /// Takes a tensor that a file may hold in place of a parameter, of whatever type.
+  /// - Returns: nil where it is not there.
+  /// - Throws: `WeightError` where it is there with another shape.
+  func taken(_ key: String, shape: Shape) throws -> Tensor? {
+    guard let source, source.contains(key) else { return nil }
+    return try take(key, shape: shape, from: source)
+  }
+
   /// Declares that a tensor computed from parameters is what is stored; they are kept beside it to train on.
   /// - Parameter scopePath: the path that the parameters are under.
   public func store(_ value: @escaping () -> Tensor, as key: String, insteadOf scopePath: String, shape: Shape) throws {

@@ -17,6 +17,7 @@ public enum MethodCatalog {
     LoKr.self,
     AdaLoRA.self,
     OFT.self,
+    VBLoRA.self,
     AdaptionPrompt.self,
     BottleneckAdapter.self,
     TrainableTokens.self,

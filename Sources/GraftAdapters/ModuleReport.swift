@@ -19,18 +19,26 @@ public struct ModuleReport: Sendable {
 }
 
 extension Delta {
-  /// Every site that the method fills or replaces, in the base's order of attachment.
+  /// Every site that the method fills or replaces, in the base's order of attachment, and what several of them share.
   public var modules: [ModuleReport] {
     let adopted = Set(changes.adopted.map(\.key))
     let stored = parameters.filter { !adopted.contains($0.key) }.map { (key: $0.key, tensor: $0.parameter.value) }
-    return zip(changes.seams, attachment.seamKeys).map { seam, keys in
+    var shared = stored
+    let modules = zip(changes.seams, attachment.seamKeys).map { seam, keys in
       let named = stored.filter { $0.key.contains(seam.path + ".") }
       let own = named.isEmpty ? stored.filter { keys.contains($0.key) } : named
+      shared.removeAll { entry in own.contains { $0.key == entry.key } }
       return ModuleReport(
         path: seam.path, kind: seam.kind, shape: seam.shape, rank: ModuleReport.rank(of: own),
         parameterCount: own.reduce(0) { $0 + $1.tensor.elementCount },
         changeNorm: seam.changeNorm)
     }
+    return modules
+      + shared.map { entry in
+        ModuleReport(
+          path: ModuleReport.module(of: entry.key), kind: "shared values", shape: entry.tensor.shape.dimensions, rank: nil,
+          parameterCount: entry.tensor.elementCount, changeNorm: nil)
+      }
       + changes.adopted.map { adoption in
         ModuleReport(
           path: adoption.parameter.path, kind: "values", shape: adoption.parameter.shape.dimensions, rank: nil,
@@ -65,10 +73,12 @@ extension ModuleReport {
   }
 
   /// A key without PEFT's prefix and without what the method calls the tensor.
-  private static func module(of key: String) -> String {
-    let marks = ["lora_", "hada_", "lokr_", "ia3_", "vera_", "oft_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"]
+  fileprivate static func module(of key: String) -> String {
+    let marks = ["lora_", "hada_", "lokr_", "ia3_", "vera_", "oft_", "vblora_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"]
     var components = key.split(separator: ".").map(String.init)
     if components.starts(with: ["base_model", "model"]) { components.removeFirst(2) }
+    // A tensor beside the model is shared by modules, and belongs to none.
+    if components.count == 2, components[0] == "base_model" { return components[1] }
     let end = components.firstIndex { name in marks.contains { name.hasPrefix($0) } } ?? max(1, components.count - 1)
     return components[..<max(1, end)].joined(separator: ".")
   }

@@ -62,11 +62,11 @@ public final class Comparison {
     claim = try OutputClaim(output, files: .ofComparison, use: isFresh ? .overwritten : .resumed)
     (self.recipe, self.output) = (recipe, output)
     seeds = recipe.seeds ?? Recipe.defaultSeeds
-    split = try RecordSplit(recipe, seed: seeds[0], notes: notes)
+    split = try RecordSplit(ofComparison: recipe, seed: seeds[0], notes: notes)
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
     let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
     labelNote = labels?.note
-    let base = try TrainableBase(methods[0].recipe(seed: seeds[0]), labels: labels?.scheme)
+    let base = try TrainableBase(RunSettings(methods[0].recipe(seed: seeds[0])), labels: labels?.scheme)
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
     digest = try Self.digest(of: split, and: base.fingerprint())
@@ -130,7 +130,8 @@ public final class Comparison {
     var record = ComparisonRecord(key: key, name: "untouched base", seed: 0, learningRate: 0)
     var plain = methods[0].recipe(seed: seeds[0])
     plain.method = ["peft_type": "FULL"]
-    let run = try TrainingRun(plain, output: output, claim: nil, sharing: base, split: split, notes: notes)
+    plain.training.loraplusLrRatio = nil
+    let run = try TrainingRun(RunSettings(plain), output: output, claim: nil, sharing: base, split: split, notes: notes)
     run.delta.detach()
     let scores = try run.exampleScores()
     record.take(scores, answers: Self.keptAnswers)
@@ -158,7 +159,7 @@ public final class Comparison {
       try onEvent(.finished(known, isReused: true))
       return known
     }
-    let learningRate = try own.training.learningRate ?? base.adapted(to: own).defaultLearningRate
+    let learningRate = try own.training.learningRate ?? type(of: MethodCatalog.decode(recipe: own.method)).defaultLearningRate
     var record = ComparisonRecord(key: key, name: method.name, seed: seed, learningRate: learningRate)
     (record.isTrial, record.swept, record.createdAt) = (isTrial, method.swept, Self.now)
     (record.method, record.training) = (own.method.json, try own.trainingJSON)
@@ -186,7 +187,7 @@ public final class Comparison {
   ) throws -> Bool {
     let folder = "\(output)/runs/\(record.folderName)"
     let claim = try OutputClaim(folder, files: .ofRun, use: .resumed)
-    let run = try TrainingRun(recipe, output: folder, claim: claim, isResuming: true, sharing: base, split: split, notes: notes)
+    let run = try TrainingRun(RunSettings(recipe), output: folder, claim: claim, isResuming: true, sharing: base, split: split, notes: notes)
     defer {
       run.delta.detach()
       // What fits this method's shapes is of no use to the next.
@@ -210,7 +211,7 @@ public final class Comparison {
     record.finalLoss = outcome.summary["final_loss"]?.double ?? points.last?.loss
     record.seconds = outcome.summary["wall_seconds"]?.double ?? 0
     record.tokens = outcome.summary["tokens"]?.int ?? 0
-    record.examples = run.train.examples.count
+    record.examples = run.plan.exampleCount
     record.trainableParameters = run.delta.parameterCount
     record.totalParameters = run.overview.totalParameters
     record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")

@@ -20,8 +20,8 @@ extension TrainingRun {
   /// mean loss of an example's tokens.
   /// - Throws: `SessionError` where nothing is held out.
   func exampleScores() throws -> ExampleScores {
-    guard let evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
-    if let answers {
+    guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
+    if let answers = data.answers {
       let outcome = try answers.run()
       return ExampleScores(metric: "exact_match", isHigherBetter: true, values: outcome.answers.map { $0.isExact ? 1 : 0 }, answers: outcome.answers)
     }
@@ -38,12 +38,12 @@ extension TrainingRun {
     case let model as any LanguageModel:
       return ExampleScores(
         metric: "loss", isHigherBetter: false, values: groups.flatMap { losses(model, $0.map { evaluation.examples[$0] }) }, answers: [])
-    default: throw SessionError(.usage, "task: \(recipe.task.rawValue) has no figure to compare by")
+    default: throw SessionError(.usage, "task: \(plan.settings.recipe.task.rawValue) has no figure to compare by")
     }
   }
 
   private func labelScores(_ model: any SequenceClassifier, _ examples: [EncodedExample]) -> (values: [Double], isRegression: Bool) {
-    let batch = Batch(collating: examples, objective: objective)
+    let batch = Batch(collating: examples, objective: data.objective)
     let logits = model.logits(SequenceInput(batch), .inference).values
     let width = model.labelCount
     var isRegression = false
@@ -64,7 +64,7 @@ extension TrainingRun {
   }
 
   private func tokenLabelScores(_ model: any TokenClassifier, _ examples: [EncodedExample]) -> [Double] {
-    let batch = Batch(collating: examples, objective: objective)
+    let batch = Batch(collating: examples, objective: data.objective)
     let logits = model.logits(SequenceInput(batch), .inference).values
     let width = model.labelCount
     return batch.meansOverRows { row in
@@ -74,7 +74,7 @@ extension TrainingRun {
   }
 
   private func losses(_ model: any LanguageModel, _ examples: [EncodedExample]) -> [Double] {
-    let batch = Batch(collating: examples, objective: objective)
+    let batch = Batch(collating: examples, objective: data.objective)
     let rows = batch.lossRows
     let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
     let byRow = Dictionary(zip(rows.map(Int.init), predictions.map { -Double($0.logProbability) })) { first, _ in first }

@@ -1,3 +1,5 @@
+import GraftJSON
+
 /// Where a value stands in a configuration file (lines and columns count from 1).
 public struct ConfigLocation: Sendable, Hashable {
   public var file: String
@@ -16,7 +18,7 @@ public struct ConfigLocation: Sendable, Hashable {
 /// Two trees are equal when they say the same, wherever and in whatever order of keys they say it.
 public struct ConfigTree: Sendable {
   public enum Content: Sendable {
-    case scalar(ConfigScalar)
+    case scalar(ScalarValue)
     case sequence([ConfigTree])
     case mapping(ConfigMapping)
   }
@@ -33,13 +35,13 @@ public struct ConfigTree: Sendable {
   }
 
   public static var null: ConfigTree { ConfigTree(.scalar(.null)) }
-  public static func scalar(_ scalar: ConfigScalar) -> ConfigTree { ConfigTree(.scalar(scalar)) }
+  public static func scalar(_ scalar: ScalarValue) -> ConfigTree { ConfigTree(.scalar(scalar)) }
   public static func sequence(_ elements: [ConfigTree]) -> ConfigTree { ConfigTree(.sequence(elements)) }
   public static func mapping(_ mapping: ConfigMapping) -> ConfigTree { ConfigTree(.mapping(mapping)) }
 }
 
-extension ConfigTree {
-  public var scalar: ConfigScalar? {
+extension ConfigTree: ScalarReadable {
+  public var scalar: ScalarValue? {
     if case .scalar(let scalar) = value { scalar } else { nil }
   }
 
@@ -50,12 +52,6 @@ extension ConfigTree {
   public var mapping: ConfigMapping? {
     if case .mapping(let mapping) = value { mapping } else { nil }
   }
-
-  public var string: String? { scalar?.string }
-  public var int: Int? { scalar?.int }
-  public var double: Double? { scalar?.double }
-  public var bool: Bool? { scalar?.bool }
-  public var isNull: Bool { scalar == .null }
 
   /// The value of `key`; nil when there is none or this is no mapping. Assigning makes this a mapping.
   public subscript(key: String) -> ConfigTree? {

@@ -12,9 +12,9 @@ public enum DataFile {
   public static func records(of path: String, layout: TableLayout = TableLayout()) throws(DatasetError) -> [DataRecord] {
     let bytes: ArraySlice<UInt8>
     do { bytes = try TextFile.bytes(of: path) } catch {
-      let kind: DatasetError.Kind = error.isMalformed ? .malformed : error.isFailedReading ? .unreadable : .noSuchFile
+      let kind: DatasetError.Kind = error.kind == .malformed ? .malformed : error.kind == .inputOutput ? .unreadable : .noSuchFile
       let advice = kind == .noSuchFile ? "name a .jsonl, .csv, .tsv or .txt file" : error.remedy
-      throw DatasetError(file: path, line: error.line, problem: error.message, advice: advice, kind: kind)
+      throw DatasetError(file: path, line: error.line, problem: error.problem, advice: advice ?? "check the file", kind: kind)
     }
     return try records(in: bytes, named: path, layout: layout)
   }

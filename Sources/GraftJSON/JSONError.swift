@@ -1,5 +1,7 @@
+import GraftErrors
+
 /// Why a text is not acceptable JSON, and where.
-public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct JSONError: UserError, Equatable {
   /// What is wrong, without the position.
   public let message: String
   /// The line, from 1.
@@ -14,4 +16,6 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { "line \(line), column \(column): \(message)" }
+
+  public var status: ErrorStatus { .malformedInput }
 }

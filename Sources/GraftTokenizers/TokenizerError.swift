@@ -1,12 +1,15 @@
+import GraftErrors
 import GraftFiles
 import GraftJSON
 
-/// Why a tokenizer cannot be read.
-public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
+/// A tokenizer that cannot be read.
+public struct TokenizerError: UserError, Equatable {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
   /// The failure of reading the file, where it was that.
-  public let cause: InputFileError?
+  public let cause: FileError?
+
+  public var status: ErrorStatus { cause?.status ?? .malformedInput }
 
   /// - Parameters:
   ///   - place: the file, and the key in it where that helps.
@@ -18,7 +21,7 @@ public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertibl
   }
 
   /// The error for a file that is there and cannot be read.
-  init(_ error: InputFileError) {
+  init(_ error: FileError) {
     description = error.description
     cause = error
   }

@@ -1,3 +1,5 @@
+import GraftErrors
+
 /// One line of the training log, about the steps since the last line.
 public struct TrainingLine: Sendable, Equatable {
   /// Optimizer steps so far.
@@ -46,7 +48,7 @@ public enum StepOutcome: Sendable, Hashable {
 }
 
 /// Training that cannot go on.
-public struct TrainingError: Error, CustomStringConvertible {
+public struct TrainingError: UserError {
   public enum Kind: Sendable {
     /// The loss or a gradient is not finite.
     case diverged
@@ -59,4 +61,6 @@ public struct TrainingError: Error, CustomStringConvertible {
     self.kind = kind
     self.description = description
   }
+
+  public var status: ErrorStatus { .malformedInput }
 }

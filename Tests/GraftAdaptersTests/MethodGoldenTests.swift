@@ -15,7 +15,7 @@ import Testing
   static let names = [
     "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "p-tuning",
     "p-tuning-lstm",
-    "pissa", "prefix", "prompt", "tokens", "vera",
+    "pissa", "prefix", "prompt", "tokens", "vblora", "vblora-topk", "vera",
   ]
 
   @Test(arguments: names) func `states and gradients are PEFT's`(_ name: String) throws {

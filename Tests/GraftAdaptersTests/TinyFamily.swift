@@ -113,6 +113,9 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "AdaLoRA", #"{"peft_type": "ADALORA", "init_r": 2, "target_r": 1, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 2 }),
     FamilyMethod("OFT", #"{"peft_type": "OFT", "oft_block_size": 2, "target_modules": "all-linear"}"#, count: layers { inputs, _ in inputs / 2 }),
     FamilyMethod(
+      "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 5, "vector_length": 2, "target_modules": "all-linear"}"#,
+      count: { catalog in 5 * 2 + layers { 2 * 5 * ($0 + $1) / 2 }(catalog) }),
+    FamilyMethod(
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
     FamilyMethod(

@@ -63,6 +63,11 @@ struct graft_panels {
 /// The addend has the stride of c, may be c, and is not read where beta is 0.
 void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const struct graft_panels *b, long from, long columns, long k,
                            float alpha, float beta, const float *addend, float *c, long c_stride);
+/// c[rows, columns] = alpha a[rows, k] b[k, first ..< first + columns] + beta addend, for a few rows of floats, reading b once.
+/// One of the strides of b is 1. The addend has the stride of c, may be c, and is not read where beta is 0. Where alpha and beta are
+/// 1 and the column stride is 1, the terms of several calls are summed as those of one.
+void graft_multiply_few_rows(const float *a, long rows, long a_stride, const struct graft_matrix *b, long first, long columns, long k,
+                             float alpha, float beta, const float *addend, float *c, long c_stride);
 
 // -- elementwise -----------------------------------------------------------------------------------------
 

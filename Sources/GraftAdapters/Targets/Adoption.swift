@@ -126,6 +126,7 @@ public enum BiasTraining: String, ConfigChoice {
   case loraOnly = "lora_only"
   case veraOnly = "vera_only"
   case oftOnly = "oft_only"
+  case vbloraOnly = "vblora_only"
 }
 
 /// One value or a list of them, as PEFT writes some keys.

@@ -1,10 +1,13 @@
+import GraftErrors
 import GraftTensors
 
 /// A merge that cannot be done, or a delta that does not fit.
-public struct TuningError: Error, CustomStringConvertible {
+public struct TuningError: UserError {
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  public var status: ErrorStatus { .usage }
 }
 
 /// What LoRA and its relatives put in a linear layer's slot.

@@ -8,8 +8,8 @@ public struct BlockLayers {
   public let scope: Scope
   public let layer: Int
   public let configuration: RotaryDecoder.Configuration
-  /// The resolved configuration, for the keys that only the family has.
-  public let keys: ArchitectureConfiguration
+  /// The resolved `config.json`, for keys that only some families have.
+  public let config: ArchitectureConfiguration
 
   /// The norms of queries and keys before their rotation.
   public enum HeadNorms {
@@ -45,9 +45,9 @@ public struct BlockLayers {
   /// `self_attn` with a projection of queries, one of keys and one of values.
   /// - Parameters:
   ///   - rotary: the index of the layer's rotary positions.
-  ///   - sinks: the learned scores of heads; nil for none.
+  ///   - hasSinks: true for a learned score of each head, `sinks`, that takes its share of every row's weights.
   public func attention(
-    _ options: AttentionOptions? = nil, norms: HeadNorms = .none, rotary: Int = 0, sinks: Parameter? = nil
+    _ options: AttentionOptions? = nil, norms: HeadNorms = .none, rotary: Int = 0, hasSinks: Bool = false
   ) throws -> Attention {
     let c = configuration
     let options = options ?? self.options
@@ -66,7 +66,7 @@ public struct BlockLayers {
     return Attention(
       attn, options, .separate(query: query, key: key, value: value), output: output,
       queryNorm: try headNorm("q_norm", options.heads), keyNorm: try headNorm("k_norm", options.keyValueHeads), rotary: rotary,
-      sinks: sinks, dropout: c.residualDropout)
+      sinks: hasSinks ? try attn.parameter("sinks", [options.heads], c.initializer) : nil, dropout: c.residualDropout)
   }
 
   /// `self_attn` with one projection of queries, keys and values.
@@ -80,17 +80,17 @@ public struct BlockLayers {
     return Attention(attn, options, .fused(projection), output: output, rotary: 0, dropout: c.residualDropout)
   }
 
-  /// `mlp` with a projection of the gate and one of what it lets through.
+  /// A feed-forward with a projection of the gate and one of what it lets through.
   /// - Parameters:
-  ///   - scope: `mlp` where nil.
-  ///   - size: the intermediate size where nil.
-  public func feedForward(in scope: Scope? = nil, size: Int? = nil) throws -> FeedForward {
+  ///   - mlp: the scope of its layers; `mlp` where nil.
+  ///   - size: the intermediate size; the configuration's where nil.
+  public func feedForward(in mlp: Scope? = nil, size: Int? = nil) throws -> FeedForward {
     let c = configuration
-    let mlp = scope ?? self.scope / "mlp"
+    let mlp = mlp ?? scope / "mlp"
     let size = size ?? c.intermediateSize
     let gate = try linear(mlp / "gate_proj", in: c.hiddenSize, out: size, bias: c.hasFeedForwardBias, .gate)
     let up = try linear(mlp / "up_proj", in: c.hiddenSize, out: size, bias: c.hasFeedForwardBias, .up)
-    return try feedForward(.gated(gate: gate, up: up), size: size, in: mlp)
+    return try feedForward(.gated(gate: gate, up: up), in: mlp, size: size)
   }
 
   /// `mlp` with one projection of both.
@@ -98,10 +98,10 @@ public struct BlockLayers {
     let c = configuration
     let mlp = scope / "mlp"
     let both = try linear(mlp / "gate_up_proj", in: c.hiddenSize, out: 2 * c.intermediateSize, bias: c.hasFeedForwardBias, .fusedGateUp)
-    return try feedForward(.fused(both), size: c.intermediateSize, in: mlp)
+    return try feedForward(.fused(both), in: mlp, size: c.intermediateSize)
   }
 
-  private func feedForward(_ projection: FeedForward.Projection, size: Int, in mlp: Scope) throws -> FeedForward {
+  private func feedForward(_ projection: FeedForward.Projection, in mlp: Scope, size: Int) throws -> FeedForward {
     let c = configuration
     let down = try linear(mlp / "down_proj", in: size, out: c.hiddenSize, bias: c.hasFeedForwardBias, .down)
     let activationName = if case .fused = projection { "activation_fn" } else { "act_fn" }
@@ -110,22 +110,16 @@ public struct BlockLayers {
   }
 
   /// Llama's block: `x + attention(norm(x))`, then `x + feedForward(norm(x))` (Touvron et al. 2023, section 2.2).
-  /// - Parameter norms: the norms of queries and keys.
-  public func preNormed(norms: HeadNorms = .none) throws -> TransformerBlock {
-    try preNormed {
-      try attention(norms: norms)
-    } feedForward: {
-      try feedForward()
-    }
-  }
-
-  /// The same block of other sublayers.
+  /// - Parameters:
+  ///   - attention: makes the first sublayer.
+  ///   - feedForward: makes the second.
   public func preNormed(
-    attention: () throws -> any Sublayer, feedForward: () throws -> any Sublayer
+    attention: (BlockLayers) throws -> any Sublayer = { try $0.attention() },
+    feedForward: (BlockLayers) throws -> any Sublayer = { try $0.feedForward() }
   ) throws -> TransformerBlock {
     let attentionNorm = try norm("input_layernorm")
-    let attention = try attention()
+    let first = Residual(.before(attentionNorm), try attention(self))
     let feedForwardNorm = try norm("post_attention_layernorm")
-    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), try feedForward()))
+    return TransformerBlock(first, Residual(.before(feedForwardNorm), try feedForward(self)))
   }
 }

@@ -27,12 +27,12 @@ extension RotaryDecoder {
 
     /// - Parameters:
     ///   - config: resolved for its family.
-    ///   - activationKey: the key of the activation.
     ///   - headSizeKey: the key of the columns of a head that rotary positions are for.
+    ///   - activationKey: the key of the activation.
     ///   - isPartial: true for a family that rotates the share of a head which `partial_rotary_factor` names.
     /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
     public init(
-      _ config: ArchitectureConfiguration, activationKey: String = "hidden_act", headSizeKey: String = "head_dim", isPartial: Bool = false
+      _ config: ArchitectureConfiguration, headSizeKey: String = "head_dim", activationKey: String = "hidden_act", isPartial: Bool = false
     ) throws(ArchitectureError) {
       dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")

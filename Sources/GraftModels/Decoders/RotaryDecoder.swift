@@ -40,7 +40,9 @@ public enum RotaryDecoder {
     let embedding = try Embedding(
       model / "embed_tokens", entries: c.vocabularySize, width: c.hiddenSize, role: .tokenEmbedding, padding: c.padding,
       initializer: c.initializer)
-    let blocks = try (0..<c.layers).map { try block(BlockLayers(scope: model / "layers" / $0, layer: $0, configuration: c, keys: config)) }
+    let blocks = try (0..<c.layers).map { layer in
+      try block(BlockLayers(scope: model / "layers" / layer, layer: layer, configuration: c, config: config))
+    }
     let norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon, kind: .rms(offset: c.normOffset))
     let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer)
     var parts = CausalDecoder.Parts(embedding: embedding, positions: .rotary(c.rotary), blocks: blocks, norm: norm, head: head)

@@ -20,9 +20,9 @@ extension ModelFamily {
       return c
     }
   ) { layers in
-    var mixture = try MixtureConfiguration(layers.keys, experts: "n_routed_experts", size: "moe_intermediate_size")
-    if try layers.keys.string("topk_method", default: "greedy") == "group_limited_greedy" {
-      try mixture.limitGroups(layers.keys, scoresPerGroup: 1, maskedScore: 0)
+    var mixture = try MixtureConfiguration(layers.config, experts: "n_routed_experts", size: "moe_intermediate_size")
+    if try layers.config.string("topk_method", default: "greedy") == "group_limited_greedy" {
+      try mixture.limitGroups(layers.config, scoresPerGroup: 1, maskedScore: 0)
     }
     return try layers.deepSeek(mixture) { _ in nil }
   }
@@ -45,9 +45,9 @@ extension ModelFamily {
       return c
     }
   ) { layers in
-    var mixture = try MixtureConfiguration(layers.keys, experts: "n_routed_experts", size: "moe_intermediate_size", scores: .sigmoid)
-    mixture.routing.normalization = try layers.keys.bool("norm_topk_prob", default: false) ? 1e-20 : nil
-    try mixture.limitGroups(layers.keys, scoresPerGroup: 2, maskedScore: -.infinity)
+    var mixture = try MixtureConfiguration(layers.config, experts: "n_routed_experts", size: "moe_intermediate_size", scores: .sigmoid)
+    mixture.routing.normalization = try layers.config.bool("norm_topk_prob", default: false) ? 1e-20 : nil
+    try mixture.limitGroups(layers.config, scoresPerGroup: 2, maskedScore: -.infinity)
     let experts = mixture.expertCount
     return try layers.deepSeek(mixture) { try ($0 / "gate").buffer("e_score_correction_bias", [experts], .zeros) }
   }
@@ -72,12 +72,12 @@ extension BlockLayers {
   /// - Parameter correction: the correction of a mixture's scores, in its scope.
   fileprivate func deepSeek(_ mixture: MixtureConfiguration, correction: (Scope) throws -> Tensor?) throws -> TransformerBlock {
     try preNormed {
-      try latentAttention()
-    } feedForward: {
-      guard layer >= (try keys.int("first_k_dense_replace", default: 0)) else { return try feedForward() }
+      try $0.latentAttention()
+    } feedForward: { _ in
+      guard layer >= (try config.int("first_k_dense_replace", default: 0)) else { return try feedForward() }
       var mixture = mixture
-      mixture.sharedSize = mixture.expertSize * (try keys.count("n_shared_experts"))
-      mixture.routing.scale = try keys.float("routed_scaling_factor")
+      mixture.sharedSize = mixture.expertSize * (try config.count("n_shared_experts"))
+      mixture.routing.scale = try config.float("routed_scaling_factor")
       return try self.mixture(mixture, correction: try correction(scope / "mlp"))
     }
   }
@@ -85,17 +85,17 @@ extension BlockLayers {
   private func latentAttention() throws -> LatentAttention {
     let c = configuration
     let attn = scope / "self_attn"
-    let rank = try keys.count("kv_lora_rank")
+    let rank = try config.count("kv_lora_rank")
     let rotarySize = c.headSize
-    let keySize = try keys.count("qk_nope_head_dim") + rotarySize
-    let valueSize = try keys.count("v_head_dim")
+    let keySize = try config.count("qk_nope_head_dim") + rotarySize
+    let valueSize = try config.count("v_head_dim")
     let options = AttentionOptions(
-      heads: c.heads, headSize: keySize, valueSize: valueSize, scale: try keys.latentTemperature() / Float(keySize).squareRoot(),
+      heads: c.heads, headSize: keySize, valueSize: valueSize, scale: try config.latentTemperature() / Float(keySize).squareRoot(),
       dropout: c.scoreDropout)
     // Whatever rms_norm_eps says: these norms have their class's own.
     func norm(_ name: String, _ width: Int) throws -> Norm { try Norm(attn / name, width: width, epsilon: 1e-6) }
     let query: LatentAttention.Query
-    if let queryRank = try keys.optionalCount("q_lora_rank") {
+    if let queryRank = try config.optionalCount("q_lora_rank") {
       query = .compressed(
         down: try linear(attn / "q_a_proj", in: c.hiddenSize, out: queryRank, bias: c.hasInputBias, .queryCompression),
         norm: try norm("q_a_layernorm", queryRank), up: try linear(attn / "q_b_proj", in: queryRank, out: options.queryWidth, .query))

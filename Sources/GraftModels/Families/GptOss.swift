@@ -23,13 +23,11 @@ extension ModelFamily {
     }
   ) { layers in
     try layers.preNormed {
-      let heads = layers.configuration.heads
-      return try layers.attention(
-        sinks: try (layers.scope / "self_attn").parameter("sinks", [heads], layers.configuration.initializer))
-    } feedForward: {
-      let mixture = try MixtureConfiguration(layers.keys, experts: "num_local_experts", size: "intermediate_size", scores: .logits)
-      let alpha = try layers.keys.float("swiglu_alpha")
-      return try layers.fusedMixture(mixture, router: "router", .clamped(alpha: alpha, limit: try layers.keys.positiveFloat("swiglu_limit")))
+      try $0.attention(hasSinks: true)
+    } feedForward: { layers in
+      let mixture = try MixtureConfiguration(layers.config, experts: "num_local_experts", size: "intermediate_size", scores: .logits)
+      let alpha = try layers.config.float("swiglu_alpha")
+      return try layers.fusedMixture(mixture, router: "router", .clamped(alpha: alpha, limit: try layers.config.positiveFloat("swiglu_limit")))
     }
   }
 }

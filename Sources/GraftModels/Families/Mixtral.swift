@@ -12,14 +12,12 @@ extension ModelFamily {
       ] + .balancing, synonyms: ["num_experts": "num_local_experts"]),
     defaultTargets: DefaultTargets(scaled: [.key, .value, .expertDown], scaledInputs: [.expertDown])
   ) { layers in
-    var mixture = try MixtureConfiguration(layers.keys, experts: "num_local_experts", size: "intermediate_size")
+    var mixture = try MixtureConfiguration(layers.config, experts: "num_local_experts", size: "intermediate_size")
     mixture.routing.normalization = 0
-    mixture.jitter = try layers.keys.float("router_jitter_noise")
-    return try layers.preNormed {
-      try layers.attention()
-    } feedForward: {
-      try layers.mixture(mixture, in: "block_sparse_moe", names: .init(gate: "w1", up: "w3", down: "w2"))
-    }
+    mixture.jitter = try layers.config.float("router_jitter_noise")
+    return try layers.preNormed(feedForward: {
+      try $0.mixture(mixture, in: "block_sparse_moe", names: .init(gate: "w1", up: "w3", down: "w2"))
+    })
   }
 }
 

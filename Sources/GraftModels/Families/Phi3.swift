@@ -21,13 +21,7 @@ extension ModelFamily {
       c.embeddingDropout = try config.probability("embd_pdrop")
       return c
     }
-  ) { layers in
-    let attentionNorm = try layers.norm("input_layernorm")
-    let attention = try layers.fusedAttention()
-    let feedForwardNorm = try layers.norm("post_attention_layernorm")
-    return TransformerBlock(
-      Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), try layers.fusedFeedForward()))
-  }
+  ) { try $0.preNormed(attention: { try $0.fusedAttention() }, feedForward: { try $0.fusedFeedForward() }) }
 
   /// Completes the description for llama.cpp with the lengths and the factors of LongRoPE.
   private static func describe(

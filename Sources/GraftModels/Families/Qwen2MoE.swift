@@ -16,14 +16,12 @@ extension ModelFamily {
       return c
     }
   ) { layers in
-    try layers.preNormed {
-      try layers.attention()
-    } feedForward: {
-      var mixture = try MixtureConfiguration(layers.keys, experts: "num_experts", size: "moe_intermediate_size")
-      mixture.sharedSize = try layers.keys.count("shared_expert_intermediate_size")
+    try layers.preNormed(feedForward: { layers in
+      var mixture = try MixtureConfiguration(layers.config, experts: "num_experts", size: "moe_intermediate_size")
+      mixture.sharedSize = try layers.config.count("shared_expert_intermediate_size")
       mixture.gatesShared = true
       return try layers.qwenFeedForward(mixture)
-    }
+    })
   }
 }
 
@@ -41,9 +39,9 @@ extension BlockLayers {
   /// A mixture in every so many layers, and a dense feed-forward in the others.
   func qwenFeedForward(_ mixture: MixtureConfiguration) throws -> any Sublayer {
     var mixture = mixture
-    mixture.routing.normalization = try keys.bool("norm_topk_prob") ? 0 : nil
-    let isListed = (keys.json["mlp_only_layers"]?.array ?? []).contains { $0.int == layer }
-    guard !isListed, try (layer + 1) % keys.count("decoder_sparse_step") == 0 else { return try feedForward() }
+    mixture.routing.normalization = try config.bool("norm_topk_prob") ? 0 : nil
+    let isListed = (config.json["mlp_only_layers"]?.array ?? []).contains { $0.int == layer }
+    guard !isListed, try (layer + 1) % config.count("decoder_sparse_step") == 0 else { return try feedForward() }
     return try self.mixture(mixture, shared: "shared_expert")
   }
 }

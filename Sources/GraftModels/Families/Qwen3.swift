@@ -9,5 +9,5 @@ extension ModelFamily {
       try GGUFForm.requireNoBias(c, config, in: "qwen3")
       try GGUFForm.noteWindow(c, config, in: &model)
     }
-  ) { try $0.preNormed(norms: .eachHead) }
+  ) { try $0.preNormed(attention: { try $0.attention(norms: .eachHead) }) }
 }

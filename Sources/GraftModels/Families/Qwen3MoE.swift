@@ -11,9 +11,9 @@ extension ModelFamily {
       ] + ConfigurationKey.withoutEffect("num_experts"), synonyms: ["num_experts": "num_local_experts"])
   ) { layers in
     try layers.preNormed {
-      try layers.attention(norms: .eachHead)
-    } feedForward: {
-      try layers.qwenFeedForward(MixtureConfiguration(layers.keys, experts: "num_local_experts", size: "moe_intermediate_size"))
+      try $0.attention(norms: .eachHead)
+    } feedForward: { layers in
+      try layers.qwenFeedForward(MixtureConfiguration(layers.config, experts: "num_local_experts", size: "moe_intermediate_size"))
     }
   }
 }

@@ -37,6 +37,17 @@ package enum DataPreparation {
       roles: roles, notes: notes)
   }
 
+  /// An encoder for the data of a run.
+  static func encoder(
+    _ settings: RunSettings, _ tokenizer: Tokenizer, for model: any Model, labels: LabelScheme?, notes: DataNotes
+  ) throws -> ExampleEncoder {
+    let data = settings.recipe.data
+    return try encoder(
+      tokenizer, for: model, task: settings.recipe.task, format: data.objective == .spanCorruption ? .text : data.format,
+      maxLength: data.maxLength, completionOnlyLoss: data.completionOnlyLoss, cutsTextsIntoWindows: data.packing, labels: labels,
+      maskingSeed: settings.seed, corruption: data.corruption, pairsSentences: data.nextSentence, roles: data.roles, notes: notes)
+  }
+
   /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so, which is that of the
   /// model's family where they name none.
   private static func usesTypeIDs(_ tokenizer: Tokenizer, of model: any Model) -> Bool {

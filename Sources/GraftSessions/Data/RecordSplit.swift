@@ -3,35 +3,78 @@ import GraftRecipes
 
 /// The records of a run: those to train on and those held out.
 package struct RecordSplit: Sendable {
+  /// The records to train on.
   package var train: [DataRecord]
+  /// The records held out.
   package var held: [DataRecord]
-  /// A share of the training records by which a run is stopped and its best weights are chosen, since `held` is what is reported.
+  /// A share of the training records by which a run is stopped and its best weights are chosen, where `held` is what is reported.
   package var selection: [DataRecord]?
+  /// True where a comparison reports on `held`, so that nothing may be chosen by it.
+  package var isReported = false
+  /// The share of the windows of `train` that are held out, where its documents are cut into windows first.
+  var heldWindowShare: Double?
 
-  package init(train: [DataRecord], held: [DataRecord]) { (self.train, self.held) = (train, held) }
+  /// All records of `train` before anything was set aside, which labels are told from, with those of a comparison that are held out.
+  private(set) var labelled: [DataRecord]
 
-  /// What a recipe's data section says, the same whatever the seeds of its runs.
-  /// - Throws: where files cannot be read, nothing is held out, or documents would have to be split.
-  package init(_ recipe: Recipe, seed: Int, notes: DataNotes) throws {
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: notes)
+  private init(train: [DataRecord], held: [DataRecord], labelled: [DataRecord]? = nil) {
+    (self.train, self.held) = (train, held)
+    self.labelled = labelled ?? train
+  }
+
+  /// The records of a single run.
+  ///
+  /// - Throws: what reading throws, `DatasetError` where there are too few records to hold some out, and `SessionError` where there are none.
+  init(ofRun recipe: Recipe, notes: DataNotes) throws {
+    let paths = recipe.data.train?.paths ?? []
+    let records = try DataPreparation.records(of: paths, layout: recipe.data.layout, notes: notes)
+    self.init(train: records, held: [])
     if let eval = recipe.data.eval {
-      self.init(train: records, held: try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes))
-      guard let fraction = recipe.data.evalFraction else { return }
-      let split = try settingAside(fraction, seed: seed)
-      (train, selection) = (split.train, split.held)
-    } else if let fraction = recipe.data.evalFraction {
-      self = try RecordSplit(train: records, held: []).settingAside(fraction, seed: seed)
-    } else {
-      throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples, or data.eval_fraction")
+      held = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes)
+    } else if let share = recipe.data.evalFraction {
+      if records.allSatisfy(\.isDocument) {
+        heldWindowShare = share
+      } else {
+        let indices = try SeededSplit.indices(count: records.count, fraction: share, seed: UInt64(bitPattern: Int64(recipe.training.seed)))
+        train = indices.train.map { records[$0] }
+        held = indices.held.map { records[$0] }
+      }
+    }
+    guard !train.isEmpty else {
+      throw SessionError(.data, "data.train: \(paths.joined(separator: ", ")) holds no records; add at least one")
     }
   }
 
-  /// The same training records with a share of them held out instead.
+  /// The records of a comparison, the same whatever the seeds of its runs.
+  ///
+  /// - Throws: what reading throws, and `SessionError` where nothing is held out.
+  package init(ofComparison recipe: Recipe, seed: Int, notes: DataNotes) throws {
+    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: notes)
+    self.init(train: records, held: [])
+    if let eval = recipe.data.eval {
+      held = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes)
+      if let share = recipe.data.evalFraction {
+        let split = try settingAside(share, seed: seed)
+        (train, selection) = (split.train, split.held)
+      }
+    } else if let share = recipe.data.evalFraction {
+      self = try settingAside(share, seed: seed)
+    } else {
+      throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples, or data.eval_fraction")
+    }
+    isReported = selection == nil
+    labelled = train + held + (selection ?? [])
+  }
+
+  /// Returns the same training records with a share of them held out instead.
+  ///
   /// - Throws: `DatasetError` where there are fewer than two.
   package func settingAside(_ share: Double, seed: Int) throws -> RecordSplit {
     let indices = try SeededSplit.indices(count: train.count, fraction: share, seed: UInt64(bitPattern: Int64(seed)))
     var split = RecordSplit(train: indices.train.map { train[$0] }, held: indices.held.map { train[$0] })
     split.selection = selection
+    split.isReported = selection == nil
+    split.labelled = split.train + split.held + (selection ?? [])
     return split
   }
 }

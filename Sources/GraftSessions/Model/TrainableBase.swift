@@ -24,12 +24,13 @@ package struct TrainableBase {
   private let knownFingerprint = KnownFingerprint()
 
   /// - Parameter labels: a classifier's labels; the configuration's where nil.
-  package init(_ recipe: Recipe, labels: LabelScheme?) throws {
-    let method = try MethodCatalog.decode(recipe: recipe.method)
+  package init(_ settings: RunSettings, labels: LabelScheme?) throws {
+    let recipe = settings.recipe
+    let method = settings.method
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention
-    let seed = UInt64(bitPattern: Int64(recipe.training.seed))
+    let seed = settings.seed
     if let config = recipe.model.config {
       directory = nil
       var configuration = config.json
@@ -51,11 +52,10 @@ package struct TrainableBase {
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
   }
 
-  /// The same base, in memory once, for another recipe's method.
-  package func adapted(to recipe: Recipe) throws -> TrainableBase {
+  /// Returns the same base, in memory once, for another recipe's method.
+  package func adapted(to settings: RunSettings) throws -> TrainableBase {
     var copy = self
-    let method = try MethodCatalog.decode(recipe: recipe.method)
-    copy.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
+    copy.method = try newTokens?.trained(by: settings.method, in: model.catalog) ?? settings.method
     return copy
   }
 
@@ -66,8 +66,6 @@ package struct TrainableBase {
 
   var isFull: Bool { method is FullFineTuning }
 
-  package var defaultLearningRate: Double { type(of: method).defaultLearningRate }
-
   /// The `config.json` of a recipe's model.
   static func configuration(of recipe: Recipe) throws -> JSON {
     try recipe.model.config?.json ?? Checkpoint.configuration(in: recipe.model.path ?? "")
@@ -76,7 +74,7 @@ package struct TrainableBase {
   package func makeTokenizer() throws -> Tokenizer {
     if let newTokens { return newTokens.extended.tokenizer }
     guard let companion else {
-      throw SessionError(.usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
+      throw RunSettings.missingTokenizer
     }
     return try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
   }

@@ -1,5 +1,3 @@
-import GraftAdapters
-import GraftBatching
 import GraftLayers
 import GraftReports
 import GraftTensors
@@ -35,13 +33,5 @@ struct MemoryEstimate {
       "memory: at least \(text(total)) are needed (\(text(trained)) for what is trained, with gradients and moments, \(text(activations)) for the "
         + "activations of \(tokens) tokens), and \(text(Double(available))) are available; lower method.r, training.batch_size or data.max_length, "
         + "set training.gradient_checkpointing: true, or take a smaller model")
-  }
-}
-
-extension BatchPlan {
-  /// The tokens of the largest micro-batch of the first epoch.
-  func largestBatch(_ examples: [EncodedExample]) -> Int {
-    let batches = stepsPerEpoch > 0 ? epoch(0).flatMap(\.microBatches) : []
-    return batches.map { $0.reduce(0) { $0 + examples[$1].tokens.count + (examples[$1].source?.count ?? 0) } }.max() ?? 0
   }
 }

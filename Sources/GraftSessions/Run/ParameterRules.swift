@@ -28,12 +28,16 @@ struct FasterFactors {
   /// Nil for a recipe without LoRA+.
   /// - Throws: `SessionError` for a method without these factors.
   init?(_ training: Recipe.Training, peak: Double, method: String) throws {
+    try Self.require(training, method: method)
     guard let ratio = training.loraplusLrRatio else { return nil }
-    guard method == LoRA.name else {
-      throw SessionError(.usage, "training.loraplus_lr_ratio: \(method) has no A and B factors; use it with LORA, or leave it out")
-    }
     self.ratio = ratio
     embedding = peak > 0 ? training.loraplusLrEmbedding / peak : 1
+  }
+
+  /// - Throws: `SessionError` where a recipe asks for LoRA+ with a method that has no such factors.
+  static func require(_ training: Recipe.Training, method: String) throws {
+    guard training.loraplusLrRatio != nil, method != LoRA.name else { return }
+    throw SessionError(.usage, "training.loraplus_lr_ratio: \(method) has no A and B factors; use it with LORA, or leave it out")
   }
 
   func rateFactor(of parameter: Parameter) -> Double {

@@ -1,6 +1,8 @@
 import Foundation
+import GraftAdapters
 import GraftCheckpoints
 import GraftJSON
+import GraftOptimizers
 import GraftRecipes
 
 /// What a run that is to go on finds in its directory.
@@ -48,6 +50,33 @@ struct Resumption {
       }
     }
     self.notes = notes
+  }
+
+  /// A run at the point where it goes on.
+  struct Start {
+    var state: RunState
+    /// What the user should know of it.
+    var notes: [String] = []
+    /// What was logged so far.
+    var metrics: [JSON] = []
+
+    init(_ state: RunState) { self.state = state }
+  }
+
+  /// Brings an optimizer and a delta, whose weights are the checkpoint's already, to where the run goes on.
+  func start(_ plan: RunPlan, _ identity: RunIdentity, _ optimizer: Optimizer, _ delta: Delta) throws -> Start {
+    var start = Start(RunState(plan.firstState))
+    start.notes = notes
+    guard let checkpoint else { return start }
+    try checkpoint.restore(optimizer)
+    try checkpoint.restore(delta.schedule)
+    start.notes += start.state.restore(step: checkpoint.step, epoch: checkpoint.epoch, checkpoint.state)
+    if let earlier = checkpoint.identity?.evaluationSHA256, earlier != identity.evaluationSHA256 {
+      start.state.training.selection = plan.selection
+      start.notes.append("data.eval holds other examples than before; the best weights are chosen by these from here on")
+    }
+    start.metrics = checkpoint.metrics
+    return start
   }
 
   /// What run a directory without a checkpoint holds; nil where nothing says so.

@@ -41,13 +41,3 @@ final class RunDirectory {
 
   private static func text(of lines: [JSON]) -> String { lines.map { $0.serialized() + "\n" }.joined() }
 }
-
-extension TrainingLine {
-  var json: JSON {
-    [
-      "step": .integer(step), "epoch": .number(epoch), "loss": .number(loss), "learning_rate": .number(learningRate),
-      "grad_norm": .number(gradientNorm), "tokens": .integer(tokens), "tokens_per_second": .number(tokensPerSecond),
-      "elapsed_seconds": .number(elapsedSeconds),
-    ]
-  }
-}

@@ -85,35 +85,13 @@ struct TrainingCheckpoint {
     try restore(delta.schedule)
   }
 
-  /// Writes a checkpoint, whole or not at all.
-  ///
-  /// - Parameters:
-  ///   - optimizer: left out of weights that are only kept to be used.
-  ///   - name: `step-N` or `best`.
-  static func write(
-    _ run: TrainingRun, _ optimizer: Optimizer?, _ state: RunState, metrics: [JSON], as name: String
-  ) throws {
-    var stored = try run.base.stored(run.delta, taskType: run.recipe.task.peftName, isFinished: false)
-    var training = StoredTraining(step: state.step, epoch: state.epoch, seed: run.recipe.training.seed)
-    training.recipe = try run.recipe.rendered()
-    training.metrics = metrics.map { $0.serialized() + "\n" }.joined()
-    var json = state.json
-    for (key, value) in run.adapterState { json[key] = value }
-    json["identity"] = run.identity.json
-    training.state = json
-    if let optimizer {
-      training.tensorGroups.append((group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) }))
-    }
-    if let schedule = run.delta.schedule { training.tensorGroups.append((methodGroup, schedule.state)) }
-    stored.training = training
-    let directory = try AtomicDirectory(at: "\(run.output)/checkpoints/\(name)", replacing: .any)
-    do {
-      try AdapterArchive.write(AdapterFile(base: run.identity.base, adapters: [stored]), to: directory.temporaryPath + "/adapter.h5")
-    } catch {
-      throw error.location.hasPrefix(directory.temporaryPath) ? error.moved(from: directory.temporaryPath, to: directory.path) : error
-    }
-    try directory.commit()
+  /// The optimizer's state as a file keeps it.
+  static func group(of optimizer: Optimizer) -> (name: String, tensors: [StoredTensor]) {
+    (group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) })
   }
+
+  /// What a method keeps beside its parameters, as a file keeps it.
+  static func group(of schedule: any TrainingSchedule) -> (name: String, tensors: [StoredTensor]) { (methodGroup, schedule.state) }
 
   /// Removes checkpoints beyond the newest `limit`.
   /// - Parameter removingLater: whether those of steps that the run has yet to do go too: they could not be read.

@@ -12,7 +12,7 @@ package struct AnswerCheck {
   }
 
   /// What the share of right answers is called.
-  static let figure = "eval_exact_match"
+  static let metric = "eval_exact_match"
 
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer

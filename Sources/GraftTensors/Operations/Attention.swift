@@ -132,14 +132,19 @@ private struct AttentionProblem {
   }
 
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, capped, with the bias added, all before they are scaled.
-  /// - Parameter slopes: where the derivatives of the cap go, if they are wanted.
-  func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
+  ///
+  /// - Parameters:
+  ///   - keys: packed; nil where a single query reads them in their place.
+  ///   - slopes: memory for the derivatives of the cap, if they are wanted.
+  func scores(_ block: Block, head: Int, _ keys: PackedMatrix?, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
     let rows = block.queries.count
     let count = block.keys.count
-    multiplySerially(
-      rows, count, headSize, 1,
-      MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
-      keys, firstColumn: block.keys.lowerBound, 0, out, count)
+    let queries = MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize)
+    if let keys {
+      multiplySerially(rows, count, headSize, 1, queries, keys, firstColumn: block.keys.lowerBound, 0, out, count)
+    } else {
+      spans[block.span].keys.multiply(queries, head: head / group, of: keyValueHeads, key, block.keys, into: out)
+    }
     if let softcap = options.softcap { graft_softcap(out, slopes, softcap / scale, rows * count) }
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.maximumDistance + block.keys.lowerBound
@@ -175,8 +180,9 @@ private struct AttentionProblem {
       let head = task / parts % heads
       let blocks = blocksOfSpans[span]
       guard task % parts < blocks.count else { return }
-      let keys = packed(key, span: span, head: head, transposed: true)
-      let values = packed(value, span: span, head: head, transposed: false)
+      let isSingle = spans[span].queries.count == 1
+      let keys = isSingle ? nil : packed(key, span: span, head: head, transposed: true)
+      let values = isSingle ? nil : packed(value, span: span, head: head, transposed: false)
       let widest = blocks.map(\.keys.count).max() ?? 0
       let scratch = Tensor(uninitialized: [min(Self.blockRows, spans[span].queries.count), max(1, widest)])
       let s = scratch.mutablePointer
@@ -190,9 +196,13 @@ private struct AttentionProblem {
             s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, sink, seen.lowerBound, seen.upperBound, count)
         }
         drop(s, block, head: head)
-        multiplySerially(
-          rows, valueSize, count, 1, MatrixOperand(s, stride: count), values, firstTerm: block.keys.lowerBound, 0,
-          o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
+        let context = o + block.queries.lowerBound * heads * valueSize + head * valueSize
+        if let values {
+          multiplySerially(
+            rows, valueSize, count, 1, MatrixOperand(s, stride: count), values, firstTerm: block.keys.lowerBound, 0, context, heads * valueSize)
+        } else {
+          spans[span].keys.sum(s, head: head / group, of: keyValueHeads, value, block.keys, into: context)
+        }
       }
     }
   }

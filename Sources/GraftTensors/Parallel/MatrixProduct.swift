@@ -53,8 +53,9 @@ private func multiplyAsStored(
   m: Int, n: Int, k: Int, alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
   addend: UnsafePointer<Float>
 ) {
-  // A single row would read every packed panel once: nothing to gain from packing.
-  if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
+  if FewRows.suit(m: m, n: n, k: k, a) {
+    FewRows.multiply(m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
+  } else if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
     multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c {

@@ -1,11 +1,14 @@
 import Foundation
+import GraftErrors
 
 /// Memory that cannot be had.
-public struct MemoryError: Error, CustomStringConvertible {
+public struct MemoryError: UserError {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  public var status: ErrorStatus { .systemFailure }
 }
 
 /// The memory that this process could still take.

@@ -3,7 +3,8 @@ import CKernels
 extension Tensor {
   /// The elements as another type, rounded to nearest even where precision is lost; `self` where it is that type already.
   ///
-  /// Between floating-point types, and from integers to float32.
+  /// Between floating-point types, from integers to float32, and from int32 to narrower integers.
+  /// - Precondition: narrower integers hold every element.
   public func converted(to target: ElementFormat) -> Tensor {
     guard target != dtype else { return self }
     let out = Tensor(uninitialized: shape, dtype: target)
@@ -39,6 +40,8 @@ package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ 
   case (.int16, .float32): convertElements(out, input, count, from: Int16.self) { Float($0) }
   case (.int8, .float32): convertElements(out, input, count, from: Int8.self) { Float($0) }
   case (.uint8, .float32), (.bool, .float32): convertElements(out, input, count, from: UInt8.self) { Float($0) }
+  case (.int32, .int16): convertElements(out, input, count, from: Int32.self) { Int16($0) }
+  case (.int32, .uint8): convertElements(out, input, count, from: Int32.self) { UInt8($0) }
   default:
     precondition(source.isFloatingPoint && target.isFloatingPoint, "no conversion from \(source) to \(target)")
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in

@@ -1,7 +1,4 @@
-import GraftAdapters
-import GraftConfiguration
-import GraftLayers
-import GraftTensors
+import Graft
 
 /// The smallest low-rank adapter: `y = W x + b + u (v · x)`, with `v` and `u` trained and `W` frozen.
 struct RankOne: TuningMethod {

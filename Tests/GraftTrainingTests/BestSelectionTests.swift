@@ -1,5 +1,4 @@
-import GraftJSON
-import GraftSessions
+import GraftTraining
 import Testing
 
 /// Which evaluation is the best, and when to stop waiting for a better one.
@@ -34,9 +33,8 @@ import Testing
     }
     #expect(outcomes == [false, false, false, false, false, true])
     #expect(!selection.isExhausted(patience: nil) && !selection.isExhausted(patience: 3))
-    var restored = BestSelection()
-    #expect(restored.restore(selection.json) && restored == selection)
-    var other = BestSelection(metric: "accuracy")
-    #expect(!other.restore(selection.json) && other.best == nil)
+    var resumed = BestSelection()
+    resumed.resume(selection.best, misses: selection.misses)
+    #expect(resumed == selection && resumed.isExhausted(patience: 2))
   }
 }

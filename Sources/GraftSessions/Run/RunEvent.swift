@@ -1,0 +1,67 @@
+import GraftJSON
+import GraftTraining
+
+/// What a run tells while it goes on.
+public enum RunEvent: Sendable {
+  /// The model and the data are ready.
+  case started(RunOverview)
+  case training(TrainingEvent)
+  /// The metrics of an evaluation, by name, and the step.
+  case evaluated(step: Int, MetricValues)
+  /// A held-out prompt answered.
+  case answered(AnsweredPrompt, isBefore: Bool)
+  /// Something that the user should know.
+  case note(String)
+  /// The result is written.
+  case saved(path: String)
+}
+
+/// The size of a run, told before its first step.
+public struct RunOverview: Sendable {
+  public var modelName: String
+  /// The `peft_type`.
+  public var methodName: String
+  public var trainableParameters: Int
+  /// Those of the base and of what is trained beside it.
+  public var totalParameters: Int
+  /// Examples to train on.
+  public var exampleCount: Int
+  /// Examples held out.
+  public var evaluationCount: Int
+  /// Optimizer steps.
+  public var stepCount: Int
+  /// Optimizer steps done already.
+  public var firstStep: Int
+}
+
+/// A held-out prompt with the answer that was expected and the one that came.
+public struct AnsweredPrompt: Sendable, Equatable {
+  public var prompt: String
+  public var expected: String
+  public var answer: String
+
+  public init(prompt: String, expected: String, answer: String) {
+    self.prompt = prompt
+    self.expected = expected
+    self.answer = answer
+  }
+}
+
+extension AnsweredPrompt {
+  /// The record that checkpoints and results keep.
+  package var json: JSON { ["prompt": .string(prompt), "expected": .string(expected), "answer": .string(answer)] }
+
+  package init(_ json: JSON) {
+    self.init(prompt: json["prompt"]?.string ?? "", expected: json["expected"]?.string ?? "", answer: json["answer"]?.string ?? "")
+  }
+}
+
+/// The end of a run.
+public struct RunOutcome: Sendable {
+  /// True where it stopped early with a checkpoint to go on from.
+  public var isInterrupted: Bool
+  /// The run directory.
+  public var output: String
+  /// The content of `summary.json`.
+  public var summary: JSON
+}

@@ -1,0 +1,121 @@
+import GraftAdapters
+import GraftBatching
+import GraftLayers
+import GraftOptimizers
+import GraftRecipes
+import GraftTraining
+
+/// A run before its first step: its batches, steps and learning rates, and how its result is chosen.
+///
+/// A plan is a function of the settings and of what the data came to. It reads no file, holds no weight and takes no memory worth mentioning,
+/// so that it can be shown, checked and weighed against the machine before anything is computed.
+public struct RunPlan: Sendable {
+  /// The recipe and its method.
+  public let settings: RunSettings
+  /// The number of examples to train on.
+  public let exampleCount: Int
+  /// The number of examples held out.
+  public let evaluationCount: Int
+  /// The micro-batches and steps of every epoch.
+  public let batches: BatchPlan
+  /// Optimizer steps.
+  public let stepCount: Int
+  /// The learning rate of every step.
+  public let schedule: LearningRateSchedule
+  /// The most tokens of a micro-batch in the first epoch, those of a source counted as well.
+  public let largestBatch: Int
+  /// True where the result is the best weights that an evaluation found rather than the last.
+  public let keepsBest: Bool
+
+  /// The part of the data that a plan depends on.
+  public struct Data {
+    /// The examples to train on.
+    public var train: [EncodedExample]
+    /// The number of examples held out.
+    public var evaluationCount: Int
+    /// True where there are examples by which weights may be chosen.
+    public var hasSelection: Bool
+    /// True where those held out are reported by a comparison, so that nothing may be chosen by them.
+    public var isReported: Bool
+
+    public init(train: [EncodedExample], evaluationCount: Int = 0, hasSelection: Bool = false, isReported: Bool = false) {
+      self.train = train
+      self.evaluationCount = evaluationCount
+      self.hasSelection = hasSelection
+      self.isReported = isReported
+    }
+  }
+
+  /// - Throws: `SessionError` for more steps than can be counted, and where the best weights are asked for and nothing is there to choose by.
+  public init(_ settings: RunSettings, for data: Data) throws {
+    let recipe = settings.recipe
+    let training = recipe.training
+    self.settings = settings
+    exampleCount = data.train.count
+    evaluationCount = data.evaluationCount
+    batches = BatchPlanner(
+      batchSize: training.batchSize, gradientAccumulationSteps: training.gradientAccumulationSteps,
+      packing: recipe.data.packing ? recipe.data.maxLength : nil, shuffle: recipe.data.shuffle ? settings.seed : nil
+    ).plan(data.train)
+    let epochs = training.numEpochs ?? 1
+    guard Double(batches.stepsPerEpoch) * epochs <= Double(Recipe.largestCount) else {
+      throw SessionError(
+        .usage,
+        "training.num_epochs: \(epochs) epochs of \(batches.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
+    }
+    stepCount = training.maxSteps ?? batches.stepCount(epochs: epochs)
+    schedule = LearningRateSchedule(
+      training.lrScheduler, peak: settings.learningRate, warmupSteps: training.warmupStepCount(of: stepCount), totalSteps: stepCount)
+    largestBatch = batches.largestBatch(data.train)
+    keepsBest = try Self.keepsBest(recipe, stepCount: stepCount, data)
+  }
+
+  /// The search for the best weights at its beginning.
+  public var selection: BestSelection {
+    BestSelection(metric: settings.recipe.training.metricForBestModel, isGreaterBetter: settings.recipe.training.greaterIsBetter)
+  }
+
+  /// The state of the training before its first step.
+  public var firstState: TrainingState { TrainingState(stepCount: stepCount, selection: selection) }
+
+  /// The intervals of the training loop.
+  public var loopSettings: TrainingLoop.Settings {
+    let training = settings.recipe.training
+    return TrainingLoop.Settings(
+      stepCount: stepCount, evaluationInterval: training.evalSteps, checkpointInterval: training.saveSteps,
+      patience: training.earlyStoppingPatience)
+  }
+
+  /// Returns the memory that the run takes at the least with a method; nil where that cannot say before it is attached.
+  func memory(of method: any TuningMethod, on sites: SiteCatalog) -> MemoryEstimate? {
+    method.expectedParameterCount(on: sites).map { parameters in
+      MemoryEstimate(
+        parameters: parameters, stateCount: settings.recipe.training.updateRule.stateNames.count, on: sites, tokens: largestBatch,
+        recomputation: settings.recipe.training.gradientCheckpointing)
+    }
+  }
+
+  private static func keepsBest(_ recipe: Recipe, stepCount: Int, _ data: Data) throws -> Bool {
+    guard let wanted = recipe.training.loadBestModelAtEnd else {
+      guard let every = recipe.training.evalSteps else { return false }
+      return data.hasSelection && !data.isReported && every > 0 && every < stepCount
+    }
+    guard wanted else { return false }
+    guard data.hasSelection else { throw RunSettings.nothingToChooseBy }
+    guard !data.isReported else {
+      throw SessionError(
+        .usage,
+        "training.load_best_model_at_end: data.eval is what the comparison reports; add data.eval_fraction, a share of the training examples to "
+          + "choose by")
+    }
+    return true
+  }
+}
+
+extension BatchPlan {
+  /// The tokens of the largest micro-batch of the first epoch.
+  fileprivate func largestBatch(_ examples: [EncodedExample]) -> Int {
+    let batches = stepsPerEpoch > 0 ? epoch(0).flatMap(\.microBatches) : []
+    return batches.map { $0.reduce(0) { $0 + examples[$1].tokens.count + (examples[$1].source?.count ?? 0) } }.max() ?? 0
+  }
+}

@@ -1,0 +1,40 @@
+import GraftAdapters
+import GraftRecipes
+
+/// Everything that a recipe settles by itself: what is wrong with it is told before a file is read or a model is mapped.
+public struct RunSettings: Sendable {
+  /// The recipe.
+  public let recipe: Recipe
+  /// The method of its `method:` section.
+  public let method: any TuningMethod
+
+  /// - Throws: `ConfigError` for a method, a key or a value that there is not, and `SessionError` for what this version does not have and for
+  ///   settings that do not go together.
+  public init(_ recipe: Recipe) throws {
+    try Self.requireSupport(for: recipe)
+    self.recipe = recipe
+    method = try MethodCatalog.decode(recipe: recipe.method)
+    try FasterFactors.require(recipe.training, method: type(of: method).name)
+    if recipe.model.config != nil, recipe.model.tokenizer == nil, recipe.model.path == nil { throw Self.missingTokenizer }
+    if recipe.training.loadBestModelAtEnd == true, recipe.data.eval == nil, recipe.data.evalFraction == nil { throw Self.nothingToChooseBy }
+  }
+
+  /// The highest learning rate of the run: the recipe's, or the method's own.
+  public var learningRate: Double { recipe.training.learningRate ?? type(of: method).defaultLearningRate }
+
+  /// The seed of everything that the run draws.
+  var seed: UInt64 { UInt64(bitPattern: Int64(recipe.training.seed)) }
+
+  static let missingTokenizer = SessionError(
+    .usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
+
+  static let nothingToChooseBy = SessionError(
+    .usage, "training.load_best_model_at_end: there are no held-out examples to choose by; add data.eval or data.eval_fraction")
+
+  /// Refuses what the recipe asks for and this version does not have.
+  private static func requireSupport(for recipe: Recipe) throws {
+    func refuse(_ key: String, _ value: String) -> SessionError { SessionError(.usage, "\(key): \(value) is not supported yet; leave it out") }
+    guard recipe.model.quantization == .none else { throw refuse("model.quantization", recipe.model.quantization.rawValue) }
+    guard recipe.training.precision == .fp32 else { throw refuse("training.precision", recipe.training.precision.rawValue) }
+  }
+}

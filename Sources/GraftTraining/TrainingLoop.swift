@@ -1,0 +1,147 @@
+import GraftBatching
+
+/// The names and values of metrics, in the order in which they are shown.
+public typealias MetricValues = [(name: String, value: Double)]
+
+/// The course of a training: steps, and between them evaluations, early stopping and checkpoints.
+///
+/// The loop computes and decides, and writes nothing: files, reports and progress are made of its events.
+public final class TrainingLoop {
+  /// The length of a training, and the intervals between what happens beside its steps.
+  public struct Settings: Sendable, Hashable {
+    /// Optimizer steps.
+    public var stepCount: Int
+    /// Steps between two evaluations; none where nil or 0.
+    public var evaluationInterval: Int?
+    /// Steps between two checkpoints; none where nil or 0.
+    public var checkpointInterval: Int?
+    /// Evaluations in a row without an improvement that end the training; nil never ends it.
+    public var patience: Int?
+
+    public init(stepCount: Int, evaluationInterval: Int? = nil, checkpointInterval: Int? = nil, patience: Int? = nil) {
+      self.stepCount = stepCount
+      self.evaluationInterval = evaluationInterval
+      self.checkpointInterval = checkpointInterval
+      self.patience = patience
+    }
+  }
+
+  /// The metrics of an evaluation, and the one by which the best weights are chosen.
+  public struct Evaluation {
+    public var metrics: MetricValues
+    public var decisive: Double
+
+    public init(_ metrics: MetricValues, decisive: Double) {
+      self.metrics = metrics
+      self.decisive = decisive
+    }
+  }
+
+  /// What happens in the course of a training, told at once.
+  public enum Event {
+    case training(TrainingEvent)
+    /// The weights of the step that is done were evaluated, and may be the best so far.
+    case evaluated(MetricValues, isBest: Bool)
+    /// The state is to be kept, so that training can go on from it.
+    case checkpoint
+    /// Early stopping ends the training.
+    case stoppedEarly(patience: Int)
+  }
+
+  /// Stops a training, or an evaluation in its middle, on request.
+  public struct Interruption: Error {
+    public init() {}
+  }
+
+  /// Told of every event, in order.
+  public var onEvent: (Event) throws -> Void = { _ in }
+  /// The point that the training has come to.
+  public private(set) var state: TrainingState
+  private let trainer: Trainer
+  private let data: any TrainingData
+  private let settings: Settings
+  private let evaluation: (() throws -> Evaluation)?
+  private let isInterrupted: () -> Bool
+  private var keptStep: Int?
+
+  /// - Parameters:
+  ///   - trainer: does the steps.
+  ///   - data: the batches of the steps.
+  ///   - state: where to go on from.
+  ///   - evaluation: evaluates the weights as they are; nil where nothing is held out.
+  ///   - isInterrupted: asked after every step; true throws `Interruption`.
+  public init(
+    _ trainer: Trainer, data: any TrainingData, settings: Settings, state: TrainingState, evaluation: (() throws -> Evaluation)? = nil,
+    isInterrupted: @escaping () -> Bool = { false }
+  ) {
+    self.trainer = trainer
+    self.data = data
+    self.settings = settings
+    self.state = state
+    self.evaluation = evaluation
+    self.isInterrupted = isInterrupted
+  }
+
+  /// Does the steps that are left.
+  ///
+  /// - Throws: `Interruption` where it is asked for, `TrainingError` where the loss or the gradients of a step are not finite (`state` is that
+  ///   of the step before), and what evaluations and `onEvent` throw.
+  public func run() throws {
+    if isEvaluationDue, state.evaluatedStep != state.step { try evaluateBetweenSteps() }
+    for step in data.steps(state.step..<max(state.step, settings.stepCount)) {
+      if state.isStopped { return }
+      try trainer.run(step, isLast: step.index + 1 == settings.stepCount, batch: { data.batch($0, ofEpoch: step.epoch) }) {
+        try onEvent(.training($0))
+      }
+      (state.step, state.epoch) = (step.index + 1, step.epochsCompleted)
+      if isInterrupted() { throw Interruption() }
+      if isEvaluationDue { try evaluateBetweenSteps() }
+      if isCheckpointDue { try keep() }
+    }
+  }
+
+  /// Evaluates the weights as they are.
+  ///
+  /// - Parameter complete: adds to the metrics where the weights are the best so far.
+  public func evaluate(completingBest complete: (MetricValues) throws -> MetricValues = { $0 }) throws {
+    guard let found = try evaluation?() else { return }
+    let isBest = state.selection.take(found.decisive, step: state.step, epoch: state.epoch)
+    let metrics = isBest ? try complete(found.metrics) : found.metrics
+    state.evaluatedStep = state.step
+    try onEvent(.evaluated(metrics, isBest: isBest))
+  }
+
+  /// Has the state of the step that is done kept, once.
+  public func keep() throws {
+    guard state.step > 0, keptStep != state.step else { return }
+    try apart {
+      takeStock()
+      try onEvent(.checkpoint)
+    }
+    keptStep = state.step
+  }
+
+  /// Does something that is no training, outside of its clock.
+  public func apart<R>(_ body: () throws -> R) rethrows -> R { try trainer.pausingClock(body) }
+
+  /// Brings the state's counters up to now.
+  public func takeStock() { state.progress = trainer.progress }
+
+  /// True where an evaluation belongs to the step that is done; that of the last step belongs to the end of the run.
+  private var isEvaluationDue: Bool {
+    guard let every = settings.evaluationInterval, every > 0, evaluation != nil else { return false }
+    return state.step > 0 && state.step < settings.stepCount && state.step % every == 0
+  }
+
+  private var isCheckpointDue: Bool {
+    guard let every = settings.checkpointInterval, every > 0 else { return false }
+    return state.step % every == 0 || state.step == settings.stepCount || state.isStopped
+  }
+
+  private func evaluateBetweenSteps() throws {
+    try apart { try evaluate() }
+    guard let patience = settings.patience, state.selection.isExhausted(patience: patience) else { return }
+    state.isStopped = true
+    try onEvent(.stoppedEarly(patience: patience))
+  }
+}
