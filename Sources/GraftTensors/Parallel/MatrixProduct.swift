@@ -213,7 +213,7 @@ private func sgemm(
 }
 
 /// A matrix as float32, in memory of its own.
-private final class WidenedOperand {
+final class WidenedOperand {
   let operand: MatrixOperand
   private let storage: Storage
 
