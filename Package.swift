@@ -143,7 +143,9 @@ let package = Package(
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [

@@ -12,7 +12,7 @@ public final class Optimizer {
   private var state: [[Tensor]]
 
   /// - Parameters:
-  ///   - parameters: those to train; one without a gradient is left alone.
+  ///   - parameters: the trained ones; one without a gradient is left alone.
   ///   - isDecayed: true for a parameter that weight decay applies to.
   ///   - rateFactor: the factor of a parameter's learning rate.
   public init(

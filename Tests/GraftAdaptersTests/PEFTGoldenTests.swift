@@ -9,7 +9,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
+/// Adapters that PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
 @Suite("PEFT's goldens")
 struct PEFTGoldenTests {
   private static let sizes: JSON = [

@@ -51,7 +51,7 @@ struct ModelGoldenTests {
     }
   }
 
-  /// What a configuration leaves out is what Transformers takes it for.
+  /// A key that a configuration leaves out has the value that Transformers takes it for.
   @Test(arguments: ModelFixture.names)
   func omittedKeysHaveTheirDefaults(_ name: String) throws {
     let fixture = try ModelFixture(name)

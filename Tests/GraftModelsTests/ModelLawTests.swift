@@ -145,7 +145,7 @@ struct ModelLawTests {
     }
   }
 
-  /// What stands beside a document in a batch does not change its states.
+  /// The other documents of a batch do not change a document's states.
   @Test(arguments: TinyModel.all)
   func aBatchIsItsDocuments(_ tiny: TinyModel) throws {
     let model = try tiny.build()

@@ -36,5 +36,6 @@ package enum OperationCatalog {
     crossEntropySpecimens, softcapSpecimens, targetLogProbabilitySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens,
     rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
+    softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
   ].flatMap { $0 }
 }
