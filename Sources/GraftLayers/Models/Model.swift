@@ -40,6 +40,9 @@ extension Batch {
     targets.indices.compactMap { targets[$0] == Self.ignoredTarget ? nil : Int32($0) }
   }
 
+  /// The targets of rows.
+  public func targets(of rows: [Int32]) -> [Int32] { rows.map { targets[Int($0)] } }
+
   /// The factors of these rows' losses; nil where all of them count once.
   public func weights(of rows: [Int32]) -> [Float]? {
     targetWeights.map { weights in rows.map { weights[Int($0)] } }

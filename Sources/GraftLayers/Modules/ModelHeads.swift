@@ -2,15 +2,20 @@ import GraftTensors
 
 /// What encoders predict masked tokens with: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
 public struct MaskedLanguageModelHead {
-  let dense: Linear, activation: Nonlinearity, norm: Norm
-  /// The vocabulary's layer.
-  public let decoder: Linear
+  let dense: Linear
+  let activation: Nonlinearity
+  let norm: Norm
+  /// The layer of the vocabulary.
+  public let decoder: LanguageModelHead
 
   public init(dense: Linear, activation: Nonlinearity, norm: Norm, decoder: Linear) {
-    (self.dense, self.activation, self.norm, self.decoder) = (dense, activation, norm, decoder)
+    self.dense = dense
+    self.activation = activation
+    self.norm = norm
+    self.decoder = LanguageModelHead(decoder)
   }
 
-  /// - Returns: what `decoder` reads.
+  /// Returns what `decoder` reads, `[rows, hidden]`.
   public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activation(dense(x, pass))) }
 }
 

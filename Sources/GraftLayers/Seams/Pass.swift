@@ -11,6 +11,9 @@ public struct Pass {
   /// Label smoothing and the weights of classes.
   public var crossEntropy = CrossEntropyOptions()
 
+  /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
+  public var auxiliary: AuxiliaryOutputs?
+
   public init(
     isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil
   ) {
