@@ -77,8 +77,7 @@ struct ConfigurationFixture: Sendable {
   func scores(_ model: any TrainableModel) throws -> [Float] {
     let model = try #require(model as? any LanguageModel)
     let batch = Batch(collating: examples, objective: task.objective(for: model))
-    let rows = batch.lossRows
-    return model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
+    return model.predictions(batch).map(\.logProbability)
   }
 
   func loss(_ model: any TrainableModel, _ pass: Pass) -> Float {

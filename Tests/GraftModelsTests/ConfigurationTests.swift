@@ -184,7 +184,9 @@ struct ConfigurationTests {
         state.advance(by: parts.map(\.count))
         let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
         let targets = active.map { documents[$0][next[$0]] }
-        for (document, prediction) in zip(active, model.predictions(last, targets: targets)) { found[document].append(prediction.logProbability) }
+        for (document, prediction) in zip(active, model.head.predictions(last, targets: targets)) {
+          found[document].append(prediction.logProbability)
+        }
       }
       pass(zip(documents, read).map { Array($0[..<$1]) }, of: [0, 1], next: read)
       var active = [0, 1]
