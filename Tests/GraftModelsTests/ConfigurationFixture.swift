@@ -12,7 +12,8 @@ import GraftModels
 /// writes it.
 struct ConfigurationFixture: Sendable {
   static let families = [
-    "llama", "mistral", "qwen2", "qwen3", "gemma", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom", "bert", "roberta", "distilbert",
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom",
+    "bert", "roberta", "distilbert",
     "t5", "mt5", "bart",
   ]
 
