@@ -42,7 +42,7 @@ let package = Package(
     .target(
       name: "GraftCheckpoints",
       dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
+    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
@@ -138,7 +138,11 @@ let package = Package(
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
+    // Somebody else's program: it sees what is public, and nothing else.
+    .executableTarget(name: "UserProgram", dependencies: ["Graft"], path: "Tests/UserProgram", packageAccess: false),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "UserProgram", "graft"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [

@@ -271,8 +271,10 @@ extension ComparisonRecord.Point {
 
 extension Recipe {
   fileprivate var trainingJSON: JSON {
-    get throws { try Self.encodedTraining(training) }
+    get throws {
+      var json = try ConfigTree(encoding: training).json
+      if json["loss"]?.isNull == true { json["loss"] = nil }
+      return json
+    }
   }
-
-  private static func encodedTraining(_ training: Training) throws -> JSON { try ConfigTree(encoding: training).json }
 }

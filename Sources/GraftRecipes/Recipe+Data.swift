@@ -51,7 +51,9 @@ extension Recipe {
 
     /// How tables are written, and what their columns are called.
     package var layout: RecordLayout {
-      RecordLayout(columns: columns, table: TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header))
+      RecordLayout(
+        columns: columns, table: TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header),
+        format: format)
     }
 
     /// How often the files of `train` are drawn, where they say so.

@@ -16,6 +16,8 @@ extension Recipe {
     public var loraplusLrRatio: Double?
     /// LoRA+: the peak learning rate of embeddings' factors.
     public var loraplusLrEmbedding = 1e-6
+    /// A loss that the program has registered, in place of the model's own for its task.
+    public var loss: String?
     public var optimizer = OptimizerName.adamw
     public var betas = Self.defaultBetas
     public var epsilon = 1e-8

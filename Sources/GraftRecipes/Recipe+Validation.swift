@@ -36,7 +36,7 @@ extension Recipe {
     if data.objective == .spanCorruption, task != .seq2seqLM {
       problems.append(RecipeProblem("data.objective", "span_corruption is not for \(task.rawValue)", "set task: seq2seq_lm, or leave it out"))
     }
-    if data.objective == .spanCorruption, data.format != .auto, data.format != .text {
+    if data.objective == .spanCorruption, data.format.encoded != .auto, data.format.encoded != .text {
       problems.append(RecipeProblem("data.objective", "span_corruption is for texts, not for the format \(data.format.rawValue)", "set format: text"))
     }
     if data.nextSentence, task != .maskedLM {

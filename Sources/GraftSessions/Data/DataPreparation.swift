@@ -43,7 +43,7 @@ package enum DataPreparation {
   ) throws -> ExampleEncoder {
     let data = settings.recipe.data
     return try encoder(
-      tokenizer, for: model, task: settings.recipe.task, format: data.objective == .spanCorruption ? .text : data.format,
+      tokenizer, for: model, task: settings.recipe.task, format: data.objective == .spanCorruption ? .text : data.format.encoded,
       maxLength: data.maxLength, completionOnlyLoss: data.completionOnlyLoss, cutsTextsIntoWindows: data.packing, labels: labels,
       maskingSeed: settings.seed, corruption: data.corruption, pairsSentences: data.nextSentence, roles: data.roles, notes: notes)
   }

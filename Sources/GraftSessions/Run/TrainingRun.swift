@@ -114,7 +114,10 @@ public final class TrainingRun {
     let hooks = delta.schedule.map { schedule in
       Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
     }
-    return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress, loss: model.loss)
+    let loss = plan.settings.loss.sum
+    return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress) { [model] in
+      loss(model, $0, $1, $2)
+    }
   }
 
   /// Trains, evaluates and writes the run directory.
