@@ -12,11 +12,11 @@ import GraftSessions
 import GraftTensors
 import GraftTraining
 
-/// What a comparison tells while it goes on.
+/// An event of a comparison, told while it goes on.
 public enum ComparisonEvent: Sendable {
   /// The base and the data are ready.
   case started(methods: [String], seeds: [Int], baseName: String)
-  /// What the user should know.
+  /// Something that the user should know.
   case note(String)
   /// A run begins.
   case runStarted(name: String, seed: Int, learningRate: Double, isTrial: Bool)
@@ -36,7 +36,7 @@ public final class Comparison {
   let output: String
   let methods: [Recipe.PlannedMethod]
   public let seeds: [Int]
-  /// What is to be said of the data.
+  /// Remarks on the data.
   public let notes = DataNotes()
   private let base: TrainableBase
   private let labelNote: String?
@@ -145,7 +145,7 @@ public final class Comparison {
     return record
   }
 
-  /// How many answers of a run are kept to be shown.
+  /// The number of answers of a run that are kept to be shown.
   static let keptAnswers = 8
 
   /// - Returns: nil when the run was interrupted.
@@ -221,7 +221,7 @@ public final class Comparison {
     return true
   }
 
-  /// What of a recipe determines a result.
+  /// Returns the part of a recipe that determines a result.
   private static func determining(_ recipe: Recipe) -> Recipe {
     var copy = recipe
     (copy.outputDirectory, copy.report) = (nil, Recipe.Report())

@@ -15,17 +15,17 @@ public struct ComparisonRecord: Sendable, Equatable {
     public var step: Int, loss: Double, seconds: Double
   }
 
-  /// What determines the run, hashed.
+  /// The hash of everything that determines the run.
   public var key: String
   /// The method's name in the recipe.
   public var name: String
   public var seed: Int
   public var learningRate: Double
-  /// Whether the run only served to choose a learning rate.
+  /// True where the run only served to choose a learning rate.
   public var isTrial = false
   public var swept: Recipe.ComparedMethod.SweptKey?
   public var status = Status.success
-  /// What went wrong.
+  /// The cause of a failure.
   public var message = ""
   public var createdAt = ""
 
@@ -52,7 +52,7 @@ public struct ComparisonRecord: Sendable, Equatable {
   public var training = JSON.null
 
   public var score: Double { scores.isEmpty ? .nan : ScoreTable.mean(scores) }
-  /// Whether the metric counts successes.
+  /// True where the metric counts successes.
   public var isShare: Bool { ["exact_match", "accuracy"].contains(metric) }
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 

@@ -1,7 +1,7 @@
 import Foundation
 import GraftRecipes
 
-/// What a comparison found: the runs, and what they say of the methods.
+/// The findings of a comparison: the runs, and their summary by method.
 public struct ComparisonResult: Sendable {
   public let recipe: Recipe
   public let baseline: ComparisonRecord
@@ -14,17 +14,17 @@ public struct ComparisonResult: Sendable {
   /// One line a method in the order of the recipe, after the untouched base.
   public let rows: [Row]
 
-  /// What the seeds of a method say together.
+  /// The summary of a method over its seeds.
   public struct Row: Sendable {
     public var name: String
     public var status: ComparisonRecord.Status
-    /// What went wrong, where nothing succeeded or some seeds did not.
+    /// The cause of a failure, where nothing succeeded or some seeds did not.
     public var message = ""
     /// The mean over seeds and examples; not a number where nothing succeeded.
     public var score = Double.nan
     /// The 95 % confidence interval of the mean.
     public var interval: ClosedRange<Double>?
-    /// Whether this is the best, or cannot be told from it.
+    /// True where this is the best, and where it cannot be told from the best.
     public var isBest = false, isTie = false
     public var runCount = 0, failureCount = 0
     public var learningRate = 0.0
@@ -51,7 +51,7 @@ public struct ComparisonResult: Sendable {
   /// The best and those that cannot be told from it.
   public var winners: [Row] { rows.filter { $0.isBest || $0.isTie } }
 
-  /// Whether all methods read as many tokens as each other under every seed.
+  /// True where all methods read as many tokens as each other under every seed.
   public var hasEqualBudgets: Bool {
     let done = runs.filter { $0.status == .success }
     return Dictionary(grouping: done, by: \.seed).values.allSatisfy { Set($0.map(\.tokens)).count <= 1 }

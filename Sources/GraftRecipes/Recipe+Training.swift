@@ -4,7 +4,7 @@ import GraftOptimizers
 extension Recipe {
   /// The `training:` section.
   public struct Training: Codable, Sendable, Equatable {
-    /// How often the data is seen; 1 unless `maxSteps` is given.
+    /// Passes over the data; 1 unless `maxSteps` is given.
     public var numEpochs: Double?
     /// Instead of `numEpochs`: the number of optimizer steps.
     public var maxSteps: Int?
@@ -39,11 +39,11 @@ extension Recipe {
     /// Nil keeps every checkpoint.
     public var saveTotalLimit: Int? = 2
     public var earlyStoppingPatience: Int?
-    /// Whether the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
+    /// True where the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
     public var loadBestModelAtEnd: Bool?
-    /// The figure that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
+    /// The metric that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
     public var metricForBestModel: String?
-    /// Whether that figure rises as a model improves; nil is what its name implies.
+    /// True where that metric rises as a model improves; nil is what its name implies.
     public var greaterIsBetter: Bool?
 
     package static let defaultBetas = [0.9, 0.999]

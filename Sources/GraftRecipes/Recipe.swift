@@ -24,7 +24,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var seeds: [Int]?
   /// `graft compare`: the learning rates to try for every method that does not list its own.
   public var learningRates: [Double]?
-  /// What the user should know of how the file was read.
+  /// Remarks on how the file was read, for the user.
   public internal(set) var remarks: [String] = []
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
@@ -35,7 +35,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
     var key: String
     var location: ConfigLocation?
 
-    /// Where a key stands does not tell recipes apart.
+    /// Recipes are not told apart by the place of a key.
     static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
   }
 
@@ -62,7 +62,7 @@ extension Recipe {
     public var path: String?
     /// Instead of a path: the keys of a `config.json`, to start from random weights.
     public var config: ConfigTree?
-    /// Where random weights get their tokenizer from: a checkpoint directory; nil is that of `path`.
+    /// The model directory whose tokenizer goes with random weights; nil is that of `path`.
     public var tokenizer: String?
     public var dtype = WeightFormat.float32
     public var quantization = QuantizationName.none
@@ -91,7 +91,7 @@ extension Recipe {
     public var rawValue: String { format.description }
   }
 
-  /// How frozen linear weights are quantized.
+  /// The quantization of frozen linear weights.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
 
   /// The `report:` section.

@@ -3,9 +3,9 @@ import GraftBatching
 import GraftLayers
 import GraftTensors
 
-/// What a model makes of held-out examples: its loss and the figures of its task.
+/// The evaluation of a model on held-out examples: its loss and the metrics of its task.
 public enum Evaluator {
-  /// The figures by name, `loss` first, over batches of which nothing is kept.
+  /// The metrics by name, `loss` first, over batches of which nothing is kept.
   public static func figures(of model: any TrainableModel, batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     switch model {
     case let model as any SentencePairModel: pairFigures(model, batches)
@@ -38,7 +38,7 @@ public enum Evaluator {
     return [("loss", weighted / terms), ("perplexity", exp(total / terms)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
   }
 
-  /// Those of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
+  /// The metrics of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
   private static func pairFigures(_ model: any SentencePairModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var figures = tokenFigures(model, batches)
     var loss = 0.0

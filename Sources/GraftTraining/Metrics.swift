@@ -1,4 +1,4 @@
-/// How often each class was predicted for each.
+/// The number of times that each class was predicted for each.
 public struct ConfusionTable: Sendable, Equatable {
   /// `counts[actual][predicted]`.
   public let counts: [[Int]]
@@ -40,7 +40,7 @@ public struct ConfusionTable: Sendable, Equatable {
   }
 }
 
-/// How well sets of classes were predicted.
+/// The quality of predicted sets of classes.
 public struct MultiLabelTable: Sendable, Equatable {
   /// For every class: examples that have it and were said to, were said to only, and have it only.
   private var hits: [Int], extras: [Int], misses: [Int]

@@ -15,7 +15,7 @@ public struct TrainingLine: Sendable, Equatable {
   public var elapsedSeconds: Double
 }
 
-/// Where training has come to: what a checkpoint keeps of the trainer, so that a run that goes on counts and logs as one that never stopped.
+/// The counters of a training: kept in a checkpoint, so that a run that goes on counts and logs as one that never stopped.
 public struct TrainingProgress: Sendable, Equatable {
   /// Tokens read.
   public var tokens: Int
@@ -31,7 +31,7 @@ public struct TrainingProgress: Sendable, Equatable {
   }
 }
 
-/// What the trainer tells while it works.
+/// An event of the trainer, told while it works.
 public enum TrainingEvent: Sendable {
   /// A step is done: how many, of how many, with its own loss.
   case stepped(step: Int, of: Int, loss: Double, tokensPerSecond: Double, secondsLeft: Double)

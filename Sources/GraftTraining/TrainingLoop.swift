@@ -37,7 +37,7 @@ public final class TrainingLoop {
     }
   }
 
-  /// What happens in the course of a training, told at once.
+  /// An event of a training, told at once.
   public enum Event {
     case training(TrainingEvent)
     /// The weights of the step that is done were evaluated, and may be the best so far.

@@ -1,4 +1,4 @@
-/// What a training run was, for its `report.html`.
+/// The report of a training run, for its `report.html`.
 public struct TrainingReport: Sendable {
   /// One line of the training log.
   public struct Point: Sendable {
@@ -37,7 +37,7 @@ public struct TrainingReport: Sendable {
     }
   }
 
-  /// What the model answers to a prompt, before and after.
+  /// The answers of the model to a prompt, before and after.
   public struct Sample: Sendable {
     public var prompt: String
     public var expected: String?
@@ -62,7 +62,7 @@ public struct TrainingReport: Sendable {
   public var points: [Point]
   public var evaluations: [Evaluation]
   public var samples: [Sample]
-  /// What the reader should know: truncated examples, skipped steps.
+  /// Remarks for the reader: truncated examples, skipped steps.
   public var notes: [String]
   /// The resolved recipe as YAML.
   public var recipe: String

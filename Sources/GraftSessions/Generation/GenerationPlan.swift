@@ -1,7 +1,7 @@
 import GraftGeneration
 import GraftModels
 
-/// What a caller asks for; what is nil is left to the checkpoint.
+/// The wishes of a caller for generation; nil leaves one to the checkpoint.
 public struct GenerationOptions: Sendable {
   public var maxNewTokens: Int?
   /// 0 always takes the most probable token.
@@ -16,27 +16,27 @@ public struct GenerationOptions: Sendable {
   public var earlyStopping: BeamSettings.EarlyStopping?
   /// Texts that end an answer; the checkpoint's where empty.
   public var stops: [String] = []
-  /// What is read in place of the checkpoint's `generation_config.json`: a file, or nothing where it is `none`.
+  /// The file in place of the checkpoint's `generation_config.json`; none where it is `none`.
   public var configurationPath: String?
 
   public init() {}
 }
 
-/// How a model writes for a caller: the caller's options, then the checkpoint's wishes, then defaults.
+/// The settings of a generation: the caller's options, then the checkpoint's wishes, then defaults.
 public struct GenerationPlan {
   public var settings: SamplingSettings
   /// Texts that end an answer and are no part of it.
   public var stops: [String]
   /// The ids that end an answer.
   public var endIDs: Set<Int32>
-  /// What the decoder of an encoder-decoder reads first; the model's own where nil.
+  /// The first token that the decoder of an encoder-decoder reads; the model's own where nil.
   public var startID: Int32?
-  /// What is worth knowing of how the checkpoint's wishes were taken, a sentence each.
+  /// Remarks on how the checkpoint's wishes were taken, a sentence each.
   public var notes: [String] = []
 }
 
 extension ModelSession {
-  /// How this model writes under the options.
+  /// Returns the settings of this model under the options.
   ///
   /// - Parameter maxNewTokens: what holds where neither the options nor the checkpoint say.
   /// - Throws: `ArchitectureError` for a `generation_config.json` that cannot be followed.

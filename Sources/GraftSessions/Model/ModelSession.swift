@@ -15,7 +15,7 @@ public struct SessionError: Error, CustomStringConvertible {
   public enum Kind: Sendable {
     /// The request itself is wrong (64).
     case usage
-    /// What a file holds cannot be used so (65).
+    /// The content of a file cannot be used so (65).
     case data
     /// The model computes values that are not finite (65).
     case nonFinite
@@ -38,13 +38,13 @@ public final class ModelSession {
   public let directory: ModelDirectory
   /// The tokens that the adapters add.
   let newTokens: NewTokens?
-  /// What is on the model.
+  /// The adapters on the model.
   public let adapters: AdapterSet
   /// A classifier's labels, as the adapter that was trained with them or the checkpoint has them; nil for any other model.
   public let labelScheme: LabelScheme?
-  /// What the columns of data files are called, and the roles of their messages.
+  /// The names of the columns of data files, and those of the roles of their messages.
   public var layout = RecordLayout(), roles: [String: String] = [:]
-  /// What is to be said of the data that was read.
+  /// Remarks on the data that was read.
   public let notes = DataNotes()
   private var loadedTokenizer: Tokenizer?
   private let adapterPaths: [String]

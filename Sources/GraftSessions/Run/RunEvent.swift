@@ -1,7 +1,7 @@
 import GraftJSON
 import GraftTraining
 
-/// What a run tells while it goes on.
+/// An event of a run, told while it goes on.
 public enum RunEvent: Sendable {
   /// The model and the data are ready.
   case started(RunOverview)
@@ -22,7 +22,7 @@ public struct RunOverview: Sendable {
   /// The `peft_type`.
   public var methodName: String
   public var trainableParameters: Int
-  /// Those of the base and of what is trained beside it.
+  /// The parameters of the base and those trained beside it.
   public var totalParameters: Int
   /// Examples to train on.
   public var exampleCount: Int

@@ -17,7 +17,7 @@ import GraftTensors
 import GraftTokenizers
 import GraftTraining
 
-/// What went wrong as one line and an exit code of sysexits.
+/// A failure as one line and an exit code of sysexits.
 struct Failure {
   let message: String
   let code: Int32
@@ -72,7 +72,7 @@ struct Failure {
     }
   }
 
-  /// Whether the error comes from us, or from Foundation on our behalf, rather than from the parsing of arguments.
+  /// Returns true for an error that comes from us, or from Foundation on our behalf, rather than from the parsing of arguments.
   static func isOurs(_ error: any Error) -> Bool {
     switch error {
     case is FileError, is InputFileError, is ConfigError, is DatasetError, is CheckpointError, is SessionError, is TuningError, is ReportError,
