@@ -21,36 +21,41 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "GraftJSON"),
-    .target(name: "GraftFiles"),
+    .target(name: "GraftErrors"),
+    .target(name: "GraftJSON", dependencies: ["GraftErrors"]),
+    .target(name: "GraftFiles", dependencies: ["GraftErrors"]),
     .target(name: "GraftRegularExpressions"),
 
     // L1: values
-    .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "GraftTensors", dependencies: ["CKernels", "COpenBLAS", "GraftErrors"]),
     .target(name: "GraftBatching"),
-    .target(name: "GraftTemplates", dependencies: ["GraftJSON"]),
-    .target(name: "GraftTokenizers", dependencies: ["GraftFiles", "GraftJSON", "GraftRegularExpressions"]),
-    .target(name: "GraftConfiguration", dependencies: ["GraftJSON"]),
+    .target(name: "GraftTemplates", dependencies: ["GraftErrors", "GraftJSON"]),
+    .target(name: "GraftTokenizers", dependencies: ["GraftErrors", "GraftFiles", "GraftJSON", "GraftRegularExpressions"]),
+    .target(name: "GraftConfiguration", dependencies: ["GraftErrors", "GraftJSON"]),
 
     // L2: building blocks
-    .target(name: "GraftLayers", dependencies: ["GraftBatching", "GraftTensors"]),
+    .target(name: "GraftLayers", dependencies: ["GraftBatching", "GraftErrors", "GraftTensors"]),
     .target(name: "GraftOptimizers", dependencies: ["CKernels", "GraftTensors"]),
     .target(
-      name: "GraftDatasets", dependencies: ["GraftBatching", "GraftConfiguration", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
+      name: "GraftDatasets",
+      dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
 
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
+    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
     .target(
-      name: "GraftModels", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftLayers", "GraftTensors"]),
+      name: "GraftModels",
+      dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(
@@ -65,9 +70,9 @@ let package = Package(
     .target(
       name: "GraftSessions",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors", "GraftTokenizers",
-        "GraftTraining",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors",
+        "GraftTokenizers", "GraftTraining",
       ]),
 
     // L7: comparisons
@@ -82,24 +87,24 @@ let package = Package(
     .target(
       name: "Graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftGeneration",
-        "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
-        "GraftTensors", "GraftTokenizers", "GraftTraining",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors",
+        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions",
+        "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
       ], path: "Sources/GraftUmbrella"),
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftFiles",
-        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates",
-        "GraftTensors", "GraftTokenizers", "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Rainbow", package: "Rainbow"),
+        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
-    .testTarget(name: "GraftFilesTests", dependencies: ["GraftFiles", "GraftTestSupport"]),
+    .testTarget(name: "GraftErrorsTests", dependencies: ["GraftErrors"]),
+    .testTarget(name: "GraftFilesTests", dependencies: ["GraftErrors", "GraftFiles", "GraftTestSupport"]),
     .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
     .testTarget(
       name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates", "GraftTestSupport"], exclude: ["Fixtures"]),
@@ -142,13 +147,16 @@ let package = Package(
     .executableTarget(name: "UserProgram", dependencies: ["Graft"], path: "Tests/UserProgram", packageAccess: false),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "UserProgram", "graft"]),
+      dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "UserProgram", "graft"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [
-        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftModels", "GraftRecipes", "GraftTestSupport",
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftModels", "GraftRecipes",
+        "GraftTestSupport",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftReportsTests", dependencies: ["GraftReports", "GraftTestSupport"]),
+    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftTestSupport"]),
+    .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",
       dependencies: [

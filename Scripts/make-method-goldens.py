@@ -40,6 +40,8 @@ METHODS = {
     "prompt": dict(peft_type="PROMPT_TUNING", num_virtual_tokens=3),
     "prefix": dict(peft_type="PREFIX_TUNING", num_virtual_tokens=3),
     "lora-tokens": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["q_proj"], trainable_token_indices=[17, 3]),
+    "vblora": dict(peft_type="VBLORA", r=2, num_vectors=6, vector_length=4, topk=3, target_modules=["q_proj", "down_proj"]),
+    "vblora-topk": dict(peft_type="VBLORA", r=2, num_vectors=6, vector_length=4, target_modules=["q_proj", "v_proj"], save_only_topk_weights=True),
 }
 NETWORKS = {
     "p-tuning": dict(peft_type="P_TUNING", num_virtual_tokens=3, encoder_hidden_size=6),
@@ -124,7 +126,7 @@ def main():
                 if parameter.requires_grad:
                     parameter.copy_(parameter.grad if parameter.grad is not None else torch.zeros_like(parameter))
         trained = get_peft_model_state_dict(again)
-        frozen = ("vera_A", "vera_B", "base_layer.weight")
+        frozen = ("vera_A", "vera_B", "base_layer.weight", "_topk_indices", "_topk_weights")
         tensors |= {
             f"{name}/gradients/{key}": trained[key].detach().clone().contiguous()
             for key in adapter if key in trained and not key.endswith(frozen)}

@@ -191,6 +191,46 @@ def causal_families(t, tiny):
     family("qwen3", t.Qwen3ForCausalLM, t.Qwen3Config(**tiny, head_dim=6))
 
 
+def other_decoders(t, tiny):
+    """The other decoders, each with what is its own."""
+    two = dict(tiny, num_hidden_layers=2)
+
+    def family(case, model_class, config):
+        # Only this one caps scores.
+        config._attn_implementation = "eager"
+        golden(case, model_class, config, "causal_lm", TEXTS)
+
+    gemma = dict(two, head_dim=6, rms_norm_eps=1e-3)
+    family("gemma", t.GemmaForCausalLM, t.GemmaConfig(**gemma))
+    family(
+        "gemma2", t.Gemma2ForCausalLM,
+        t.Gemma2Config(**gemma, query_pre_attn_scalar=5, sliding_window=3, attn_logit_softcapping=2.0, final_logit_softcapping=1.5))
+    family(
+        "gemma3", t.Gemma3ForCausalLM,
+        t.Gemma3TextConfig(
+            **gemma, query_pre_attn_scalar=5, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={
+                "full_attention": dict(rope_type="linear", factor=2.0, rope_theta=500.0),
+                "sliding_attention": dict(rope_type="default", rope_theta=50.0)}))
+    phi3 = dict(tiny, hidden_size=16, original_max_position_embeddings=5, max_position_embeddings=40)
+    longrope = dict(rope_type="longrope", rope_theta=100.0, short_factor=[1.0, 1.3], long_factor=[2.0, 3.0], partial_rotary_factor=0.5)
+    family("phi3", t.Phi3ForCausalLM, t.Phi3Config(**phi3, rope_parameters=longrope))
+    family("phi3-window", t.Phi3ForCausalLM, t.Phi3Config(**phi3, sliding_window=3))
+    rotated = dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.5)
+    family("glm", t.GlmForCausalLM, t.GlmConfig(**tiny, head_dim=8, rope_parameters=rotated))
+    family("glm4", t.Glm4ForCausalLM, t.Glm4Config(**two, head_dim=8, rope_parameters=rotated))
+    family("olmo2", t.Olmo2ForCausalLM, t.Olmo2Config(**two))
+    family(
+        "granite", t.GraniteForCausalLM,
+        t.GraniteConfig(
+            **two, embedding_multiplier=1.7, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5))
+    off = dict(attn_pdrop=0, embd_pdrop=0, resid_pdrop=0)
+    family(
+        "openai-gpt", t.OpenAIGPTLMHeadModel,
+        t.OpenAIGPTConfig(vocab_size=19, n_embd=8, n_layer=2, n_head=2, n_positions=12, **off))
+    # Three heads have the slopes of two, and one in between.
+    family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=2, n_head=3, pad_token_id=17))
+
+
 def activations(t, gpt2):
     """GPT-2 under every activation that has no weights of its own: `config`, `tensors` and `examples` as elsewhere, and a loss each."""
     fixture = {"task": "causal_lm", "examples": TEXTS, "activations": {}}
@@ -238,6 +278,7 @@ def main():
         ungraded=["model.embed_tokens.weight"])
 
     causal_families(t, llama)
+    other_decoders(t, llama)
     activations(t, gpt2)
 
     bert = dict(

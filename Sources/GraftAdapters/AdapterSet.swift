@@ -10,7 +10,7 @@ public final class AdapterSet {
   private var entries: [(name: String, delta: Delta)] = []
   /// The adapters that are on, with their weights.
   public private(set) var active: [(name: String, weight: Float)] = []
-  /// What is in place: the only active delta's own changes, or the mixture's.
+  /// The changes in place: those of the only active delta, or the mixture's.
   private var changes: Changes?
 
   public init(on base: SiteCatalog) { self.base = base }
@@ -133,7 +133,7 @@ extension Changes {
       for entry in delta.changes.untied where !untied.contains(where: { $0.head === entry.head }) { untied.append(entry) }
       for adoption in delta.changes.adopted {
         let index = adoptions.firstIndex { $0.first.parameter === adoption.parameter } ?? adoptions.endIndex
-        if index == adoptions.endIndex { adoptions.append((adoption, adoption.parameter.value.converted(to: .float32))) }
+        if index == adoptions.endIndex { adoptions.append((adoption, adoption.parameter.dense())) }
         adoptions[index].values = adoptions[index].values + weight * adoption.change
       }
     }

@@ -52,13 +52,16 @@ extension AdapterSum: EmbeddingTableAdapter where Layer == Embedding {}
 private func mergeSum(
   of weights: [Float], into parameters: [Parameter], _ merge: (_ part: Int) throws(TuningError) -> Void
 ) throws(TuningError) {
-  let kept = parameters.map(\.value)
-  let full = kept.map { $0.converted(to: .float32) }
+  let kept = parameters.map(\.stored)
+  let full = kept.map { $0.dense() }
   var sums = full
   for (part, weight) in weights.enumerated() {
     for (parameter, value) in zip(parameters, full) { parameter.assign(value) }
     try merge(part)
     for index in parameters.indices { sums[index] = sums[index] + weight * (parameters[index].value - full[index]) }
   }
-  for index in parameters.indices { parameters[index].assign(sums[index].converted(to: kept[index].dtype)) }
+  for index in parameters.indices {
+    parameters[index].assign(kept[index])
+    try parameters[index].replace(with: sums[index])
+  }
 }

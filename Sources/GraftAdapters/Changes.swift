@@ -3,14 +3,14 @@ import GraftTensors
 
 /// A parameter of the base that a delta has values of its own for.
 final class AdoptedParameter {
-  /// What the values are stored under.
+  /// The key under which the values are stored.
   let key: String
   let parameter: Parameter
   private let isTrained: Bool
   private var values: Tensor
-  private var original: (value: Tensor, isTrainable: Bool)?
+  private var original: (weight: Weight, isTrainable: Bool)?
 
-  /// - Parameter isTrained: whether the values are to be trained while they are in place.
+  /// - Parameter isTrained: true where the values are to be trained while they are in place.
   init(key: String, _ parameter: Parameter, values: Tensor, isTrained: Bool) {
     (self.key, self.parameter, self.values, self.isTrained) = (key, parameter, values, isTrained)
   }
@@ -19,20 +19,19 @@ final class AdoptedParameter {
   var current: Tensor { original == nil ? values : parameter.value }
 
   /// The base's own values, whichever are in place.
-  var base: Tensor { original?.value ?? parameter.value }
+  var base: Tensor { (original?.weight ?? parameter.stored).tensor }
 
-  /// What the delta adds to the base's own values, which are in place.
-  var change: Tensor { values.converted(to: .float32) - parameter.value.converted(to: .float32) }
+  /// The difference from the base's own values, which are in place.
+  var change: Tensor { values.converted(to: .float32) - parameter.dense() }
 
-  /// How far the values are from the base's own, whichever are in place.
+  /// The distance of the values from the base's own, whichever are in place.
   var changeNorm: Double {
-    let own = (original?.value ?? parameter.value).converted(to: .float32)
-    return (current.converted(to: .float32) - own).sumOfSquares.squareRoot()
+    (current.converted(to: .float32) - base.converted(to: .float32)).sumOfSquares.squareRoot()
   }
 
   func put() {
     guard original == nil else { return }
-    original = (parameter.value, parameter.isTrainable)
+    original = (parameter.stored, parameter.isTrainable)
     if isTrained { parameter.isTrainable = true }
     parameter.assign(values)
   }
@@ -41,12 +40,12 @@ final class AdoptedParameter {
     guard let original else { return }
     values = parameter.value
     parameter.isTrainable = original.isTrainable
-    parameter.assign(original.value)
+    parameter.assign(original.weight)
     self.original = nil
   }
 }
 
-/// What a delta does to a base: slots filled and parameters replaced, which can be done and undone any number of times.
+/// The changes of a delta to a base: slots filled and parameters replaced, which can be done and undone any number of times.
 final class Changes {
   private(set) var seams: [Seam] = []
   private(set) var adopted: [AdoptedParameter] = []
@@ -54,7 +53,7 @@ final class Changes {
   private(set) var untied: [(head: Linear, sites: SiteCatalog)] = []
   private(set) var isInPlace = false
   /// The base's weights before the changes were folded into them.
-  private var unmerged: [(parameter: Parameter, value: Tensor)]?
+  private var unmerged: [(parameter: Parameter, weight: Weight)]?
 
   var isMerged: Bool { unmerged != nil }
 
@@ -118,20 +117,20 @@ final class Changes {
 
   /// Folds the changes into the base's weights and leaves the slots empty.
   ///
-  /// - Parameter base: whose weights are kept until `unmerge`.
+  /// - Parameter base: the sites of the model whose weights are kept until `unmerge`.
   /// - Throws: `TuningError` where no weights can express a change; the changes are in place then.
   func merge(into base: SiteCatalog) throws(TuningError) {
     guard !isMerged else { return }
     try attach()
     detach()
     for (head, sites) in untied { sites.untie(head) }
-    let before = base.parameters.map { ($0, $0.value) }
+    let before = base.parameters.map { ($0, $0.stored) }
     do {
       // First, since adapters in slots may compute from them.
       for adoption in adopted { adoption.parameter.assign(adoption.current) }
       for seam in seams { try seam.merge() }
     } catch {
-      for (parameter, value) in before { parameter.assign(value) }
+      for (parameter, weight) in before { parameter.assign(weight) }
       for (head, sites) in untied { sites.tie(head) }
       try attach()
       throw error
@@ -142,7 +141,7 @@ final class Changes {
   /// Takes the changes out of the base's weights, which are as they were, to the bit; nothing is in place then.
   func unmerge() {
     guard let unmerged else { return }
-    for (parameter, value) in unmerged { parameter.assign(value) }
+    for (parameter, weight) in unmerged { parameter.assign(weight) }
     for (head, sites) in untied { sites.tie(head) }
     self.unmerged = nil
   }

@@ -2,11 +2,11 @@ import GraftCheckpoints
 import GraftLayers
 import GraftTensors
 
-/// What a delta has at one module.
+/// The part of a delta at one module.
 public struct ModuleReport: Sendable {
   /// The module's path in the base.
   public var path: String
-  /// What it is there: a linear layer's or an embedding's adapter, a prompt, replaced values, ...; nil where no base is at hand.
+  /// The kind of the part: a linear layer's or an embedding's adapter, a prompt, replaced values, ...; nil where no base is at hand.
   public var kind: String?
   /// The base's own weight there.
   public var shape: [Int]?
@@ -19,18 +19,26 @@ public struct ModuleReport: Sendable {
 }
 
 extension Delta {
-  /// Every site that the method fills or replaces, in the base's order of attachment.
+  /// Every site that the method fills or replaces, in the base's order of attachment, and what several of them share.
   public var modules: [ModuleReport] {
     let adopted = Set(changes.adopted.map(\.key))
     let stored = parameters.filter { !adopted.contains($0.key) }.map { (key: $0.key, tensor: $0.parameter.value) }
-    return zip(changes.seams, attachment.seamKeys).map { seam, keys in
+    var shared = stored
+    let modules = zip(changes.seams, attachment.seamKeys).map { seam, keys in
       let named = stored.filter { $0.key.contains(seam.path + ".") }
       let own = named.isEmpty ? stored.filter { keys.contains($0.key) } : named
+      shared.removeAll { entry in own.contains { $0.key == entry.key } }
       return ModuleReport(
         path: seam.path, kind: seam.kind, shape: seam.shape, rank: ModuleReport.rank(of: own),
         parameterCount: own.reduce(0) { $0 + $1.tensor.elementCount },
         changeNorm: seam.changeNorm)
     }
+    return modules
+      + shared.map { entry in
+        ModuleReport(
+          path: ModuleReport.module(of: entry.key), kind: "shared values", shape: entry.tensor.shape.dimensions, rank: nil,
+          parameterCount: entry.tensor.elementCount, changeNorm: nil)
+      }
       + changes.adopted.map { adoption in
         ModuleReport(
           path: adoption.parameter.path, kind: "values", shape: adoption.parameter.shape.dimensions, rank: nil,
@@ -40,7 +48,7 @@ extension Delta {
 }
 
 extension ModuleReport {
-  /// What a stored adapter has at each module, without its base.
+  /// The parts of a stored adapter, without its base.
   /// - Throws: `ConfigError` for a malformed configuration.
   public static func modules(of adapter: StoredAdapter) throws -> [ModuleReport] {
     var order: [String] = []
@@ -65,10 +73,12 @@ extension ModuleReport {
   }
 
   /// A key without PEFT's prefix and without what the method calls the tensor.
-  private static func module(of key: String) -> String {
-    let marks = ["lora_", "hada_", "lokr_", "ia3_", "vera_", "oft_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"]
+  fileprivate static func module(of key: String) -> String {
+    let marks = ["lora_", "hada_", "lokr_", "ia3_", "vera_", "oft_", "vblora_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"]
     var components = key.split(separator: ".").map(String.init)
     if components.starts(with: ["base_model", "model"]) { components.removeFirst(2) }
+    // A tensor beside the model is shared by modules, and belongs to none.
+    if components.count == 2, components[0] == "base_model" { return components[1] }
     let end = components.firstIndex { name in marks.contains { name.hasPrefix($0) } } ?? max(1, components.count - 1)
     return components[..<max(1, end)].joined(separator: ".")
   }
@@ -119,7 +129,7 @@ extension Seam {
     }
   }
 
-  /// How far merging would move the weight, which is as it was afterwards.
+  /// The distance by which merging would move the weight, which is as it was afterwards.
   fileprivate var changeNorm: Double? {
     switch self {
     case .linear(let layer, _): return changeNorm(of: [layer.weight, layer.bias].compactMap(\.self))
@@ -129,10 +139,10 @@ extension Seam {
   }
 
   private func changeNorm(of parameters: [Parameter]) -> Double? {
-    let kept = parameters.map(\.value)
-    for (parameter, value) in zip(parameters, kept) { parameter.assign(value.converted(to: .float32)) }
-    defer { for (parameter, value) in zip(parameters, kept) { parameter.assign(value) } }
+    let kept = parameters.map(\.stored)
+    for parameter in parameters { parameter.assign(parameter.dense()) }
+    defer { for (parameter, weight) in zip(parameters, kept) { parameter.assign(weight) } }
     guard (try? merge()) != nil, let weight = parameters.first else { return nil }
-    return (weight.value - kept[0].converted(to: .float32)).sumOfSquares.squareRoot()
+    return (weight.value - kept[0].dense()).sumOfSquares.squareRoot()
   }
 }

@@ -1,32 +1,33 @@
 import Foundation
+import GraftErrors
 import GraftFiles
 
-/// What went wrong with a file of weights, worded for the person who named it.
-public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The sort of failure; the command line turns it into an exit code of sysexits.
+/// A file of weights, or of what describes them, that cannot be read or written, worded for the person who named it.
+public struct CheckpointError: UserError, Equatable {
+  /// The sort of failure.
   public enum Kind: Sendable {
-    /// The content breaks its format's rules (65).
+    /// The content breaks its format's rules.
     case malformed
-    /// The content is well-formed, but not something this version can read (65).
+    /// The content is well-formed, but not something this version can read.
     case unsupported
-    /// The adapter was made for another base model (65); the one kind that `--force` overrides.
+    /// The adapter was made for another base model; the one kind that `--force` overrides.
     case mismatchedBase
-    /// The input does not exist or may not be read (66).
+    /// The input does not exist or may not be read.
     case missing
-    /// The output cannot be created there (73).
+    /// The output cannot be created there.
     case cannotCreate
-    /// Reading or writing failed half-way, as on a full disk (74).
+    /// Reading or writing failed half-way, as on a full disk.
     case inputOutput
-    /// What is asked for does not fit into the memory that the process may have (71).
+    /// The request does not fit into the memory that the process may have.
     case outOfMemory
   }
 
   public let kind: Kind
   /// The file or directory, with the tensor, key or line where there is one.
   public let location: String
-  /// What is wrong.
+  /// The fault.
   public let problem: String
-  /// What to do about it, where that is known.
+  /// The way to mend it, where that is known.
   public let remedy: String?
 
   public init(_ kind: Kind, _ location: String, _ problem: String, remedy: String? = nil) {
@@ -45,15 +46,6 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     CheckpointError(.malformed, location, problem, remedy: remedy)
   }
 
-  /// Why a file cannot be opened.
-  init(_ error: InputFileError) {
-    switch error.problem {
-    case .missing: self = .reading(error.path, ENOENT)
-    case .unreadable(let code): self = .reading(error.path, code)
-    default: self = CheckpointError(error.isMalformed ? .malformed : .missing, error.path, error.message, remedy: error.remedy)
-    }
-  }
-
   /// The failure of a system call that opens or reads `path`, told from `errno`.
   static func reading(_ path: String, _ code: Int32 = errno) -> CheckpointError { CheckpointError(FileError.reading(path, code)) }
 
@@ -68,13 +60,26 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
 
 extension CheckpointError {
   init(_ error: FileError) {
+    // Whoever names a model or an adapter need not have named this file.
+    let error = error.readingCode.map { FileError.reading(error.path, $0) } ?? error
     let kind: Kind =
       switch error.kind {
       case .missing: .missing
+      case .malformed: .malformed
       case .cannotCreate: .cannotCreate
       case .inputOutput: .inputOutput
       case .outOfMemory: .outOfMemory
       }
     self.init(kind, error.path, error.problem, remedy: error.remedy)
+  }
+
+  public var status: ErrorStatus {
+    switch kind {
+    case .malformed, .unsupported, .mismatchedBase: .malformedInput
+    case .missing: .missingInput
+    case .cannotCreate: .cannotCreate
+    case .inputOutput: .inputOutput
+    case .outOfMemory: .systemFailure
+    }
   }
 }

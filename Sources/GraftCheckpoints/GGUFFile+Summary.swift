@@ -4,7 +4,7 @@ extension GGUFFile {
   /// The content of the file as `graft inspect` prints it; long lists, such as vocabularies, by their lengths.
   package var summary: JSON {
     let tensors = entries.map { entry -> JSON in
-      ["name": .string(entry.name), "dtype": .string(entry.type.name), "shape": .array(entry.shape.map(JSON.integer))]
+      ["name": .string(entry.name), "dtype": .string(entry.format.ggmlName), "shape": .array(entry.shape.map(JSON.integer))]
     }
     return [
       "kind": "gguf", "path": .string(path), "version": .integer(version), "tensor_count": .integer(entries.count),

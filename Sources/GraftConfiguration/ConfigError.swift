@@ -1,5 +1,7 @@
-/// What is wrong with a configuration, where, and what to do about it.
-public struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
+import GraftErrors
+
+/// A configuration that cannot be used, with its place and the remedy.
+public struct ConfigError: UserError, Equatable {
   public enum Kind: Sendable {
     /// The file says something it must not.
     case invalid
@@ -31,5 +33,13 @@ public struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible {
     let place = location.map { $0.line > 0 ? ["\($0.file):\($0.line)"] : [$0.file] } ?? []
     let key = path.isEmpty ? [] : [path.joined(separator: ".")]
     return (place + key + ["\(problem); \(advice)"]).joined(separator: ": ")
+  }
+
+  public var status: ErrorStatus {
+    switch kind {
+    case .invalid: .usage
+    case .noSuchFile: .missingInput
+    case .unreadable: .inputOutput
+    }
   }
 }

@@ -1,3 +1,5 @@
+import GraftJSON
+
 /// A `key.path=value` argument of the command line.
 public struct ConfigOverride: Sendable {
   public var path: [String]
@@ -6,7 +8,7 @@ public struct ConfigOverride: Sendable {
   /// Parses `text`; `parseValue` reads what stands behind the `=` (plain scalars only, when it is not given).
   public init(
     parsing text: String,
-    parseValue: (String) throws -> ConfigTree = { .scalar(ConfigScalar(plain: $0)) }
+    parseValue: (String) throws -> ConfigTree = { .scalar(ScalarValue(plain: $0)) }
   ) throws {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
       throw ConfigError(

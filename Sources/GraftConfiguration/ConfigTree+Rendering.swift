@@ -1,3 +1,5 @@
+import GraftJSON
+
 extension ConfigTree {
   /// The tree as YAML (which any YAML 1.1 or 1.2 reader reads back to the same values).
   public func rendered() -> String {
@@ -22,7 +24,7 @@ extension ConfigTree {
     switch value {
     case .mapping(let mapping):
       return mapping.entries.map { entry in
-        let key = margin + ConfigScalar.string(entry.key).rendered + ":"
+        let key = margin + ScalarValue.string(entry.key).rendered + ":"
         return entry.value.isFlow
           ? key + " " + entry.value.flow + "\n" : key + "\n" + entry.value.block(indent: indent + 2)
       }.joined()
@@ -41,13 +43,13 @@ extension ConfigTree {
     case .scalar(let scalar): scalar.rendered
     case .sequence(let elements): "[" + elements.map(\.flow).joined(separator: ", ") + "]"
     case .mapping(let mapping):
-      "{" + mapping.entries.map { ConfigScalar.string($0.key).rendered + ": " + $0.value.flow }.joined(separator: ", ")
+      "{" + mapping.entries.map { ScalarValue.string($0.key).rendered + ": " + $0.value.flow }.joined(separator: ", ")
         + "}"
     }
   }
 }
 
-extension ConfigScalar {
+extension ScalarValue {
   /// The scalar as YAML, quoted where plain text would mean something else.
   var rendered: String {
     switch self {
@@ -55,7 +57,7 @@ extension ConfigScalar {
     case .bool(let value): value ? "true" : "false"
     case .integer(let value): String(value)
     case .number(let value): Self.rendered(value)
-    case .string(let text): Self.isPlain(text) ? text : Self.quoted(text)
+    case .string(let text): Self.isPlain(text) ? text : Self.quoting.quoted(text)
     }
   }
 
@@ -71,7 +73,7 @@ extension ConfigScalar {
   private static func isPlain(_ text: String) -> Bool {
     guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F })
     else { return false }
-    guard case .string = ConfigScalar(plain: text) else { return false }
+    guard case .string = ScalarValue(plain: text) else { return false }
     let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
     let startsSafely = letters.contains(first | 0x20) || "/._".utf8.contains(first)
     let meansBoolean = ["y", "yes", "n", "no", "on", "off"].contains(text.lowercased())
@@ -79,23 +81,12 @@ extension ConfigScalar {
     return startsSafely && last != 0x20 && !meansBoolean && !hasSyntax
   }
 
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      case "\r": result += "\\r"
-      case _
-      where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value == 0xFEFF
-        || scalar.value == 0x2028 || scalar.value == 0x2029:
-        let digits = String(scalar.value, radix: 16, uppercase: true)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
+  private static let quoting = TextQuoting(letters: ["\n": "n", "\t": "t", "\r": "r"]) { scalar in
+    switch scalar.value {
+    case ..<0x20, 0x7F..<0xA0, 0xFEFF, 0x2028, 0x2029: true
+    default: false
     }
-    return result + "\""
+  } number: {
+    "u" + TextQuoting.hexadecimal($0.value, width: 4, uppercase: true)
   }
 }

@@ -1,4 +1,6 @@
-/// Where a value stands in a configuration file (lines and columns count from 1).
+import GraftJSON
+
+/// The place of a value in a configuration file; lines and columns count from 1.
 public struct ConfigLocation: Sendable, Hashable {
   public var file: String
   public var line: Int
@@ -16,15 +18,15 @@ public struct ConfigLocation: Sendable, Hashable {
 /// Two trees are equal when they say the same, wherever and in whatever order of keys they say it.
 public struct ConfigTree: Sendable {
   public enum Content: Sendable {
-    case scalar(ConfigScalar)
+    case scalar(ScalarValue)
     case sequence([ConfigTree])
     case mapping(ConfigMapping)
   }
 
   public var value: Content
-  /// Where the value was written; nil for defaults and values made in code.
+  /// The place at which the value was written; nil for defaults and values made in code.
   public var location: ConfigLocation?
-  /// Whether any key may stand in the mapping: it is not checked against, nor merged with, the default's keys.
+  /// True where the mapping may have any key: it is not checked against, nor merged with, the default's keys.
   package var isOpen = false
 
   public init(_ value: Content, location: ConfigLocation? = nil) {
@@ -33,13 +35,13 @@ public struct ConfigTree: Sendable {
   }
 
   public static var null: ConfigTree { ConfigTree(.scalar(.null)) }
-  public static func scalar(_ scalar: ConfigScalar) -> ConfigTree { ConfigTree(.scalar(scalar)) }
+  public static func scalar(_ scalar: ScalarValue) -> ConfigTree { ConfigTree(.scalar(scalar)) }
   public static func sequence(_ elements: [ConfigTree]) -> ConfigTree { ConfigTree(.sequence(elements)) }
   public static func mapping(_ mapping: ConfigMapping) -> ConfigTree { ConfigTree(.mapping(mapping)) }
 }
 
-extension ConfigTree {
-  public var scalar: ConfigScalar? {
+extension ConfigTree: ScalarReadable {
+  public var scalar: ScalarValue? {
     if case .scalar(let scalar) = value { scalar } else { nil }
   }
 
@@ -51,12 +53,6 @@ extension ConfigTree {
     if case .mapping(let mapping) = value { mapping } else { nil }
   }
 
-  public var string: String? { scalar?.string }
-  public var int: Int? { scalar?.int }
-  public var double: Double? { scalar?.double }
-  public var bool: Bool? { scalar?.bool }
-  public var isNull: Bool { scalar == .null }
-
   /// The value of `key`; nil when there is none or this is no mapping. Assigning makes this a mapping.
   public subscript(key: String) -> ConfigTree? {
     get { mapping?[key] }
@@ -67,7 +63,7 @@ extension ConfigTree {
     }
   }
 
-  /// What an error message calls a value of this kind.
+  /// The words of error messages for a value of this kind.
   public var kindDescription: String {
     switch value {
     case .scalar(let scalar): scalar.kindDescription
@@ -76,7 +72,7 @@ extension ConfigTree {
     }
   }
 
-  /// Where the value at `path` was written, or else the innermost section around it that was written anywhere.
+  /// Returns the place at which the value at `path` was written, or else that of the innermost section around it that has one.
   public func location(at path: some Sequence<String>) -> ConfigLocation? {
     var node = self
     var found = location

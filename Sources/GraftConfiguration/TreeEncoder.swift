@@ -1,3 +1,5 @@
+import GraftJSON
+
 /// A node of the tree that an `Encoder` is filling.
 final class EncodedNode {
   private enum Content {
@@ -44,7 +46,7 @@ final class EncodedNode {
     try value.encode(to: TreeEncoder(node: self))
   }
 
-  func set(_ scalar: ConfigScalar) { content = .tree(.scalar(scalar)) }
+  func set(_ scalar: ScalarValue) { content = .tree(.scalar(scalar)) }
 
   func child(_ name: String) -> EncodedNode {
     let node = EncodedNode(codingPath: codingPath + [TreeKey(name)])

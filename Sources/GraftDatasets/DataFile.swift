@@ -7,14 +7,14 @@ public enum DataFile {
   /// Reads one file as its extension says: `.jsonl`, `.ndjson` and `.json` (records as lines, or one array of them, which in
   /// `.json` may stand in an object such as `{"data": [...]}`), `.csv` and `.tsv` (tables), `.txt` (one document).
   ///
-  /// - Parameter layout: how tables are written, where it is not as their extension says.
+  /// - Parameter layout: the layout of tables, where it is not as their extension says.
   /// - Throws: `DatasetError` naming the line, for a missing or empty file too.
   public static func records(of path: String, layout: TableLayout = TableLayout()) throws(DatasetError) -> [DataRecord] {
     let bytes: ArraySlice<UInt8>
     do { bytes = try TextFile.bytes(of: path) } catch {
-      let kind: DatasetError.Kind = error.isMalformed ? .malformed : error.isFailedReading ? .unreadable : .noSuchFile
+      let kind: DatasetError.Kind = error.kind == .malformed ? .malformed : error.kind == .inputOutput ? .unreadable : .noSuchFile
       let advice = kind == .noSuchFile ? "name a .jsonl, .csv, .tsv or .txt file" : error.remedy
-      throw DatasetError(file: path, line: error.line, problem: error.message, advice: advice, kind: kind)
+      throw DatasetError(file: path, line: error.line, problem: error.problem, advice: advice ?? "check the file", kind: kind)
     }
     return try records(in: bytes, named: path, layout: layout)
   }

@@ -116,12 +116,12 @@ extension DataFormat {
     allCases.flatMap { $0.required + $0.optional }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
-  /// Whether a format has a column of this name, or layouts that are told have one.
+  /// Returns true for the name of a column of some format, or of layouts that are told.
   static func isColumn(_ name: String) -> Bool {
     ["conversations", "conversation"].contains(name) || allColumns.contains(name)
   }
 
-  /// Whether a column of this name is one that a record may go without.
+  /// Returns true for the name of a column that a record may go without.
   static func isOptional(_ column: String) -> Bool {
     allCases.contains { $0.optional.contains(column) } && !allCases.contains { $0.required.contains(column) }
   }

@@ -1,5 +1,7 @@
-/// What is wrong with a data file, where, and what to do about it.
-public struct DatasetError: Error, Sendable, Equatable, CustomStringConvertible {
+import GraftErrors
+
+/// A data file that cannot be used, with the line and the remedy.
+public struct DatasetError: UserError, Equatable {
   public enum Kind: Sendable {
     /// The file's content is not what it should be.
     case malformed
@@ -27,5 +29,13 @@ public struct DatasetError: Error, Sendable, Equatable, CustomStringConvertible 
   public var description: String {
     let place = file.map { file in line.map { "\(file):\($0): " } ?? "\(file): " } ?? ""
     return "\(place)\(problem); \(advice)"
+  }
+
+  public var status: ErrorStatus {
+    switch kind {
+    case .malformed: .malformedInput
+    case .noSuchFile: .missingInput
+    case .unreadable: .inputOutput
+    }
   }
 }

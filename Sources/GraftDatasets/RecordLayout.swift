@@ -5,7 +5,7 @@ import GraftJSON
 public struct RecordLayout: Sendable, Equatable {
   /// The columns of the file by our names: `["prompt": "question"]`.
   public var columns: [String: String]
-  /// How tables are written, where it is not as their extension says.
+  /// The layout of tables, where it is not as their extension says.
   public var table: TableLayout
   /// The format of the records; one of a program's own turns them into those of another.
   public var format: DataFormat

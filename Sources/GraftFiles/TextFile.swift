@@ -4,18 +4,18 @@ import Foundation
 public enum TextFile {
   /// The text of a file, without its byte order mark.
   ///
-  /// - Throws: `InputFileError`, with the line of a byte that is not UTF-8.
-  public static func text(of path: String) throws(InputFileError) -> String {
+  /// - Throws: `FileError`, with the line of a byte that is not UTF-8.
+  public static func text(of path: String) throws(FileError) -> String {
     String(decoding: try bytes(of: path), as: UTF8.self)
   }
 
   /// The bytes of a text file, checked to be UTF-8, without its byte order mark.
   ///
-  /// - Throws: `InputFileError`, with the line of a byte that is not UTF-8.
-  public static func bytes(of path: String) throws(InputFileError) -> ArraySlice<UInt8> {
+  /// - Throws: `FileError`, with the line of a byte that is not UTF-8.
+  public static func bytes(of path: String) throws(FileError) -> ArraySlice<UInt8> {
     let bytes = withoutMark([UInt8](try InputFile.bytes(of: path))[...])
     if let bad = firstInvalidByte(of: bytes) {
-      throw InputFileError(path, .notUTF8(byte: bytes[bad], line: lineNumber(of: bad, in: bytes)))
+      throw .notUTF8(path, byte: bytes[bad], line: lineNumber(of: bad, in: bytes))
     }
     return bytes
   }

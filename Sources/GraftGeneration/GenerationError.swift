@@ -1,5 +1,7 @@
+import GraftErrors
+
 /// A request that generation cannot serve.
-public struct GenerationError: Error, CustomStringConvertible {
+public struct GenerationError: UserError {
   public enum Kind: Sendable {
     /// The model, or what is asked of it, does not generate.
     case unsupported
@@ -11,4 +13,6 @@ public struct GenerationError: Error, CustomStringConvertible {
   public let description: String
 
   init(_ kind: Kind, _ description: String) { (self.kind, self.description) = (kind, description) }
+
+  public var status: ErrorStatus { .usage }
 }

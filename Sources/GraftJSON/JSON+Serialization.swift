@@ -42,13 +42,13 @@ private struct JSONWriter {
     case .bool(let value): output += (value ? "true" : "false").utf8
     case .integer(let value): output += String(value).utf8
     case .number(let value): output += (value.isFinite ? value.description : "null").utf8
-    case .string(let value): write(value)
+    case .string(let value): TextQuoting.json.append(value, to: &output)
     case .array(let elements):
       writeItems(elements, between: "[", and: "]") { writer, element in writer.write(element) }
     case .object(let members):
       let members = sortedKeys ? members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) } : Array(members)
       writeItems(members, between: "{", and: "}") { writer, member in
-        writer.write(member.key)
+        TextQuoting.json.append(member.key, to: &writer.output)
         writer.output += (writer.pretty ? ": " : ":").utf8
         writer.write(member.value)
       }
@@ -74,23 +74,5 @@ private struct JSONWriter {
     guard pretty else { return }
     output.append(0x0A)
     output.append(contentsOf: repeatElement(0x20, count: 2 * depth))
-  }
-
-  private mutating func write(_ text: String) {
-    output.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""): output += "\\\"".utf8
-      case UInt8(ascii: "\\"): output += "\\\\".utf8
-      case 0x08: output += "\\b".utf8
-      case 0x09: output += "\\t".utf8
-      case 0x0A: output += "\\n".utf8
-      case 0x0C: output += "\\f".utf8
-      case 0x0D: output += "\\r".utf8
-      case 0x00..<0x20: output += "\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8
-      default: output.append(byte)
-      }
-    }
-    output.append(UInt8(ascii: "\""))
   }
 }

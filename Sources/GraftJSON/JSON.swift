@@ -11,33 +11,29 @@ public enum JSON: Sendable {
   case object(JSONObject)
 }
 
-extension JSON {
-  /// The text of a string, otherwise `nil`.
-  public var string: String? {
-    if case .string(let value) = self { value } else { nil }
-  }
-
-  /// The value of an integer, or of a number such as `2.0` that equals one; otherwise `nil`.
-  public var int: Int? {
+extension JSON: ScalarReadable {
+  /// The same value where it has no parts, otherwise `nil`.
+  @inlinable
+  public var scalar: ScalarValue? {
     switch self {
-    case .integer(let value): value
-    case .number(let value): Int(exactly: value)
-    default: nil
+    case .null: .null
+    case .bool(let value): .bool(value)
+    case .integer(let value): .integer(value)
+    case .number(let value): .number(value)
+    case .string(let value): .string(value)
+    case .array, .object: nil
     }
   }
 
-  /// The value of an integer or a number, otherwise `nil`.
-  public var double: Double? {
-    switch self {
-    case .integer(let value): Double(value)
-    case .number(let value): value
-    default: nil
+  /// A value without parts.
+  public init(_ scalar: ScalarValue) {
+    switch scalar {
+    case .null: self = .null
+    case .bool(let value): self = .bool(value)
+    case .integer(let value): self = .integer(value)
+    case .number(let value): self = .number(value)
+    case .string(let value): self = .string(value)
     }
-  }
-
-  /// The value of `true` or `false`, otherwise `nil`.
-  public var bool: Bool? {
-    if case .bool(let value) = self { value } else { nil }
   }
 
   /// The elements of an array, otherwise `nil`.
@@ -50,12 +46,7 @@ extension JSON {
     if case .object(let value) = self { value } else { nil }
   }
 
-  /// Whether the value is `null`.
-  public var isNull: Bool {
-    if case .null = self { true } else { false }
-  }
-
-  /// What an error message calls a value of this kind: "an integer", "a string", ...
+  /// The words of error messages for a value of this kind: "an integer", "a string", ...
   public var kindDescription: String {
     switch self {
     case .null: "null"
@@ -88,19 +79,12 @@ extension JSON {
 }
 
 extension JSON: Equatable {
-  /// Strings are equal when their scalars are (not merely canonically equivalent), objects whatever the order
-  /// of their members, numbers by value.
+  /// Objects are equal whatever the order of their members, scalars as `ScalarValue` has it.
   public static func == (left: JSON, right: JSON) -> Bool {
     switch (left, right) {
-    case (.null, .null): true
-    case (.bool(let a), .bool(let b)): a == b
-    case (.integer(let a), .integer(let b)): a == b
-    case (.number(let a), .number(let b)): a == b
-    case (.integer(let a), .number(let b)), (.number(let b), .integer(let a)): Int(exactly: b) == a
-    case (.string(let a), .string(let b)): a.utf8.elementsEqual(b.utf8)
     case (.array(let a), .array(let b)): a == b
     case (.object(let a), .object(let b)): a == b
-    default: false
+    default: left.scalar.map { $0 == right.scalar } ?? false
     }
   }
 }

@@ -1,6 +1,8 @@
-/// Why a text is not acceptable JSON, and where.
-public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What is wrong, without the position.
+import GraftErrors
+
+/// A mistake in a text that is to be JSON, with its place.
+public struct JSONError: UserError, Equatable {
+  /// The mistake, without its position.
   public let message: String
   /// The line, from 1.
   public let line: Int
@@ -14,4 +16,6 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { "line \(line), column \(column): \(message)" }
+
+  public var status: ErrorStatus { .malformedInput }
 }

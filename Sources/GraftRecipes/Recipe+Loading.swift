@@ -57,10 +57,10 @@ extension Recipe {
 
   private static func text(of file: String) throws -> String {
     do { return try TextFile.text(of: file) } catch {
-      let kind: ConfigError.Kind = error.isMalformed ? .invalid : error.isFailedReading ? .unreadable : .noSuchFile
+      let kind: ConfigError.Kind = error.kind == .malformed ? .invalid : error.kind == .inputOutput ? .unreadable : .noSuchFile
       throw ConfigError(
-        location: ConfigLocation(file: file, line: error.line ?? 0), path: [], problem: error.message,
-        advice: kind == .noSuchFile ? "name a recipe, a YAML file" : error.remedy, kind: kind)
+        location: ConfigLocation(file: file, line: error.line ?? 0), path: [], problem: error.problem,
+        advice: kind == .noSuchFile ? "name a recipe, a YAML file" : error.remedy ?? "check the file", kind: kind)
     }
   }
 }

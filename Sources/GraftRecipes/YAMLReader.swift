@@ -1,4 +1,5 @@
 import GraftConfiguration
+import GraftJSON
 import Yams
 
 /// Reads YAML into a `ConfigTree` that remembers lines.
@@ -44,7 +45,7 @@ public enum YAMLReader {
     case .scalar(let scalar):
       return ConfigTree(
         .scalar(
-          scalar.style == .plain || scalar.style == .any ? ConfigScalar(plain: scalar.string) : .string(scalar.string)),
+          scalar.style == .plain || scalar.style == .any ? ScalarValue(plain: scalar.string) : .string(scalar.string)),
         location: location)
     case .sequence(let elements):
       return ConfigTree(

@@ -1,5 +1,7 @@
-/// Why a chat template could not be read or rendered.
-public struct ChatTemplateError: Error, Equatable, Sendable {
+import GraftErrors
+
+/// A chat template that could not be read or rendered.
+public struct ChatTemplateError: UserError, Equatable {
   public enum Kind: Equatable, Sendable {
     /// The template is not valid Jinja.
     case syntax
@@ -25,12 +27,14 @@ public struct ChatTemplateError: Error, Equatable, Sendable {
   public let message: String
 }
 
-extension ChatTemplateError: CustomStringConvertible {
+extension ChatTemplateError {
+  public var status: ErrorStatus { .malformedInput }
+
   public var description: String {
     "\(template):\(line): \(messageIndex.map { "message \($0 + 1): " } ?? "")\(message); \(remedy)"
   }
 
-  /// What can be done about it.
+  /// The way to mend it.
   public var remedy: String {
     switch kind {
     case .syntax: "correct the template"

@@ -27,7 +27,7 @@ extension TokenizerConfiguration {
   private static func entries(ifPresentIn path: String) throws(TokenizerError) -> [String] {
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     do { return try FileManager.default.contentsOfDirectory(atPath: path) } catch {
-      throw TokenizerError(InputFileError(path, .unreadable(code: FileError(foundation: error)?.kind == .missing ? EACCES : EIO)))
+      throw TokenizerError(FileError.input(path, FileError(foundation: error)?.kind == .missing ? EACCES : EIO))
     }
   }
 }

@@ -1,24 +1,27 @@
+import GraftErrors
 import GraftFiles
 import GraftJSON
 
-/// Why a tokenizer cannot be read.
-public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
+/// A tokenizer that cannot be read.
+public struct TokenizerError: UserError, Equatable {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
   /// The failure of reading the file, where it was that.
-  public let cause: InputFileError?
+  public let cause: FileError?
+
+  public var status: ErrorStatus { cause?.status ?? .malformedInput }
 
   /// - Parameters:
   ///   - place: the file, and the key in it where that helps.
-  ///   - problem: what is wrong.
-  ///   - fix: what the user can do about it.
+  ///   - problem: the fault.
+  ///   - fix: the remedy.
   public init(_ place: String, _ problem: String, fix: String) {
     description = "\(place): \(problem); \(fix)"
     cause = nil
   }
 
   /// The error for a file that is there and cannot be read.
-  init(_ error: InputFileError) {
+  init(_ error: FileError) {
     description = error.description
     cause = error
   }
@@ -27,7 +30,7 @@ public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertibl
 /// A part of `tokenizer.json` with the words for what is wrong in it.
 struct Component {
   let json: JSON
-  /// What errors call the kind of component: "normalizer", "pre-tokenizer", ...
+  /// The kind of component in messages: "normalizer", "pre-tokenizer", ...
   let kind: String
   let source: String
 

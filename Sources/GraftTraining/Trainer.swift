@@ -28,15 +28,21 @@ public final class Trainer {
     }
   }
 
-  /// What a method does in every step besides being differentiated.
+  /// The part of a method in every step besides being differentiated.
   public struct Hooks {
     /// Added to a step's loss once, whatever the number of its micro-batches; recorded like it.
     public var penalty: () -> Tensor?
+    /// Asked with the loss and the norm of the gradients before an update; true leaves it out, as loss scaling does where gradients
+    /// overflow. The schedule and the log go on. Steps count from 1.
+    public var skips: (_ step: Int, _ loss: Double, _ gradientNorm: Double) -> Bool
     /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
     public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
 
-    public init(penalty: @escaping () -> Tensor? = { nil }, updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }) {
-      (self.penalty, self.updated) = (penalty, updated)
+    public init(
+      penalty: @escaping () -> Tensor? = { nil }, skips: @escaping (Int, Double, Double) -> Bool = { _, _, _ in false },
+      updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }
+    ) {
+      (self.penalty, self.skips, self.updated) = (penalty, skips, updated)
     }
   }
 
@@ -44,44 +50,80 @@ public final class Trainer {
   private let settings: Settings
   private let hooks: Hooks
   private let loss: Loss
+  private let communicator: any Communicator
+  /// The norm of the gradients of the last update.
+  private var updatedNorm = 0.0
   private var clock: RunClock
   private var sinceLastLine: (loss: Double, terms: Double)
 
-  /// - Parameter progress: where an interrupted run that goes on had come to.
+  /// - Parameters:
+  ///   - communicator: the processes that share every step.
+  ///   - progress: the point that an interrupted run had come to.
   public init(
-    _ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), progress: TrainingProgress = TrainingProgress(), loss: @escaping Loss
+    _ optimizer: Optimizer, settings: Settings, hooks: Hooks = Hooks(), communicator: any Communicator = SingleProcess(),
+    progress: TrainingProgress = TrainingProgress(), loss: @escaping Loss
   ) {
-    (self.optimizer, self.settings, self.hooks, self.loss) = (optimizer, settings, hooks, loss)
+    (self.optimizer, self.settings, self.hooks, self.communicator, self.loss) = (optimizer, settings, hooks, communicator, loss)
     clock = RunClock(tokens: progress.tokens, seconds: progress.seconds)
     sinceLastLine = (progress.unloggedLoss, progress.unloggedTerms)
   }
 
-  /// Where training has come to, from the run's very beginning.
+  /// The counters of the training, from the run's very beginning.
   public var progress: TrainingProgress {
     TrainingProgress(tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms)
   }
 
-  /// Does one planned step.
+  /// Does one planned step, or this process's share of it.
   ///
   /// - Parameters:
-  ///   - step: which; its micro-batches share one update and one mean.
-  ///   - isLast: whether a log line is due whatever the interval.
+  ///   - step: its micro-batches share one update and one mean.
+  ///   - isLast: true where a log line is due whatever the interval.
   ///   - batch: the batch of a micro-batch's examples.
-  /// - Throws: `TrainingError` where the loss or the gradients are not finite, and what `onEvent` throws.
+  /// - Returns: the fate of the update.
+  /// - Throws: `TrainingError` where the loss or the gradients are not finite and the step is not skipped, and what `onEvent` and the
+  ///   communicator throw.
+  @discardableResult
   public func run(
     _ step: PlannedStep, isLast: Bool = false, batch: ([Int]) -> Batch, onEvent: (TrainingEvent) throws -> Void
-  ) throws {
-    let batches = step.microBatches.map(batch)
-    let classWeights = settings.crossEntropy.classWeights
-    let weights = batches.map { $0.lossWeight(classWeights: classWeights) }
-    let terms = weights.reduce(0, +)
+  ) throws -> StepOutcome {
+    var found = try differentiated(step, batch)
+    try communicator.sum(&found.gradients, of: optimizer.parameters)
+    let norm = found.gradients.norm(over: optimizer.parameters)
+    let rate = settings.schedule.learningRate(atStep: step.index)
+    let outcome: StepOutcome = hooks.skips(step.index + 1, found.loss, norm) ? .skipped : .updated
+    if outcome == .updated {
+      try requireFinite(step, loss: found.loss, norm: norm)
+      update(step, found.gradients, norm: norm, rate: rate)
+    }
+    found.gradients = Gradients()
+    try tell(step, found, rate: rate, isLast: isLast, onEvent)
+    return outcome
+  }
+
+  /// The sums of a step over all processes, and the gradients of this one.
+  private struct Differentiated {
+    var gradients = Gradients()
+    /// The mean over the loss-carrying tokens (or examples) of the step.
+    var loss = 0.0
+    /// Their weight.
+    var terms: Double
+    var tokens: Int
+  }
+
+  /// Forward and backward over the micro-batches of this process: every `size`-th of the step's, from `rank` on.
+  private func differentiated(_ step: PlannedStep, _ batch: ([Int]) -> Batch) throws -> Differentiated {
+    let share = stride(from: communicator.rank, to: step.microBatches.count, by: communicator.size).map { ($0, batch(step.microBatches[$0])) }
+    let weights = share.map { $1.lossWeight(classWeights: settings.crossEntropy.classWeights) }
+    var counts = [weights.reduce(0, +), Double(share.reduce(0) { $0 + $1.1.tokenCount })]
+    try communicator.sum(&counts)
+    var found = Differentiated(terms: counts[0], tokens: Int(counts[1]))
+    let terms = found.terms
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
     var execution = Execution.current
     execution.recomputation = settings.recomputation
-    var gradients = Gradients()
-    var total = 0.0
-    var isPenalized = false
-    for (index, batch) in batches.enumerated() where weights[index] > 0 {
+    // Gradients are added up over processes: a penalty is the first one's.
+    var isPenalized = communicator.rank != 0
+    for ((index, batch), weight) in zip(share, weights) where weight > 0 {
       var pass = Pass(isTraining: true, random: random.split(index))
       pass.crossEntropy = settings.crossEntropy
       let tape = Tape()
@@ -93,23 +135,40 @@ public final class Trainer {
         }
       }
       isPenalized = true
-      total += Double(part.scalar)
-      tape.addGradients(of: part, to: &gradients)
+      found.loss += Double(part.scalar)
+      tape.addGradients(of: part, to: &found.gradients)
     }
-    let norm = gradients.norm(over: optimizer.parameters)
-    guard total.isFinite, norm.isFinite else {
+    var total = [found.loss]
+    try communicator.sum(&total)
+    found.loss = total[0]
+    return found
+  }
+
+  private func requireFinite(_ step: PlannedStep, loss: Double, norm: Double) throws(TrainingError) {
+    guard loss.isFinite, norm.isFinite else {
       throw TrainingError(
-        .diverged, "step \(step.index + 1): the \(total.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
+        .diverged, "step \(step.index + 1): the \(loss.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
     }
-    let rate = settings.schedule.learningRate(atStep: step.index)
+  }
+
+  private func update(_ step: PlannedStep, _ gradients: Gradients, norm: Double, rate: Double) {
     // As torch's clip_grad_norm_ does.
     let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
     optimizer.step(gradients, learningRate: rate, gradientScale: clip)
     hooks.updated(step.index + 1, gradients, Float(clip))
+    updatedNorm = norm
+  }
 
-    clock.count(batches.reduce(0) { $0 + $1.tokenCount })
-    sinceLastLine.loss += total * terms
-    sinceLastLine.terms += terms
+  /// Counts a step, and tells of it; a loss that overflowed has no part in the log's mean.
+  private func tell(
+    _ step: PlannedStep, _ found: Differentiated, rate: Double, isLast: Bool, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws {
+    let total = found.loss
+    clock.count(found.tokens)
+    if total.isFinite {
+      sinceLastLine.loss += total * found.terms
+      sinceLastLine.terms += found.terms
+    }
     let done = step.index + 1
     let left = Double(settings.schedule.totalSteps - done) * clock.secondsPerStep
     try onEvent(
@@ -119,7 +178,7 @@ public final class Trainer {
       .logged(
         TrainingLine(
           step: done, epoch: step.epochsCompleted, loss: sinceLastLine.terms > 0 ? sinceLastLine.loss / sinceLastLine.terms : 0, learningRate: rate,
-          gradientNorm: norm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed)))
+          gradientNorm: updatedNorm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed)))
     sinceLastLine = (0, 0)
   }
 
@@ -131,7 +190,7 @@ public final class Trainer {
   }
 }
 
-/// How long training has taken and how fast it goes.
+/// The time that training has taken, and its speed.
 private struct RunClock {
   private(set) var tokens: Int
   private var start = ContinuousClock.now

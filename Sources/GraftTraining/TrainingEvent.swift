@@ -1,13 +1,15 @@
-/// One line of the training log: what happened since the last.
+import GraftErrors
+
+/// One line of the training log, about the steps since the last line.
 public struct TrainingLine: Sendable, Equatable {
   /// Optimizer steps so far.
   public var step: Int
   public var epoch: Double
   /// The mean over the loss-carrying tokens (or examples) since the last line, taken before the updates.
   public var loss: Double
-  /// That of the step itself.
+  /// The learning rate of the step itself.
   public var learningRate: Double
-  /// The L2 norm over all trainable gradients, before clipping.
+  /// The L2 norm over all trainable gradients of the last update, before clipping.
   public var gradientNorm: Double
   /// Tokens read since the run began.
   public var tokens: Int
@@ -15,7 +17,7 @@ public struct TrainingLine: Sendable, Equatable {
   public var elapsedSeconds: Double
 }
 
-/// The counters of a training: kept in a checkpoint, so that a run that goes on counts and logs as one that never stopped.
+/// The trainer's counters, which a checkpoint keeps so that a run that goes on counts and logs as one that never stopped.
 public struct TrainingProgress: Sendable, Equatable {
   /// Tokens read.
   public var tokens: Int
@@ -31,15 +33,22 @@ public struct TrainingProgress: Sendable, Equatable {
   }
 }
 
-/// An event of the trainer, told while it works.
+/// News of a training's steps.
 public enum TrainingEvent: Sendable {
   /// A step is done: how many, of how many, with its own loss.
   case stepped(step: Int, of: Int, loss: Double, tokensPerSecond: Double, secondsLeft: Double)
   case logged(TrainingLine)
 }
 
+/// The fate of a step's update.
+public enum StepOutcome: Sendable, Hashable {
+  case updated
+  /// Left out; the weights and the optimizer's state are as they were.
+  case skipped
+}
+
 /// Training that cannot go on.
-public struct TrainingError: Error, CustomStringConvertible {
+public struct TrainingError: UserError {
   public enum Kind: Sendable {
     /// The loss or a gradient is not finite.
     case diverged
@@ -52,4 +61,6 @@ public struct TrainingError: Error, CustomStringConvertible {
     self.kind = kind
     self.description = description
   }
+
+  public var status: ErrorStatus { .malformedInput }
 }

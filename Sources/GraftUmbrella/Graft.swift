@@ -5,6 +5,7 @@
 @_exported import GraftComparison
 @_exported import GraftConfiguration
 @_exported import GraftDatasets
+@_exported import GraftErrors
 @_exported import GraftGeneration
 @_exported import GraftJSON
 @_exported import GraftLayers

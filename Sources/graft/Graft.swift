@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GraftRecipes
 
 /// The command line: it parses, calls, and speaks; everything else is in the libraries.
 @main
@@ -10,7 +11,7 @@ struct GraftCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Compare.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self, Merge.self,
-      Combine.self, Inspect.self, Bench.self, Doctor.self, Methods.self,
+      Combine.self, Inspect.self, Bench.self, Doctor.self, Schema.self, Methods.self, Manual.self,
     ])
 
   /// Runs a command; a failure is one line and an exit code of sysexits.
@@ -20,8 +21,12 @@ struct GraftCommand: ParsableCommand {
     Interruption.endAtOnce()
     Failure.reportExhaustedMemory()
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      if let key = keyToExplain {
+        Console.output(try RecipeReference.help(of: key))
+      } else {
+        var command = try parseAsRoot()
+        try command.run()
+      }
       Console.finish()
       end(0)
     } catch {
@@ -29,8 +34,15 @@ struct GraftCommand: ParsableCommand {
       let failure = Failure(error)
       Console.flushOutput()
       Console.error("error: \(failure.message)")
-      end(failure.code)
+      end(failure.status.rawValue)
     }
+  }
+
+  /// The key of a recipe that `graft help KEY` asks about: it has a full stop, which no command has.
+  private static var keyToExplain: String? {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard arguments.count == 2, arguments.first == "help", let key = arguments.last, key.contains(".") else { return nil }
+    return key
   }
 
   /// Prints help and versions, or says what is wrong with the arguments.

@@ -1,4 +1,5 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftJSON
 import GraftLayers
@@ -13,7 +14,7 @@ import Testing
   private static let sequence: [Int32] = [3, 17, 5, 31, 8, 2, 26]
 
   private final class Run {
-    let model: Llama, delta: Delta, optimizer: Optimizer
+    let model: CausalDecoder, delta: Delta, optimizer: Optimizer
     let schedule: any TrainingSchedule
 
     init(_ adapter: StoredAdapter) throws {

@@ -14,7 +14,7 @@ import Testing
     return method
   }
 
-  private func makeSet(on model: Llama) throws -> AdapterSet {
+  private func makeSet(on model: CausalDecoder) throws -> AdapterSet {
     let set = AdapterSet(on: model.catalog)
     var dora = lora(["q_proj"])
     dora.useDora = true

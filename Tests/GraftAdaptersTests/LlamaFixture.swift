@@ -7,7 +7,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What the scripts `make-method-goldens.py` and `make-adapter-goldens.py` have written.
+/// A fixture of the scripts `make-method-goldens.py` and `make-adapter-goldens.py`.
 struct LlamaFixture {
   let file: SafetensorsFile
   /// `adapter_config.json` by name.
@@ -34,13 +34,13 @@ struct LlamaFixture {
   }
 
   /// The tiny Llama that all of them adapt.
-  static func makeBase() throws -> Llama {
+  static func makeBase() throws -> CausalDecoder {
     let config: JSON = [
       "model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
       "num_key_value_heads": 2, "head_dim": 4, "rms_norm_eps": 1e-5,
     ]
     let weights = InMemoryWeights(name: "base", try LlamaFixture("methods").tensors(under: "base/"))
     let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
-    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? CausalDecoder)
   }
 }

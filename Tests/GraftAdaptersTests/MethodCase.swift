@@ -8,9 +8,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   var testDescription: String
   /// The keys of an `adapter_config.json`.
   let configuration: String
-  /// How many values it trains.
+  /// The number of values that it trains.
   let count: Int
-  /// Whether it changes nothing at first.
+  /// True where it changes nothing at first.
   var startsAsIdentity = true
 
   init(_ name: String, _ configuration: String, count: Int, startsAsIdentity: Bool = true) {
@@ -62,6 +62,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "OFT, exact and shared",
       #"{"peft_type": "OFT", "r": 2, "oft_block_size": 0, "block_share": true, "use_cayley_neumann": false, "target_modules": ["v_proj"]}"#,
       count: 2 * 28),
+    MethodCase(
+      "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj", "v_proj"]}"#,
+      count: 6 * 4 + 2 * 2 * 6 * (4 + 4 + 4 + 2), startsAsIdentity: false),
     MethodCase("LLaMA-Adapter", #"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 3, "adapter_layers": 2}"#, count: 2 * (3 * 16 + 1)),
     MethodCase("norm tuning", #"{"peft_type": "LN_TUNING"}"#, count: 5 * 16),
     MethodCase("BitFit", #"{"peft_type": "BITFIT"}"#, count: 2 * (16 + 8 + 8 + 16 + 24 + 24 + 16)),

@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import Testing
 
-/// What configurations are refused, and what the messages say.
+/// Configurations that are refused, with their messages.
 @Suite struct MethodConfigurationTests {
   @Test(arguments: [
     (#"{"peft_type": "LORA", "r": 0}"#, "r"), (#"{"peft_type": "LORA", "lora_dropout": 1}"#, "lora_dropout"),
@@ -14,6 +14,7 @@ import Testing
     (#"{"peft_type": "LORA", "use_dora": true, "init_lora_weights": "pissa"}"#, "use_dora"),
     (#"{"peft_type": "LORA", "r": 9, "init_lora_weights": "olora", "target_modules": ["k_proj"]}"#, "k_proj"),
     (#"{"peft_type": "VERA", "save_projection": false}"#, "save_projection"), (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
+    (#"{"peft_type": "VBLORA"}"#, "vector_length"), (#"{"peft_type": "VBLORA", "vector_length": 4, "num_vectors": 1}"#, "topk"),
     (#"{"peft_type": "OFT", "r": 2}"#, "oft_block_size"), (#"{"peft_type": "OFT", "coft": true}"#, "coft"),
     (#"{"peft_type": "PROMPT_TUNING"}"#, "num_virtual_tokens"),
     (#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2, "prompt_tuning_init": "TEXT"}"#, "prompt_tuning_init_text"),

@@ -1,5 +1,6 @@
 import Foundation
 import GraftAdapters
+import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors
@@ -11,6 +12,7 @@ import Testing
   static let cases = [
     #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "v_proj"], "lora_dropout": RATE}"#,
     #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "v_proj"], "use_dora": true, "lora_dropout": RATE}"#,
+    #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj"], "vblora_dropout": RATE}"#,
     #"{"peft_type": "VERA", "r": 5, "target_modules": ["q_proj", "v_proj"], "vera_dropout": RATE}"#,
     #"{"peft_type": "ADALORA", "init_r": 3, "target_modules": ["q_proj", "v_proj"], "lora_dropout": RATE}"#,
     #"{"peft_type": "ADAPTER", "reduction_factor": 2, "dropout": RATE}"#,

@@ -10,12 +10,12 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT computes with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
+/// Results of PEFT with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
 @Suite struct MethodGoldenTests {
   static let names = [
     "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "p-tuning",
     "p-tuning-lstm",
-    "pissa", "prefix", "prompt", "tokens", "vera",
+    "pissa", "prefix", "prompt", "tokens", "vblora", "vblora-topk", "vera",
   ]
 
   @Test(arguments: names) func `states and gradients are PEFT's`(_ name: String) throws {

@@ -1,9 +1,10 @@
 import GraftAdapters
+import GraftJSON
 import GraftLayers
 import GraftTensors
 import Testing
 
-/// What inspection says of an adapter's modules.
+/// The report of an adapter's modules.
 @Suite struct ModuleReportTests {
   @Test func `norms are those of the change, with the base and without it`() throws {
     let model = try makeTinyModel()
@@ -39,5 +40,16 @@ import Testing
     let states = model.states()
     _ = delta.modules
     #expect(model.states() == states)
+  }
+
+  @Test func `a tensor that modules share stands by itself`() throws {
+    let configuration = #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj"]}"#
+    let method = try MethodCatalog.decode(stored: JSON(parsing: configuration), from: "test")
+    let delta = try Delta(method, on: makeTinyModel().catalog)
+    let bank = try #require(delta.modules.first { $0.path == "vblora_vector_bank" })
+    #expect(bank.kind == "shared values" && bank.shape == [6, 4] && bank.parameterCount == 24 && bank.changeNorm == nil)
+    let alone = try ModuleReport.modules(of: delta.stored(taskType: nil))
+    #expect(Set(alone.map(\.path)) == Set(delta.modules.map(\.path)) && alone.count == 3)
+    #expect(alone.first { $0.path == bank.path }?.parameterCount == 24)
   }
 }

@@ -9,7 +9,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
+/// Adapters that PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
 @Suite("PEFT's goldens")
 struct PEFTGoldenTests {
   private static let sizes: JSON = [
@@ -87,17 +87,17 @@ struct PEFTGoldenTests {
 
   // MARK: Values
 
-  private static func makeBase() throws -> Llama {
+  private static func makeBase() throws -> CausalDecoder {
     let config = TinyConfiguration.llama.setting(["tie_word_embeddings": true, "rms_norm_eps": 1e-6])
     let weights = InMemoryWeights(name: "base", try LlamaFixture("peft-values").tensors(under: "base/"))
     let request = ModelRequest(ArchitectureConfiguration(config, source: "base"))
-    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? Llama)
+    return try #require(try ModelFamily.build(request, in: Scope(source: weights, catalog: SiteCatalog())) as? CausalDecoder)
   }
 
   private static let tokens: [Int32] = [3, 17, 5, 1, 8, 2, 21]
 
   /// Log-probabilities of every token behind each.
-  private static func probabilities(_ model: Llama) -> [Float] {
+  private static func probabilities(_ model: CausalDecoder) -> [Float] {
     let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
     var rows = [[Float]](repeating: [], count: tokens.count)
     for target in 0..<Int32(23) {
@@ -150,7 +150,7 @@ struct PEFTGoldenTests {
     let delta = try Delta(try MethodCatalog.decode(stored: adapter.configuration, from: name), on: model.catalog, seed: 3)
     let input = SequenceInput([Self.tokens])
     let targets = Array(Self.tokens.dropFirst()) + [Batch.ignoredTarget]
-    let batch = Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+    let batch = Batch(input, targets: targets)
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
     let tape = Tape()
     let recorded = tape.record { loss() }

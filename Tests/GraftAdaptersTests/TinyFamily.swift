@@ -64,11 +64,11 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
 struct FamilyMethod: Sendable, CustomTestStringConvertible {
   var testDescription: String
   let configuration: String
-  /// How many values it trains on a model.
+  /// The number of values that it trains on a model.
   let count: @Sendable (SiteCatalog) -> Int
   /// The families that have no place for it, where it must say so.
   var misfits: Set<TinyFamily> = []
-  /// Whether its gradient is that of its loss: DoRA takes the lengths of rows for constants.
+  /// True where its gradient is that of its loss: DoRA takes the lengths of rows for constants.
   var hasWholeGradient: Bool { testDescription != "DoRA" }
   /// The rate with which it learns within a few steps.
   var learningRate = 0.01
@@ -112,6 +112,9 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
     FamilyMethod(
       "AdaLoRA", #"{"peft_type": "ADALORA", "init_r": 2, "target_r": 1, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 2 }),
     FamilyMethod("OFT", #"{"peft_type": "OFT", "oft_block_size": 2, "target_modules": "all-linear"}"#, count: layers { inputs, _ in inputs / 2 }),
+    FamilyMethod(
+      "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 5, "vector_length": 2, "target_modules": "all-linear"}"#,
+      count: { catalog in 5 * 2 + layers { 2 * 5 * ($0 + $1) / 2 }(catalog) }),
     FamilyMethod(
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),

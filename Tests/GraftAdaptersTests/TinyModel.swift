@@ -7,7 +7,7 @@ import Testing
 
 /// A two-layer Llama with biases and random weights, the same every time.
 /// - Parameter tiesHead: whether the head's matrix is the embedding's.
-func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) throws -> Llama {
+func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) throws -> CausalDecoder {
   let json = try JSON(
     parsing: """
       {"model_type": "llama", "vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -15,7 +15,7 @@ func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) thro
        "tie_word_embeddings": \(tiesHead)}
       """)
   let request = ModelRequest(ArchitectureConfiguration(json, source: "tiny"), style: style)
-  let model = try #require(try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog())) as? Llama)
+  let model = try #require(try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog())) as? CausalDecoder)
   randomize(model.catalog.parameters, deviation: 0.3)
   return model
 }
@@ -34,10 +34,10 @@ let tinySequences: [[Int32]] = [[3, 17, 5, 31, 8, 2, 26], [11, 4, 39, 0, 22]]
 func tinyBatch() -> Batch {
   let input = SequenceInput(tinySequences)
   let targets = tinySequences.flatMap { Array($0.dropFirst()) + [Batch.ignoredTarget] }
-  return Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+  return Batch(input, targets: targets)
 }
 
-extension Llama {
+extension CausalDecoder {
   /// The hidden states of both sequences.
   func states() -> [Float] { hiddenStates(SequenceInput(tinySequences), .inference).values }
 

@@ -51,7 +51,7 @@ struct GGUFFileTests {
     #expect(file["general.alignment"] == .uint32(64))
     #expect(try file.tensor("half").values == [0, 1, 2, 3, 4, 5])
     #expect(bits(try file.tensor("bytes")) == [0, 1, 2])
-    #expect(file.entry(of: "blocks")?.type == .q8_0 && file.entry(of: "blocks")?.shape == [2, 32])
+    #expect(file.entry(of: "blocks")?.format == .q8_0 && file.entry(of: "blocks")?.shape == [2, 32])
     expectError(.unsupported, "Q8_0") { try file.tensor("blocks") }
     expectError(.malformed, "no tensor") { try file.tensor("other") }
   }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ConfigTreeTests {
   @Test(arguments: [
-    ("", ConfigScalar.null), ("~", .null), ("null", .null), ("true", .bool(true)), ("False", .bool(false)),
+    ("", ScalarValue.null), ("~", .null), ("null", .null), ("true", .bool(true)), ("False", .bool(false)),
     ("yes", .string("yes")), ("12", .integer(12)), ("-3", .integer(-3)), ("+4", .integer(4)), ("0x1F", .integer(31)),
     ("0o17", .integer(15)), ("1e-4", .number(1e-4)), ("2.0e-4", .number(2e-4)), (".5", .number(0.5)),
     ("5.", .number(5)),
@@ -13,8 +13,8 @@ import Testing
     ("1.2.3", .string("1.2.3")), ("-", .string("-")), ("e", .string("e")), ("1_000", .string("1_000")),
     ("q_proj", .string("q_proj")), ("99999999999999999999", .number(1e20)),
   ])
-  func plainTextHasTheCoreSchemasMeaning(text: String, expected: ConfigScalar) {
-    let scalar = ConfigScalar(plain: text)
+  func plainTextHasTheCoreSchemasMeaning(text: String, expected: ScalarValue) {
+    let scalar = ScalarValue(plain: text)
     #expect(scalar == expected)
     #expect((scalar.string == nil) == (expected.string == nil))
   }

@@ -15,6 +15,8 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
 
   private static let decoders = [
     TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen2, TinyConfiguration.qwen3,
+    TinyConfiguration.gemma, TinyConfiguration.phi3, TinyConfiguration.glm, TinyConfiguration.glm4, TinyConfiguration.olmo2,
+    TinyConfiguration.openAIGPT, TinyConfiguration.bloom,
   ]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
@@ -22,9 +24,16 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   static let causal = decoders.map { TinyModel(configuration: $0, task: .causalLM) }
   static let masked = encoders.map { TinyModel(configuration: $0, task: .maskedLM) }
   static let sequenceToSequence = encoderDecoders.map { TinyModel(configuration: $0, task: .seq2seqLM) }
-  static let textClassifiers = (decoders + encoders).map { TinyModel(configuration: $0, task: .sequenceClassification) }
-  static let tokenClassifiers = (decoders + encoders).map { TinyModel(configuration: $0, task: .tokenClassification) }
+  static let textClassifiers = classifiers(.sequenceClassification)
+  static let tokenClassifiers = classifiers(.tokenClassification)
   static let all = causal + masked + sequenceToSequence + textClassifiers + tokenClassifiers
+
+  /// The families that have a head for the task.
+  private static func classifiers(_ task: LearningTask) -> [TinyModel] {
+    (decoders + encoders).map { TinyModel(configuration: $0, task: task) }.filter { $0.family?.tasks.contains(task) ?? false }
+  }
+
+  var family: ModelFamily? { configuration["model_type"]?.string.flatMap { ModelFamily.registry[$0] } }
 
   func build(
     style: AttentionStyle? = nil, frozenType: ElementFormat = .float32, isTrainable: Bool = false

@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 import GraftReports
 import GraftTestSupport
 import Testing
@@ -79,6 +80,6 @@ import Testing
     let first = try TensorBoardWriter(directory: folder)
     let second = try TensorBoardWriter(directory: folder)
     #expect(first.path != second.path)
-    #expect(throws: ReportError.self) { try TensorBoardWriter(directory: folder + "/nowhere") }
+    #expect(throws: FileError.self) { try TensorBoardWriter(directory: folder + "/nowhere") }
   }
 }

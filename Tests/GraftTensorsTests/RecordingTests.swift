@@ -81,6 +81,26 @@ func recompute(on tape: Tape, _ body: () -> Tensor) -> Tensor { Execution(recomp
     #expect(gradients(recomputed) == gradients { $1($0) })
   }
 
+  /// Whatever outputs are used of a recomputation with several, gradients are those of the body itself.
+  @Test(arguments: [[0], [1], [0, 1], []]) func recomputationsHaveSeveralOutputs(used: [Int]) {
+    let w = parameter("w", [4, 4])
+    let x = parameter("x", [3, 4])
+    let body: ([Tensor]) -> [Tensor] = { inputs in
+      let hidden = activate(linear(inputs[0], w.operand), .tanh)
+      return [hidden, hidden * inputs[0]]
+    }
+    func gradients(_ run: ([Tensor], @escaping ([Tensor]) -> [Tensor]) -> [Tensor]) -> [[Float]?] {
+      let tape = Tape()
+      let loss = recompute(on: tape) { () -> Tensor in
+        let outputs = run([x.operand], body)
+        return used.reduce(sum(x.operand)) { $0 + Float($1 + 2) * sum(outputs[$1]) }
+      }
+      let gradients = tape.gradients(of: loss)
+      return [w, x].map { gradients[$0]?.values }
+    }
+    #expect(gradients(recomputed) == gradients { $1($0) })
+  }
+
   @Test func aTensorCapturedFromAroundARecomputationStops() async {
     await #expect(processExitsWith: .failure) {
       let x = Parameter(path: "x", value: Tensor([1, 2], [1, 2]), isTrainable: true)

@@ -11,7 +11,10 @@ public struct Program {
   public var complaint: String { errors.split(separator: "\n").last.map(String.init) ?? "" }
 
   /// Runs a program by its name or path, in the repository's root unless told otherwise.
-  public init(_ arguments: String..., folder: URL = Repository.root) throws {
+  public init(_ arguments: String..., folder: URL = Repository.root) throws { try self.init(arguments: arguments, folder: folder) }
+
+  /// Runs a program by its name or path, in the repository's root unless told otherwise.
+  public init(arguments: [String], folder: URL = Repository.root) throws {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = arguments

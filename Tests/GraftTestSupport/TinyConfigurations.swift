@@ -11,6 +11,15 @@ public enum TinyConfiguration {
   public static let qwen2 = decoder("qwen2", heads: 2).setting(["tie_word_embeddings": true])
   public static let qwen3 = decoder("qwen3", heads: 2).setting(["head_dim": 8])
 
+  public static let gemma = decoder("gemma", heads: 3).setting(["head_dim": 6])
+  /// A Phi-3 that rotates half of each head, with a window of three tokens.
+  public static let phi3 = decoder("phi3", heads: 3).setting(["partial_rotary_factor": 0.5, "sliding_window": 3])
+  public static let glm = decoder("glm", heads: 2).setting(["head_dim": 8])
+  public static let glm4 = decoder("glm4", heads: 2).setting(["head_dim": 8, "tie_word_embeddings": true])
+  public static let olmo2 = decoder("olmo2", heads: 3)
+  public static let openAIGPT: JSON = ["model_type": "openai-gpt", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
+  public static let bloom: JSON = ["model_type": "bloom", "vocab_size": 23, "hidden_size": 12, "n_layer": 2, "n_head": 3]
+
   public static let bert = encoder("bert")
   public static let roberta = encoder("roberta")
   public static let distilbert: JSON = [

@@ -8,7 +8,7 @@ import Testing
 /// A weight that is drawn towards goals: a loss-carrying row costs half the squared distance from the weight to its goal.
 ///
 /// The gradient of a mean over rows is the distance to the goals' mean, so that every step is known in closed form.
-private final class Quadratic {
+final class Quadratic {
   let weight: Parameter
   let goals: [[Float]]
 
@@ -32,7 +32,7 @@ private final class Quadratic {
 }
 
 /// Examples whose tokens are the goals of their rows.
-private struct Goals {
+struct Goals {
   let examples: [[Int]]
 
   var plan: (_ batchSize: Int, _ accumulation: Int) -> BatchPlan {
@@ -50,7 +50,7 @@ private struct Goals {
 
 private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
-private func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5) -> Bool {
+func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5) -> Bool {
   found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) <= tolerance }
 }
 

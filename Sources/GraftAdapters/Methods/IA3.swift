@@ -15,7 +15,7 @@ public struct IA3: TargetedMethod, SpelledKeys {
   /// Nil for the family's own.
   public var targetModules: ModuleSelection?
   public var excludeModules: ModuleSelection?
-  /// Which of the targets are scaled at their input; nil for the family's own.
+  /// The targets that are scaled at their input; nil for the family's own.
   public var feedforwardModules: ModuleSelection?
   public var modulesToSave: [String]?
   public var initIA3Weights = true
@@ -69,7 +69,7 @@ final class ScalingAdapter: LinearAdapter {
   func merge(into base: Linear) throws(TuningError) {
     try base.merge { scalesInput ? scaleColumns($0, by: scales.value) : scaleColumns($0.transposed, by: scales.value).transposed }
     if !scalesInput, let bias = base.bias {
-      bias.assign(bias.value.converted(to: .float32) * scales.value.reshaped(to: bias.shape))
+      bias.assign(bias.dense() * scales.value.reshaped(to: bias.shape))
     }
   }
 }

@@ -8,7 +8,7 @@ struct LowRankFactors {
   /// `[out]`.
   let bias: Parameter?
   let scale: Float, dropout: Float
-  /// What the factors started as, where the weight is to do without it.
+  /// The part of the weight that the factors started as, where the weight is to do without it.
   var removed: LowRankPart?
 
   /// `base + s (B A x + bias)`.
@@ -56,7 +56,7 @@ final class WeightDecomposedAdapter: LinearAdapter {
   }
 
   func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
-    let directed = factors(x, pass, addingTo: linear(x, base.weight.operand, layout: base.layout))
+    let directed = factors(x, pass, addingTo: linear(x, base.weight.matrix, layout: base.layout))
     let ratio = magnitude.operand * reciprocal(rowNorms(of: base))
     let y = scaleColumns(directed, by: ratio)
     return base.bias.map { addRow(y, $0.operand) } ?? y
@@ -74,7 +74,7 @@ final class WeightDecomposedAdapter: LinearAdapter {
     let scale = Double(factors.scale)
     let squares = baseSquares ?? squaredRows(of: base)
     baseSquares = squares
-    let crossed = linear(a, base.weight.value, layout: base.layout).values
+    let crossed = linear(a, base.weight.stored, layout: base.layout).values
     let gram = matrixProduct(a, a, transposingSecond: true).values
     let columns = b.values
     let norms = (0..<outputs).map { row -> Float in
@@ -92,7 +92,7 @@ final class WeightDecomposedAdapter: LinearAdapter {
   }
 
   private func squaredRows(of base: Linear) -> [Double] {
-    let weight = base.weight.value.converted(to: .float32)
+    let weight = base.weight.dense()
     let rows = base.layout == .outputByInput ? weight : weight.transposed
     return (0..<base.outputSize).map { rows.rows($0..<$0 + 1).sumOfSquares }
   }

@@ -26,14 +26,14 @@ final class LowRankEmbeddingAdapter: EmbeddingTableAdapter {
 
   /// `E + s (B A)ᵀ`.
   private func changed(_ base: Embedding) -> Tensor {
-    linear(a.value.transposed, b.value, scale: scale, addingTo: base.weight.value.converted(to: .float32))
+    linear(a.value.transposed, b.value, scale: scale, addingTo: base.weight.dense())
   }
 
   func merge(into base: Embedding) throws(TuningError) {
     let sum = changed(base)
     let merged = magnitude.map { scaleColumns(sum, by: $0.value * reciprocalNorms(of: base)) } ?? sum
     guard merged.firstNonFiniteIndex == nil else { throw TuningError("\(base.path): merging makes a weight that is not finite") }
-    base.weight.assign(merged.converted(to: base.weight.value.dtype))
+    try base.weight.replace(with: merged)
   }
 }
 

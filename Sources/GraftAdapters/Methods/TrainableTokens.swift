@@ -32,9 +32,9 @@ public struct TrainableTokens: TuningMethod {
 struct TrainedRows {
   /// The configuration's key, for errors.
   let key: String
-  /// What stands between a table's path and the rows' name.
+  /// The component between a table's path and the rows' name.
   let component: String?
-  /// Whether rows start as the table's own.
+  /// True where rows start as the table's own.
   var startsFromTable = true
 
   /// Trains rows of the only table of a role.
@@ -58,7 +58,7 @@ struct TrainedRows {
     let indices = Tensor(tokens.map(Int32.init))
     let rows = try scope(attachment.scope / site.path).parameter(
       "trainable_tokens_delta", [tokens.count, table.shape[1]], .normal(standardDeviation: 1))
-    if !attachment.isLoading, startsFromTable { rows.assign(gatherRows(table.value, indices)) }
+    if !attachment.isLoading, startsFromTable { rows.assign(gatherRows(table.stored, indices)) }
     if let head = site.linear {
       guard head.ownsWeight else {
         throw TuningError("\(key): \(head.path) shares \(head.weight.path), whose rows are trained for both")
@@ -96,8 +96,7 @@ private final class ReplacedRows: EmbeddingTableAdapter {
   }
 
   func merge(into base: Embedding) throws(TuningError) {
-    let full = base.weight.value.converted(to: .float32)
-    base.weight.assign(replacedRows(of: full, by: rows.value, tokens).converted(to: base.weight.value.dtype))
+    try base.weight.replace(with: replacedRows(of: base.weight.dense(), by: rows.value, tokens))
   }
 }
 
@@ -110,7 +109,7 @@ private final class ReplacedOutputs: LinearAdapter {
   init(_ rows: Parameter, of tokens: Tensor, ownsMatrix: Bool) { (self.rows, self.tokens, self.ownsMatrix) = (rows, tokens, ownsMatrix) }
 
   func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor {
-    let change = linear(x, rows.operand - gatherRows(base.weight.value, tokens))
+    let change = linear(x, rows.operand - gatherRows(base.weight.stored, tokens))
     return linear(change, selection(of: base.outputSize), addingTo: base.plain(x))
   }
 

@@ -49,7 +49,7 @@ extension Attachment {
 
   /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does: each name takes the modules whose paths end with it.
   ///
-  /// - Parameter ensuresTying: whether a table and the head that shares it stay one.
+  /// - Parameter ensuresTying: true where a table and the head that shares it stay one.
   /// - Throws: `TuningError` for a name that no module has, but for those of the heads that PEFT adds by itself.
   func adoptModules(_ names: [String], of sites: SiteCatalog, ensuresTying: Bool = false) throws {
     let paths = sites.modulePaths
@@ -90,17 +90,25 @@ extension Attachment {
   private func key(of parameter: Parameter) -> String { modulePrefix.isEmpty ? parameter.path : "\(modulePrefix).\(parameter.path)" }
 }
 
+extension Parameter {
+  /// Replaces the elements and keeps their format.
+  /// - Throws: `TuningError` where the format cannot take them.
+  func replace(with elements: Tensor) throws(TuningError) {
+    do { try replaceElements(with: elements) } catch { throw TuningError("\(path): \(error.description)") }
+  }
+}
+
 extension Linear {
   /// Replaces the weight by what `change` makes of it as a float32 `[out, in]`, in the type it had.
-  /// - Throws: `TuningError` where the matrix belongs to another layer too, or the result is not finite.
+  /// - Throws: `TuningError` where the matrix belongs to another layer too, the result is not finite, or the format takes no sum.
   public func merge(_ change: (_ weight: Tensor) -> Tensor) throws(TuningError) {
     guard ownsWeight else {
       throw TuningError("\(path): shares \(weight.path), which merging would change too; use the delta as an adapter")
     }
-    let full = weight.value.converted(to: .float32)
+    let full = weight.dense()
     let merged = layout == .outputByInput ? change(full) : change(full.transposed).transposed
     guard merged.firstNonFiniteIndex == nil else { throw TuningError("\(path): merging makes a weight that is not finite") }
-    weight.assign(merged.converted(to: weight.value.dtype))
+    try weight.replace(with: merged)
   }
 
   /// Adds to the bias.
@@ -108,16 +116,17 @@ extension Linear {
   func merge(bias change: Tensor?) throws(TuningError) {
     guard let change else { return }
     guard let bias else { throw TuningError("\(path): has no bias for lora_bias to be merged into; use the delta as an adapter") }
-    bias.assign(bias.value.converted(to: .float32) + change)
+    bias.assign(bias.dense() + change)
   }
 }
 
-/// Which of the base's biases are trained beside the adapter.
+/// The biases of the base that are trained beside the adapter.
 public enum BiasTraining: String, ConfigChoice {
   case none, all
   case loraOnly = "lora_only"
   case veraOnly = "vera_only"
   case oftOnly = "oft_only"
+  case vbloraOnly = "vblora_only"
 }
 
 /// One value or a list of them, as PEFT writes some keys.

@@ -58,7 +58,7 @@ public final class SafetensorsFile: WeightSource {
     }
     let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]])
     let shape = Shape(description.shape)
-    guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.byteWidth == 0 else {
+    guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.bytesPerBlock == 0 else {
       let copy = try AlignedBytes(count: bytes.count, for: "\(path): tensor '\(name)'")
       copy.bytes.copyMemory(from: bytes)
       return Tensor(

@@ -32,7 +32,7 @@ extension LanguageModel {
     let weights = weights.map { Tensor($0) }
     guard head.adapter != nil else {
       return linearCrossEntropy(
-        hidden, head: head.weight.operand, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
+        hidden, head: head.weight.matrix, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
         scale: scale)
     }
     return crossEntropy(head(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
@@ -44,7 +44,7 @@ extension LanguageModel {
   ///   - targets: one a row.
   public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
     guard head.adapter != nil else {
-      return targetPredictions(hidden, head: head.weight.value, bias: head.bias?.value, targets: targets)
+      return targetPredictions(hidden, head: head.weight.stored, bias: head.bias?.value, targets: targets)
     }
     return targetPredictions(logits: head(hidden, .inference), targets: targets)
   }
@@ -55,7 +55,7 @@ public protocol CausalLanguageModel: LanguageModel {}
 
 extension CausalLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows))
+    gatherRows(hiddenStates(batch.input, pass), Tensor(rows))
   }
 }
 
@@ -77,7 +77,7 @@ extension SentencePairModel {
   /// The masked tokens' loss, and the pairs' with the weight that makes a batch's loss the sum of two means
   /// (Devlin et al. 2019, appendix A.2).
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let input = SequenceInput(batch)
+    let input = batch.input
     let hidden = hiddenStates(input, pass)
     let rows = batch.lossRows
     let tokens = loss(
@@ -95,6 +95,6 @@ extension SentencePairModel {
 
 extension MaskedLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    transformed(gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows)), pass)
+    transformed(gatherRows(hiddenStates(batch.input, pass), Tensor(rows)), pass)
   }
 }

@@ -1,6 +1,10 @@
+import GraftErrors
+
 /// A sequence that a model has no place for.
-public struct SequenceError: Error, CustomStringConvertible {
+public struct SequenceError: UserError {
   public let description: String
+
+  public var status: ErrorStatus { .malformedInput }
 }
 
 extension Model {

@@ -2,10 +2,13 @@ import GraftTensors
 
 /// Multi-head attention: the projections are given to it, so that families differ only in names and options.
 public final class Attention: Sublayer {
-  /// The layers of queries, keys and values: three, or one whose columns are split in that order.
+  /// The layers of queries, keys and values.
   public enum Projection {
     case separate(query: Linear, key: Linear, value: Linear)
+    /// One layer, whose columns are those of all queries, of all keys and of all values.
     case fused(Linear)
+    /// One layer, whose columns are the query, the key and the value of the first head, then those of the second, and so on (BLOOM).
+    case fusedByHead(Linear)
   }
 
   /// The stack that it is in, and what it attends to there.
@@ -115,6 +118,14 @@ public final class Attention: Sublayer {
       return (
         joined.columns(0..<queries), joined.columns(queries..<queries + keys), joined.columns(queries + keys..<joined.shape.columns)
       )
+    case .fusedByHead(let layer):
+      let joined = layer(x, pass)
+      let size = options.headSize
+      let heads = joined.reshaped(to: [joined.shape.rows * options.heads, 3 * size])
+      func part(_ index: Int) -> Tensor {
+        heads.columns(index * size..<(index + 1) * size).reshaped(to: [joined.shape.rows, options.heads * size])
+      }
+      return (part(0), part(1), part(2))
     }
   }
 }

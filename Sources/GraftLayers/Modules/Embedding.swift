@@ -33,5 +33,5 @@ public final class Embedding {
   }
 
   /// The look-up without the adapter.
-  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.operand, indices, untrained: padding) }
+  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.matrix, indices, untrained: padding) }
 }

@@ -68,6 +68,6 @@ public final class Linear {
 
   /// The layer without its adapter.
   public func plain(_ x: Tensor, addingTo base: consuming Tensor? = nil) -> Tensor {
-    linear(x, weight.operand, bias: bias?.operand, layout: layout, addingTo: base)
+    linear(x, weight.matrix, bias: bias?.operand, layout: layout, addingTo: base)
   }
 }

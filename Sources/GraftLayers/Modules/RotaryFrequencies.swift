@@ -24,9 +24,14 @@ public struct RotaryFrequencies: Sendable, Hashable {
   public var rotatedSize: Int
   public var base: Float
   public var scaling: Scaling
+  /// True where neighbours are a pair (GLM), false where the two halves of what is rotated are.
+  public var isInterleaved: Bool
 
-  public init(rotatedSize: Int, base: Float, scaling: Scaling = .none) {
-    (self.rotatedSize, self.base, self.scaling) = (rotatedSize, base, scaling)
+  public init(rotatedSize: Int, base: Float, scaling: Scaling = .none, isInterleaved: Bool = false) {
+    self.rotatedSize = rotatedSize
+    self.base = base
+    self.scaling = scaling
+    self.isInterleaved = isInterleaved
   }
 
   /// Radians per position of each pair, in a sequence of `length` tokens.
@@ -98,7 +103,8 @@ public struct RotaryFrequencies: Sendable, Hashable {
   ///   - sequences: the rows of each.
   public func table(positions: [Int32], sequences: [Range<Int>]) -> RotaryTable {
     func table(_ positions: [Int32], length: Int) -> RotaryTable {
-      RotaryTable(positions: positions, inverseFrequencies: inverseFrequencies(length: length), magnitude: magnitude)
+      RotaryTable(
+        positions: positions, inverseFrequencies: inverseFrequencies(length: length), magnitude: magnitude, isInterleaved: isInterleaved)
     }
     let lengths = sequences.map { representative(of: Int(positions[$0].max() ?? 0) + 1) }
     guard Set(lengths).count > 1 else { return table(positions, length: lengths.first ?? 1) }

@@ -1,3 +1,4 @@
+import GraftErrors
 import GraftTensors
 
 /// How an initial value is drawn where no checkpoint gives one.
@@ -24,10 +25,12 @@ public enum Initializer: Sendable, Hashable {
 }
 
 /// A tensor that is missing or does not have the shape which the configuration implies.
-public struct WeightError: Error, CustomStringConvertible {
+public struct WeightError: UserError {
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  public var status: ErrorStatus { .malformedInput }
 }
 
 /// A dotted path under which parameters are made: the one place where their names are written.

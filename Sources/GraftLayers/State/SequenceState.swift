@@ -37,7 +37,7 @@ public final class SequenceState {
   private func rowCount(_ length: Int) -> Int { length == 0 ? 0 : leadingRows + length }
 
   /// Makes room for virtual tokens before every sequence, once and before anything is read.
-  func reserve(leadingRows count: Int) {
+  package func reserve(leadingRows count: Int) {
     precondition(count == leadingRows || lengths.allSatisfy { $0 == 0 }, "no room for \(count) rows before sequences that have begun")
     leadingRows = count
   }

@@ -7,25 +7,47 @@ extension ArchitectureConfiguration {
   ///
   /// `rope_scaling` (transformers 4) stands for the whole of `rope_parameters` (transformers 5); what neither says of the
   /// base is `rope_theta` at the top. The length of pretraining goes by the top first.
+  /// - Parameters:
+  ///   - isPartial: true for a family that rotates the share of a head which `partial_rotary_factor` names, false for one that rotates
+  ///     whole heads.
   /// - Throws: `ArchitectureError` for a kind that Transformers does not know, and one that lacks a key or has a value
   ///   that nothing can be computed from.
-  public func rotaryFrequencies(headSize: Int) throws(ArchitectureError) -> RotaryFrequencies {
-    guard headSize % 2 == 0 else { throw fail("head_dim", "is \(headSize); rotary positions need an even number") }
-    let scaling = try section("rope_scaling")
-    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
-    let settings = chosen ?? ArchitectureConfiguration([:], source: source)
+  public func rotaryFrequencies(headSize: Int, isPartial: Bool = false) throws(ArchitectureError) -> RotaryFrequencies {
+    let settings = try rotarySettings()
     let types = json["layer_types"]?.array?.compactMap(\.string) ?? []
     if let type = types.first(where: { settings.json[$0] != nil }) {
       throw settings.fail(type, "unsupported rotary positions by kind of layer; all layers must have the same")
     }
-    let base = try rotaryBase(settings)
+    return try rotaryFrequencies(headSize: headSize, settings, base: try rotaryBase(settings), isPartial: isPartial)
+  }
+
+  /// The rotary positions of given settings.
+  /// - Parameters:
+  ///   - settings: `rope_parameters`, or the part of one kind of layer.
+  ///   - base: the base of the frequencies.
+  func rotaryFrequencies(
+    headSize: Int, _ settings: ArchitectureConfiguration, base: Float, isPartial: Bool = false
+  ) throws(ArchitectureError) -> RotaryFrequencies {
     let type = try Self.rotaryType(settings)
-    let partial = try rotaryShare(settings)
-    guard partial == 1 || type == "default" || type == "proportional" else {
-      throw fail("partial_rotary_factor", "unsupported value \(partial) with rope_type \(type); it must be 1")
+    let share = try rotaryShare(settings)
+    let isWhole = !isPartial || type == "proportional"
+    guard share == 1 || isPartial || type == "default" || type == "proportional" else {
+      throw fail("partial_rotary_factor", "unsupported value \(share) with rope_type \(type); it must be 1")
+    }
+    let size = isWhole ? headSize : Int(share * Float(headSize))
+    guard size % 2 == 0, size > 0 else {
+      throw fail(isWhole ? "head_dim" : "partial_rotary_factor", "rotates \(size) columns; rotary positions need an even number")
     }
     return RotaryFrequencies(
-      rotatedSize: headSize, base: base, scaling: try rotaryScaling(type, settings, base: base, headSize: headSize, partial: partial))
+      rotatedSize: size, base: base,
+      scaling: try rotaryScaling(type, settings, base: base, headSize: size, partial: isPartial && !isWhole ? 1 : share))
+  }
+
+  /// The section that rotary positions are described in: `rope_scaling`, or `rope_parameters` where that is missing or empty.
+  func rotarySettings() throws(ArchitectureError) -> ArchitectureConfiguration {
+    let scaling = try section("rope_scaling")
+    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
+    return chosen ?? ArchitectureConfiguration([:], source: source)
   }
 
   private func rotaryBase(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> Float {
@@ -33,7 +55,8 @@ extension ArchitectureConfiguration {
     return json["rope_theta"] != nil ? try positiveFloat("rope_theta") : 10_000
   }
 
-  private static func rotaryType(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> String {
+  /// The kind of rotary positions, under its newer key or its older one.
+  static func rotaryType(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> String {
     for key in ["rope_type", "type"] where settings.json[key] != nil { return try settings.string(key) }
     return "default"
   }

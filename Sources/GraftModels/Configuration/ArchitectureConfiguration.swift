@@ -1,11 +1,14 @@
 import GraftConfiguration
+import GraftErrors
 import GraftJSON
 
 /// A `config.json` that cannot be built from.
-public struct ArchitectureError: Error, CustomStringConvertible {
+public struct ArchitectureError: UserError {
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  public var status: ErrorStatus { .malformedInput }
 }
 
 /// The keys of a `config.json`, read with their types and within bounds; messages name the file and the key.

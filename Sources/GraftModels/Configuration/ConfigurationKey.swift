@@ -66,8 +66,11 @@ public struct ConfigurationKeys: Sendable {
   /// Transformers' `attribute_map`: the keys that other names stand for; the value under the other name wins.
   public let synonyms: [String: String]
 
+  /// - Parameter keys: of several with one name, the last counts: a family's own after those that it shares with others.
   public init(_ keys: [ConfigurationKey], synonyms: [String: String] = [:]) {
-    self.keys = keys
+    let last = Dictionary(keys.map { ($0.name, $0) }) { _, last in last }
+    var names: Set<String> = []
+    self.keys = keys.compactMap { names.insert($0.name).inserted ? last[$0.name] : nil }
     self.synonyms = synonyms
   }
 }

@@ -6,7 +6,7 @@ import GraftTensors
 extension ModelFamily {
   /// GPT-2.
   public static let gpt2 = ModelFamily.decoder(
-    "gpt2", classNames: ClassNames("GPT2", causalLM: "LMHeadModel"),
+    "gpt2", classNames: ClassNames("GPT2", [.causalLM: "LMHeadModel"]),
     configuration: ConfigurationKeys(
       .decoder + .unwindowed + [
         .size("vocab_size"), .size("n_embd"), .size("n_layer"), .size("n_head"), .read("n_positions", 1024), .read("n_inner", .null),
@@ -33,26 +33,15 @@ extension ModelFamily {
     ) { try GPT2.Configuration($0).gguf($0, $1) },
     traits: [.storesInputByOutput], tokenClassifier: "classifier"
   ) { config, style, isHeadless, scope in
-    try GPT2(try GPT2.Configuration(config), style: style, isHeadless: isHeadless, in: scope)
+    let parts = try GPT2.parts(try GPT2.Configuration(config), isHeadless: isHeadless, in: scope)
+    return CausalDecoder("gpt2", parts, style: style, catalog: scope.catalog)
   }
 }
 
 /// GPT-2: pre-normed blocks with learned positions, a fused attention projection and a tied head (Radford et al. 2019).
 ///
 /// Its matrices are stored input by output, as the original's one-dimensional convolutions were.
-public final class GPT2: CausalLanguageModel {
-  public let modelType = "gpt2"
-  public let catalog: SiteCatalog
-  public let vocabularySize: Int, hiddenSize: Int
-  public let maximumLength: Int?
-  public let head: Linear
-  private let embedding: Embedding, positions: Embedding
-  private let blocks: TransformerStack
-  private let norm: Norm
-  private let style: AttentionStyle
-  public var attentionStyle: AttentionStyle? { style }
-  private let embeddingDropout: Float
-
+enum GPT2 {
   /// The sizes and options of a model.
   package struct Configuration: TransformerConfiguration {
     package var dimensions: TransformerDimensions
@@ -84,30 +73,24 @@ public final class GPT2: CausalLanguageModel {
     }
   }
 
+  /// The parts of a model.
   /// - Parameter isHeadless: true where hidden states are all that is wanted: no head is asked for.
   /// - Throws: `WeightError` and what the source throws.
-  init(_ c: Configuration, style: AttentionStyle = .causal, isHeadless: Bool = false, in scope: Scope) throws {
-    self.style = style
-    catalog = scope.catalog
-    (vocabularySize, hiddenSize, maximumLength, embeddingDropout) = (c.vocabularySize, c.hiddenSize, c.positions, c.embeddingDropout)
+  static func parts(_ c: Configuration, isHeadless: Bool, in scope: Scope) throws -> CausalDecoder.Parts {
     let initializer = Initializer.normal(standardDeviation: c.initializerRange)
     let model = scope / "transformer"
     let tying = Tying(of: scope / "lm_head", to: model / "wte", isOn: c.tiesHead)
     func table(_ name: String, _ entries: Int, _ role: Role) throws -> Embedding {
       try Embedding(model / name, entries: entries, width: c.hiddenSize, role: role, initializer: initializer)
     }
-    embedding = try table("wte", c.vocabularySize, .tokenEmbedding)
-    positions = try table("wpe", c.positions, .positionEmbedding)
-    blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "h" / $0, layer: $0, c) })
-    norm = try Norm(model / "ln_f", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
-    head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
-  }
-
-  public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
-    let embedded = embedding.embedded(input, pass)
-    let layout = embedded.input.layout(style)
-    let x = embedded.rows + positions(Tensor(embedded.input.positions), pass)
-    return norm(embedded.tokens(of: blocks(pass.dropout(x, embeddingDropout, at: embedding.path), layout, pass)))
+    let embedding = try table("wte", c.vocabularySize, .tokenEmbedding)
+    let positions = try table("wpe", c.positions, .positionEmbedding)
+    let blocks = try (0..<c.layers).map { try block(model / "h" / $0, layer: $0, c) }
+    let norm = try Norm(model / "ln_f", width: c.hiddenSize, epsilon: c.epsilon, kind: .layer, bias: true)
+    let head = try tying.head(over: embedding, isHeadless: isHeadless, initializer)
+    var parts = CausalDecoder.Parts(embedding: embedding, positions: .learned(positions), blocks: blocks, norm: norm, head: head)
+    parts.embeddingDropout = c.embeddingDropout
+    return parts
   }
 
   private static func block(_ scope: Scope, layer: Int, _ c: Configuration) throws -> TransformerBlock {

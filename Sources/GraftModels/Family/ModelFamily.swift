@@ -51,12 +51,12 @@ public struct ModelFamily: Sendable {
   public struct ClassNames: Sendable, Hashable, ExpressibleByStringLiteral {
     /// The beginning of all of them, such as `Llama`.
     public let prefix: String
-    /// The ending of the decoder with a language model's head.
-    public let causalLM: String
+    /// The endings that are other than most families', by task.
+    public let endings: [LearningTask: String]
 
-    public init(_ prefix: String, causalLM: String = "ForCausalLM") {
+    public init(_ prefix: String, _ endings: [LearningTask: String] = [:]) {
       self.prefix = prefix
-      self.causalLM = causalLM
+      self.endings = endings
     }
 
     public init(stringLiteral prefix: String) { self.init(prefix) }
@@ -88,12 +88,12 @@ public struct ModelFamily: Sendable {
     guard let classNames, tasks.contains(task) else { return nil }
     let ending =
       switch task {
-      case .causalLM: classNames.causalLM
+      case .causalLM: "ForCausalLM"
       case .seq2seqLM: "ForConditionalGeneration"
       case .maskedLM: pairsSentences ? "ForPreTraining" : "ForMaskedLM"
       case .sequenceClassification: "ForSequenceClassification"
       case .tokenClassification: "ForTokenClassification"
       }
-    return classNames.prefix + ending
+    return classNames.prefix + (classNames.endings[task] ?? ending)
   }
 }

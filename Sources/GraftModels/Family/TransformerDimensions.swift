@@ -18,14 +18,14 @@ public struct TransformerDimensions: Sendable, Hashable {
   }
 }
 
-/// A family's configuration, which has the sizes that all have.
-package protocol TransformerConfiguration {
+/// The sizes and options of a model, which has the sizes that all have.
+public protocol TransformerConfiguration {
   var dimensions: TransformerDimensions { get }
 }
 
 extension TransformerConfiguration {
-  package var vocabularySize: Int { dimensions.vocabularySize }
-  package var hiddenSize: Int { dimensions.hiddenSize }
-  package var layers: Int { dimensions.layers }
-  package var heads: Int { dimensions.heads }
+  public var vocabularySize: Int { dimensions.vocabularySize }
+  public var hiddenSize: Int { dimensions.hiddenSize }
+  public var layers: Int { dimensions.layers }
+  public var heads: Int { dimensions.heads }
 }

@@ -2,12 +2,16 @@ import GraftLayers
 
 extension GGUFMetadata {
   /// Adds the rotary positions.
-  /// - Throws: `ArchitectureError` for a scaling that llama.cpp does not have.
-  mutating func add(_ rotary: RotaryFrequencies, _ config: ArchitectureConfiguration) throws(ArchitectureError) {
+  /// - Parameter hasLongRope: true for an architecture with the factors of LongRoPE, which are tensors.
+  /// - Throws: `ArchitectureError` for a scaling that the architecture does not have.
+  mutating func add(
+    _ rotary: RotaryFrequencies, _ config: ArchitectureConfiguration, hasLongRope: Bool = false
+  ) throws(ArchitectureError) {
     add("rope.dimension_count", rotary.rotatedSize)
     add("rope.freq_base", rotary.base)
     switch rotary.scaling {
     case .none, .llama3: break
+    case .longRope where hasLongRope: break
     case .linear(let factor):
       add("rope.scaling.type", "linear")
       add("rope.scaling.factor", factor)

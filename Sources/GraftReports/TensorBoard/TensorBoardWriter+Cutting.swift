@@ -1,11 +1,12 @@
 import Foundation
+import GraftFiles
 
 extension TensorBoardWriter {
   /// Removes from a directory's event files all but the first events, as a run does that goes on from a checkpoint.
   ///
   /// - Parameter count: how many events are kept, over all files in the order in which they were begun; a file of which nothing is left goes.
-  /// - Throws: `ReportError` where a file cannot be shortened.
-  package static func cut(directory: String, keeping count: Int) throws(ReportError) {
+  /// - Throws: `FileError` where a file cannot be shortened.
+  package static func cut(directory: String, keeping count: Int) throws(FileError) {
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { $0.hasPrefix("events.out.tfevents.") }
     let files = names.map { name in
       (path: "\(directory)/\(name)", bytes: FileManager.default.contents(atPath: "\(directory)/\(name)") ?? Data())
@@ -17,7 +18,7 @@ extension TensorBoardWriter {
       let kept = min(left, max(0, ends.count - 1))
       left -= kept
       guard kept > 0 ? truncate(file.path, off_t(ends[kept])) == 0 : unlink(file.path) == 0 else {
-        throw ReportError(path: file.path, problem: "the file cannot be changed", advice: "check its permissions")
+        throw FileError(.inputOutput, file.path, "the file cannot be changed", remedy: "check its permissions")
       }
     }
   }

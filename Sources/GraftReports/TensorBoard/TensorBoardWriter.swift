@@ -8,8 +8,8 @@ public final class TensorBoardWriter {
 
   /// Begins a new file in `directory`; a resumed run adds a file beside the earlier ones, which `cut` shortens first.
   ///
-  /// - Throws: `ReportError` when the file cannot be made.
-  public init(directory: String, now: Date = Date()) throws(ReportError) {
+  /// - Throws: `FileError` when the file cannot be made.
+  public init(directory: String, now: Date = Date()) throws(FileError) {
     let host = ProcessInfo.processInfo.hostName
     let process = ProcessInfo.processInfo.processIdentifier
     let stamp = Int(now.timeIntervalSince1970)
@@ -22,8 +22,7 @@ public final class TensorBoardWriter {
     path = candidate
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
-      throw ReportError(
-        path: path, problem: "the file cannot be created", advice: "check that its folder can be written to and that the disk has room")
+      throw FileError(.inputOutput, path, "the file cannot be created", remedy: "check that its folder can be written to and that the disk has room")
     }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     try write { event in
@@ -36,7 +35,7 @@ public final class TensorBoardWriter {
 
   /// Writes the values of one step under their tags, for example `train/loss`.
   public func writeScalars(_ values: [(tag: String, value: Double)], step: Int, at time: Date = Date())
-    throws(ReportError)
+    throws(FileError)
   {
     try writeSummary(step: step, at: time) { summary in
       for (tag, number) in values {
@@ -49,7 +48,7 @@ public final class TensorBoardWriter {
   }
 
   /// Writes a text, shown as Markdown.
-  public func writeText(_ text: String, tag: String, step: Int = 0, at time: Date = Date()) throws(ReportError) {
+  public func writeText(_ text: String, tag: String, step: Int = 0, at time: Date = Date()) throws(FileError) {
     try writeSummary(step: step, at: time) { summary in
       summary.add(1) { value in
         value.add(1, string: tag)
@@ -66,11 +65,11 @@ public final class TensorBoardWriter {
   }
 
   /// Hands everything written to the disk.
-  public func synchronize() throws(ReportError) {
+  public func synchronize() throws(FileError) {
     do { try handle.synchronize() } catch { throw failure(error) }
   }
 
-  private func writeSummary(step: Int, at time: Date, _ build: (inout ProtocolBuffer) -> Void) throws(ReportError) {
+  private func writeSummary(step: Int, at time: Date, _ build: (inout ProtocolBuffer) -> Void) throws(FileError) {
     try write { event in
       event.add(1, double: time.timeIntervalSince1970)
       if step != 0 { event.add(2, integer: Int64(step)) }
@@ -78,7 +77,7 @@ public final class TensorBoardWriter {
     }
   }
 
-  private func write(_ build: (inout ProtocolBuffer) -> Void) throws(ReportError) {
+  private func write(_ build: (inout ProtocolBuffer) -> Void) throws(FileError) {
     var event = ProtocolBuffer()
     build(&event)
     var record: [UInt8] = []
@@ -89,18 +88,7 @@ public final class TensorBoardWriter {
     do { try handle.write(contentsOf: record) } catch { throw failure(error) }
   }
 
-  private func failure(_ error: any Error) -> ReportError {
-    ReportError(
-      path: path, problem: FileError(foundation: error)?.problem ?? "writing failed", advice: "check the free space on the disk")
+  private func failure(_ error: any Error) -> FileError {
+    FileError(.inputOutput, path, FileError(foundation: error)?.problem ?? "writing failed", remedy: "check the free space on the disk")
   }
-}
-
-/// A report file that could not be written.
-public struct ReportError: Error, Sendable, Equatable, CustomStringConvertible {
-  public var path: String
-  public var problem: String
-  public var advice: String
-
-  /// `PATH: PROBLEM; ADVICE`.
-  public var description: String { "\(path): \(problem); \(advice)" }
 }

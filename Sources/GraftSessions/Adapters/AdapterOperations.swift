@@ -136,7 +136,7 @@ public enum AdapterOperations {
     case .gguf:
       let notes = try writeGGUF(session, dtype: dtype ?? .float32, to: output)
       for parameter in session.model.catalog.parameters where parameter.shape.rank > 1 {
-        parameter.assign(parameter.value.converted(to: dtype ?? .float32).converted(to: .float32))
+        parameter.assign(parameter.dense().converted(to: dtype ?? .float32).converted(to: .float32))
       }
       return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + notes)
     }

@@ -35,8 +35,8 @@ struct MergeCheck {
   static func requireRange(of dtype: ElementFormat?, in catalog: SiteCatalog) throws {
     guard let dtype, dtype != .float32 else { return }
     for parameter in catalog.parameters {
-      guard let index = parameter.value.converted(to: dtype).converted(to: .float32).firstNonFiniteIndex else { continue }
-      let value = parameter.value.converted(to: .float32).values[index]
+      guard let index = parameter.dense().converted(to: dtype).converted(to: .float32).firstNonFiniteIndex else { continue }
+      let value = parameter.dense().values[index]
       let remedy = dtype == .float16 ? "write it with --dtype bfloat16 or float32" : "write it with --dtype float32"
       throw SessionError(.data, "\(parameter.path): \(value) is beyond the range of \(dtype); \(remedy)")
     }

@@ -125,7 +125,7 @@ public struct Benchmark {
       }
       let text: String
       do { text = try TextFile.text(of: method) } catch {
-        throw SessionError(.usage, "\(method): \(error.message); name a YAML file with a method: section")
+        throw SessionError(.usage, "\(method): \(error.problem); name a YAML file with a method: section")
       }
       let tree = try YAMLReader.tree(parsing: text, file: method)
       return try MethodCatalog.decode(recipe: tree["method"] ?? tree)

@@ -4,6 +4,7 @@ import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftErrors
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -11,7 +12,7 @@ import GraftTensors
 import GraftTokenizers
 
 /// A request that this version cannot serve.
-public struct SessionError: Error, CustomStringConvertible {
+public struct SessionError: UserError {
   public enum Kind: Sendable {
     /// The request itself is wrong (64).
     case usage
@@ -28,6 +29,8 @@ public struct SessionError: Error, CustomStringConvertible {
     self.kind = kind
     self.description = description
   }
+
+  public var status: ErrorStatus { kind == .usage ? .usage : .malformedInput }
 }
 
 /// A model directory with its tokenizer and, perhaps, an adapter on it.

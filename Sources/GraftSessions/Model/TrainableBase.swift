@@ -61,7 +61,7 @@ package struct TrainableBase {
 
   /// Bytes of weights in a mapped file, which no pool counts.
   package var mappedBytes: Int {
-    model.catalog.parameters.filter { !$0.value.storage.isWritable }.reduce(0) { $0 + $1.shape.elementCount * $1.value.dtype.byteWidth }
+    model.catalog.parameters.reduce(0) { $0 + $1.stored.mappedByteCount }
   }
 
   var isFull: Bool { method is FullFineTuning }

@@ -1,7 +1,9 @@
+import GraftJSON
+
 /// `tojson` with the options of Python's `json.dumps`.
 struct TemplateJSONWriter {
   var escapesNonASCII = false
-  /// What one level of indentation is; nil writes everything on one line.
+  /// The text of one level of indentation; nil writes everything on one line.
   var indentation: String?
   var itemSeparator = ", "
   var keySeparator = ": "
@@ -113,27 +115,6 @@ struct TemplateJSONWriter {
   }
 
   private mutating func write(_ text: String) {
-    output += "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": output += "\\\""
-      case "\\": output += "\\\\"
-      case "\n": output += "\\n"
-      case "\r": output += "\\r"
-      case "\t": output += "\\t"
-      case "\u{8}": output += "\\b"
-      case "\u{C}": output += "\\f"
-      default:
-        if scalar.value < 0x20 || escapesNonASCII && scalar.value > 0x7E {
-          for unit in UTF16.encode(scalar) ?? .init() {
-            let digits = String(unit, radix: 16)
-            output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-          }
-        } else {
-          output.unicodeScalars.append(scalar)
-        }
-      }
-    }
-    output += "\""
+    output += (escapesNonASCII ? TextQuoting.jsonInASCII : .json).quoted(text)
   }
 }

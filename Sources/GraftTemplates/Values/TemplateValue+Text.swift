@@ -1,3 +1,5 @@
+import GraftJSON
+
 extension TemplateValue {
   /// Python's `str(value)`: what printing the value shows.
   var description: String {
@@ -95,27 +97,12 @@ extension TemplateValue {
   /// Python's `repr` of a string.
   static func representation(of text: String) -> String {
     let isQuotedDouble = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\""))
-    let quote: Unicode.Scalar = isQuotedDouble ? "\"" : "'"
-    var result = String(quote)
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case quote: result += "\\\(quote)"
-      default:
-        if scalar.isPythonPrintable {
-          result.unicodeScalars.append(scalar)
-        } else {
-          let digits = String(scalar.value, radix: 16)
-          let (letter, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
-          result += "\\" + letter + String(repeating: "0", count: width - digits.count) + digits
-        }
-      }
-    }
-    result.unicodeScalars.append(quote)
-    return result
+    return python.quoted(text, by: isQuotedDouble ? "\"" : "'")
+  }
+
+  private static let python = TextQuoting(letters: ["\n": "n", "\r": "r", "\t": "t"], isNumbered: { !$0.isPythonPrintable }) { scalar in
+    let (letter, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+    return letter + TextQuoting.hexadecimal(scalar.value, width: width)
   }
 
   /// HTML-escapes text, leaving markup as it is.

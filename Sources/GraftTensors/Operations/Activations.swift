@@ -68,13 +68,15 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
   parallel(over: count, grain: elementwiseGrain) { part in
     graft_activate(kind, o + part.lowerBound, from + part.lowerBound, part.count)
   }
+  let saved = Saved(x)
   return recorded("activate", out, from: x.slot) { (gradient: consuming Tensor, tape: Tape) in
+    let x = saved.tensor
     let dx = gradient.reusedMemory()
     let d = dx.mutablePointer
     let dy = gradient.pointer
-    let saved = x.pointer
+    let from = x.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
-      graft_activate_gradient(kind, d + part.lowerBound, saved + part.lowerBound, dy + part.lowerBound, part.count)
+      graft_activate_gradient(kind, d + part.lowerBound, from + part.lowerBound, dy + part.lowerBound, part.count)
     }
     tape.accumulate(dx, into: x)
   }
@@ -95,7 +97,9 @@ public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Ten
     let at = part.lowerBound
     graft_gated(kind, o + at, g + at, u + at, 1, part.count, part.count, part.count)
   }
+  let (savedGate, savedUp) = (Saved(gate), Saved(up))
   return recorded("gated", out, from: gate.slot, up.slot) { (gradient: consuming Tensor, tape: Tape) in
+    let (gate, up) = (savedGate.tensor, savedUp.tensor)
     let dGate = Tensor(uninitialized: gate.shape)
     let dUp = gradient.reusedMemory()
     let dg = dGate.mutablePointer

@@ -20,9 +20,10 @@ public func - (a: Tensor, b: Tensor) -> Tensor {
 
 /// `a * b`, elementwise (the Hadamard product).
 public func * (a: Tensor, b: Tensor) -> Tensor {
-  recorded("multiply", elementwise(a, b, graft_multiply), from: a.slot, b.slot) { gradient, tape in
-    if tape.tracks(a) { tape.accumulate(elementwise(gradient, b, graft_multiply), into: a) }
-    if tape.tracks(b) { tape.accumulate(elementwise(gradient, a, graft_multiply), into: b) }
+  let (first, second) = (Saved(a), Saved(b))
+  return recorded("multiply", elementwise(a, b, graft_multiply), from: a.slot, b.slot) { gradient, tape in
+    if tape.tracks(first.slot) { tape.accumulate(elementwise(gradient, second.tensor, graft_multiply), into: first.slot) }
+    if tape.tracks(second.slot) { tape.accumulate(elementwise(gradient, first.tensor, graft_multiply), into: second.slot) }
   }
 }
 
@@ -47,9 +48,9 @@ public func sum(_ a: Tensor) -> Tensor {
 /// - Returns: a scalar.
 public func euclideanNorm(_ a: Tensor) -> Tensor {
   let norm = a.sumOfSquares.squareRoot()
-  let input = a.slot
-  return recorded("euclideanNorm", Tensor([Float(norm)], []), from: input) { gradient, tape in
-    tape.accumulate(scaled(a, by: norm > 0 ? Float(Double(gradient.scalar) / norm) : 0), into: input)
+  let saved = Saved(a)
+  return recorded("euclideanNorm", Tensor([Float(norm)], []), from: a.slot) { gradient, tape in
+    tape.accumulate(scaled(saved.tensor, by: norm > 0 ? Float(Double(gradient.scalar) / norm) : 0), into: saved.slot)
   }
 }
 
@@ -57,26 +58,62 @@ public func euclideanNorm(_ a: Tensor) -> Tensor {
 public func scaleColumns(_ a: Tensor, by row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
   let columns = a.shape.columns
-  func product(_ x: Tensor) -> Tensor {
-    let out = Tensor(uninitialized: a.shape)
-    let o = out.mutablePointer
-    let from = x.pointer
-    let by = row.pointer
-    parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
-      let start = rows.lowerBound * columns
-      graft_multiply_row(o + start, from + start, by, rows.count, columns)
-    }
-    return out
-  }
-  return recorded("scaleColumns", product(a), from: a.slot, row.slot) { gradient, tape in
-    if tape.tracks(a) { tape.accumulate(product(gradient), into: a) }
-    tape.accumulateZeroed(into: row) { out in
-      addRowReduction(to: out, rows: a.shape.rows, columns: columns) { partial, rows in
+  let (input, factors) = (Saved(a), Saved(row))
+  return recorded("scaleColumns", rowProduct(a, row), from: a.slot, row.slot) { gradient, tape in
+    if tape.tracks(input.slot) { tape.accumulate(rowProduct(gradient, factors.tensor), into: input.slot) }
+    tape.accumulateZeroed(into: factors.slot) { out in
+      let saved = input.tensor
+      addRowReduction(to: out, rows: saved.shape.rows, columns: columns) { partial, rows in
         let start = rows.lowerBound * columns
-        graft_column_dots(partial, gradient.pointer + start, a.pointer + start, rows.count, columns)
+        graft_column_dots(partial, gradient.pointer + start, saved.pointer + start, rows.count, columns)
       }
     }
   }
+}
+
+/// Every row of `a` times `row`, elementwise.
+private func rowProduct(_ a: Tensor, _ row: Tensor) -> Tensor {
+  let columns = a.shape.columns
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let from = a.pointer
+  let by = row.pointer
+  parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+    let start = rows.lowerBound * columns
+    graft_multiply_row(o + start, from + start, by, rows.count, columns)
+  }
+  return out
+}
+
+/// `a [rows, columns]` with every row multiplied by its element of `column [rows, 1]`.
+public func scaleRows(_ a: Tensor, by column: Tensor) -> Tensor {
+  precondition(column.elementCount == a.shape.rows, "\(column.shape) factors for \(a.shape)")
+  let columns = a.shape.columns
+  let (saved, factors) = (Saved(a), Saved(column))
+  return recorded("scaleRows", columnProduct(a, column), from: a.slot, column.slot) { gradient, tape in
+    let a = saved.tensor
+    if tape.tracks(saved.slot) { tape.accumulate(columnProduct(gradient, factors.tensor), into: saved.slot) }
+    tape.accumulateZeroed(into: factors.slot) { out in
+      let dy = gradient.pointer
+      let from = a.pointer
+      parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+        for row in rows { out[row] += Float(graft_dot(dy + row * columns, from + row * columns, columns)) }
+      }
+    }
+  }
+}
+
+/// Every column of `a` times `column`, elementwise.
+private func columnProduct(_ a: Tensor, _ column: Tensor) -> Tensor {
+  let columns = a.shape.columns
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let from = a.pointer
+  let by = column.pointer
+  parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+    for row in rows { graft_scale(o + row * columns, from + row * columns, by[row], columns) }
+  }
+  return out
 }
 
 /// `a [rows, columns]` with `row [columns]` added to every row.
@@ -177,5 +214,6 @@ let arithmeticSpecimens: [OperationSpecimen] = [
   OperationSpecimen("sum", .init("a", [4, 6])) { sum($0[0]) },
   OperationSpecimen("euclideanNorm", .init("a", [4, 6])) { euclideanNorm($0[0]) },
   OperationSpecimen("scaleColumns", .init("a", [600, 3]), .init("row", [3])) { scaleColumns($0[0], by: $0[1]) },
+  OperationSpecimen("scaleRows", .init("a", [600, 3]), .init("column", [600, 1])) { scaleRows($0[0], by: $0[1]) },
   OperationSpecimen("addRow", .init("a", [600, 3]), .init("row", [3])) { addRow($0[0], $0[1]) },
 ]

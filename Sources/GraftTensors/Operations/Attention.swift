@@ -45,8 +45,14 @@ public func attention(
   let out = problem.rowsOfQueries(options.contextWidth)
   let logSumExps = Tensor(uninitialized: [options.heads, query.shape[0]])
   problem.forward(out, logSumExps)
+  let (savedQuery, savedKey, savedValue) = (Saved(query), Saved(key), Saved(value))
+  let (savedBias, savedSinks) = (bias.map { Saved($0.values) }, sinks.map { Saved($0) })
+  let (savedOut, savedSums) = (Saved(out), Saved(logSumExps, exactly: true))
   return recorded("attention", out, from: query.slot, key.slot, value.slot, bias?.values.slot, sinks?.slot) { gradient, tape in
-    problem.backward(gradient, out, logSumExps, tape)
+    let problem = AttentionProblem(
+      savedQuery.tensor, savedKey.tensor, savedValue.tensor, options, spans, mask, savedBias.map { DistanceBias($0.tensor) }, savedSinks?.tensor,
+      dropping)
+    problem.backward(gradient, savedOut.tensor, savedSums.tensor, tape)
   }
 }
 
@@ -126,14 +132,19 @@ private struct AttentionProblem {
   }
 
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, capped, with the bias added, all before they are scaled.
-  /// - Parameter slopes: where the derivatives of the cap go, if they are wanted.
-  func scores(_ block: Block, head: Int, _ keys: PackedMatrix, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
+  ///
+  /// - Parameters:
+  ///   - keys: packed; nil where a single query reads them in their place.
+  ///   - slopes: memory for the derivatives of the cap, if they are wanted.
+  func scores(_ block: Block, head: Int, _ keys: PackedMatrix?, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
     let rows = block.queries.count
     let count = block.keys.count
-    multiplySerially(
-      rows, count, headSize, 1,
-      MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize),
-      keys, firstColumn: block.keys.lowerBound, 0, out, count)
+    let queries = MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize)
+    if let keys {
+      multiplySerially(rows, count, headSize, 1, queries, keys, firstColumn: block.keys.lowerBound, 0, out, count)
+    } else {
+      spans[block.span].keys.multiply(queries, head: head / group, of: keyValueHeads, key, block.keys, into: out)
+    }
     if let softcap = options.softcap { graft_softcap(out, slopes, softcap / scale, rows * count) }
     guard let bias else { return }
     let line = bias.values.pointer + head * bias.values.shape.columns + bias.maximumDistance + block.keys.lowerBound
@@ -169,8 +180,9 @@ private struct AttentionProblem {
       let head = task / parts % heads
       let blocks = blocksOfSpans[span]
       guard task % parts < blocks.count else { return }
-      let keys = packed(key, span: span, head: head, transposed: true)
-      let values = packed(value, span: span, head: head, transposed: false)
+      let isSingle = spans[span].queries.count == 1
+      let keys = isSingle ? nil : packed(key, span: span, head: head, transposed: true)
+      let values = isSingle ? nil : packed(value, span: span, head: head, transposed: false)
       let widest = blocks.map(\.keys.count).max() ?? 0
       let scratch = Tensor(uninitialized: [min(Self.blockRows, spans[span].queries.count), max(1, widest)])
       let s = scratch.mutablePointer
@@ -184,9 +196,13 @@ private struct AttentionProblem {
             s + row * count, l + head * rowCount + block.queries.lowerBound + row, scale, sink, seen.lowerBound, seen.upperBound, count)
         }
         drop(s, block, head: head)
-        multiplySerially(
-          rows, valueSize, count, 1, MatrixOperand(s, stride: count), values, firstTerm: block.keys.lowerBound, 0,
-          o + block.queries.lowerBound * heads * valueSize + head * valueSize, heads * valueSize)
+        let context = o + block.queries.lowerBound * heads * valueSize + head * valueSize
+        if let values {
+          multiplySerially(
+            rows, valueSize, count, 1, MatrixOperand(s, stride: count), values, firstTerm: block.keys.lowerBound, 0, context, heads * valueSize)
+        } else {
+          spans[span].keys.sum(s, head: head / group, of: keyValueHeads, value, block.keys, into: context)
+        }
       }
     }
   }

@@ -7,14 +7,14 @@ import CKernels
 ///
 /// - Parameters:
 ///   - hidden: `[rows, width]`.
-///   - head: `[vocabulary, width]`, in any floating-point type; only a float32 one can be tracked.
+///   - head: `[vocabulary, width]`, in any format that products read; only a dense float32 one can be tracked.
 ///   - bias: `[vocabulary]`.
 ///   - targets: `[rows]` token ids.
 ///   - weights: `[rows]`, times which each row's loss counts; nil counts all of them once.
 ///   - options: label smoothing and the weights of classes.
 /// - Returns: a scalar.
 public func linearCrossEntropy(
-  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
+  _ hidden: Tensor, head: Weight, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
   options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
 ) -> Tensor {
   let rows = hidden.shape.rows
@@ -62,17 +62,21 @@ public func linearCrossEntropy(
       }
     }
   }
-  let (hiddenInput, headInput, biasInput) = (hidden.slot, head.slot, bias?.slot)
-  return recorded("linearCrossEntropy", Tensor([Float(total * Double(scale))], []), from: hiddenInput, headInput, biasInput) { gradient, tape in
-    let seed = gradient.scalar
-    func pass(_ saved: Tensor?, _ input: Slot?) {
-      guard let saved, let input else { return }
-      tape.accumulate(seed == 1 ? saved : scaled(saved, by: seed), into: input)
-    }
-    pass(dHidden, hiddenInput)
-    pass(dHead, headInput)
-    pass(dBias, biasInput)
+  let found = [(dHidden, hidden.slot), (dHead, head.slot), (dBias, bias?.slot)].compactMap { gradient, input in
+    gradient.flatMap { gradient in input.map { (saved: Saved(gradient, exactly: true), input: $0) } }
   }
+  return recorded("linearCrossEntropy", Tensor([Float(total * Double(scale))], []), from: hidden.slot, head.slot, bias?.slot) { gradient, tape in
+    let seed = gradient.scalar
+    for (saved, input) in found { tape.accumulate(seed == 1 ? saved.tensor : scaled(saved.tensor, by: seed), into: input) }
+  }
+}
+
+/// The same with a tensor as the head.
+public func linearCrossEntropy(
+  _ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: Tensor, weights: Tensor? = nil,
+  options: CrossEntropyOptions = CrossEntropyOptions(), scale: Float = 1
+) -> Tensor {
+  linearCrossEntropy(hidden, head: .dense(head), bias: bias, targets: targets, weights: weights, options: options, scale: scale)
 }
 
 /// The summed negative log-likelihood of `targets` under `softmax(logits)`, times `scale`.
@@ -107,8 +111,9 @@ public func crossEntropy(
   }
   let total = (0..<rows).reduce(0.0) { $0 + Double(l[$1]) * Double(weight?[$1] ?? 1) } * Double(scale)
   let input = logits.slot
+  let saved = Saved(slopes, exactly: true)
   return recorded("crossEntropy", Tensor([Float(total)], []), from: input) { gradient, tape in
-    tape.accumulate(gradient.scalar == 1 ? slopes : scaled(slopes, by: gradient.scalar), into: input)
+    tape.accumulate(gradient.scalar == 1 ? saved.tensor : scaled(saved.tensor, by: gradient.scalar), into: input)
   }
 }
 
@@ -131,7 +136,7 @@ public func targetPredictions(logits: Tensor, targets: [Int32]) -> [TargetPredic
 }
 
 /// How every row of `hidden headᵀ + bias` stands to its target, in chunks of rows, without a gradient.
-public func targetPredictions(_ hidden: Tensor, head: Tensor, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
+public func targetPredictions(_ hidden: Tensor, head: Weight, bias: Tensor? = nil, targets: [Int32]) -> [TargetPrediction] {
   let rows = hidden.shape.rows
   let vocabulary = head.shape[0]
   let chunk = headChunkRows(rows, vocabulary: vocabulary)
@@ -163,7 +168,7 @@ private func headChunkRows(_ rows: Int, vocabulary: Int) -> Int {
   return max(1, (rows + chunks - 1) / chunks)
 }
 
-private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Tensor, bias: Tensor?) {
+private func headLogits(_ out: UnsafeMutablePointer<Float>, _ hidden: Tensor, rows: Range<Int>, head: Weight, bias: Tensor?) {
   let vocabulary = head.shape[0]
   let width = head.shape[1]
   multiplyMatrices(

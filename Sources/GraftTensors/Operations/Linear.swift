@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a linear map's matrix is stored.
+/// The order of the axes of a linear map's matrix.
 public enum WeightLayout: Sendable, Hashable {
   /// `[out, in]`, as in torch's `Linear`.
   case outputByInput
@@ -12,13 +12,13 @@ public enum WeightLayout: Sendable, Hashable {
 ///
 /// - Parameters:
 ///   - x: `[rows, in]`; its gradient is `scale * dy W`.
-///   - weight: `[out, in]` (or as `layout` says), in any floating-point type; only a float32 one can be tracked.
+///   - weight: `[out, in]` (or as `layout` says), in any format that products read; only a dense float32 one can be tracked.
 ///     Its gradient is `scale * dyᵀ x`, and `x` is kept for it only where it is tracked.
 ///   - bias: `[out]`.
 ///   - base: `[rows, out]`, added to the product; its memory is used for the result where nobody else holds it.
 /// - Returns: `[rows, out]`.
 public func linear(
-  _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, layout: WeightLayout = .outputByInput, scale: Float = 1, addingTo base: consuming Tensor? = nil
+  _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, layout: WeightLayout = .outputByInput, scale: Float = 1, addingTo base: consuming Tensor? = nil
 ) -> Tensor {
   let rows = x.shape.rows
   let inputs = x.shape.columns
@@ -35,8 +35,9 @@ public func linear(
   base = nil
   if let bias { addInPlace(row: bias, to: out) }
 
-  let (input, biasInput, saved) = (x.slot, bias?.slot, weight.isTracked ? x : nil)
+  let (input, biasInput, savedInput, savedWeight) = (x.slot, bias?.slot, weight.isTracked ? Saved(x) : nil, SavedWeight(weight))
   return recorded("linear", out, from: input, weight.slot, biasInput, baseInput) { gradient, tape in
+    let weight = savedWeight.weight
     let dy = MatrixOperand(gradient.pointer, stride: outputs)
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     tape.accumulate(into: input) { dx, isFirst in
@@ -44,23 +45,36 @@ public func linear(
         m: rows, n: inputs, k: outputs, alpha: scale, dy, weight.operand(transposed: layout == .inputByOutput), beta: isFirst ? 0 : 1, dx,
         stride: inputs)
     }
-    if let saved {
-      tape.accumulate(into: weight) { dw, isFirst in
-        let dyTransposed = MatrixOperand(gradient.pointer, stride: outputs, transposed: true)
-        let beta: Float = isFirst ? 0 : 1
-        switch layout {
-        case .outputByInput:
-          multiplyMatrices(
-            m: outputs, n: inputs, k: rows, alpha: scale, dyTransposed, MatrixOperand(saved.pointer, stride: inputs), beta: beta, dw, stride: inputs)
-        case .inputByOutput:
-          multiplyMatrices(
-            m: inputs, n: outputs, k: rows, alpha: scale, MatrixOperand(saved.pointer, stride: inputs, transposed: true), dy, beta: beta, dw,
-            stride: outputs)
-        }
-      }
-    }
+    if let saved = savedInput?.tensor { accumulateWeightGradient(gradient, saved, layout, scale, into: weight.slot, on: tape) }
     if let biasInput { accumulateColumnSums(of: gradient, into: biasInput, on: tape) }
   }
+}
+
+/// Adds `scale * dyᵀ x`, or its transpose, to the gradient of a weight.
+private func accumulateWeightGradient(_ gradient: Tensor, _ x: Tensor, _ layout: WeightLayout, _ scale: Float, into weight: Slot, on tape: Tape) {
+  let rows = x.shape.rows
+  let inputs = x.shape.columns
+  let outputs = gradient.shape.columns
+  tape.accumulate(into: weight) { dw, isFirst in
+    let beta: Float = isFirst ? 0 : 1
+    switch layout {
+    case .outputByInput:
+      multiplyMatrices(
+        m: outputs, n: inputs, k: rows, alpha: scale, MatrixOperand(gradient.pointer, stride: outputs, transposed: true),
+        MatrixOperand(x.pointer, stride: inputs), beta: beta, dw, stride: inputs)
+    case .inputByOutput:
+      multiplyMatrices(
+        m: inputs, n: outputs, k: rows, alpha: scale, MatrixOperand(x.pointer, stride: inputs, transposed: true),
+        MatrixOperand(gradient.pointer, stride: outputs), beta: beta, dw, stride: outputs)
+    }
+  }
+}
+
+/// The same with a tensor as the weight.
+public func linear(
+  _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, layout: WeightLayout = .outputByInput, scale: Float = 1, addingTo base: consuming Tensor? = nil
+) -> Tensor {
+  linear(x, .dense(weight), bias: bias, layout: layout, scale: scale, addingTo: consume base)
 }
 
 /// `a b`, or `a bᵀ`, of two matrices that are both computed rather than stored.

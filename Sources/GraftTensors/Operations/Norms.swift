@@ -21,7 +21,9 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float = 0, epsilon: Flo
     let at = part.lowerBound * columns
     graft_rms_norm(o + at, r + part.lowerBound, from + at, w, offset, epsilon, part.count, columns)
   }
+  let (savedInput, savedWeight, savedDeviations) = (Saved(x), Saved(weight), Saved(deviations, exactly: true))
   return recorded("rmsNorm", out, from: x.slot, weight.slot) { gradient, tape in
+    let (x, weight, deviations) = (savedInput.tensor, savedWeight.tensor, savedDeviations.tensor)
     let dy = gradient.pointer
     let from = x.pointer
     let w = weight.pointer
@@ -58,7 +60,10 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float
     graft_layer_norm(o + at, m + part.lowerBound, r + part.lowerBound, from + at, w, b, epsilon, part.count, columns)
   }
   let biasInput = bias?.slot
+  let (savedInput, savedWeight) = (Saved(x), Saved(weight))
+  let (savedMeans, savedDeviations) = (Saved(means, exactly: true), Saved(deviations, exactly: true))
   return recorded("layerNorm", out, from: x.slot, weight.slot, biasInput) { gradient, tape in
+    let (x, weight, means, deviations) = (savedInput.tensor, savedWeight.tensor, savedMeans.tensor, savedDeviations.tensor)
     let dy = gradient.pointer
     let from = x.pointer
     let w = weight.pointer
@@ -72,7 +77,7 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float
   }
 }
 
-/// What the gradients of both norms share: one pass over the rows for the input and, where they are tracked, the parameters.
+/// The common part of both norms' gradients: one pass over the rows for the input and, where they are tracked, the parameters.
 private func normGradient(
   of x: Tensor, weight: Tensor, bias: Slot?, rows: Int, columns: Int, on tape: Tape,
   _ kernel: (

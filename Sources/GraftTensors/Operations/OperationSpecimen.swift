@@ -34,6 +34,7 @@ package enum OperationCatalog {
   package static let specimens: [OperationSpecimen] = [
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
     crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
-    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens,
+    rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
+    softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
   ].flatMap { $0 }
 }

@@ -7,25 +7,54 @@
 /// - Precondition: `body` repeats to the bit, which counter-based randomness makes the case, and every tracked tensor
 ///   that it reads is one of `inputs`.
 public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
-  guard Execution.current.recomputation, let outer = Tape.current, !outer.isProbe else { return body(inputs) }
-  let probe = Tape(within: outer, isProbe: true)
-  let output = probe.record { body(inputs.map(\.detached)) }.detached
-  guard probe.hasMetTrainable || inputs.contains(where: outer.tracks) else { return output }
-  var tracked = output
-  tracked.tapeSerial = outer.serial
+  guard let outer = recomputingTape else { return body(inputs) }
+  let (output, isWanted) = probed(outer, inputs) { body($0) }
+  guard isWanted else { return output.detached }
+  var tracked = output.detached
+  let saved = inputs.map { Saved($0) }
   tracked.node = outer.append("recomputed") { gradient, tape in
     let inner = Tape(within: tape)
-    let leaves = inputs.map { input -> Tensor in
-      var leaf = input.detached
-      guard tape.tracks(input) else { return leaf }
-      leaf.node = inner.append("input") { gradient, _ in tape.accumulate(gradient, into: input) }
-      leaf.tapeSerial = inner.serial
-      return leaf
-    }
-    let again = inner.record { body(leaves) }
-    inner.addGradients(of: again, seed: gradient, to: &tape.sums)
+    let leaves = saved.map { leaf(of: $0, on: inner, of: tape) }
+    inner.addGradients(of: inner.record { body(leaves) }, seed: gradient, to: &tape.sums)
   }
+  tracked.tapeSerial = outer.serial
   return tracked
+}
+
+/// The same with several outputs, such as a block's hidden states and the statistics that its loss is computed from.
+public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
+  guard let outer = recomputingTape else { return body(inputs) }
+  let (outputs, isWanted) = probed(outer, inputs) { body($0) }
+  guard isWanted, !outputs.isEmpty else { return outputs.map(\.detached) }
+  let saved = inputs.map { Saved($0) }
+  return outer.appending("recomputed", outputs) { gradients, tape in
+    let inner = Tape(within: tape)
+    let leaves = saved.map { leaf(of: $0, on: inner, of: tape) }
+    let again = inner.record { body(leaves) }
+    inner.addGradients(of: zip(again, gradients).compactMap { output, seed in seed.map { (output, $0) } }, to: &tape.sums)
+  }
+}
+
+/// The tape that a recomputation is recorded on; nil where nothing is recorded, or everything kept.
+private var recomputingTape: Tape? {
+  guard Execution.current.recomputation, let outer = Tape.current, !outer.isProbe else { return nil }
+  return outer
+}
+
+/// Runs a body without recording, and says whether a gradient has to be taken back through it.
+private func probed<Output>(_ outer: Tape, _ inputs: [Tensor], _ body: ([Tensor]) -> Output) -> (output: Output, isWanted: Bool) {
+  let probe = Tape(within: outer, isProbe: true)
+  let output = probe.record { body(inputs.map(\.detached)) }
+  return (output, probe.hasMetTrainable || inputs.contains(where: outer.tracks))
+}
+
+/// An input of the second run, whose gradient goes to the outer tape.
+private func leaf(of input: Saved, on inner: Tape, of outer: Tape) -> Tensor {
+  var leaf = input.tensor.detached
+  guard outer.tracks(input.slot) else { return leaf }
+  leaf.node = inner.append("input") { gradient, _ in outer.accumulate(gradient, into: input.slot) }
+  leaf.tapeSerial = inner.serial
+  return leaf
 }
 
 let recomputationSpecimens: [OperationSpecimen] = [

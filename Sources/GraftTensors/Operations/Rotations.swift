@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a rotation is computed from a skew-symmetric matrix `Q`.
+/// The way from a skew-symmetric matrix `Q` to a rotation.
 public enum CayleySeries: Sendable, Hashable {
   /// `(I - Q) (I + Q)⁻¹`.
   case exact
@@ -33,7 +33,9 @@ public func cayleyTransform(_ angles: Tensor, size: Int, _ series: CayleySeries)
     let transform = BlockTransform(angles: from + block * angles.shape.columns, size: size, series)
     (o + block * count).update(from: transform.result.pointer, count: count)
   }
+  let saved = Saved(angles)
   return recorded("cayleyTransform", out, from: angles.slot) { gradient, tape in
+    let angles = saved.tensor
     let result = Tensor(uninitialized: angles.shape)
     let d = result.mutablePointer
     parallel(blocks) { block in
@@ -182,8 +184,8 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
   let isShared = blocks.shape.rows == 1
   let fits = size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count)
   precondition(fits, "\(x.shape) by \(blocks.shape)")
-  func product(_ input: Tensor, transposed: Bool) -> Tensor {
-    let out = Tensor(uninitialized: x.shape)
+  func product(_ input: Tensor, _ blocks: Tensor, transposed: Bool) -> Tensor {
+    let out = Tensor(uninitialized: input.shape)
     let o = out.mutablePointer
     let from = input.pointer
     let b = blocks.pointer
@@ -194,10 +196,12 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
     }
     return out
   }
-  return recorded("multiplyBlocks", product(x, transposed: false), from: x.slot, blocks.slot) { gradient, tape in
-    if tape.tracks(x) { tape.accumulate(product(gradient, transposed: true), into: x) }
-    tape.accumulateZeroed(into: blocks) { total in
-      let from = x.pointer
+  let (input, matrices) = (Saved(x), Saved(blocks))
+  return recorded("multiplyBlocks", product(x, blocks, transposed: false), from: x.slot, blocks.slot) { gradient, tape in
+    if tape.tracks(input.slot) { tape.accumulate(product(gradient, matrices.tensor, transposed: true), into: input.slot) }
+    tape.accumulateZeroed(into: matrices.slot) { total in
+      let saved = input.tensor
+      let from = saved.pointer
       let dy = gradient.pointer
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
         multiplySerially(

@@ -2,32 +2,37 @@ import CKernels
 
 /// The rows of `table [entries, columns]` that `indices [count]` name: an embedding, or a selection of rows.
 ///
-/// The table may be of any floating-point type; its gradient adds up over repeated indices.
+/// The table may be of any floating-point format or of blocks; its gradient adds up over repeated indices.
 /// - Parameter untrained: a row whose gradient stays zero, as that of a table's padding.
 /// - Returns: `[count, columns]`.
 /// - Precondition: the table has every index.
-public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil) -> Tensor {
+public func gatherRows(_ table: Weight, _ indices: Tensor, untrained: Int? = nil) -> Tensor {
   let count = indices.elementCount
   let columns = table.shape.columns
   requireIndices(indices, below: table.shape.rows)
   let out = Tensor(uninitialized: [count, columns])
   let o = out.mutablePointer
   let at = indices.indices
-  if table.dtype == .float32 {
+  switch table {
+  case .dense(let table) where table.dtype == .float32:
     let from = table.pointer
     parallel(over: count, grain: rowGrain(columns: columns)) { part in
       graft_gather_rows(o + part.lowerBound * columns, from, at + part.lowerBound, part.count, columns)
     }
-  } else {
-    let width = table.dtype.byteWidth
-    for row in 0..<count {
-      convert(o + row * columns, .float32, table.rawPointer + Int(at[row]) * columns * width, table.dtype, columns)
+  case .dense(let table):
+    let width = table.dtype.bytes(for: columns)
+    for row in 0..<count { convert(o + row * columns, .float32, table.rawPointer + Int(at[row]) * width, table.dtype, columns) }
+  case .blocks(let table):
+    parallel(over: count, grain: rowGrain(columns: columns)) { part in
+      for row in part { table.decode(row: Int(at[row]), columns: 0..<columns, to: o + row * columns) }
     }
   }
   let input = table.slot
+  let saved = Saved(indices)
   return recorded("gatherRows", out, from: input) { gradient, tape in
     tape.accumulate(into: input) { dTable, isFirst in
       let from = gradient.pointer
+      let indices = saved.tensor
       let at = indices.indices
       let entries = input.shape.rows
       // Every task looks at all indices, and adds in their order what goes to its entries.
@@ -39,6 +44,11 @@ public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil
       }
     }
   }
+}
+
+/// The same with a tensor as the table.
+public func gatherRows(_ table: Tensor, _ indices: Tensor, untrained: Int? = nil) -> Tensor {
+  gatherRows(.dense(table), indices, untrained: untrained)
 }
 
 /// Traps an index that would be read from somebody else's memory.

@@ -18,7 +18,7 @@ package struct MatrixOperand {
   /// The operand without its first rows and columns.
   func from(row: Int, column: Int) -> MatrixOperand {
     let offset = isTransposed ? column * stride + row : row * stride + column
-    return MatrixOperand(base + offset * dtype.byteWidth, dtype: dtype, stride: stride, transposed: isTransposed)
+    return MatrixOperand(base + dtype.bytes(for: offset), dtype: dtype, stride: stride, transposed: isTransposed)
   }
 
   /// The operand with its transposition in the strides.
@@ -53,8 +53,9 @@ private func multiplyAsStored(
   m: Int, n: Int, k: Int, alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
   addend: UnsafePointer<Float>
 ) {
-  // A single row would read every packed panel once: nothing to gain from packing.
-  if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
+  if FewRows.suit(m: m, n: n, k: k, a) {
+    FewRows.multiply(m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
+  } else if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
     multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c {
@@ -90,7 +91,7 @@ private func multiplyTiled(
 ) {
   let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
   let isRead = (k * n <= RegisterTile.placeCapacity || m <= tile.rows) && b.isReadInPlace(columns: n)
-  let packed = isRead ? nil : Storage(byteCount: k * slab * ElementFormat.float32.byteWidth)
+  let packed = isRead ? nil : Storage(byteCount: ElementFormat.float32.bytes(for: k * slab))
   let tileRows = (m + tile.rows - 1) / tile.rows
   withExtendedLifetime(packed) {
     for first in Swift.stride(from: 0, to: n, by: slab) {
@@ -134,7 +135,7 @@ private func shrinkingPieces(of count: Int, smallest: Int) -> [Range<Int>] {
   return pieces
 }
 
-/// What piece `index` of `pieces` gets of `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
+/// The share of piece `index` of `pieces` in `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
 private func share(_ index: Int, of pieces: Int, in count: Int, unit: Int, limit: Int) -> Range<Int> {
   index * count / pieces * unit..<min(limit, (index + 1) * count / pieces * unit)
 }
@@ -154,7 +155,7 @@ private func multiplyInPieces(
   parallel(over: length, grain: ((length + pieces - 1) / pieces + 15) & ~15) { range in
     if byColumns {
       var part = b
-      part.base += range.lowerBound * (b.isTransposed ? b.stride : 1) * b.dtype.byteWidth
+      part.base += b.dtype.bytes(for: range.lowerBound * (b.isTransposed ? b.stride : 1))
       if b.dtype == .float32 {
         sgemm(m, range.count, k, alpha, a, part, beta, c + range.lowerBound, stride)
       } else {
@@ -165,7 +166,7 @@ private func multiplyInPieces(
       }
     } else {
       var part = a
-      part.base += range.lowerBound * (a.isTransposed ? 1 : a.stride) * a.dtype.byteWidth
+      part.base += a.dtype.bytes(for: range.lowerBound * (a.isTransposed ? 1 : a.stride))
       sgemm(range.count, n, k, alpha, part, b, beta, c + range.lowerBound * stride, stride)
     }
   }
@@ -212,20 +213,20 @@ private func sgemm(
 }
 
 /// A matrix as float32, in memory of its own.
-private final class WidenedOperand {
+final class WidenedOperand {
   let operand: MatrixOperand
   private let storage: Storage
 
   /// - Parameters:
-  ///   - rows: those of the operand as it is multiplied.
+  ///   - rows: the rows of the operand as it is multiplied.
   ///   - format: one that elements are rounded to on the way.
   init(_ source: MatrixOperand, rows: Int, columns: Int, through format: ElementFormat? = nil) {
     let (lines, length) = source.isTransposed ? (columns, rows) : (rows, columns)
-    let storage = Storage(byteCount: lines * length * ElementFormat.float32.byteWidth)
+    let storage = Storage(byteCount: ElementFormat.float32.bytes(for: lines * length))
     let base = storage.base
     for line in 0..<lines {
-      let out = base + line * length * ElementFormat.float32.byteWidth
-      convert(out, .float32, source.base + line * source.stride * source.dtype.byteWidth, source.dtype, length)
+      let out = base + ElementFormat.float32.bytes(for: line * length)
+      convert(out, .float32, source.base + source.dtype.bytes(for: line * source.stride), source.dtype, length)
       if let format { roundInPlace(out, length, through: format) }
     }
     self.storage = storage
@@ -235,7 +236,7 @@ private final class WidenedOperand {
 
 /// Rounds float32 elements to those that another format has.
 private func roundInPlace(_ elements: UnsafeMutableRawPointer, _ count: Int, through format: ElementFormat) {
-  withUnsafeTemporaryAllocation(byteCount: count * format.byteWidth, alignment: 16) { buffer in
+  withUnsafeTemporaryAllocation(byteCount: format.bytes(for: count), alignment: 16) { buffer in
     guard let base = buffer.baseAddress else { return }
     convert(base, format, elements, .float32, count)
     convert(elements, .float32, base, format, count)

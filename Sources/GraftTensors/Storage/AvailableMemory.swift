@@ -1,11 +1,14 @@
 import Foundation
+import GraftErrors
 
 /// Memory that cannot be had.
-public struct MemoryError: Error, CustomStringConvertible {
+public struct MemoryError: UserError {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  public var status: ErrorStatus { .systemFailure }
 }
 
 /// The memory that this process could still take.
@@ -17,7 +20,7 @@ public enum AvailableMemory {
 
   private static var machine: Int? { kibibytes(of: "MemAvailable", in: "/proc/meminfo") }
 
-  /// What the control group of a container leaves (cgroup v2).
+  /// The bytes that the control group of a container leaves (cgroup v2).
   private static var container: Int? {
     guard let limit = number(in: "/sys/fs/cgroup/memory.max"), let used = number(in: "/sys/fs/cgroup/memory.current") else { return nil }
     // Pages of files are given back when they are needed.
@@ -25,7 +28,7 @@ public enum AvailableMemory {
     return max(0, limit - used + (cached.flatMap { Int($0.dropFirst("inactive_file ".count)) } ?? 0))
   }
 
-  /// What `ulimit -v` leaves.
+  /// The bytes that `ulimit -v` leaves.
   private static var addresses: Int? {
     var limit = rlimit()
     #if os(Linux)

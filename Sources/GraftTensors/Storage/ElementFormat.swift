@@ -1,22 +1,82 @@
-/// The type of a tensor's elements: a value, not a type parameter, so that precision is a run-time choice.
+/// The format of a tensor's or weight's elements: a value, not a type parameter, so that precision is a run-time choice.
+///
+/// Elements are stored singly, or in blocks that share a scale, as ggml names and lays them out (`ggml-common.h`).
 public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
   case float32, bfloat16, float16, float64
   case int64, int32, int16, int8, uint8, bool
+  case q4_0, q4_1, q5_0, q5_1, q8_0, q8_1
+  case q2_K, q3_K, q4_K, q5_K, q6_K, q8_K
+  case iq1_S, iq1_M, iq2_XXS, iq2_XS, iq2_S, iq3_XXS, iq3_S, iq4_NL, iq4_XS
+  case tq1_0, tq2_0, mxfp4
 
-  /// Bytes of one element.
-  public var byteWidth: Int {
+  /// The number of elements in a block; 1 where elements are stored singly.
+  public var blockLength: Int {
+    switch self {
+    case .float32, .bfloat16, .float16, .float64, .int64, .int32, .int16, .int8, .uint8, .bool: 1
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .iq4_NL, .mxfp4: 32
+    case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .tq1_0, .tq2_0: 256
+    case .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS, .iq3_S, .iq4_XS: 256
+    }
+  }
+
+  /// The bytes of a block: those of one element where elements are stored singly.
+  public var bytesPerBlock: Int {
     switch self {
     case .float64, .int64: 8
     case .float32, .int32: 4
     case .bfloat16, .float16, .int16: 2
     case .int8, .uint8, .bool: 1
+    case .q4_0, .iq4_NL: 18
+    case .q4_1: 20
+    case .q5_0: 22
+    case .q5_1: 24
+    case .q8_0: 34
+    case .q8_1: 40
+    case .mxfp4: 17
+    case .q2_K: 84
+    case .q3_K, .iq3_S: 110
+    case .q4_K: 144
+    case .q5_K: 176
+    case .q6_K: 210
+    case .q8_K: 292
+    case .iq2_XXS, .tq2_0: 66
+    case .iq2_XS: 74
+    case .iq3_XXS: 98
+    case .iq1_S: 50
+    case .iq2_S: 82
+    case .iq4_XS: 136
+    case .iq1_M: 56
+    case .tq1_0: 54
     }
   }
 
+  /// The bytes of consecutive elements.
+  /// - Precondition: whole blocks.
+  public func bytes(for count: Int) -> Int {
+    let length = blockLength
+    if length == 1 { return count * bytesPerBlock }
+    precondition(count % length == 0, "\(count) elements in blocks of \(length)")
+    return count / length * bytesPerBlock
+  }
+
+  /// The bytes of a tensor whose shape a file or a person chose; nil where its rows are not whole blocks, or the bytes overflow.
+  public func byteCount(of shape: [Int]) -> Int? {
+    var count = 1
+    for dimension in shape {
+      let (next, overflow) = count.multipliedReportingOverflow(by: dimension)
+      guard !overflow else { return nil }
+      count = next
+    }
+    guard (shape.last ?? 1) % blockLength == 0 else { return nil }
+    let (bytes, overflow) = (count / blockLength).multipliedReportingOverflow(by: bytesPerBlock)
+    return overflow ? nil : bytes
+  }
+
+  /// True where elements are floating-point numbers that are stored singly.
   public var isFloatingPoint: Bool {
     switch self {
     case .float32, .bfloat16, .float16, .float64: true
-    case .int64, .int32, .int16, .int8, .uint8, .bool: false
+    default: false
     }
   }
 }
@@ -34,12 +94,38 @@ extension ElementFormat: CustomStringConvertible {
     case .int8: "int8"
     case .uint8: "uint8"
     case .bool: "bool"
+    default: ggmlName
     }
   }
 
-  /// The type that recipes and checkpoints call `name`, such as `bfloat16`.
+  /// The name that ggml's programs print, such as `Q4_K`.
+  public var ggmlName: String {
+    switch self {
+    case .float32: "F32"
+    case .float16: "F16"
+    case .float64: "F64"
+    case .int8: "I8"
+    case .int16: "I16"
+    case .int32: "I32"
+    case .int64: "I64"
+    case .bfloat16: "BF16"
+    case .uint8: "U8"
+    case .bool: "BOOL"
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS,
+      .iq3_S, .iq4_NL, .iq4_XS, .tq1_0, .tq2_0, .mxfp4:
+      Self.blockNames[Int(rawValue - Self.q4_0.rawValue)]
+    }
+  }
+
+  /// In the order of the cases.
+  private static let blockNames = [
+    "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S",
+    "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4",
+  ]
+
+  /// The format of single elements that recipes and checkpoints call `name`, such as `bfloat16`.
   public init?(named name: String) {
-    guard let type = Self.allCases.first(where: { $0.description == name }) else { return nil }
-    self = type
+    guard let format = Self.allCases.first(where: { $0.blockLength == 1 && $0.description == name }) else { return nil }
+    self = format
   }
 }

@@ -44,7 +44,7 @@ public struct Shape: Sendable, Hashable {
 
   /// The bytes of so many elements; `Int.max`, which no memory has, where they cannot be counted.
   func byteCount(of dtype: ElementFormat) -> Int {
-    let (count, overflow) = (checkedElementCount ?? .max).multipliedReportingOverflow(by: dtype.byteWidth)
+    let (count, overflow) = (checkedElementCount ?? .max).multipliedReportingOverflow(by: dtype.bytesPerBlock)
     return overflow ? .max : count
   }
 

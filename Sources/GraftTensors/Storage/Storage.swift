@@ -5,7 +5,12 @@ package final class Storage {
   private let capacity: Int
   private let owner: AnyObject?
 
-  /// Whether the bytes may be written, which those of a mapped file may not.
+  /// True for memory that outlives every tape: that of parameters and mapped files.
+  package var isLasting: Bool
+  /// The copy that pullbacks keep of these bytes, if any; forgotten where they are written over.
+  package weak var narrowedCopy: NarrowedCopy?
+
+  /// A Boolean value that is true where the bytes may be written, which those of a mapped file may not.
   package var isWritable: Bool { owner == nil }
 
   /// Uninitialised bytes from the pool.
@@ -13,6 +18,7 @@ package final class Storage {
     (base, capacity) = BufferPool.shared.allocate(byteCount)
     self.byteCount = byteCount
     owner = nil
+    isLasting = false
   }
 
   /// Bytes that `owner` keeps alive and nobody writes.
@@ -21,6 +27,7 @@ package final class Storage {
     self.byteCount = byteCount
     capacity = 0
     self.owner = owner
+    isLasting = true
   }
 
   deinit {

@@ -3,7 +3,8 @@ import CKernels
 extension Tensor {
   /// The elements as another type, rounded to nearest even where precision is lost; `self` where it is that type already.
   ///
-  /// Between floating-point types, and from integers to float32.
+  /// Between floating-point types, from integers to float32, and from int32 to narrower integers.
+  /// - Precondition: narrower integers hold every element.
   public func converted(to target: ElementFormat) -> Tensor {
     guard target != dtype else { return self }
     let out = Tensor(uninitialized: shape, dtype: target)
@@ -13,7 +14,7 @@ extension Tensor {
     let source = dtype
     withExtendedLifetime(storage) {
       parallel(over: elementCount, grain: grain) { range in
-        convert(to + range.lowerBound * target.byteWidth, target, from + range.lowerBound * source.byteWidth, source, range.count)
+        convert(to + target.bytes(for: range.lowerBound), target, from + source.bytes(for: range.lowerBound), source, range.count)
       }
     }
     return out
@@ -23,7 +24,7 @@ extension Tensor {
 /// Converts `count` elements; unlisted pairs go through float32.
 package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ input: UnsafeRawPointer, _ source: ElementFormat, _ count: Int) {
   switch (source, target) {
-  case (.float32, .float32): out.copyMemory(from: input, byteCount: count * ElementFormat.float32.byteWidth)
+  case (.float32, .float32): out.copyMemory(from: input, byteCount: ElementFormat.float32.bytes(for: count))
   case (.bfloat16, .float32):
     graft_bfloat16_to_float(out.assumingMemoryBound(to: Float.self), input.assumingMemoryBound(to: UInt16.self), count)
   case (.float16, .float32):
@@ -39,6 +40,8 @@ package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ 
   case (.int16, .float32): convertElements(out, input, count, from: Int16.self) { Float($0) }
   case (.int8, .float32): convertElements(out, input, count, from: Int8.self) { Float($0) }
   case (.uint8, .float32), (.bool, .float32): convertElements(out, input, count, from: UInt8.self) { Float($0) }
+  case (.int32, .int16): convertElements(out, input, count, from: Int32.self) { Int16($0) }
+  case (.int32, .uint8): convertElements(out, input, count, from: Int32.self) { UInt8($0) }
   default:
     precondition(source.isFloatingPoint && target.isFloatingPoint, "no conversion from \(source) to \(target)")
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in

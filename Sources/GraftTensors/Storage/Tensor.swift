@@ -11,10 +11,11 @@ public struct Tensor {
   public let dtype: ElementFormat
   /// The slot of the tape that produced it, -1 when untracked.
   package var node: Int32 = -1
-  /// Which tape `node` belongs to.
+  /// The serial of the tape that `node` belongs to.
   package var tapeSerial: UInt32 = 0
 
   package init(storage: Storage, offset: Int, shape: Shape, dtype: ElementFormat) {
+    precondition(dtype.blockLength == 1, "a tensor's elements are stored singly; \(dtype) is a weight's")
     self.storage = storage
     self.offset = offset
     self.shape = shape
@@ -59,15 +60,15 @@ public struct Tensor {
 
   /// Bytes that `owner` keeps alive for as long as the tensor lives, such as those of a mapped file.
   public init(borrowing bytes: UnsafeRawPointer, owner: AnyObject, shape: Shape, dtype: ElementFormat) {
-    let storage = Storage(borrowing: bytes, byteCount: shape.elementCount * dtype.byteWidth, owner: owner)
+    let storage = Storage(borrowing: bytes, byteCount: dtype.bytes(for: shape.elementCount), owner: owner)
     self.init(storage: storage, offset: 0, shape: shape, dtype: dtype)
   }
 
   public var elementCount: Int { shape.elementCount }
 
-  public var byteCount: Int { elementCount * dtype.byteWidth }
+  public var byteCount: Int { dtype.bytes(for: elementCount) }
 
-  package var rawPointer: UnsafeMutableRawPointer { storage.base + offset * dtype.byteWidth }
+  package var rawPointer: UnsafeMutableRawPointer { storage.base + dtype.bytes(for: offset) }
 
   /// The elements of a float32 tensor.
   package var pointer: UnsafePointer<Float> {
@@ -105,7 +106,7 @@ public struct Tensor {
     return values[0]
   }
 
-  /// The row-major place of the first element that is not finite.
+  /// The row-major position of the first element that is not finite.
   public var firstNonFiniteIndex: Int? {
     let index = graft_first_nonfinite(pointer, elementCount)
     return index < 0 ? nil : index

@@ -24,8 +24,9 @@ public func customOperation(
   let values = inputs.map(\.detached)
   let slots = inputs.map(\.slot)
   let output = forward(values).detached
+  let (savedValues, savedOutput) = (values.map { Saved($0) }, Saved(output))
   return recorded(name, output, from: slots, mayOmit: true) { gradient, tape in
-    let gradients = pullback(gradient, values, output)
+    let gradients = pullback(gradient, savedValues.map(\.tensor), savedOutput.tensor)
     precondition(gradients.count == slots.count, "\(name) gives \(gradients.count) gradients for \(slots.count) inputs")
     for case (let gradient?, let slot) in zip(gradients, slots) { tape.accumulate(gradient.detached, into: slot) }
   }

@@ -1,23 +1,53 @@
-/// A named tensor that a layer owns, and that may be trained.
+/// A named weight that a layer owns, and that may be trained.
 public final class Parameter {
   /// The dotted name in the checkpoint, such as `model.layers.0.self_attn.q_proj.weight`.
   public let path: String
-  public private(set) var value: Tensor
-  /// Whether gradients are wanted. A trainable parameter is float32.
+  /// The elements in the form they are stored in.
+  public private(set) var stored: Weight {
+    didSet { keepInPlace() }
+  }
+  /// True where gradients are wanted. A trainable parameter is dense float32.
   public var isTrainable: Bool {
-    didSet { if isTrainable && value.dtype != .float32 { value = value.converted(to: .float32) } }
+    didSet { if isTrainable && stored.format != .float32 { stored = .dense(stored.dense()) } }
   }
 
-  public init(path: String, value: Tensor, isTrainable: Bool = false) {
+  public convenience init(path: String, value: Tensor, isTrainable: Bool = false) {
+    self.init(path: path, stored: .dense(value), isTrainable: isTrainable)
+  }
+
+  public init(path: String, stored: Weight, isTrainable: Bool = false) {
     self.path = path
-    self.value = isTrainable ? value.converted(to: .float32) : value
+    self.stored = isTrainable ? .dense(stored.dense()) : stored
     self.isTrainable = isTrainable
+    keepInPlace()
   }
 
-  public var shape: Shape { value.shape }
+  public var shape: Shape { stored.shape }
+
+  /// The format that the elements are stored in.
+  public var format: ElementFormat { stored.format }
+
+  /// All elements as float32; the stored tensor itself where it is that already.
+  public func dense() -> Tensor { stored.dense() }
+
+  /// The stored tensor.
+  /// - Precondition: dense, as everything is but matrices of products and tables.
+  public var value: Tensor {
+    guard case .dense(let tensor) = stored else { preconditionFailure("\(path) is stored as \(format)") }
+    return tensor
+  }
 
   /// The value as an operand: tracked where it is trainable and a tape records.
-  public var operand: Tensor {
+  /// - Precondition: dense, as everything is but matrices of products and tables.
+  public var operand: Tensor { tracked(value) }
+
+  /// The weight as the matrix of a product or a table of rows, tracked like `operand`.
+  public var matrix: Weight {
+    guard case .dense(let tensor) = stored else { return stored }
+    return .dense(tracked(tensor))
+  }
+
+  private func tracked(_ value: Tensor) -> Tensor {
     guard isTrainable, let tape = Tape.current else { return value }
     guard !tape.isProbe else {
       tape.hasMetTrainable = true
@@ -29,16 +59,32 @@ public final class Parameter {
     return tracked
   }
 
-  /// Replaces the value, as loaders and merging do.
+  /// Replaces the value and its format, as loaders and undoing do.
   /// - Precondition: the same shape.
-  public func assign(_ newValue: Tensor) {
-    precondition(newValue.shape == shape, "\(path): \(newValue.shape) assigned to \(shape)")
-    value = isTrainable ? newValue.converted(to: .float32) : newValue
+  public func assign(_ newValue: Tensor) { assign(.dense(newValue)) }
+
+  /// Replaces the weight and its format.
+  /// - Precondition: the same shape.
+  public func assign(_ weight: Weight) {
+    precondition(weight.shape == shape, "\(path): \(weight.shape) assigned to \(shape)")
+    stored = isTrainable ? .dense(weight.dense()) : weight
   }
 
-  /// Lets an optimizer write the elements of a float32 value in place, copying them first where they are shared.
-  public func update(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
-    value.makeUnique()
-    body(UnsafeMutableBufferPointer(start: value.mutablePointer, count: value.elementCount))
+  /// Replaces the elements and keeps their format, as merging does.
+  /// - Parameter elements: float32, of the same shape.
+  /// - Throws: `WeightFormatError` where the format cannot take them.
+  public func replaceElements(with elements: Tensor) throws(WeightFormatError) { assign(try stored.replacing(with: elements)) }
+
+  /// Lets `body` write the elements of a float32 value in place, row-major, copying them first where they are shared.
+  public func update(_ body: (inout MutableSpan<Float>) -> Void) {
+    guard case .dense(var tensor) = stored else { preconditionFailure("\(path) is stored as \(format)") }
+    stored = .dense(Tensor([] as [Float]))
+    tensor.makeUnique()
+    var elements = MutableSpan(_unsafeStart: tensor.mutablePointer, count: tensor.elementCount)
+    body(&elements)
+    stored = .dense(tensor)
   }
+
+  /// The memory of parameters outlives every tape.
+  private func keepInPlace() { if case .dense(let tensor) = stored { tensor.storage.isLasting = true } }
 }

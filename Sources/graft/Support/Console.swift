@@ -29,7 +29,7 @@ enum Console {
     let failure = Failure(
       FileError(.inputOutput, "standard output", FileError.writing("", code).problem, remedy: "free some space or choose another place"))
     error("error: \(failure.message)")
-    Foundation.exit(failure.code)
+    Foundation.exit(failure.status.rawValue)
   }
 
   /// Writes what was put out, so that it stands before what follows on standard error.

@@ -4,10 +4,10 @@ import GraftTensors
 ///
 /// Versions 2 and 3, little-endian. All of the header is validated before anything of a declared size is made.
 public final class GGUFFile {
-  /// A tensor's place and type.
+  /// A tensor's place and format.
   public struct Entry: Equatable, Sendable {
     public let name: String
-    public let type: GGUFElementType
+    public let format: ElementFormat
     /// Outermost first, the reverse of how it is stored.
     public let shape: [Int]
     /// In the file.
@@ -61,7 +61,7 @@ public final class GGUFFile {
   /// The key of a file's metadata by which what graft wrote is known again; llama.cpp passes it over.
   public static let generatorKey = "graft.generator"
 
-  /// Whether graft wrote the file at a path.
+  /// Returns true for a file that graft wrote.
   public static func isOwn(_ path: String) -> Bool { (try? GGUFFile(path))?[generatorKey] != nil }
 
   /// The value under a key.
@@ -74,12 +74,13 @@ public final class GGUFFile {
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` for a quantized one.
   public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
     guard let entry = entry(of: name) else { throw .malformed(path, "has no tensor '\(name)'") }
-    guard let dtype = entry.type.elementType?.dtype else {
-      throw CheckpointError(.unsupported, path, "tensor '\(name)' is quantized as \(entry.type.name), which has no arithmetic here")
+    let dtype = entry.format
+    guard dtype.blockLength == 1 else {
+      throw CheckpointError(.unsupported, path, "tensor '\(name)' is quantized as \(dtype.ggmlName), which has no arithmetic here")
     }
     let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange])
     let shape = Shape(entry.shape)
-    guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.byteWidth == 0 else {
+    guard let address = bytes.baseAddress, !bytes.isEmpty, Int(bitPattern: address) % dtype.bytesPerBlock == 0 else {
       let copy = try AlignedBytes(count: bytes.count, for: "\(path): tensor '\(name)'")
       copy.bytes.copyMemory(from: bytes)
       return Tensor(borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype)
@@ -162,7 +163,7 @@ public final class GGUFFile {
   private static func entries(
     _ cursor: inout ByteCursor, count: Int, alignment: Int
   ) throws(CheckpointError) -> [Entry] {
-    var described: [(name: String, type: GGUFElementType, shape: [Int], offset: UInt64, byteCount: Int)] = []
+    var described: [(name: String, format: ElementFormat, shape: [Int], offset: UInt64, byteCount: Int)] = []
     for _ in 0..<count {
       let name = try string(&cursor, "a tensor's name", maximum: maximumNameBytes)
       let rank: UInt32 = try cursor.integer()
@@ -175,13 +176,13 @@ public final class GGUFFile {
         shape.insert(dimension, at: 0)
       }
       let code: UInt32 = try cursor.integer()
-      guard let type = GGUFElementType(rawValue: code) else {
+      guard let format = ElementFormat(ggmlType: code) else {
         throw CheckpointError(.unsupported, cursor.location, "tensor '\(name)' has the unknown type \(code)")
       }
-      guard let byteCount = type.byteCount(of: shape) else {
-        throw .malformed(cursor.location, "tensor '\(name)' of type \(type.name) cannot have the shape \(shape)")
+      guard let byteCount = format.byteCount(of: shape) else {
+        throw .malformed(cursor.location, "tensor '\(name)' of type \(format.ggmlName) cannot have the shape \(shape)")
       }
-      described.append((name, type, shape, try cursor.integer(), byteCount))
+      described.append((name, format, shape, try cursor.integer(), byteCount))
     }
     let start = cursor.position + (alignment - cursor.position % alignment) % alignment
     var entries: [Entry] = []
@@ -194,7 +195,7 @@ public final class GGUFFile {
         throw .malformed(cursor.location, "tensor '\(tensor.name)' reaches beyond the file's end", remedy: "fetch the file again")
       }
       entries.append(
-        Entry(name: tensor.name, type: tensor.type, shape: tensor.shape, byteRange: start + end..<start + end + tensor.byteCount))
+        Entry(name: tensor.name, format: tensor.format, shape: tensor.shape, byteRange: start + end..<start + end + tensor.byteCount))
       let padded = tensor.byteCount + (alignment - tensor.byteCount % alignment) % alignment
       // The last tensor's padding may be missing.
       end = min(end + padded, cursor.bytes.count - start)

@@ -48,7 +48,7 @@ public enum GGUFWriter {
     }
     var offset = 0
     for description in descriptions {
-      guard let type = GGUFElementType(description.elementType), description.shape.count <= 4, description.name.utf8.count <= 63 else {
+      guard let type = description.elementType.dtype?.ggmlType, description.shape.count <= 4, description.name.utf8.count <= 63 else {
         throw CheckpointError(
           .unsupported, path,
           "GGUF has no place for '\(description.name)' \(description.elementType.rawValue) \(description.shape)")
@@ -56,7 +56,7 @@ public enum GGUFWriter {
       header += GGUFValue.bytes(of: description.name)
       append(UInt32(description.shape.count), to: &header)
       for dimension in description.shape.reversed() { append(UInt64(dimension), to: &header) }
-      append(type.rawValue, to: &header)
+      append(type, to: &header)
       append(UInt64(offset), to: &header)
       offset += description.byteCount + padding(after: description.byteCount)
     }

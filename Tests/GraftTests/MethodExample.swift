@@ -1,7 +1,4 @@
-import GraftAdapters
-import GraftConfiguration
-import GraftLayers
-import GraftTensors
+import Graft
 
 /// The smallest low-rank adapter: `y = W x + b + u (v · x)`, with `v` and `u` trained and `W` frozen.
 struct RankOne: TuningMethod {
@@ -25,7 +22,7 @@ struct RankOne: TuningMethod {
   }
 }
 
-/// What stands in a layer's slot. Being additive, it can be folded into the weight without further code.
+/// The part in a layer's slot. Being additive, it can be folded into the weight without further code.
 private final class RankOneAdapter: AdditiveAdapter {
   let v: Parameter, u: Parameter
 

@@ -1,0 +1,184 @@
+// Products of a few rows with a large matrix, as decoding makes them: the matrix is read once, at the speed of memory, and
+// widened on the way. Every element is summed in one order, whatever the rows beside it and the columns of a call.
+#include "kernels.h"
+
+#pragma clang fp contract(fast) reassociate(off)
+
+#define LANES 16
+/// Rows of the first operand that are multiplied while a part of the matrix is at hand.
+#define ROWS 4
+/// Columns whose terms lie side by side in memory, and that are read together.
+#define COLUMNS 4
+/// Terms whose columns lie side by side, and that are read together.
+#define TERMS 8
+/// Registers of columns that a term fills.
+#define VECTORS 4
+/// Columns whose sums stay in the first-level cache.
+#define STRIP 512
+#define UNROLLED _Pragma("clang loop unroll(full)") for
+#define WIDE __attribute__((min_vector_width(512)))
+#define INLINE WIDE GRAFT_INLINE
+
+typedef float floats __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint16_t halves __attribute__((vector_size(2 * LANES), aligned(2)));
+#if defined(__x86_64__) || defined(__aarch64__)
+typedef _Float16 float16s __attribute__((vector_size(2 * LANES), aligned(2)));
+#endif
+
+/// Elements i to i + LANES of a matrix of the given type, widened.
+INLINE void load(floats *out, const void *base, int type, long i) {
+  if (type == GRAFT_FLOAT32) {
+    *out = *(const floats *)((const float *)base + i);
+  } else if (type == GRAFT_BFLOAT16) {
+    *out = (floats)(__builtin_convertvector(*(const halves *)((const uint16_t *)base + i), words) << 16);
+  } else {
+#if defined(__x86_64__) || defined(__aarch64__)
+    *out = __builtin_convertvector(*(const float16s *)((const uint16_t *)base + i), floats);
+#else
+    float wide[LANES];
+    graft_float16_to_float(wide, (const uint16_t *)base + i, LANES);
+    memcpy(out, wide, sizeof wide);
+#endif
+  }
+}
+
+/// The first `count` of LANES elements, and zero behind them.
+INLINE void load_part(floats *out, const void *base, int type, long i, long count) {
+  float part[LANES] = {0};
+  if (type == GRAFT_FLOAT32) memcpy(part, (const float *)base + i, (size_t)count * sizeof(float));
+  else if (type == GRAFT_BFLOAT16) graft_bfloat16_to_float(part, (const uint16_t *)base + i, count);
+  else graft_float16_to_float(part, (const uint16_t *)base + i, count);
+  *out = *(const floats *)part;
+}
+
+GRAFT_INLINE float total(const float *lanes) {
+  float sums[LANES];
+  memcpy(sums, lanes, sizeof sums);
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
+  return sums[0];
+}
+
+struct product {
+  const float *a, *addend;
+  float *c;
+  long a_stride, c_stride, k;
+  float alpha, beta;
+};
+
+GRAFT_INLINE void store(const struct product *p, long row, long column, float sum) {
+  long at = row * p->c_stride + column;
+  p->c[at] = p->beta == 0 ? p->alpha * sum : p->alpha * sum + p->beta * p->addend[at];
+}
+
+/// Rows by columns whose terms are consecutive elements: dot products.
+INLINE void dots(const struct product *p, int rows, int columns, const void *base, int type, long first, long column_stride, long column) {
+  floats sums[ROWS][COLUMNS];
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int j = 0; j < columns; j++) sums[i][j] = (floats){0};
+  long whole = p->k - p->k % LANES, rest = p->k - whole;
+  for (long t = 0; t < whole; t += LANES) {
+    floats w[COLUMNS];
+    UNROLLED(int j = 0; j < columns; j++) load(&w[j], base, type, first + j * column_stride + t);
+    UNROLLED(int i = 0; i < rows; i++) {
+      floats x = *(const floats *)(p->a + i * p->a_stride + t);
+      UNROLLED(int j = 0; j < columns; j++) sums[i][j] += x * w[j];
+    }
+  }
+  if (rest > 0) {
+    UNROLLED(int i = 0; i < rows; i++) {
+      floats x;
+      load_part(&x, p->a + i * p->a_stride, GRAFT_FLOAT32, whole, rest);
+      UNROLLED(int j = 0; j < columns; j++) {
+        floats w;
+        load_part(&w, base, type, first + j * column_stride + whole, rest);
+        sums[i][j] += x * w;
+      }
+    }
+  }
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int j = 0; j < columns; j++) store(p, i, column + j, total((const float *)&sums[i][j]));
+}
+
+/// The same, with the number of rows known.
+INLINE void all_dots(const struct product *p, int rows, const void *base, int type, long first, long column_stride, long columns) {
+  long column = 0;
+  for (; column + COLUMNS <= columns; column += COLUMNS)
+    dots(p, rows, COLUMNS, base, type, first + column * column_stride, column_stride, column);
+  for (; column < columns; column++) dots(p, rows, 1, base, type, first + column * column_stride, column_stride, column);
+}
+
+/// sums[rows, columns] += the terms from `term` on, whose columns are consecutive elements from `first` on.
+INLINE void add_terms(const struct product *p, int rows, int terms, int vectors, float *sums, const void *base, int type, long first, long row_stride, long term) {
+  floats held[ROWS][VECTORS];
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) held[i][v] = *(const floats *)(sums + i * STRIP + v * LANES);
+  UNROLLED(int t = 0; t < terms; t++) {
+    floats w[VECTORS];
+    UNROLLED(int v = 0; v < vectors; v++) load(&w[v], base, type, first + t * row_stride + v * LANES);
+    UNROLLED(int i = 0; i < rows; i++) {
+      float x = p->a[i * p->a_stride + term + t];
+      UNROLLED(int v = 0; v < vectors; v++) held[i][v] += x * w[v];
+    }
+  }
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) *(floats *)(sums + i * STRIP + v * LANES) = held[i][v];
+}
+
+/// A strip of columns of some terms.
+INLINE void add_strip(const struct product *p, int rows, int terms, float *sums, const void *base, int type, long first, long row_stride, long term, long columns) {
+  long column = 0;
+  for (; column + VECTORS * LANES <= columns; column += VECTORS * LANES)
+    add_terms(p, rows, terms, VECTORS, sums + column, base, type, first + column, row_stride, term);
+  for (; column + LANES <= columns; column += LANES) add_terms(p, rows, terms, 1, sums + column, base, type, first + column, row_stride, term);
+  if (column == columns) return;
+  for (int t = 0; t < terms; t++) {
+    floats w;
+    load_part(&w, base, type, first + t * row_stride + column, columns - column);
+    UNROLLED(int i = 0; i < rows; i++) *(floats *)(sums + i * STRIP + column) += p->a[i * p->a_stride + term + t] * w;
+  }
+}
+
+/// Rows by columns that are consecutive elements of each term: sums of scaled rows, a strip of columns at a time. Where the
+/// addend counts as it is, they go on from it.
+INLINE void all_sums(const struct product *p, int rows, const void *base, int type, long first, long row_stride, long columns) {
+  float sums[ROWS * STRIP];
+  for (long column = 0; column < columns; column += STRIP) {
+    long width = columns - column < STRIP ? columns - column : STRIP, term = 0;
+    if (p->beta == 1 && p->alpha == 1) {
+      for (int i = 0; i < rows; i++) memcpy(sums + i * STRIP, p->addend + i * p->c_stride + column, (size_t)width * sizeof(float));
+    } else {
+      memset(sums, 0, sizeof sums);
+    }
+    for (; term + TERMS <= p->k; term += TERMS)
+      add_strip(p, rows, TERMS, sums, base, type, first + term * row_stride + column, row_stride, term, width);
+    for (; term < p->k; term++) add_strip(p, rows, 1, sums, base, type, first + term * row_stride + column, row_stride, term, width);
+    for (int i = 0; i < rows; i++) {
+      if (p->beta == 1 && p->alpha == 1) memcpy(p->c + i * p->c_stride + column, sums + i * STRIP, (size_t)width * sizeof(float));
+      else for (long j = 0; j < width; j++) store(p, i, column + j, sums[i * STRIP + j]);
+    }
+  }
+}
+
+INLINE void all(const struct product *p, int rows, const struct graft_matrix *b, int type, long first, long columns) {
+  if (b->row_stride == 1) all_dots(p, rows, b->base, type, first * b->column_stride, b->column_stride, columns);
+  else all_sums(p, rows, b->base, type, first, b->row_stride, columns);
+}
+
+INLINE void all_of_type(const struct product *p, int rows, const struct graft_matrix *b, long first, long columns) {
+  if (b->type == GRAFT_FLOAT32) all(p, rows, b, GRAFT_FLOAT32, first, columns);
+  else if (b->type == GRAFT_BFLOAT16) all(p, rows, b, GRAFT_BFLOAT16, first, columns);
+  else all(p, rows, b, GRAFT_FLOAT16, first, columns);
+}
+
+WIDE GRAFT_KERNEL void graft_multiply_few_rows(const float *a, long rows, long a_stride, const struct graft_matrix *b, long first, long columns,
+                                               long k, float alpha, float beta, const float *addend, float *c, long c_stride) {
+  struct product p = {.a = a, .addend = addend, .c = c, .a_stride = a_stride, .c_stride = c_stride, .k = k, .alpha = alpha, .beta = beta};
+  for (long row = 0; row < rows; row += ROWS) {
+    long left = rows - row;
+    if (left >= 4) all_of_type(&p, 4, b, first, columns);
+    else if (left == 3) all_of_type(&p, 3, b, first, columns);
+    else if (left == 2) all_of_type(&p, 2, b, first, columns);
+    else all_of_type(&p, 1, b, first, columns);
+    p.a += ROWS * a_stride;
+    p.addend += ROWS * c_stride;
+    p.c += ROWS * c_stride;
+  }
+}

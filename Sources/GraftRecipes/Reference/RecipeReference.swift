@@ -1,0 +1,131 @@
+import GraftAdapters
+import GraftConfiguration
+import GraftJSON
+
+/// What is generated from `RecipeKey.all` and the methods: a page in Markdown and a JSON Schema.
+public enum RecipeReference {
+  /// `Documentation/Recipes.md`.
+  public static var page: String {
+    var lines = [
+      "# Recipes", "",
+      "Every key with its type, its default and its meaning; `graft help KEY` prints one (`graft help training.precision`), `graft schema` the JSON",
+      "Schema for editors. This page is written by `graft schema --markdown`.", "",
+    ]
+    for (title, keys) in sections {
+      lines += ["## \(title)", "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+      lines += keys.map { key in
+        let value = key.defaultValue.isNull ? "" : "`\(key.defaultText)`"
+        return "| `\(key.path.split(separator: ".").last ?? "")` | \(key.type.description) | \(value) | \(key.meaning) |"
+      }
+      lines.append("")
+    }
+    lines += ["## Keys of methods", "", "What stands beside `peft_type`, with the defaults of a recipe. [What the methods compute](Methods.md)."]
+    for method in MethodCatalog.builtIn { lines += ["", "### \(method.name)", "", "```yaml", defaults(of: method), "```"] }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// A method's keys with a recipe's defaults, as YAML.
+  static func defaults(of method: any TuningMethod.Type) -> String {
+    (method.defaultTree?.rendered() ?? "").split(separator: "\n").joined(separator: "\n")
+  }
+
+  private static var sections: [(title: String, keys: [RecipeKey])] {
+    let top = RecipeKey.all.filter { !$0.path.contains(".") }
+    let names = ["model", "method", "data", "training", "report"]
+    return [("The recipe", top)] + names.map { name in (name, RecipeKey.all.filter { $0.path.hasPrefix(name + ".") }) }
+  }
+
+  /// Lines that explain a key of a recipe or of a method, such as `training.precision` and `method.r`.
+  /// - Throws: `ConfigError` for an unknown one, with the nearest there is.
+  public static func help(of path: String) throws -> String {
+    if let key = RecipeKey.all.first(where: { $0.path == path }) { return key.help }
+    let methodKeys = MethodCatalog.keys.map { "method." + $0 }
+    guard methodKeys.contains(path) else {
+      throw ConfigError(
+        location: nil, path: [path], problem: "no key of a recipe",
+        advice: NearestName.advice(for: path, among: RecipeKey.all.map(\.path) + methodKeys))
+    }
+    return "\(path)\n  \(methods(with: String(path.dropFirst("method.".count))))"
+  }
+
+  /// A JSON Schema (draft 2020-12) of recipes, with which editors complete and check them.
+  public static var schema: JSON {
+    var properties = JSONObject()
+    for key in RecipeKey.all {
+      let parts = key.path.split(separator: ".").map(String.init)
+      guard parts.count == 2 else {
+        properties[parts[0]] = key.schema
+        continue
+      }
+      var section = properties[parts[0]] ?? ["type": "object", "additionalProperties": .bool(false), "properties": [:]]
+      section["properties"]?[parts[1]] = key.schema
+      properties[parts[0]] = section
+    }
+    // A method's section takes a whole adapter_config.json, of which other programs write more keys.
+    properties["method"]?["additionalProperties"] = true
+    properties["method"]?["properties"]?["peft_type"]?["enum"] = .array(MethodCatalog.builtIn.map { .string($0.name) })
+    for key in MethodCatalog.keys.sorted() where properties["method"]?["properties"]?[key] == nil {
+      properties["method"]?["properties"]?[key] = ["description": .string(methods(with: key))]
+    }
+    return [
+      "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A recipe of graft", "type": "object", "additionalProperties": false,
+      "properties": .object(properties),
+    ]
+  }
+
+  /// The names of the methods that have a key.
+  static func methods(with key: String) -> String {
+    let names = MethodCatalog.builtIn.filter { $0.defaultTree?.mapping?.keys.contains(key) ?? false }.map { $0.name }
+    return names.isEmpty ? "Every method." : "Of \(names.joined(separator: ", "))."
+  }
+}
+
+extension TuningMethod {
+  /// The keys of the method with a recipe's defaults.
+  fileprivate static var defaultTree: ConfigTree? { try? ConfigTree(encoding: recipeDefaults) }
+}
+
+extension RecipeKey {
+  fileprivate var schema: JSON {
+    var schema = type.schema
+    if allowsNull, type != .section { schema = ["anyOf": [schema, ["type": "null"]]] }
+    schema["description"] = .string(meaning.replacing("`", with: ""))
+    if !defaultValue.isNull, path != "method.peft_type" { schema["default"] = defaultValue.json }
+    return schema
+  }
+}
+
+extension RecipeKey.ValueType {
+  fileprivate var schema: JSON {
+    switch self {
+    case .text: ["type": "string"]
+    case .whole: ["type": "integer"]
+    case .number: ["type": "number"]
+    case .boolean: ["type": "boolean"]
+    case .choice(let names): ["enum": .array(names.map(JSON.string))]
+    // A label or a text of a list may look like a number.
+    case .list(.text): ["type": "array", "items": ["type": ["string", "number", "boolean"]]]
+    case .list(let element): ["type": "array", "items": element.schema]
+    case .mapping(let value): ["type": "object", "additionalProperties": value.schema]
+    case .files:
+      [
+        "oneOf": [
+          ["type": "string"],
+          [
+            "type": "array",
+            "items": [
+              "oneOf": [
+                ["type": "string"],
+                [
+                  "type": "object", "required": ["path"], "additionalProperties": false,
+                  "properties": ["path": ["type": "string"], "weight": ["type": "number"]],
+                ],
+              ]
+            ],
+          ],
+        ]
+      ]
+    case .section: ["type": ["object", "null"]]
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import GraftBatching
+import GraftLayers
+import GraftOptimizers
+import GraftTensors
+import GraftTraining
+import Testing
+
+/// Sums over threads that stand for processes: every rank leaves its values, waits for the others, and adds all in the order of ranks.
+private final class Meeting: @unchecked Sendable {
+  private let size: Int
+  private let condition = NSCondition()
+  private var left: [[Double]?]
+  private var taken = 0
+
+  init(size: Int) { (self.size, left) = (size, Array(repeating: nil, count: size)) }
+
+  func sum(_ values: [Double], of rank: Int) -> [Double] {
+    condition.lock()
+    defer { condition.unlock() }
+    while left[rank] != nil { condition.wait() }
+    left[rank] = values
+    condition.broadcast()
+    while left.contains(where: { $0 == nil }) { condition.wait() }
+    let total = left.dropFirst().reduce(left[0] ?? []) { zip($0, $1 ?? []).map(+) }
+    taken += 1
+    if taken == size {
+      (left, taken) = (Array(repeating: nil, count: size), 0)
+      condition.broadcast()
+    } else {
+      while taken != 0 { condition.wait() }
+    }
+    return total
+  }
+}
+
+private struct ThreadRank: Communicator {
+  let meeting: Meeting
+  let rank: Int
+  let size: Int
+
+  func sum(_ values: inout [Double]) { values = meeting.sum(values, of: rank) }
+
+  func sum(_ gradients: inout Gradients, of parameters: [Parameter]) {
+    for parameter in parameters {
+      let own = gradients[parameter]?.values ?? Array(repeating: 0, count: parameter.shape.elementCount)
+      gradients[parameter] = Tensor(meeting.sum(own.map(Double.init), of: rank).map(Float.init), parameter.shape)
+    }
+  }
+}
+
+@Suite struct CommunicatorTests {
+  private struct Course: Sendable, Equatable {
+    var path: [[Double]] = []
+    var losses: [Double] = []
+    var norms: [Double] = []
+    var tokens: [Int] = []
+  }
+
+  /// Steps of five micro-batches of unequal sizes, with a penalty and dropout.
+  private static func course(_ communicator: any Communicator) throws -> Course {
+    let quadratic = Quadratic(start: [5, -3], goals: [[1, 0], [3, -2], [-1, 4], [0, 2]])
+    let data = Goals(examples: [[0], [1, 2, 3, 1], [2, -1], [-1, -1], [3, 3, 0]])
+    let settings = Trainer.Settings(
+      schedule: LearningRateSchedule(.constant, peak: 0.2, totalSteps: 4), maxGradientNorm: 1, loggingSteps: 1, recomputation: false, seed: 0)
+    let trainer = Trainer(
+      Optimizer(SGD(), parameters: [quadratic.weight]), settings: settings, hooks: Trainer.Hooks(penalty: { 0.1 * sum(quadratic.weight.operand) }),
+      communicator: communicator
+    ) { batch, pass, scale in quadratic.loss(batch, pass, scale) + 0.01 * sum(pass.dropout(quadratic.weight.operand, 0.5, at: "here")) }
+    var course = Course()
+    for step in data.plan(1, 5).steps(0..<4) {
+      try trainer.run(step, batch: data.batch) { event in
+        guard case .logged(let line) = event else { return }
+        course.losses.append(line.loss)
+        course.norms.append(line.gradientNorm)
+        course.tokens.append(line.tokens)
+      }
+      course.path.append(quadratic.values)
+    }
+    return course
+  }
+
+  /// Processes that share the micro-batches of every step do what one does, to rounding, and each has the same weights to the bit.
+  @Test(arguments: [2, 3, 6]) func severalProcessesTrainAsOne(size: Int) async throws {
+    let one = try Self.course(SingleProcess())
+    let meeting = Meeting(size: size)
+    let courses = try await withThrowingTaskGroup(of: Course.self) { group in
+      for rank in 0..<size {
+        group.addTask {
+          try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+              continuation.resume(with: Result { try Self.course(ThreadRank(meeting: meeting, rank: rank, size: size)) })
+            }
+          }
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    for course in courses {
+      #expect(course == courses[0])
+      for (found, expected) in zip(course.path, one.path) { #expect(isClose(found, expected)) }
+      #expect(course.path.count == 4 && isClose(course.losses, one.losses) && isClose(course.norms, one.norms) && course.tokens == one.tokens)
+    }
+  }
+}
