@@ -5,12 +5,15 @@ import GraftDatasets
 extension Recipe {
   /// The `data:` section.
   public struct Data: Codable, Sendable, Equatable {
+    /// The files to train on.
     public var train: FileList?
+    /// The files of held-out examples.
     public var eval: FileList?
     /// Instead of `eval`: the share of `train` to keep for it.
     public var evalFraction: Double?
     /// `graft compare`: texts of the kind that the base knows; how much its loss on them rises is the forgetting.
     public var forgetting: FileList?
+    /// The format of the records.
     public var format = DataFormat.auto
     /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
     public var columns: [String: String] = [:]
@@ -32,9 +35,11 @@ extension Recipe {
     public var classWeights: [String: Double]?
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
+    /// True where examples share rows of `maxLength` tokens.
     public var packing = true
     /// True where only completions, outputs and the assistant's turns carry loss.
     public var completionOnlyLoss = true
+    /// True where every epoch has an order of its own.
     public var shuffle = true
     /// The objective of plain texts.
     public var objective = ObjectiveName.auto
@@ -63,6 +68,7 @@ extension Recipe {
     }
   }
 
+  /// An objective of plain texts.
   public enum ObjectiveName: String, ConfigChoice {
     /// The objective that task and format imply.
     case auto
@@ -73,6 +79,7 @@ extension Recipe {
 
 /// One file or a list of files, each with a weight perhaps.
 public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
+  /// The files' paths.
   public var paths: [String]
   /// The number of times that the examples of a file are drawn in an epoch, by its path, where the list has one.
   public var weights: [String: Double] = [:]

@@ -9,12 +9,17 @@ import GraftTensors
 /// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
 /// architecture the value is nil until it is known.
 public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
+  /// The `model:` section.
   public var model = Model()
+  /// The task that is learned.
   public var task = LearningTask.causalLM
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
   public var method = ConfigTree.mapping(ConfigMapping([("peft_type", "LORA")]))
+  /// The `data:` section.
   public var data = Data()
+  /// The `training:` section.
   public var training = Training()
+  /// The `report:` section.
   public var report = Report()
   /// The run directory; `runs/` and the recipe's file name, unless given.
   public var outputDirectory: String?
@@ -64,7 +69,9 @@ extension Recipe {
     public var config: ConfigTree?
     /// The model directory whose tokenizer goes with random weights; nil is that of `path`.
     public var tokenizer: String?
+    /// The format that frozen weights are kept in.
     public var dtype = WeightFormat.float32
+    /// The quantization of frozen linear weights.
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
     public var attention: AttentionStyle?
@@ -76,6 +83,7 @@ extension Recipe {
 
   /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.
   public struct WeightFormat: ConfigChoice {
+    /// The format.
     public let format: ElementFormat
 
     public static let float32 = WeightFormat(format: .float32)
@@ -96,7 +104,9 @@ extension Recipe {
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {
+    /// True where `report.html` is written.
     public var html = true
+    /// True where events for TensorBoard are written.
     public var tensorboard = true
 
     public init() {}

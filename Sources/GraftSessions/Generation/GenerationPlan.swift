@@ -3,16 +3,25 @@ import GraftModels
 
 /// The wishes of a caller for generation; nil leaves one to the checkpoint.
 public struct GenerationOptions: Sendable {
+  /// The most new tokens of an answer.
   public var maxNewTokens: Int?
   /// 0 always takes the most probable token.
   public var temperature: Float?
+  /// The number of the most probable tokens that are left; 0 leaves all.
   public var topK: Int?
+  /// The probability that the tokens left have together.
   public var topP: Float?
+  /// The least probability of a token, as a share of the best one's.
   public var minP: Float?
+  /// The factor against tokens that have occurred; 1 is none.
   public var repetitionPenalty: Float?
+  /// The seed of draws.
   public var seed: UInt64 = 0
+  /// The beams of a search; 1 searches none.
   public var beamCount: Int?
+  /// The exponent of the length that a beam's score is divided by.
   public var lengthPenalty: Float?
+  /// The end of a search.
   public var earlyStopping: BeamSettings.EarlyStopping?
   /// Texts that end an answer; the checkpoint's where empty.
   public var stops: [String] = []
@@ -24,6 +33,7 @@ public struct GenerationOptions: Sendable {
 
 /// The settings of a generation: the caller's options, then the checkpoint's wishes, then defaults.
 public struct GenerationPlan {
+  /// The settings of the generator.
   public var settings: SamplingSettings
   /// Texts that end an answer and are no part of it.
   public var stops: [String]

@@ -13,6 +13,7 @@ import GraftTokenizers
 
 /// A request that this version cannot serve.
 public struct SessionError: UserError {
+  /// The party at fault, with the exit code.
   public enum Kind: Sendable {
     /// The request itself is wrong (64).
     case usage
@@ -22,6 +23,7 @@ public struct SessionError: UserError {
     case nonFinite
   }
 
+  /// The party at fault.
   public let kind: Kind
   public let description: String
 
@@ -37,7 +39,9 @@ public struct SessionError: UserError {
 public final class ModelSession {
   /// The model directory.
   public let path: String
+  /// The task that the model is used for.
   public let task: LearningTask
+  /// The model's files.
   public let directory: ModelDirectory
   /// The tokens that the adapters add.
   let newTokens: NewTokens?
@@ -112,6 +116,7 @@ public final class ModelSession {
       ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
   }
 
+  /// The model with its adapters.
   public var model: any Model { directory.model }
 
   /// The model as a predictor of next tokens.
@@ -122,6 +127,9 @@ public final class ModelSession {
     return model
   }
 
+  /// Returns the model's tokenizer, or that of an adapter which has one of its own.
+  ///
+  /// - Throws: `TokenizerError` where its files are missing or damaged.
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
     let tokenizer = try newTokens?.extended.tokenizer ?? AdapterTokenizer.tokenizer(ofModel: path, adapters: adapterPaths, notes: notes)

@@ -18,9 +18,11 @@ public enum RunEvent: Sendable {
 
 /// The size of a run, told before its first step.
 public struct RunOverview: Sendable {
+  /// The model directory, or a description of random weights.
   public var modelName: String
   /// The `peft_type`.
   public var methodName: String
+  /// The number of values that are trained.
   public var trainableParameters: Int
   /// The parameters of the base and those trained beside it.
   public var totalParameters: Int
@@ -36,8 +38,11 @@ public struct RunOverview: Sendable {
 
 /// A held-out prompt with the answer that was expected and the one that came.
 public struct AnsweredPrompt: Sendable, Equatable {
+  /// The prompt.
   public var prompt: String
+  /// The answer that was expected.
   public var expected: String
+  /// The answer that came.
   public var answer: String
 
   public init(prompt: String, expected: String, answer: String) {
