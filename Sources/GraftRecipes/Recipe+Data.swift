@@ -12,6 +12,10 @@ extension Recipe {
     /// `graft compare`: texts of the kind that the base knows; how much its loss on them rises is the forgetting.
     public var forgetting: FileList?
     public var format = DataFormat.auto
+    /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
+    public var columns: [String: String] = [:]
+    /// What the chat template calls the files' roles, as in `{human: user, gpt: assistant}`.
+    public var roles: [String: String] = [:]
     /// What stands between the fields of a table; a comma in `.csv`, a tab in `.tsv` where nil.
     public var delimiter: String?
     /// Whether quotes enclose fields; they do in `.csv`, not in `.tsv` where nil.
@@ -26,10 +30,6 @@ extension Recipe {
     public var labels: [LabelName]?
     /// How much the loss of a class counts; 1 for every class that is not named.
     public var classWeights: [String: Double]?
-    /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
-    public var columns: [String: String] = [:]
-    /// What the chat template calls the files' roles, as in `{human: user, gpt: assistant}`.
-    public var roles: [String: String] = [:]
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
     public var packing = true

@@ -1,5 +1,6 @@
 import Foundation
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftGeneration
 import GraftJSON
@@ -8,7 +9,7 @@ import GraftModels
 import GraftTensors
 import Testing
 
-/// What PEFT computes with prefixes of encoder-decoders; made by `Scripts/make-prefix-goldens.py`.
+/// Results of PEFT with prefixes of encoder-decoders; made by `Scripts/make-prefix-goldens.py`.
 @Suite struct PrefixGoldenTests {
   /// A base with PEFT's adapter on it.
   private struct Subject {

@@ -8,10 +8,13 @@ import Testing
 
 import GraftModels
 
-/// What Transformers computes with a family's tiny checkpoint under changed keys, as `Scripts/make-configuration-goldens.py`
+/// Results of Transformers with a family's tiny checkpoint under changed keys, as `Scripts/make-configuration-goldens.py`
 /// writes it.
 struct ConfigurationFixture: Sendable {
-  static let families = ["llama", "mistral", "qwen2", "qwen3", "gpt2", "bert", "roberta", "distilbert", "t5", "mt5", "bart"]
+  static let families = [
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom", "bert", "roberta", "distilbert",
+    "t5", "mt5", "bart",
+  ]
 
   let name: String
   let json: JSON
@@ -28,7 +31,7 @@ struct ConfigurationFixture: Sendable {
     let configuration: JSON
     let source: SyntheticSource
     let outputs: [Float]
-    /// Those of the tokens behind a prompt, one by one, of each example.
+    /// The outputs of the tokens behind a prompt, one by one, of each example.
     let continued: [[Float]]
     let changes: JSON
     var description: String { changes.serialized() }
@@ -53,7 +56,7 @@ struct ConfigurationFixture: Sendable {
     }
   }
 
-  /// What the family's checkpoint has, unchanged.
+  /// The tensors of the family's checkpoint, unchanged.
   func source() -> SyntheticSource {
     SyntheticSource((json["tensors"]?.object ?? [:]).map { (name: $0.key, shape: Shape(($0.value.array ?? []).compactMap(\.int))) })
   }

@@ -56,7 +56,7 @@ struct ModelDirectoryTests {
     #expect(complaint { _ = try ends([:], ["eos_token_id": "</s>"]) }.contains("generation_config.json: eos_token_id: holds \"</s>\""))
   }
 
-  /// What a quantized checkpoint holds is never taken for numbers.
+  /// The integers of a quantized checkpoint are never taken for numbers.
   @Test func integersAreNoWeights() throws {
     let name = "transformer.h.0.mlp.c_fc.weight"
     let integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])

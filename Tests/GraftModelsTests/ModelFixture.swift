@@ -8,7 +8,7 @@ import Testing
 
 import GraftModels
 
-/// What Transformers computes with a tiny model, as `Scripts/make-model-goldens.py` writes it.
+/// Results of Transformers with a tiny model, as `Scripts/make-model-goldens.py` writes them.
 struct ModelFixture {
   let json: JSON
 
@@ -24,7 +24,7 @@ struct ModelFixture {
   }
 
   var task: LearningTask { json["task"]?.string.flatMap(LearningTask.init) ?? .causalLM }
-  /// Whether its masked examples are labelled pairs.
+  /// True where its masked examples are labelled pairs.
   var pairsSentences: Bool { task == .maskedLM && json["examples"]?[0]?["label"] != nil }
   var configuration: ArchitectureConfiguration { ArchitectureConfiguration(json["config"] ?? .null, source: "config.json") }
   var loss: Float { Float(json["loss"]?.double ?? .nan) }

@@ -145,7 +145,7 @@ struct ModelLawTests {
     }
   }
 
-  /// What stands beside a document in a batch does not change its states.
+  /// The other documents of a batch do not change a document's states.
   @Test(arguments: TinyModel.all)
   func aBatchIsItsDocuments(_ tiny: TinyModel) throws {
     let model = try tiny.build()
@@ -238,7 +238,7 @@ struct ModelLawTests {
     let loss = exact.loss(batch, .inference, scale: 1).scalar
     let other = rounded.loss(batch, .inference, scale: 1).scalar
     #expect(abs(loss - other) < 0.02 * loss)
-    let input = SequenceInput(batch)
+    let input = batch.input
     #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)
   }
 

@@ -17,7 +17,7 @@ import Testing
 
     var testDescription: String { name }
     var scored: [Int] { (0..<rows).filter { targets[$0] >= 0 } }
-    /// What torch's mean divides by.
+    /// The divisor of torch's mean.
     var divisor: Float { scored.reduce(0) { $0 + (classWeights?[Int(targets[$1])] ?? 1) } }
     var options: CrossEntropyOptions { CrossEntropyOptions(smoothing: smoothing, classWeights: classWeights) }
 

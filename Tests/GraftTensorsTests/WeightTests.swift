@@ -105,7 +105,7 @@ struct Q8Sample {
     #expect(half.value.values == (2 * dense).converted(to: .bfloat16).values && half.format == .bfloat16)
   }
 
-  /// What is trained is dense float32, whatever it was.
+  /// A trained weight is dense float32, whatever it was.
   @Test func trainingMakesBlocksDense() {
     let (blocks, dense) = weight(2, 32)
     let parameter = Parameter(path: "w", stored: blocks)

@@ -8,7 +8,7 @@ import Testing
 struct ArticleTests {
   private static let articles = "Sources/GraftUmbrella/Graft.docc"
 
-  @Test(arguments: [("AddAnOperation", "OperationExample"), ("AddAMethod", "MethodExample")])
+  @Test(arguments: [("AddAnOperation", "OperationExample"), ("AddAMethod", "MethodExample"), ("AddAFamily", "FamilyExample")])
   func anArticleShowsWhatIsCompiled(_ article: String, _ example: String) throws {
     let text = try Repository.text("\(Self.articles)/\(article).md")
     let block = try #require(text.components(separatedBy: "```swift\n").dropFirst().first?.components(separatedBy: "```").first)
@@ -30,7 +30,7 @@ struct ArticleTests {
       ["COpenBLAS", "CHDF5", "CLibCrypto", "CZlib"].map { Repository.file("Sources/\($0)/module.modulemap").path }
       + [products.appending(path: "CKernels.build/module.modulemap").path]
     let examples = Repository.names(in: "Tests/GraftTests", endingWith: "Example.swift").map { "Tests/GraftTests/\($0)" }
-    #expect(examples.count >= 2)
+    #expect(examples.count >= 3)
     let flags = try Program("pkg-config", "--cflags-only-I", "openblas", "hdf5").output.split(whereSeparator: \.isWhitespace).map(String.init)
     let checked = try Program(
       arguments: ["swiftc", "-typecheck", "-swift-version", "6", "-package-name", "another", "-I", products.appending(path: "Modules").path]
@@ -101,5 +101,43 @@ struct ArticleTests {
     #expect(states(other) == adapted)
     try delta.merge()
     #expect(largestDifference(states(model), adapted) < 2e-5)
+  }
+
+  @Test func theMethodIsNamedByRecipes() throws {
+    try MethodCatalog.register(RankOne.self)
+    let recipe: ConfigTree = ["peft_type": "rank_one", "target_modules": ["q_proj"]]
+    #expect(try (MethodCatalog.decode(recipe: recipe) as? RankOne)?.targetModules == .names(["q_proj"]))
+    #expect(throws: ConfigError.self) { try MethodCatalog.decode(recipe: ["peft_type": "RANK_ONE", "r": 3]) }
+    #expect(throws: RegistryError.self) { try MethodCatalog.register(RankOne.self) }
+  }
+
+  /// From a configuration that names it: it writes with a cache what it would write without one, and is read back to the bit.
+  @Test func theFamilyIsBuiltCachedAndReadBack() throws {
+    try ModelFamily.registry.register(.twin)
+    func model(_ changes: JSON = [:], from source: (any WeightSource)? = nil) throws -> any CausalLanguageModel & TrainableModel {
+      let json = TinyConfiguration.decoder("twin", heads: 3).setting(["initializer_range": 0.5]).setting(changes)
+      let request = ModelRequest(ArchitectureConfiguration(json, source: "config.json"))
+      let scope = Scope(source: source, catalog: SiteCatalog(), seed: 7)
+      return try #require(try ModelFamily.build(request, in: scope) as? any CausalLanguageModel & TrainableModel)
+    }
+    let twin = try model()
+    let weights = InMemoryWeights(name: "twin", twin.catalog.parameters.map { StoredTensor(name: $0.path, tensor: $0.value) })
+    #expect(states(try model(from: weights)) == states(twin))
+    #expect(largestDifference(states(try model(["attention_softcap": 0.1], from: weights)), states(twin)) > 1e-3)
+
+    var settings = SamplingSettings()
+    settings.maxNewTokens = 6
+    let written = try Generator(continuing: twin, endIDs: [])(Self.sequences, settings)
+    for (prompt, tokens) in zip(Self.sequences, written) {
+      var sequence = prompt
+      for token in tokens {
+        let hidden = twin.hiddenStates(SequenceInput([sequence]), .inference)
+        let found = (0..<Int32(23)).map { twin.predictions(hidden.rows(sequence.count - 1..<sequence.count), targets: [$0])[0].logProbability }
+        #expect(found.firstIndex(of: found.max() ?? 0) == Int(token))
+        sequence.append(token)
+      }
+    }
+    let delta = try Delta(RankOne(), on: twin.catalog)
+    #expect(delta.parameterCount == 2 * (2 * 24 + 2 * 16 + 3 * 32))
   }
 }

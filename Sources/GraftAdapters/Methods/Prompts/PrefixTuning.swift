@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftConfiguration
 import GraftLayers
 import GraftTensors
