@@ -13,11 +13,13 @@ public final class AdapterSet {
   /// The changes in place: those of the only active delta, or the mixture's.
   private var changes: Changes?
 
+  /// A set without adapters, of one base.
   public init(on base: SiteCatalog) { self.base = base }
 
   /// The adapters in the order in which they were added.
   public var names: [String] { entries.map(\.name) }
 
+  /// The adapters' deltas in the order in which they were added.
   public var deltas: [Delta] { entries.map(\.delta) }
 
   /// - Returns: nil for a name that was not added.

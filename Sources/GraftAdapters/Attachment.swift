@@ -9,6 +9,7 @@ public struct AttachmentServices {
   /// Runs the model with its cache, for prefixes that start as a text's keys and values.
   public var run: ((SequenceInput, Pass) -> Void)?
 
+  /// The services, each nil where it is not to be had.
   public init(tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil) {
     (self.tokenize, self.run) = (tokenize, run)
   }
@@ -22,6 +23,7 @@ public final class Attachment {
   public let scope: Scope
   /// True where the tensors come from a file, which tells what they are whatever the patterns say.
   public let isLoading: Bool
+  /// The services of whoever attaches the method.
   public let services: AttachmentServices
   /// The seed of initial values.
   public let seed: UInt64

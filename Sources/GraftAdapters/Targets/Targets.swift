@@ -4,12 +4,17 @@ import GraftTensors
 
 /// A choice of a model's sites by the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
 public struct Targets: Sendable {
+  /// The modules to adapt; nil for the family's own.
   public var modules: ModuleSelection?
+  /// Modules that stay as they are although they are named.
   public var excluded: ModuleSelection?
+  /// Modules that are trained and stored whole, and take no adapter.
   public var saved: [String]
+  /// The numbers of the layers to adapt; nil for all.
   public var layers: [Int]?
   public var layersPattern: [String]
 
+  /// A choice by PEFT's targeting keys.
   public init(
     modules: ModuleSelection?, excluded: ModuleSelection? = nil, saved: [String] = [], layers: [Int]? = nil, layersPattern: [String] = []
   ) {
