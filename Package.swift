@@ -49,11 +49,13 @@ let package = Package(
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftErrors", "GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(
@@ -142,7 +144,8 @@ let package = Package(
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [

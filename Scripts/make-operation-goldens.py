@@ -105,6 +105,20 @@ def bloom_slopes(heads):
     return _get_alibi_slopes(heads, "cpu").double()
 
 
+def rotate_end(x):
+    """The last six of every head's eight components, in pairs side by side."""
+    order = [h * 8 + c for h in (0, 1) for c in (2, 3, 4, 5, 6, 7, 0, 1)]
+    back = [order.index(column) for column in range(16)]
+    return rotate(x[:, order], True)[:, back]
+
+
+def latent(joined, rotary, values=False):
+    """Three heads of two key and four value columns, with three rotary columns that they share."""
+    heads = joined.reshape(-1, 3, 6)
+    keys = torch.cat([heads[:, :, :2], rotary[:, None].expand(-1, 3, -1)], 2).flatten(1)
+    return torch.cat([keys, heads[:, :, 2:].flatten(1)], 1)
+
+
 def rotate(x, interleaved):
     frequencies = numpy.array([1, 0.3, 0.02], numpy.float32)
     angles = torch.tensor(numpy.array([[numpy.float32(p) * f for f in frequencies] for p in (0, 1, 2, 7, 9)]).astype(numpy.float64))
@@ -150,6 +164,33 @@ def replace(x, replacements):
     return torch.stack([x[0], replacements[1], replacements[0], replacements[1]])
 
 
+def expert_linear(x, weights, experts, scale=1):
+    """x is sorted by expert; weights are [in, out], or None."""
+    return torch.stack([scale * row @ weights[e] if weights[e] is not None else 0 * row.sum() * torch.ones(5, dtype=torch.float64)
+                        for row, e in zip(x, sorted(experts))])
+
+
+def expert_rows(experts, choices):
+    """The choice that every row of the sorted order holds."""
+    return sorted(range(len(experts)), key=lambda choice: experts[choice]), choices
+
+
+def dispatch(x, experts=(4, 0, 1, 4, 0, 3, 0, 4)):
+    order, choices = expert_rows(experts, 2)
+    return x[[choice // choices for choice in order]]
+
+
+def combine(y, weights, base=0, experts=(4, 0, 1, 4, 0, 3, 0, 4)):
+    order, choices = expert_rows(experts, 2)
+    rows = [order.index(choice) for choice in range(len(experts))]
+    return base + (y[rows].reshape(-1, choices, y.shape[1]) * weights[:, :, None]).sum(1)
+
+
+def clamped_gate(x, alpha=1.702, limit=1.25):
+    gate, up = x[:, ::2].clamp(max=limit), x[:, 1::2].clamp(-limit, limit)
+    return (up + 1) * gate * torch.sigmoid(alpha * gate)
+
+
 ACTIVATIONS = {
     "relu": F.relu, "gelu": F.gelu, "geluTanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu,
     "quickGELU": lambda x: x * torch.sigmoid(1.702 * x), "tanh": torch.tanh, "sigmoid": torch.sigmoid,
@@ -168,6 +209,7 @@ def mix_rows(logits, bank):
     largest, chosen = (logits + apart).topk(3)
     return (largest.softmax(-1).unsqueeze(-1) * bank[chosen]).sum(1)
 
+ROUTED = (2, 0, 0, 2, 2, 2, 0)
 
 SPECIMENS = {
     "add": ({"a": (3, 5), "b": (3, 5)}, torch.add),
@@ -177,6 +219,7 @@ SPECIMENS = {
     "sum": ({"a": (4, 6)}, torch.sum),
     "euclideanNorm": ({"a": (4, 6)}, torch.linalg.vector_norm),
     "scaleColumns": ({"a": (600, 3), "row": (3,)}, torch.mul),
+    "scaleRows": ({"a": (600, 3), "column": (600, 1)}, torch.mul),
     "addRow": ({"a": (600, 3), "row": (3,)}, torch.add),
     "linear": (
         {"x": (5, 4), "weight": (3, 4), "bias": (3,), "base": (5, 3)}, lambda x, w, bias, base: base + 0.5 * x @ w.T + bias),
@@ -189,6 +232,9 @@ SPECIMENS = {
     "gatherRows": ({"table": (5, 4)}, lambda table: table[[3, 0, 3, 1]]),
     "rotate, halves": ({"x": (5, 16)}, lambda x: rotate(x, False)),
     "rotate, interleaved": ({"x": (5, 16)}, lambda x: rotate(x, True)),
+    "rotate, the end of a head": ({"x": (5, 16)}, rotate_end),
+    "latentKeysAndValues": ({"joined": (5, 18), "rotary": (5, 3)}, lambda joined, rotary: latent(joined, rotary)),
+    "latentKeysAndValues, keys alone": ({"joined": (5, 18), "rotary": (5, 3)}, lambda joined, rotary: latent(joined, rotary)[:, :15]),
     "attention, causal, grouped, packed": (
         {"query": (7, 12), "key": (7, 6), "value": (7, 4)},
         lambda q, k, v: attention(q, k, v, 4, 2, [((0, 3), (0, 3)), ((3, 7), (3, 7))])),
@@ -270,6 +316,20 @@ SPECIMENS = {
     "cayleyTransform, exact": ({"angles": (2, 6)}, lambda a: cayley(a, 4, [])),
     "cayleyTransform, five terms": ({"angles": (2, 6)}, lambda a: cayley(a, 4, [1, 2, 2, 2, 1])),
     "cayleyTransform, two terms": ({"angles": (1, 3)}, lambda a: cayley(a, 3, [1, 2])),
+    "softmax": ({"x": ((4, 7), -3, 3)}, lambda x: x.softmax(1)),
+    "logSumExp": ({"x": ((4, 7), -3, 3)}, lambda x: x.logsumexp(1, keepdim=True)),
+    "normalizeRows": ({"x": ((4, 3), 0.1, 1)}, lambda x: x / (x.sum(1, keepdim=True) + 0.01)),
+    "gatherColumns": ({"x": (3, 5)}, lambda x: x.gather(1, torch.tensor([[4, 0], [1, 2], [3, 1]]))),
+    "dispatchRows": ({"x": (4, 3)}, dispatch),
+    "combineRows": ({"y": (8, 3), "weights": (4, 2), "base": (4, 3)}, combine),
+    "combineRows, alone": ({"y": (8, 3), "weights": (4, 2)}, combine),
+    "expertLinear": (
+        {"x": (7, 4), "weights": (3, 5, 4), "bias": (3, 5), "base": (7, 5)},
+        lambda x, w, bias, base: base + expert_linear(x, w.mT, ROUTED, 0.5) + bias[sorted(ROUTED)]),
+    "expertLinear, input by output": ({"x": (7, 4), "weights": (3, 4, 5)}, lambda x, w: expert_linear(x, w, ROUTED)),
+    "expertLinear, separate": ({"x": (7, 4), "first": (5, 4), "third": (5, 4)}, lambda x, a, c: expert_linear(x, [a.T, None, c.T], ROUTED)),
+    "expertLinear, an expert without a matrix": ({"x": (7, 4), "first": (5, 4)}, lambda x, a: expert_linear(x, [a.T, None, None], ROUTED)),
+    "clampedGate": ({"x": ((4, 12), -2, 2)}, clamped_gate),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
 }

@@ -5,12 +5,12 @@
 typedef float vector8 __attribute__((vector_size(32), aligned(4)));
 
 GRAFT_KERNEL void graft_rotate(float *out, const float *x, const float *cosine, const float *sine, int interleaved, float direction, long rows,
-                               long heads, long head_size, long pairs, long x_stride, long out_stride) {
+                               long heads, long head_size, long first, long pairs, long x_stride, long out_stride) {
   for (long r = 0; r < rows; r++) {
     const float *c = cosine + r * pairs, *s = sine + r * pairs;
     for (long h = 0; h < heads; h++) {
-      const float *in = x + r * x_stride + h * head_size;
-      float *o = out + r * out_stride + h * head_size;
+      const float *head = x + r * x_stride + h * head_size, *in = head + first;
+      float *start = out + r * out_stride + h * head_size, *o = start + first;
       if (interleaved) {
         for (long i = 0; i < pairs; i++) {
           float a = in[2 * i], b = in[2 * i + 1];
@@ -32,8 +32,10 @@ GRAFT_KERNEL void graft_rotate(float *out, const float *x, const float *cosine, 
           o[i + pairs] = b * c[i] + direction * a * s[i];
         }
       }
-      if (o != in)
-        for (long i = 2 * pairs; i < head_size; i++) o[i] = in[i];
+      if (start != head) {
+        for (long i = 0; i < first; i++) start[i] = head[i];
+        for (long i = first + 2 * pairs; i < head_size; i++) start[i] = head[i];
+      }
     }
   }
 }

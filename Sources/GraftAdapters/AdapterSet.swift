@@ -10,7 +10,7 @@ public final class AdapterSet {
   private var entries: [(name: String, delta: Delta)] = []
   /// The adapters that are on, with their weights.
   public private(set) var active: [(name: String, weight: Float)] = []
-  /// What is in place: the only active delta's own changes, or the mixture's.
+  /// The changes in place: those of the only active delta, or the mixture's.
   private var changes: Changes?
 
   public init(on base: SiteCatalog) { self.base = base }

@@ -15,8 +15,8 @@ public final class Delta {
   /// - Parameters:
   ///   - base: the sites to adapt.
   ///   - source: the adapter's tensors; nil to start afresh.
-  ///   - seed: what initial values depend on.
-  ///   - services: what some initial values need.
+  ///   - seed: the seed of initial values.
+  ///   - services: the services that some initial values need.
   /// - Throws: `TuningError` where the method does not fit or the source has tensors that nothing asked for, `WeightError`
   ///   for missing or mis-shaped ones. The base is as it was then.
   public init(
@@ -45,10 +45,10 @@ public final class Delta {
   /// Parts of a stored configuration that have no effect on this model.
   public var notes: [String] { attachment.notes }
 
-  /// What it does to the base.
+  /// The changes to the base.
   var changes: Changes { attachment.changes }
 
-  /// Whether the base computes with the delta.
+  /// True where the base computes with the delta.
   public var isAttached: Bool { changes.isInPlace }
 
   /// Takes the method off: the base computes what it did before, to the bit.
@@ -74,13 +74,13 @@ public final class Delta {
     }
   }
 
-  /// What the method does while it is trained; nil for one that is only differentiated.
+  /// The method's work while it is trained; nil for a method that is only differentiated.
   public var schedule: (any TrainingSchedule)? { attachment.schedule }
 
   /// The delta as files keep it.
   /// - Parameters:
   ///   - taskType: PEFT's, such as `CAUSAL_LM`.
-  ///   - isFinished: whether it is stored to be used, rather than to go on training.
+  ///   - isFinished: true where it is stored to be used, rather than to go on training.
   /// - Throws: where the configuration cannot be encoded.
   public func stored(taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
     let name = type(of: method).name

@@ -33,5 +33,5 @@ final class ForgettingCheck {
   /// The loss with what is attached, less that of the base.
   func rise() -> Double? { baseLoss.map { loss - $0 } }
 
-  private var loss: Double { Evaluator.figures(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+  private var loss: Double { Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
 }

@@ -5,7 +5,7 @@ import GraftJSON
 extension LearningTask: ConfigChoice {}
 extension ClassificationProblem: ConfigChoice {}
 
-/// How the lines of a data file are to be read.
+/// The format of a data file's lines.
 public enum DataFormat: String, ConfigChoice {
   /// Told from the keys of the first record.
   case auto
@@ -54,12 +54,12 @@ extension DataFormat {
     allCases.flatMap { $0.columns.required + $0.columns.optional }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
-  /// Whether a format has a column of this name, or layouts that are told have one.
+  /// Returns true for the name of a column of some format, or of layouts that are told.
   static func isColumn(_ name: String) -> Bool {
     ["conversations", "conversation"].contains(name) || allColumns.contains(name)
   }
 
-  /// Whether a column of this name is one that a record may go without.
+  /// Returns true for the name of a column that a record may go without.
   static func isOptional(_ column: String) -> Bool {
     allCases.contains { $0.columns.optional.contains(column) } && !allCases.contains { $0.columns.required.contains(column) }
   }

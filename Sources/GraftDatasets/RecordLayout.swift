@@ -5,7 +5,7 @@ import GraftJSON
 public struct RecordLayout: Sendable, Equatable {
   /// The columns of the file by our names: `["prompt": "question"]`.
   public var columns: [String: String]
-  /// How tables are written, where it is not as their extension says.
+  /// The layout of tables, where it is not as their extension says.
   public var table: TableLayout
 
   public init(columns: [String: String] = [:], table: TableLayout = TableLayout()) { (self.columns, self.table) = (columns, table) }

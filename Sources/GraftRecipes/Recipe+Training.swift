@@ -49,7 +49,7 @@ extension Recipe {
     public init() {}
   }
 
-  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
+  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw, lion, adafactor, muon }
 
   public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import GraftJSON
 
-/// What `tokenizer.json` says with tokens added at the end, as the tokenizers library's `add_tokens` adds them.
+/// A `tokenizer.json` with tokens added at the end, as the tokenizers library's `add_tokens` adds them.
 public struct ExtendedTokenizer: Sendable {
   /// The contents of `tokenizer.json`.
   public let json: JSON

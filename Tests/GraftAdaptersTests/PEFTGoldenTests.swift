@@ -150,7 +150,7 @@ struct PEFTGoldenTests {
     let delta = try Delta(try MethodCatalog.decode(stored: adapter.configuration, from: name), on: model.catalog, seed: 3)
     let input = SequenceInput([Self.tokens])
     let targets = Array(Self.tokens.dropFirst()) + [Batch.ignoredTarget]
-    let batch = Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+    let batch = Batch(input, targets: targets)
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
     let tape = Tape()
     let recorded = tape.record { loss() }

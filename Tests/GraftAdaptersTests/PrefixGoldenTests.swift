@@ -1,5 +1,6 @@
 import Foundation
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftGeneration
 import GraftJSON

@@ -1,4 +1,5 @@
 import Foundation
+import GraftBatching
 import GraftGeneration
 import GraftLayers
 import Testing

@@ -11,7 +11,10 @@ import GraftModels
 /// Results of Transformers with a family's tiny checkpoint under changed keys, as `Scripts/make-configuration-goldens.py`
 /// writes it.
 struct ConfigurationFixture: Sendable {
-  static let families = ["llama", "mistral", "qwen2", "qwen3", "gpt2", "bert", "roberta", "distilbert", "t5", "mt5", "bart"]
+  static let families = [
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom", "bert", "roberta", "distilbert",
+    "t5", "mt5", "bart",
+  ]
 
   let name: String
   let json: JSON

@@ -61,13 +61,18 @@ struct ConfigurationTests {
 
   private static let training = [
     "gpt2": ["resid_pdrop", "embd_pdrop", "attn_pdrop"], "llama": ["attention_dropout"], "mistral": ["attention_dropout"],
-    "qwen2": ["attention_dropout"], "qwen3": ["attention_dropout"], "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob"],
+    "qwen2": ["attention_dropout"], "qwen3": ["attention_dropout"], "gemma": ["attention_dropout"],
+    "phi3": ["attention_dropout", "resid_pdrop", "embd_pdrop"], "glm": ["attention_dropout"], "glm4": ["attention_dropout"],
+    "olmo2": ["attention_dropout"], "openai-gpt": ["resid_pdrop", "embd_pdrop", "attn_pdrop"],
+    "bloom": ["hidden_dropout", "attention_dropout"], "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob"],
     "roberta": ["hidden_dropout_prob", "attention_probs_dropout_prob"], "distilbert": ["dropout", "attention_dropout"], "t5": ["dropout_rate"],
     "mt5": ["dropout_rate"], "bart": ["dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop"],
   ]
   private static let initial = [
     "gpt2": ["initializer_range"], "llama": ["initializer_range"], "mistral": ["initializer_range"], "qwen2": ["initializer_range"],
-    "qwen3": ["initializer_range"], "bert": ["initializer_range"], "roberta": ["initializer_range"],
+    "qwen3": ["initializer_range"], "gemma": ["initializer_range"], "phi3": ["initializer_range"], "glm": ["initializer_range"],
+    "glm4": ["initializer_range"], "olmo2": ["initializer_range"], "openai-gpt": ["initializer_range"], "bloom": ["initializer_range"],
+    "bert": ["initializer_range"], "roberta": ["initializer_range"],
     "distilbert": ["initializer_range", "sinusoidal_pos_embds"], "t5": ["initializer_factor"], "mt5": ["initializer_factor"], "bart": ["init_std"],
   ]
   /// Heads of classifiers, our own key, and what the rows of padding and positions are for.

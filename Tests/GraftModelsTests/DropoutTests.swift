@@ -53,10 +53,10 @@ struct DropoutTests {
       if let model = model as? any SequenceToSequenceModel {
         outputs += model.headInputs(batch, rows: batch.lossRows, pass).values
       } else {
-        outputs += model.hiddenStates(SequenceInput(batch), pass).values
+        outputs += model.hiddenStates(batch.input, pass).values
       }
-      if let model = model as? any TokenClassifier { outputs += model.logits(SequenceInput(batch), pass).values }
-      if let model = model as? any SequenceClassifier { outputs += model.logits(SequenceInput(batch), pass).values }
+      if let model = model as? any TokenClassifier { outputs += model.logits(batch.input, pass).values }
+      if let model = model as? any SequenceClassifier { outputs += model.logits(batch.input, pass).values }
       return outputs
     }
     func training(_ seed: UInt64) -> Pass { Pass(isTraining: true, random: RandomStream(seed: seed)) }

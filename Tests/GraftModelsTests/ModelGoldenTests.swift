@@ -16,9 +16,9 @@ struct ModelGoldenTests {
     let expected = fixture.outputs.flatMap { $0 }
     let found: [Float]
     if let model = model as? any SequenceClassifier {
-      found = model.logits(SequenceInput(batch), .inference).values
+      found = model.logits(batch.input, .inference).values
     } else if let model = model as? any TokenClassifier {
-      found = gatherRows(model.logits(SequenceInput(batch), .inference), Tensor(batch.lossRows)).values
+      found = gatherRows(model.logits(batch.input, .inference), Tensor(batch.lossRows)).values
     } else {
       let model = try #require(model as? any LanguageModel)
       let rows = batch.lossRows

@@ -238,7 +238,7 @@ struct ModelLawTests {
     let loss = exact.loss(batch, .inference, scale: 1).scalar
     let other = rounded.loss(batch, .inference, scale: 1).scalar
     #expect(abs(loss - other) < 0.02 * loss)
-    let input = SequenceInput(batch)
+    let input = batch.input
     #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)
   }
 

@@ -98,7 +98,7 @@ private final class PlainModel: TableModel, TrainableModel {
 
   private func figures(_ model: any TrainableModel, _ examples: [[EncodedExample]], _ objective: BatchObjective) -> [String: Double] {
     let batches = examples.map { Batch(collating: $0, objective: objective) }
-    return Dictionary(uniqueKeysWithValues: Evaluator.figures(of: model, batches: batches).map { ($0.name, $0.value) })
+    return Dictionary(uniqueKeysWithValues: Evaluator.metrics(of: model, batches: batches).map { ($0.name, $0.value) })
   }
 
   /// A mean over the scored tokens of all batches, which are of different sizes; what is not scored counts nowhere.

@@ -120,10 +120,10 @@ void graft_layer_norm_gradient(float *dx, float *dweight, float *dbias, const fl
 
 // -- positions -------------------------------------------------------------------------------------------
 
-/// Rotates the first 2 * pairs components of every head; x and out [rows, heads, head_size], cosine and sine [rows, pairs].
+/// Rotates 2 * pairs components of every head from component `first` on; x and out [rows, heads, head_size], cosine and sine [rows, pairs].
 /// `interleaved` pairs (2i, 2i+1), else (i, i + pairs); `direction` is 1, or -1 for the gradient. (Su et al. 2021, eq. 34)
 void graft_rotate(float *out, const float *x, const float *cosine, const float *sine, int interleaved, float direction, long rows, long heads,
-                  long head_size, long pairs, long x_stride, long out_stride);
+                  long head_size, long first, long pairs, long x_stride, long out_stride);
 
 // -- softmax and losses ----------------------------------------------------------------------------------
 
@@ -149,6 +149,23 @@ float graft_smoothed_cross_entropy_row(float *logits, long target, float scale, 
 // -- tables ----------------------------------------------------------------------------------------------
 
 void graft_gather_rows(float *out, const float *table, const int32_t *rows, long count, long columns);
+/// places[rows, k] = the columns of the k largest of each row of a[rows, columns], largest first, with PyTorch's choice among equals.
+void graft_top_k(int32_t *places, const float *a, long k, long rows, long columns);
+
+// -- mixtures of experts ---------------------------------------------------------------------------------
+
+/// out[rows, columns] = the sum over j < count of weights[r, j] y[places[r, j]], added to what is there where `add`;
+/// every weight is 1 where there are none.
+void graft_combine_rows(float *out, const float *y, const float *weights, const int32_t *places, int add, long count, long rows, long columns);
+/// dy[places[r, j]] = weights[r, j] dout[r] and dweights[r, j] = dout[r] . y[places[r, j]], either of which may be null.
+void graft_combine_rows_gradient(float *dy, float *dweights, const float *dout, const float *y, const float *weights, const int32_t *places,
+                                 long count, long rows, long columns);
+void graft_softmax_rows(float *out, const float *x, long rows, long columns);
+void graft_softmax_rows_gradient(float *dx, const float *dout, const float *out, long rows, long columns);
+/// out[rows, columns] = (up + 1) gate sigmoid(alpha gate) of x[rows, 2 columns], whose even columns are gates, at most `limit`,
+/// and whose odd ones are ups, between -limit and limit (gpt-oss).
+void graft_clamped_gate(float *out, const float *x, float alpha, float limit, long rows, long columns);
+void graft_clamped_gate_gradient(float *dx, const float *dout, const float *x, float alpha, float limit, long rows, long columns);
 
 // -- randomness ------------------------------------------------------------------------------------------
 

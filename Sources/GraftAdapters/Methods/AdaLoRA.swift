@@ -23,12 +23,12 @@ public struct AdaLoRA: LayerTargetedMethod, SpelledKeys {
   public var tinit = 0
   /// Steps after it has fallen.
   public var tfinal = 0
-  /// How many steps apart triplets are dropped.
+  /// The number of steps between two droppings of triplets.
   public var deltaT = 1
-  /// How much of the past the importance of weights keeps.
+  /// The share of its past that the importance of a weight keeps.
   public var beta1 = 0.85
   public var beta2 = 0.85
-  /// What a penalty on vectors that are not orthonormal is multiplied by.
+  /// The factor of the penalty on vectors that are not orthonormal.
   public var orthRegWeight = 0.5
   /// The run's own number of steps where nil.
   public var totalStep: Int?
@@ -85,7 +85,7 @@ public struct AdaLoRA: LayerTargetedMethod, SpelledKeys {
       orthogonality: Float(orthRegWeight), totalSteps: totalStep)
   }
 
-  /// How many triplets were kept of a layer's.
+  /// Returns the number of triplets that were kept of a layer's.
   private func keptRank(of path: String) -> Int {
     let kept = rankPattern?.mapping?.entries.first { $0.key.hasSuffix(path + ".lora_E") || $0.key == path }
     return kept?.value.sequence?.count { $0.bool == true } ?? initR

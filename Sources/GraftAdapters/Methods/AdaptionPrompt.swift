@@ -13,9 +13,9 @@ public struct AdaptionPrompt: TuningMethod {
 
   /// The end of the attentions' names; `self_attn` where nil.
   public var targetModules: String?
-  /// How many vectors.
+  /// The number of vectors of a layer.
   public var adapterLen: Int?
-  /// How many layers, from the last one down.
+  /// The number of layers, from the last one down.
   public var adapterLayers: Int?
 
   public init() {}

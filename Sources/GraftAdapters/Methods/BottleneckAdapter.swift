@@ -24,7 +24,7 @@ public struct BottleneckAdapter: TuningMethod {
     case compacterPlusPlus = "compacter++"
   }
 
-  /// How weights start.
+  /// The initial values of weights.
   public enum Initialization: String, ConfigChoice {
     /// Normal with deviation 0.02, biases zero.
     case bert
@@ -32,30 +32,30 @@ public struct BottleneckAdapter: TuningMethod {
     case mam = "mam_adapter"
   }
 
-  /// How the rules of hypercomplex layers start.
+  /// The initial values of the rules of hypercomplex layers.
   public enum RuleInitialization: String, ConfigChoice { case normal, uniform }
 
   public var config = Preset.sequential
-  /// Whether there is one after attention.
+  /// True for a bottleneck after attention.
   public var mhAdapter: Bool?
-  /// Whether there is one after the feed-forward.
+  /// True for a bottleneck after the feed-forward.
   public var outputAdapter: Bool?
   /// The hidden size over the bottleneck's.
   public var reductionFactor: Double?
   public var nonLinearity: String?
-  /// Whether it reads the sum with the residual, normed where the model norms there.
+  /// True where it reads the sum with the residual, normed where the model norms there.
   public var originalLnBefore: Bool?
-  /// Whether it reads the residual instead of the half's output.
+  /// True where it reads the residual instead of the half's output.
   public var isParallel: Bool?
   public var scaling: BottleneckScaling?
   public var initWeights: Initialization?
-  /// Whether projections are sums of Kronecker products.
+  /// True where projections are sums of Kronecker products.
   public var phmLayer: Bool?
-  /// How many products there are, and the size of their first factors.
+  /// The number of products, and the size of their first factors.
   public var phmDim = 4
   /// The rank of their second factors.
   public var phmRank = 1
-  /// Whether all layers share the first factors.
+  /// True where all layers share the first factors.
   public var sharedPhmRule = true
   public var phmCInit = RuleInitialization.normal
   /// The deviation of shared first factors at first.

@@ -17,7 +17,7 @@ public struct LoKr: RankedMethod {
   public var rankDropout = 0.0
   public var moduleDropout = 0.0
   public var useEffectiveConv2d = false
-  /// Whether the first factor may be a product too.
+  /// True where the first factor may be a product too.
   public var decomposeBoth = false
   /// The first factor's size; -1 for the divisor nearest to the root.
   public var decomposeFactor = -1
@@ -68,7 +68,7 @@ public struct LoKr: RankedMethod {
   }
 }
 
-/// Which factor starts at zero, so that the adapter changes nothing at first.
+/// The factor that starts at zero, so that the adapter changes nothing at first.
 public enum KroneckerInitialization: Codable, Sendable, Hashable {
   /// The first one.
   case standard

@@ -25,7 +25,7 @@ public struct LoRA: LayerTargetedMethod {
   public var bias = BiasTraining.none
   public var useRslora = false
   public var useDora = false
-  /// Whether the second factor has a bias.
+  /// True where the second factor has a bias.
   public var loraBias = false
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   public var trainableTokenIndices: TokenSelection?
@@ -124,7 +124,7 @@ public struct LoRA: LayerTargetedMethod {
   }
 
   /// Of a table and a head that share a matrix: takes them apart, as far as their adapters are, or gives both the table's adapter.
-  /// - Returns: whether the site has its adapter now.
+  /// - Returns: true where the site has its adapter now.
   private func attachTied(_ site: Site, _ patterns: Patterns, of sites: SiteCatalog, in attachment: Attachment) throws -> Bool {
     guard let tie = sites.ties.first(where: { $0.head === site.linear || $0.table === site.embedding }) else { return false }
     guard ensureWeightTying == true else {

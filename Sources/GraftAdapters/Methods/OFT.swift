@@ -12,7 +12,7 @@ public struct OFT: LayerTargetedMethod {
     title: "OFT", formula: "`W R x + b`, `R` a rotation in blocks of size `n`", parameters: "`in (n - 1) / 2` a target",
     seam: "linear layers", source: "Qiu et al. 2023")
 
-  /// How many blocks; 0 where their size is given.
+  /// The number of blocks; 0 where their size is given.
   public var r = 0
   /// 0 where the number of blocks is given.
   public var oftBlockSize = 32
@@ -22,7 +22,7 @@ public struct OFT: LayerTargetedMethod {
   public var initWeights = true
   public var coft = false
   public var eps = 6e-5
-  /// Whether all blocks rotate alike.
+  /// True where all blocks rotate alike.
   public var blockShare = false
   public var useCayleyNeumann = true
   public var numCayleyNeumannTerms = 5

@@ -63,7 +63,7 @@ public enum TokenSelection: Codable, Sendable, Hashable {
     }
   }
 
-  /// Whether a head has the rows that its embedding is given anyway.
+  /// Returns true for a head that has the rows that its embedding is given anyway.
   private func isTied(_ site: Site, with table: Table, in sites: SiteCatalog) -> Bool {
     guard case .tables(let tables) = self, let head = site.linear else { return false }
     guard let embedding = sites.sites.first(where: { $0.embedding?.weight === head.weight }) else { return false }

@@ -32,9 +32,9 @@ public struct TrainableTokens: TuningMethod {
 struct TrainedRows {
   /// The configuration's key, for errors.
   let key: String
-  /// What stands between a table's path and the rows' name.
+  /// The component between a table's path and the rows' name.
   let component: String?
-  /// Whether rows start as the table's own.
+  /// True where rows start as the table's own.
   var startsFromTable = true
 
   /// Trains rows of the only table of a role.

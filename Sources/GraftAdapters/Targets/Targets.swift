@@ -2,7 +2,7 @@ import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
-/// Which of a model's sites a method adapts: the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
+/// A choice of a model's sites by the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
 public struct Targets: Sendable {
   public var modules: ModuleSelection?
   public var excluded: ModuleSelection?
@@ -18,7 +18,7 @@ public struct Targets: Sendable {
 
   /// The linear layers that match, in the model's order.
   ///
-  /// - Parameter attachment: whether it is to be trained: then every name must match something, rather than any.
+  /// - Parameter attachment: says by `isLoading` that it is not to be trained; otherwise every name must match something, rather than any.
   /// - Throws: `TuningError` that lists what there is where nothing matches.
   public func linears(in sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Linear] {
     try matches(in: sites, kind: "linear layer", for: attachment) { $0.linear != nil }.compactMap(\.linear)
@@ -74,7 +74,7 @@ public struct Targets: Sendable {
   }
 
   /// The parameters that match, themselves or by anything that holds them; all where no modules are chosen.
-  /// - Parameter isStrict: whether every name must match something, rather than any.
+  /// - Parameter isStrict: true where every name must match something, rather than any.
   /// - Throws: `TuningError` where nothing matches.
   func parameters(in sites: SiteCatalog, isStrict: Bool) throws(TuningError) -> [Parameter] {
     func holders(_ parameter: Parameter) -> [String] {

@@ -2,9 +2,9 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// What a file or directory of adapters holds, in memory.
+/// The content of a file or directory of adapters, in memory.
 public struct AdapterFile {
-  /// Where it was read, for messages.
+  /// The path from which it was read, for messages.
   public var location: String
   /// The model that the adapters belong to, where that is recorded.
   public var base: BaseFingerprint?
@@ -42,7 +42,7 @@ public struct StoredAdapter {
   /// The keys of `adapter_config.json`, or a superset of them.
   public var configuration: JSON
   public var tensors: [StoredTensor]
-  /// What produces the tensors while training, such as the network over a prefix; needed to resume.
+  /// The tensors that the adapter's are computed from while it is trained, such as the network over a prefix; needed to resume.
   public var reparam: [StoredTensor] = []
   /// A prediction head trained along.
   public var head: [StoredTensor] = []
@@ -81,7 +81,7 @@ public struct StoredAdapter {
 public struct StoredTensor {
   /// The key under which PEFT keeps it.
   public var name: String
-  /// What the tensor is to the method: "lora_A", "prefix_kv", "adapter_down", ...
+  /// The tensor's part in the method: "lora_A", "prefix_kv", "adapter_down", ...
   public var role: String
   public var tensor: Tensor
 
@@ -103,7 +103,7 @@ public struct StoredTensor {
   }
 }
 
-/// How far a run was, in an adapter that can be trained on.
+/// The progress of a run, in an adapter that can be trained on.
 public struct StoredTraining {
   /// Optimizer steps taken.
   public var step: Int?
@@ -135,7 +135,7 @@ public final class InMemoryWeights: WeightSource {
   private let tensors: [String: Tensor]
 
   /// - Parameters:
-  ///   - name: what messages call the source.
+  ///   - name: the source's name in messages.
   ///   - tensors: under distinct names; of two equal ones the first counts.
   public init(name: String, _ tensors: [StoredTensor]) {
     self.name = name

@@ -55,7 +55,7 @@ public protocol CausalLanguageModel: LanguageModel {}
 
 extension CausalLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows))
+    gatherRows(hiddenStates(batch.input, pass), Tensor(rows))
   }
 }
 
@@ -77,7 +77,7 @@ extension SentencePairModel {
   /// The masked tokens' loss, and the pairs' with the weight that makes a batch's loss the sum of two means
   /// (Devlin et al. 2019, appendix A.2).
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let input = SequenceInput(batch)
+    let input = batch.input
     let hidden = hiddenStates(input, pass)
     let rows = batch.lossRows
     let tokens = loss(
@@ -95,6 +95,6 @@ extension SentencePairModel {
 
 extension MaskedLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    transformed(gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows)), pass)
+    transformed(gatherRows(hiddenStates(batch.input, pass), Tensor(rows)), pass)
   }
 }

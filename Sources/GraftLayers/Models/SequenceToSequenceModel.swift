@@ -28,13 +28,7 @@ public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
 extension SequenceToSequenceModel {
   /// - Precondition: the batch has an encoder's input.
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    guard let source = batch.encoder else { preconditionFailure("\(modelType): a batch without an encoder's input") }
-    return gatherRows(decode(SequenceInput(batch), over: encode(SequenceInput(source), pass), pass), Tensor(rows))
-  }
-}
-
-extension SequenceInput {
-  public init(_ input: EncoderInput) {
-    self.init(tokens: input.tokens, positions: input.positions, spans: input.spans)
+    guard let source = batch.source else { preconditionFailure("\(modelType): a batch without an encoder's input") }
+    return gatherRows(decode(batch.input, over: encode(source, pass), pass), Tensor(rows))
   }
 }

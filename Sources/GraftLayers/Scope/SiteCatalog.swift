@@ -4,7 +4,11 @@ import GraftTensors
 public enum Role: String, Sendable, Hashable, CaseIterable {
   case query, key, value, attentionOutput
   case gate, up, down
+  /// The same of one expert of many.
+  case expertGate, expertUp, expertDown
   case fusedAttention, fusedGateUp
+  /// The layers around latent attention's compressed rows.
+  case queryCompression, latentCompression, latentExpansion
   case tokenEmbedding, positionEmbedding, languageModelHead, classifier, pooler, router
 }
 
@@ -15,6 +19,7 @@ public struct Site {
     case embedding(Embedding)
     case norm(Norm)
     case attention(Attention)
+    case experts(ExpertProjection)
   }
 
   /// The dotted module path, such as `model.layers.0.self_attn.q_proj`.
@@ -26,6 +31,7 @@ public struct Site {
   public var embedding: Embedding? { if case .embedding(let module) = module { module } else { nil } }
   public var norm: Norm? { if case .norm(let module) = module { module } else { nil } }
   public var attention: Attention? { if case .attention(let module) = module { module } else { nil } }
+  public var experts: ExpertProjection? { if case .experts(let module) = module { module } else { nil } }
 }
 
 /// Every parameter and every site of a model, in the order in which they were made.

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftTensors
 
 /// What enters a model's first block: the embedded tokens, and before every sequence the virtual ones of prompt tuning.

@@ -18,6 +18,41 @@ public protocol LinearAdapter: AnyObject {
   func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor
   /// Folds the adapter into the layer's own weights.
   func merge(into base: Linear) throws(TuningError)
+  /// The two factors, where the adapter adds their product and nothing else; nil for any other adapter. The layers of many
+  /// experts with such adapters are computed together.
+  var lowRankTerm: LowRankTerm? { get }
+}
+
+extension LinearAdapter {
+  public var lowRankTerm: LowRankTerm? { nil }
+}
+
+/// `scale * B A dropout(x)`, which a low-rank adapter adds to a layer's output.
+public struct LowRankTerm {
+  /// `[r, in]`.
+  public let a: Tensor
+  /// `[out, r]`.
+  public let b: Tensor
+  public let scale: Float
+  public let dropout: Float
+
+  public init(a: Tensor, b: Tensor, scale: Float, dropout: Float) {
+    self.a = a
+    self.b = b
+    self.scale = scale
+    self.dropout = dropout
+  }
+}
+
+/// What LoRA puts in the slot of a projection that all experts of a layer have.
+public protocol ExpertAdapter: AnyObject {
+  /// Returns the parts of the projection's output with what the adapter adds to them.
+  /// - Parameters:
+  ///   - x: `[rows, in]`, sorted by expert.
+  ///   - outputs: `[rows, out]` for each part.
+  func callAsFunction(_ x: Tensor, addingTo outputs: [Tensor], of base: ExpertProjection, _ routing: ExpertRouting, _ pass: Pass) -> [Tensor]
+  /// Folds the adapter into the experts' own weights.
+  func merge(into base: ExpertProjection) throws(TuningError)
 }
 
 /// What embedding LoRA and trainable tokens put in an embedding's slot.

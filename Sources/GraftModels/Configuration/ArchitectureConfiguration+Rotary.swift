@@ -13,9 +13,7 @@ extension ArchitectureConfiguration {
   /// - Throws: `ArchitectureError` for a kind that Transformers does not know, and one that lacks a key or has a value
   ///   that nothing can be computed from.
   public func rotaryFrequencies(headSize: Int, isPartial: Bool = false) throws(ArchitectureError) -> RotaryFrequencies {
-    let scaling = try section("rope_scaling")
-    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
-    let settings = chosen ?? ArchitectureConfiguration([:], source: source)
+    let settings = try rotarySettings()
     let types = json["layer_types"]?.array?.compactMap(\.string) ?? []
     if let type = types.first(where: { settings.json[$0] != nil }) {
       throw settings.fail(type, "unsupported rotary positions by kind of layer; all layers must have the same")
@@ -43,6 +41,13 @@ extension ArchitectureConfiguration {
     return RotaryFrequencies(
       rotatedSize: size, base: base,
       scaling: try rotaryScaling(type, settings, base: base, headSize: size, partial: isPartial && !isWhole ? 1 : share))
+  }
+
+  /// The section that rotary positions are described in: `rope_scaling`, or `rope_parameters` where that is missing or empty.
+  func rotarySettings() throws(ArchitectureError) -> ArchitectureConfiguration {
+    let scaling = try section("rope_scaling")
+    let chosen = scaling?.json.object?.isEmpty == false ? scaling : try section("rope_parameters")
+    return chosen ?? ArchitectureConfiguration([:], source: source)
   }
 
   private func rotaryBase(_ settings: ArchitectureConfiguration) throws(ArchitectureError) -> Float {

@@ -69,8 +69,11 @@ extension RecipeKey {
     RecipeKey("training.loraplus_lr_ratio", .number, "LoRA+: how many times faster than `A` the `B` factors learn."),
     RecipeKey("training.loraplus_lr_embedding", .number, "LoRA+: the peak learning rate of embeddings' factors."),
     RecipeKey("training.optimizer", .choice(of: Recipe.OptimizerName.self), "The update rule."),
-    RecipeKey("training.betas", .list(.number), "Adam's decay rates of the first and the second moment."),
-    RecipeKey("training.epsilon", .number, "What is added to the root of the second moment."),
+    RecipeKey(
+      "training.betas", .list(.number),
+      "Adam's decay rates of the first and the second moment; `momentum` takes the first, `rmsprop` the second, `lion` both (0.9 and 0.99 unless given)."
+    ),
+    RecipeKey("training.epsilon", .number, "The term that is added to the root of the second moment."),
     RecipeKey("training.weight_decay", .number, "Decoupled weight decay; biases and norms are left out."),
     RecipeKey("training.lr_scheduler", .choice(of: LearningRateSchedule.Shape.self), "How the learning rate falls behind its warm-up."),
     RecipeKey("training.warmup_steps", .whole, "Steps in which the learning rate rises from 0."),

@@ -71,6 +71,10 @@ extension Recipe.Training {
     case .rmsprop: betas == Self.defaultBetas ? RMSProp(epsilon: epsilon) : RMSProp(smoothing: beta2, epsilon: epsilon)
     case .adam: Adam(beta1: beta1, beta2: beta2, epsilon: epsilon)
     case .adamw: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon)
+    // The betas of Adam are not Lion's: its own are its paper's.
+    case .lion: betas == Self.defaultBetas ? Lion() : Lion(beta1: beta1, beta2: beta2)
+    case .adafactor: Adafactor()
+    case .muon: Muon(others: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon))
     }
   }
 }

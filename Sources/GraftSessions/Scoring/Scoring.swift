@@ -64,7 +64,7 @@ extension ModelSession {
   }
 
   private func labelScores(_ parts: [(index: Int, window: ExampleWindow)], _ model: any SequenceClassifier) throws -> [ExampleScore] {
-    let logits = model.logits(SequenceInput(Batch(collating: parts.map(\.window.example), objective: .labels)), .inference)
+    let logits = model.logits(Batch(collating: parts.map(\.window.example), objective: .labels).input, .inference)
     let values = logits.values
     let count = logits.shape.columns
     try requireFinite(values)
@@ -84,7 +84,7 @@ extension ModelSession {
     let shift = task == .causalLM ? 1 : 0
     var byRow: [Int: Float] = [:]
     for (row, prediction) in zip(rows, predictions) { byRow[Int(row) + shift] = prediction.logProbability }
-    return batch.spans.map { span in span.range.enumerated().map { place, row in place < shift ? nil : byRow[row] } }
+    return batch.input.spans.map { span in span.range.enumerated().map { place, row in place < shift ? nil : byRow[row] } }
   }
 
   private func tokenScore(_ example: EncodedExample, index: Int, _ found: [Float?]) -> ExampleScore {

@@ -85,6 +85,37 @@ private func rowProduct(_ a: Tensor, _ row: Tensor) -> Tensor {
   return out
 }
 
+/// `a [rows, columns]` with every row multiplied by its element of `column [rows, 1]`.
+public func scaleRows(_ a: Tensor, by column: Tensor) -> Tensor {
+  precondition(column.elementCount == a.shape.rows, "\(column.shape) factors for \(a.shape)")
+  let columns = a.shape.columns
+  let (saved, factors) = (Saved(a), Saved(column))
+  return recorded("scaleRows", columnProduct(a, column), from: a.slot, column.slot) { gradient, tape in
+    let a = saved.tensor
+    if tape.tracks(saved.slot) { tape.accumulate(columnProduct(gradient, factors.tensor), into: saved.slot) }
+    tape.accumulateZeroed(into: factors.slot) { out in
+      let dy = gradient.pointer
+      let from = a.pointer
+      parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+        for row in rows { out[row] += Float(graft_dot(dy + row * columns, from + row * columns, columns)) }
+      }
+    }
+  }
+}
+
+/// Every column of `a` times `column`, elementwise.
+private func columnProduct(_ a: Tensor, _ column: Tensor) -> Tensor {
+  let columns = a.shape.columns
+  let out = Tensor(uninitialized: a.shape)
+  let o = out.mutablePointer
+  let from = a.pointer
+  let by = column.pointer
+  parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
+    for row in rows { graft_scale(o + row * columns, from + row * columns, by[row], columns) }
+  }
+  return out
+}
+
 /// `a [rows, columns]` with `row [columns]` added to every row.
 public func addRow(_ a: Tensor, _ row: Tensor) -> Tensor {
   precondition(row.elementCount == a.shape.columns, "\(row.shape) columns for \(a.shape)")
@@ -183,5 +214,6 @@ let arithmeticSpecimens: [OperationSpecimen] = [
   OperationSpecimen("sum", .init("a", [4, 6])) { sum($0[0]) },
   OperationSpecimen("euclideanNorm", .init("a", [4, 6])) { euclideanNorm($0[0]) },
   OperationSpecimen("scaleColumns", .init("a", [600, 3]), .init("row", [3])) { scaleColumns($0[0], by: $0[1]) },
+  OperationSpecimen("scaleRows", .init("a", [600, 3]), .init("column", [600, 1])) { scaleRows($0[0], by: $0[1]) },
   OperationSpecimen("addRow", .init("a", [600, 3]), .init("row", [3])) { addRow($0[0], $0[1]) },
 ]

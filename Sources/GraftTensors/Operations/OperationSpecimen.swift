@@ -35,5 +35,6 @@ package enum OperationCatalog {
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
     crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
+    softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
   ].flatMap { $0 }
 }

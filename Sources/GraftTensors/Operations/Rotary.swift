@@ -5,7 +5,7 @@ import Foundation
 public struct RotaryTable {
   /// `[rows, pairs]` each.
   public let cosine: Tensor, sine: Tensor
-  /// How components pair up: `(2i, 2i + 1)`, or `(i, i + pairs)`.
+  /// True where components pair up as `(2i, 2i + 1)`, false for `(i, i + pairs)`.
   public let isInterleaved: Bool
 
   /// - Parameters:
@@ -60,21 +60,24 @@ public struct RotaryTable {
   }
 }
 
-/// Rotates every head's leading pairs by the angles of its row (Su et al. 2021, eq. 34).
+/// Rotates the table's pairs of every head by the angles of its row (Su et al. 2021, eq. 34).
 ///
-/// - Parameter x: `[rows, heads * headSize]`; its memory is used for the result where nobody else holds it.
+/// - Parameters:
+///   - x: `[rows, heads * headSize]`; its memory is used for the result where nobody else holds it.
+///   - first: the component of a head that the pairs begin with.
 /// - Returns: the same shape.
-public func rotate(_ x: consuming Tensor, _ table: RotaryTable, headSize: Int) -> Tensor {
+public func rotate(_ x: consuming Tensor, _ table: RotaryTable, headSize: Int, from first: Int = 0) -> Tensor {
   let input = x.slot
-  return recorded("rotate", rotated(consume x, table, headSize, direction: 1), from: input) { (gradient: consuming Tensor, tape: Tape) in
-    tape.accumulate(rotated(consume gradient, table, headSize, direction: -1), into: input)
+  return recorded("rotate", rotated(consume x, table, headSize, first, direction: 1), from: input) { (gradient: consuming Tensor, tape: Tape) in
+    tape.accumulate(rotated(consume gradient, table, headSize, first, direction: -1), into: input)
   }
 }
 
-private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: Int, direction: Float) -> Tensor {
+private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: Int, _ first: Int, direction: Float) -> Tensor {
   let rows = x.shape.rows
   let columns = x.shape.columns
   let pairs = table.cosine.shape.columns
+  precondition(first + 2 * pairs <= headSize, "\(pairs) pairs from \(first) on in heads of \(headSize)")
   precondition(columns % headSize == 0 && table.cosine.shape[0] == rows, "heads of \(headSize) in \(x.shape), angles \(table.cosine.shape)")
   let out = x.reusedMemory()
   let o = out.mutablePointer
@@ -85,13 +88,21 @@ private func rotated(_ x: consuming Tensor, _ table: RotaryTable, _ headSize: In
     let at = part.lowerBound * columns
     let angle = part.lowerBound * pairs
     graft_rotate(
-      o + at, from + at, c + angle, s + angle, table.isInterleaved ? 1 : 0, direction, part.count, columns / headSize, headSize, pairs, columns,
+      o + at, from + at, c + angle, s + angle, table.isInterleaved ? 1 : 0, direction, part.count, columns / headSize, headSize, first, pairs,
+      columns,
       columns)
   }
   return out
 }
 
-let rotarySpecimens: [OperationSpecimen] = [false, true].map { interleaved in
+let rotarySpecimens: [OperationSpecimen] =
+  rotaryPairingSpecimens + [
+    OperationSpecimen("rotate, the end of a head", .init("x", [5, 16])) {
+      rotate($0[0], RotaryTable(positions: [0, 1, 2, 7, 9], inverseFrequencies: [1, 0.3, 0.02], isInterleaved: true), headSize: 8, from: 2)
+    }
+  ]
+
+private let rotaryPairingSpecimens: [OperationSpecimen] = [false, true].map { interleaved in
   OperationSpecimen("rotate, \(interleaved ? "interleaved" : "halves")", .init("x", [5, 16])) {
     rotate(
       $0[0], RotaryTable(positions: [0, 1, 2, 7, 9], inverseFrequencies: [1, 0.3, 0.02], isInterleaved: interleaved), headSize: 8)

@@ -17,12 +17,15 @@ package struct PackedMatrix {
   /// The float32 matrix, to be used after `pack()`.
   /// - Parameters:
   ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
-  ///   - owner: what the operand's elements lie in, where nobody else keeps it.
-  package init(_ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, keeping owner: Storage? = nil) {
+  ///   - owner: the memory of the operand's elements, where nobody else keeps it.
+  ///   - readsInPlace: false where it is packed even though tiles could read it where it is.
+  package init(
+    _ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true, keeping owner: Storage? = nil
+  ) {
     (self.operand, self.terms, self.columns, self.owner) = (operand, terms, columns, owner)
     isTiled = rows > 1 && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
     let step = Self.columnStep
-    let packs = isTiled && !operand.matrix.isReadInPlace(columns: columns)
+    let packs = isTiled && !(readsInPlace && operand.matrix.isReadInPlace(columns: columns))
     packedCount = packs ? terms * ((columns + step - 1) / step * step) : 0
   }
 

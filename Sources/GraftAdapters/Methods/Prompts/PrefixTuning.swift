@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftConfiguration
 import GraftLayers
 import GraftTensors
@@ -18,7 +19,7 @@ public struct PrefixTuning: PromptMethod {
   }
 
   public var promptKeys = PromptKeys()
-  /// Whether a network makes the table from a smaller one while it is trained.
+  /// True where a network makes the table from a smaller one while it is trained.
   public var prefixProjection = false
   /// The network's middle; the keys' width where nil.
   public var encoderHiddenSize: Int?

@@ -61,7 +61,7 @@ public final class GGUFFile {
   /// The key of a file's metadata by which what graft wrote is known again; llama.cpp passes it over.
   public static let generatorKey = "graft.generator"
 
-  /// Whether graft wrote the file at a path.
+  /// Returns true for a file that graft wrote.
   public static func isOwn(_ path: String) -> Bool { (try? GGUFFile(path))?[generatorKey] != nil }
 
   /// The value under a key.

@@ -4,7 +4,7 @@ public enum GGUFValue: Equatable, Sendable {
   case float32(Float), float64(Double), bool(Bool), string(String)
   case array(GGUFArray)
 
-  /// What files call a value's type.
+  /// The types of values, by their numbers in files.
   enum Kind: UInt32 {
     case uint8 = 0, int8, uint16, int16, uint32, int32, float32, bool, string, array, uint64, int64, float64
 
