@@ -59,9 +59,9 @@ struct ArticleTests {
   }
 
   @Test func theOperationsHaveTheirGradients() throws {
-    #expect(softcap(Tensor([0, 100, -100]), cap: 2).values == [0, 2, -2])
+    #expect(bounded(Tensor([0, 100, -100]), by: 2).values == [0, 2, -2])
     #expect(squaredReLU(Tensor([-1, 0, 3])).values == [0, 0, 9])
-    #expect(try gradientError { softcap($0, cap: 2) } < 2e-3)
+    #expect(try gradientError { bounded($0, by: 2) } < 2e-3)
     #expect(try gradientError(squaredReLU) < 2e-2)
   }
 
