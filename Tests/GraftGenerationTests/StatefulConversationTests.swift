@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftGeneration
 import GraftJSON
 import GraftLayers
