@@ -88,6 +88,12 @@ public final class Attachment {
   /// - Throws: `TuningError` where there is one.
   public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) { try fill(.residual(layer, adapter)) }
 
+  /// Puts an adapter beside a projection that all experts of a layer have.
+  /// - Throws: `TuningError` where there is one.
+  public func fill(_ projection: ExpertProjection, with adapter: some ExpertAdapter) throws(TuningError) {
+    try fill(.experts(projection, adapter))
+  }
+
   private func fill(_ seam: Seam) throws(TuningError) {
     try changes.add(seam)
     let keys = root.catalog.parameters.map(\.path)
