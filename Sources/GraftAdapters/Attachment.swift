@@ -40,12 +40,15 @@ public final class Attachment {
   private let source: (any WeightSource)?
   private var consumed: Set<String> = []
 
-  init(source: (any WeightSource)?, seed: UInt64, services: AttachmentServices) {
+  /// - Parameter otherPaths: the other paths under which the source may know a module of the base.
+  init(
+    source: (any WeightSource)?, seed: UInt64, services: AttachmentServices, otherPaths: @escaping (String) -> [String] = { _ in [] }
+  ) {
     self.source = source
     self.services = services
     self.seed = seed
     isLoading = source != nil
-    root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true)
+    root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true).calling(otherPaths)
     scope = root / "base_model" / "model"
   }
 

@@ -65,6 +65,13 @@ final class LowRankExpertAdapter: ExpertAdapter {
 }
 
 extension LoRA {
+  /// Where parameters alone are named, other programs would add the family's default modules, if they were not told that there are none.
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> LoRA {
+    var method = try namingTargets(in: sites, holding: stored)
+    if method.targetModules == nil, targetParameters?.isEmpty == false { method.targetModules = .names([]) }
+    return method
+  }
+
   /// The projections of experts that `target_parameters` names.
   func experts(in sites: SiteCatalog) -> [ExpertProjection] {
     sites.sites.compactMap(\.experts).filter { projection in

@@ -69,10 +69,11 @@ public struct LoRA: LayerTargetedMethod {
   /// The layers and tables that `target_modules` and `target_parameters` pick.
   private func adaptedSites(of sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Site] {
     let parameters = targetParameters ?? []
+    func weights(_ site: Site) -> [String] { ([site.path] + sites.otherPaths(site.path)).map { $0 + ".weight" } }
     let named = sites.sites.filter { site in
-      site.linear != nil && parameters.contains { ModuleSelection.matches(site.path + ".weight", name: $0) }
+      site.linear != nil && weights(site).contains { path in parameters.contains { ModuleSelection.matches(path, name: $0) } }
     }
-    let paths = named.map { $0.path + ".weight" } + experts(in: sites).map(\.path)
+    let paths = named.flatMap(weights) + experts(in: sites).map(\.path)
     for name in parameters where !paths.contains(where: { ModuleSelection.matches($0, name: name) }) {
       try attachment.object(
         "target_parameters: \"\(name)\" matches no weight of a linear layer or of experts; write it as q_proj.weight or experts.down_proj")
