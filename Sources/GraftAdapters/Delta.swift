@@ -26,7 +26,7 @@ public final class Delta {
   ) throws {
     let method = try method.completed(for: base, holding: source?.tensorNames)
     (self.method, self.base) = (method, base)
-    attachment = Attachment(source: source, seed: seed, services: services)
+    attachment = Attachment(source: source, seed: seed, services: services, otherPaths: base.otherPaths)
     do {
       try method.attach(to: base, in: attachment)
       try attachment.adoptUnasked(of: base)
