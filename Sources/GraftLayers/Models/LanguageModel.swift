@@ -4,7 +4,7 @@ import GraftTensors
 /// A model that predicts tokens of its vocabulary: causal, masked, or from a source.
 public protocol LanguageModel: TrainableModel {
   var head: LanguageModelHead { get }
-  /// What the head reads at the given rows of a batch.
+  /// The states that the head reads at the given rows of a batch.
   /// - Returns: `[rows.count, hidden]`.
   func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor
 }
@@ -45,7 +45,7 @@ extension CausalLanguageModel {
 
 /// A model that predicts the tokens behind masks: the encoders.
 public protocol MaskedLanguageModel: LanguageModel {
-  /// What stands between the encoder's hidden states and the head.
+  /// The layers between the encoder's hidden states and the head.
   /// - Parameter hidden: `[rows, hidden]`.
   func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor
 }

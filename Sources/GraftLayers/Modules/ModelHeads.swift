@@ -1,6 +1,6 @@
 import GraftTensors
 
-/// What encoders predict masked tokens with: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
+/// The masked-language-modelling head of encoders: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
 public struct MaskedLanguageModelHead {
   let dense: Linear
   let activation: Nonlinearity
@@ -19,7 +19,7 @@ public struct MaskedLanguageModelHead {
   public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activation(dense(x, pass))) }
 }
 
-/// What turns a hidden state into logits: perhaps a dense layer with its activation, then the output layer, dropout before each.
+/// The classification head over hidden states: perhaps a dense layer with its activation, then the output layer, dropout before each.
 public struct ClassificationHead {
   let dense: Linear?, activation: Activation, output: Linear
   let inputDropout: Float, dropout: Float

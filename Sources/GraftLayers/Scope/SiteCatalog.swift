@@ -1,6 +1,6 @@
 import GraftTensors
 
-/// What a projection is for, in every family: methods target roles, and PEFT's names are matched against the same sites.
+/// The purpose of a projection, in every family: methods target roles, and PEFT's names are matched against the same sites.
 public enum Role: String, Sendable, Hashable, CaseIterable {
   case query, key, value, attentionOutput
   case gate, up, down
@@ -40,12 +40,14 @@ public final class SiteCatalog {
   public private(set) var sites: [Site] = []
   /// The model's `model_type`, such as `llama`.
   public var modelType: String?
+  /// Returns the other paths under which adapters know a module.
+  public var otherPaths: (String) -> [String] = { _ in [] }
   /// The modules that methods adapt where nothing names them.
   public var defaultTargets = DefaultTargets()
   /// The parameters that a checkpoint was to have and lacked.
   public private(set) var drawn: [Parameter] = []
   private var parameterIndex: [String: Int] = [:]
-  /// What heads shared before they were untied.
+  /// The matrices that heads shared before they were untied.
   private var shared: [ObjectIdentifier: Parameter] = [:]
   private var ownWeights: [ObjectIdentifier: Parameter] = [:]
 

@@ -1,10 +1,10 @@
 import GraftTensors
 
-/// What one forward pass is told, handed down and never stored.
+/// The context of one forward pass: training mode, random stream, sequence state. It is handed down and never stored.
 public struct Pass {
-  /// Whether dropout is on.
+  /// True in training, where dropout is on.
   public var isTraining: Bool
-  /// Where dropout draws from: one stream a micro-batch, split by site.
+  /// The random stream of dropout: one a micro-batch, split by site.
   public var random: RandomStream
   /// The state of the sequences whose earlier tokens have been read; nil where they begin with this pass and nothing is kept.
   public var state: SequenceState?
