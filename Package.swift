@@ -152,7 +152,7 @@ let package = Package(
         "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftModels", "GraftRecipes",
         "GraftTestSupport",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftTestSupport"]),
+    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftBatching", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",

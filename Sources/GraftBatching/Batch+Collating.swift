@@ -1,4 +1,4 @@
-/// What a batch's rows are asked to predict.
+/// The targets of a batch's rows.
 public enum BatchObjective: Sendable, Hashable {
   /// The next token of the same document, where that token is scored.
   case nextToken

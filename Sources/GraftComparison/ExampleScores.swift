@@ -76,7 +76,7 @@ extension TrainingRun {
   private func losses(_ model: any LanguageModel, _ examples: [EncodedExample]) -> [Double] {
     let batch = Batch(collating: examples, objective: data.objective)
     let rows = batch.lossRows
-    let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
+    let predictions = model.predictions(batch)
     let byRow = Dictionary(zip(rows.map(Int.init), predictions.map { -Double($0.logProbability) })) { first, _ in first }
     return batch.meansOverRows { byRow[$0] ?? 0 }
   }

@@ -25,9 +25,8 @@ public enum Evaluator {
     for batch in batches {
       let rows = batch.lossRows
       guard !rows.isEmpty else { continue }
-      let hidden = model.headInputs(batch, rows: rows, .inference)
       let weights = batch.weights(of: rows)
-      for (index, prediction) in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).enumerated() {
+      for (index, prediction) in model.predictions(batch).enumerated() {
         total -= Double(prediction.logProbability)
         weighted -= Double(prediction.logProbability) * Double(weights?[index] ?? 1)
         hits += prediction.isFirstChoice ? 1 : 0

@@ -33,7 +33,7 @@ import Testing
       let tape = Tape()
       let loss = tape.record {
         let hidden = model.hiddenStates(input, Pass(isTraining: true)).rows(0..<targets.count)
-        let loss = crossEntropy(model.head(hidden, .inference), targets: Tensor(targets), scale: 1 / Float(targets.count))
+        let loss = crossEntropy(model.head.logits(hidden, .inference), targets: Tensor(targets), scale: 1 / Float(targets.count))
         return schedule.penalty().map { loss + $0 } ?? loss
       }
       let gradients = tape.gradients(of: loss)

@@ -101,7 +101,7 @@ struct PEFTGoldenTests {
     let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
     var rows = [[Float]](repeating: [], count: tokens.count)
     for target in 0..<Int32(23) {
-      for (row, prediction) in model.predictions(hidden, targets: Array(repeating: target, count: tokens.count)).enumerated() {
+      for (row, prediction) in model.head.predictions(hidden, targets: Array(repeating: target, count: tokens.count)).enumerated() {
         rows[row].append(prediction.logProbability)
       }
     }

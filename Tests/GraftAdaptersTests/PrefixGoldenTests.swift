@@ -38,7 +38,7 @@ import Testing
     func logits() throws -> Tensor {
       let targets = try sequences("targets").map { [model.decoderStartID] + $0.dropLast() }
       let source = model.encode(SequenceInput(try sequences("sources")), .inference)
-      return model.head(model.decode(SequenceInput(targets), over: source, .inference), .inference)
+      return model.head.logits(model.decode(SequenceInput(targets), over: source, .inference), .inference)
     }
 
     func expected(_ key: String) throws -> Tensor { try fixture.file.tensor("\(name)/\(key)") }

@@ -12,7 +12,8 @@ import GraftModels
 /// writes it.
 struct ConfigurationFixture: Sendable {
   static let families = [
-    "llama", "mistral", "qwen2", "qwen3", "gemma", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom", "bert", "roberta", "distilbert",
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom",
+    "bert", "roberta", "distilbert",
     "t5", "mt5", "bart",
   ]
 
@@ -77,8 +78,7 @@ struct ConfigurationFixture: Sendable {
   func scores(_ model: any TrainableModel) throws -> [Float] {
     let model = try #require(model as? any LanguageModel)
     let batch = Batch(collating: examples, objective: task.objective(for: model))
-    let rows = batch.lossRows
-    return model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
+    return model.predictions(batch).map(\.logProbability)
   }
 
   func loss(_ model: any TrainableModel, _ pass: Pass) -> Float {

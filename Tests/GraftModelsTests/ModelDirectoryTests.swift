@@ -76,8 +76,8 @@ struct ModelDirectoryTests {
     let twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
     let folder = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
     let model = try #require(try ModelDirectory(folder.file("model"), task: fixture.task, vocabularySize: 22).model as? any LanguageModel)
-    #expect(model.head.weight === model.catalog.parameter(table))
-    #expect(model.head.weight.shape == [22, 8])
-    if name == "bert" { #expect(model.head.bias === model.catalog.parameter(bias)) }
+    #expect(model.head.linear.weight === model.catalog.parameter(table))
+    #expect(model.head.linear.weight.shape == [22, 8])
+    if name == "bert" { #expect(model.head.linear.bias === model.catalog.parameter(bias)) }
   }
 }

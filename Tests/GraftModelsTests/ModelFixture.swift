@@ -14,7 +14,7 @@ struct ModelFixture {
 
   static let names = [
     "gpt2", "gpt2-regression", "llama", "llama-biases", "llama-padding-inside", "llama-tokens", "mistral", "qwen2", "qwen2-window", "qwen3",
-    "gemma", "phi3", "phi3-window", "glm", "glm4", "olmo2", "openai-gpt", "bloom",
+    "gemma", "gemma2", "gemma3", "granite", "phi3", "phi3-window", "glm", "glm4", "olmo2", "openai-gpt", "bloom",
     "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label", "roberta-untied",
     "distilbert", "t5", "t5-gated", "bart",
   ]

@@ -44,7 +44,8 @@ import Testing
     let head = Tensor((0..<golden.classes * golden.classes).map { $0 % (golden.classes + 1) == 0 ? 1 : 0 }, [golden.classes, golden.classes])
     try compare(parameter, golden) { logits, targets in
       linearCrossEntropy(
-        gatherRows(logits, Tensor(golden.scored.map(Int32.init))), head: head, targets: targets, options: golden.options, scale: 1 / golden.divisor)
+        gatherRows(logits, Tensor(golden.scored.map(Int32.init))), LogitProjection(head), targets: targets, options: golden.options,
+        scale: 1 / golden.divisor)
     }
   }
 

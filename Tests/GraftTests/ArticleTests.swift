@@ -1,5 +1,6 @@
 import Foundation
 import Graft
+import GraftBatching
 import GraftTestSupport
 import Testing
 

@@ -37,19 +37,19 @@ private class TableModel {
 
 /// A language model whose next token depends on the token alone.
 private final class BigramModel: TableModel, CausalLanguageModel {
-  let head: Linear
+  let head: LanguageModelHead
 
   override init(_ table: [[Float]]) {
     let transposed = table[0].indices.flatMap { column in table.map { $0[column] } }
     let weight = Parameter(path: "head.weight", value: Tensor(transposed, [table[0].count, table.count]))
-    head = Linear(Scope(source: nil, catalog: SiteCatalog()) / "head", sharing: weight, role: .languageModelHead)
+    head = LanguageModelHead(Linear(Scope(source: nil, catalog: SiteCatalog()) / "head", sharing: weight, role: .languageModelHead))
     super.init(table)
   }
 }
 
 /// A masked language model that also judges pairs, by their first token.
 private final class PairModel: TableModel, SentencePairModel {
-  let head: Linear
+  let head: LanguageModelHead
   let pairs: [[Float]]
 
   init(_ table: [[Float]], pairs: [[Float]]) {

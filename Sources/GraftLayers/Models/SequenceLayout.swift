@@ -39,7 +39,7 @@ public struct SequenceLayout {
   }
 }
 
-/// What an encoder made of its input, for a decoder's cross-attention or a classifier.
+/// The states that an encoder made of its input, for a decoder's cross-attention or a classifier.
 public struct EncoderStates {
   /// `[rows, hidden]`, those of virtual tokens included.
   public var states: Tensor
@@ -56,7 +56,7 @@ public struct EncoderStates {
   public var tokenStates: Tensor { embedded.tokens(of: states) }
 }
 
-/// What attention looks like where the architecture leaves it open.
+/// The tokens that see each other, where the architecture leaves it open.
 public enum AttentionStyle: String, Sendable, Hashable, CaseIterable {
   /// Every token sees those before it.
   case causal

@@ -28,9 +28,9 @@ public final class CausalDecoder: CausalLanguageModel {
     public var blocks: TransformerStack
     /// The norm of what the head reads.
     public var norm: Norm?
-    public var head: Linear
+    public var head: LanguageModelHead
 
-    public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: Linear) {
+    public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
       self.positions = positions
       self.blocks = TransformerStack(blocks)
@@ -54,7 +54,7 @@ public final class CausalDecoder: CausalLanguageModel {
 
   public var vocabularySize: Int { parts.embedding.entries }
   public var hiddenSize: Int { parts.embedding.weight.shape[1] }
-  public var head: Linear { parts.head }
+  public var head: LanguageModelHead { parts.head }
   public var attentionStyle: AttentionStyle? { style }
   public var maximumLength: Int? { if case .learned(let table) = parts.positions { table.entries } else { nil } }
 

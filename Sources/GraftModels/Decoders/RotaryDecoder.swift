@@ -44,7 +44,7 @@ public enum RotaryDecoder {
       try block(BlockLayers(scope: model / "layers" / layer, layer: layer, configuration: c, config: config))
     }
     let norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon, kind: .rms(offset: c.normOffset))
-    let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer)
+    let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer, scale: c.headScale, softcap: c.logitSoftcap)
     var parts = CausalDecoder.Parts(embedding: embedding, positions: .rotary(c.rotary), blocks: blocks, norm: norm, head: head)
     parts.embeddingScale = c.embeddingScale
     parts.embeddingDropout = c.embeddingDropout

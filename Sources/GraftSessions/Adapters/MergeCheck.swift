@@ -49,11 +49,11 @@ struct MergeCheck {
     switch session.model {
     case let model as any SequenceToSequenceModel:
       let hidden = model.decode(input, over: model.encode(input, .inference), .inference)
-      return model.predictions(hidden, targets: tokens).map(\.logProbability)
+      return model.head.predictions(hidden, targets: tokens).map(\.logProbability)
     case let model as any MaskedLanguageModel:
-      return model.predictions(model.transformed(model.hiddenStates(input, .inference), .inference), targets: tokens).map(\.logProbability)
+      return model.head.predictions(model.transformed(model.hiddenStates(input, .inference), .inference), targets: tokens).map(\.logProbability)
     case let model as any LanguageModel:
-      return model.predictions(model.hiddenStates(input, .inference), targets: tokens).map(\.logProbability)
+      return model.head.predictions(model.hiddenStates(input, .inference), targets: tokens).map(\.logProbability)
     case let model as any SequenceClassifier: return model.logits(input, .inference).values
     case let model as any TokenClassifier: return model.logits(input, .inference).values
     default: return session.model.hiddenStates(input, .inference).values

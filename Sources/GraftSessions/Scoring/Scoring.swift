@@ -78,7 +78,7 @@ extension ModelSession {
   private func logProbabilities(_ examples: [EncodedExample], _ model: any LanguageModel) throws -> [[Float?]] {
     let batch = Batch(collating: examples, objective: DataPreparation.objective(task, for: model))
     let rows = batch.lossRows
-    let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
+    let predictions = model.predictions(batch)
     try requireFinite(predictions.map(\.logProbability))
     // A causal row predicts the token after it, any other its own.
     let shift = task == .causalLM ? 1 : 0

@@ -84,7 +84,8 @@ public func expertLinear(
   if let bias { problem.addBias(bias.pointer, to: o) }
 
   let (input, biasInput, saved) = (x.slot, bias?.slot, matrices.isTracked ? Saved(x) : nil)
-  return recorded("expertLinear", out, from: [input, biasInput, baseInput] + matrices.slots) { gradient, tape in
+  let hasIdleExperts = (0..<routing.expertCount).contains { routing.rows(of: $0).isEmpty }
+  return recorded("expertLinear", out, from: [input, biasInput, baseInput] + matrices.slots, mayOmit: hasIdleExperts) { gradient, tape in
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     tape.accumulate(into: input) { dx, isFirst in problem.multiplyBackward(gradient.pointer, into: dx, adding: !isFirst) }
     if let x = saved?.tensor { problem.accumulateMatrixGradients(gradient.pointer, x.pointer, on: tape) }
