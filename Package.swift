@@ -44,7 +44,8 @@ let package = Package(
     .target(
       name: "GraftCheckpoints",
       dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
+    .target(
+      name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
@@ -143,6 +144,8 @@ let package = Package(
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
+    // Somebody else's program: it sees what is public, and nothing else.
+    .executableTarget(name: "UserProgram", dependencies: ["Graft"], path: "Tests/UserProgram"),
     .testTarget(
       name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"],
       exclude: ["Fixtures"]),

@@ -24,20 +24,36 @@ ACTIVATION_FACTORS = (1.0, 20.0)
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftModelsTests" / "Fixtures"
 
 
+# Buffers that a checkpoint holds.
+BUFFERS = ("final_logits_bias", "e_score_correction_bias")
+
+
+def pieces(model, name, tensor, renamed):
+    """The tensors of a checkpoint that a parameter is made of, each with its place: experts are fused in memory, and stored one by one."""
+    module, _, end = name.rpartition(".")
+    if not module.endswith("experts") or end not in ("gate_up_proj", "down_proj") or model.config.model_type == "gpt_oss":
+        return [(renamed(name), ())]
+    width = tensor.shape[1] // 2
+    ends = {"gate_proj": slice(0, width), "up_proj": slice(width, None)} if end == "gate_up_proj" else {end: slice(None)}
+    return [
+        (renamed(f"{module}.{expert}.{part}.weight"), (expert, rows)) for expert in range(tensor.shape[0]) for part, rows in ends.items()]
+
+
 def checkpoint(model, renamed):
-    """Gives every parameter its value; returns names, shapes, centres, and the name in the file of each parameter."""
+    """Gives every parameter its value; returns names, shapes, centres, and the places in parameters of each name."""
     stored, names = {}, {}
     seen = {}
-    for name, tensor in list(model.named_parameters()) + [b for b in model.named_buffers() if b[0] == "final_logits_bias"]:
+    for name, tensor in list(model.named_parameters()) + [b for b in model.named_buffers() if b[0].endswith(BUFFERS)]:
         if tensor.data_ptr() in seen:
             continue
         seen[tensor.data_ptr()] = name
-        stored_name = renamed(name)
-        centre = 1.0 if tensor.dim() == 1 and name.endswith("weight") else 0.0
-        with torch.no_grad():
-            tensor.copy_(torch.from_numpy(value(stored_name, tuple(tensor.shape), centre)))
-        stored[stored_name] = {"shape": list(tensor.shape), "centre": centre}
-        names[name] = stored_name
+        names[name] = pieces(model, name, tensor, renamed)
+        for stored_name, place in names[name]:
+            part = tensor.detach()[place]
+            centre = 1.0 if part.dim() == 1 and name.endswith("weight") else 0.0
+            with torch.no_grad():
+                part.copy_(torch.from_numpy(value(stored_name, tuple(part.shape), centre)))
+            stored[stored_name] = {"shape": list(part.shape), "centre": centre}
     return stored, names
 
 
@@ -75,6 +91,8 @@ def trained(model, examples):
 def golden(case, model_class, config, task, examples, renamed=lambda name: name, ungraded=(), trains=False, **changes):
     torch.manual_seed(0)
     model = model_class(config).eval()
+    if hasattr(model, "set_experts_implementation"):
+        model.set_experts_implementation("eager")
     stored, names = checkpoint(model, renamed)
     total, terms, outputs = 0.0, 0, []
     # Masked tokens and whether the second segment follows: the model's own loss.
@@ -119,12 +137,13 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
     loss = model(**padded(examples)).loss if pairs else total / terms
     loss.backward()
     gradients = {
-        names[name]: float(f"{parameter.grad.norm().item():.8g}")
+        stored_name: float(f"{parameter.grad[place].norm().item():.8g}")
         for name, parameter in model.named_parameters() if name in names and parameter.grad is not None and name not in ungraded
+        for stored_name, place in names[name] if parameter.grad[place].any() or not place
     }
     written = {key: found for key, found in config.to_dict().items() if found is not None}
     written.update(changes)
-    for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path"]:
+    for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
         written.pop(key, None)
     plain = type(config)().to_dict()
     DEFAULTED[case] = sorted(key for key in written if key != "model_type" and key in plain and plain[key] == written[key])
@@ -231,6 +250,52 @@ def other_decoders(t, tiny):
     family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=2, n_head=3, pad_token_id=17))
 
 
+def mixtures(t, tiny):
+    """The families with experts, each with what is its own."""
+    two = dict(tiny, num_hidden_layers=2)
+
+    def family(case, model_class, config, renamed=lambda name: name):
+        golden(case, model_class, config, "causal_lm", TEXTS, renamed)
+
+    def mixtral(name):
+        name = name.replace(".mlp.", ".block_sparse_moe.")
+        return name.replace("gate_proj", "w1").replace("up_proj", "w3").replace("down_proj", "w2")
+
+    family("mixtral", t.MixtralForCausalLM, t.MixtralConfig(**two, num_local_experts=4, sliding_window=3), mixtral)
+    qwen = dict(two, moe_intermediate_size=6, num_experts=5, num_experts_per_tok=2)
+    family(
+        "qwen2_moe", t.Qwen2MoeForCausalLM,
+        t.Qwen2MoeConfig(**qwen, shared_expert_intermediate_size=7, use_sliding_window=True, sliding_window=3, max_window_layers=1))
+    family(
+        "qwen2_moe-dense", t.Qwen2MoeForCausalLM,
+        t.Qwen2MoeConfig(
+            **dict(qwen, num_hidden_layers=3), shared_expert_intermediate_size=7, qkv_bias=False, norm_topk_prob=True, decoder_sparse_step=2,
+            mlp_only_layers=[0]))
+    family("qwen3_moe", t.Qwen3MoeForCausalLM, t.Qwen3MoeConfig(**qwen, head_dim=6, norm_topk_prob=True, attention_bias=True))
+    family("qwen3_moe-raw", t.Qwen3MoeForCausalLM, t.Qwen3MoeConfig(**qwen, head_dim=4, use_sliding_window=True, sliding_window=2))
+    family(
+        "gpt_oss", t.GptOssForCausalLM,
+        t.GptOssConfig(**two, num_local_experts=4, num_experts_per_tok=2, head_dim=6, sliding_window=3, swiglu_limit=0.3))
+    latent = dict(
+        two, num_key_value_heads=2, moe_intermediate_size=6, kv_lora_rank=6, qk_rope_head_dim=4, qk_nope_head_dim=2, v_head_dim=7,
+        num_experts_per_tok=2, first_k_dense_replace=1)
+    yarn = dict(rope_type="yarn", rope_theta=50.0, factor=4.0, original_max_position_embeddings=4, mscale=0.7, mscale_all_dim=0.8)
+    family("deepseek_v2", t.DeepseekV2ForCausalLM, t.DeepseekV2Config(**latent, n_routed_experts=4, q_lora_rank=None))
+    family(
+        "deepseek_v2-groups", t.DeepseekV2ForCausalLM,
+        t.DeepseekV2Config(
+            **latent, n_routed_experts=6, q_lora_rank=6, n_group=3, topk_group=2, topk_method="group_limited_greedy", attention_bias=True,
+            routed_scaling_factor=1.7, rope_parameters=yarn, rms_norm_eps=0.01))
+    family(
+        "deepseek_v3", t.DeepseekV3ForCausalLM,
+        t.DeepseekV3Config(**latent, n_routed_experts=8, q_lora_rank=6, n_group=4, topk_group=2, rope_parameters=yarn))
+    family(
+        "deepseek_v3-halves", t.DeepseekV3ForCausalLM,
+        t.DeepseekV3Config(
+            **latent, n_routed_experts=4, q_lora_rank=None, n_group=1, topk_group=1, norm_topk_prob=False, rope_interleave=False,
+            n_shared_experts=2))
+
+
 def activations(t, gpt2):
     """GPT-2 under every activation that has no weights of its own: `config`, `tensors` and `examples` as elsewhere, and a loss each."""
     fixture = {"task": "causal_lm", "examples": TEXTS, "activations": {}}
@@ -278,6 +343,7 @@ def main():
         ungraded=["model.embed_tokens.weight"])
 
     causal_families(t, llama)
+    mixtures(t, llama)
     other_decoders(t, llama)
     activations(t, gpt2)
 

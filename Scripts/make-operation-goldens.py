@@ -352,6 +352,7 @@ SPECIMENS = {
     "expertLinear, input by output": ({"x": (7, 4), "weights": (3, 4, 5)}, lambda x, w: expert_linear(x, w, ROUTED)),
     "expertLinear, separate": ({"x": (7, 4), "first": (5, 4), "third": (5, 4)}, lambda x, a, c: expert_linear(x, [a.T, None, c.T], ROUTED)),
     "expertLinear, an expert without a matrix": ({"x": (7, 4), "first": (5, 4)}, lambda x, a: expert_linear(x, [a.T, None, None], ROUTED)),
+    "expertFactors": ({"b": (4, 6)}, lambda b: b.reshape(4, 2, 3).permute(2, 0, 1)),
     "clampedGate": ({"x": ((4, 12), -2, 2)}, clamped_gate),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),

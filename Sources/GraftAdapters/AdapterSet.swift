@@ -13,11 +13,13 @@ public final class AdapterSet {
   /// The changes in place: those of the only active delta, or the mixture's.
   private var changes: Changes?
 
+  /// A set without adapters, of one base.
   public init(on base: SiteCatalog) { self.base = base }
 
   /// The adapters in the order in which they were added.
   public var names: [String] { entries.map(\.name) }
 
+  /// The adapters' deltas in the order in which they were added.
   public var deltas: [Delta] { entries.map(\.delta) }
 
   /// - Returns: nil for a name that was not added.
@@ -110,6 +112,7 @@ extension Changes {
     var linears: [(layer: Linear, parts: [(any LinearAdapter, Float)])] = []
     var tables: [(embedding: Embedding, parts: [(any EmbeddingTableAdapter, Float)])] = []
     var adoptions: [(first: AdoptedParameter, values: Tensor)] = []
+    var experts: [(projection: ExpertProjection, parts: [(any ExpertAdapter, Float)])] = []
     var others: [Seam] = []
     var untied: [(head: Linear, sites: SiteCatalog)] = []
     for (delta, weight) in parts {
@@ -123,6 +126,10 @@ extension Changes {
           let index = tables.firstIndex { $0.embedding === embedding } ?? tables.endIndex
           if index == tables.endIndex { tables.append((embedding, [])) }
           tables[index].parts.append((adapter, weight))
+        case .experts(let projection, let adapter):
+          let index = experts.firstIndex { $0.projection === projection } ?? experts.endIndex
+          if index == experts.endIndex { experts.append((projection, [])) }
+          experts[index].parts.append((adapter, weight))
         case .prompt, .prefix, .supplement, .residual:
           guard weight == 1 else {
             throw TuningError("\(type(of: delta.method).name): has no weight other than 1, since it adds computation; it was given \(weight)")
@@ -138,7 +145,8 @@ extension Changes {
       }
     }
     hold(
-      linears.map { .linear($0.layer, AdapterSum<Linear>($0.parts)) } + tables.map { .table($0.embedding, AdapterSum<Embedding>($0.parts)) } + others,
+      linears.map { .linear($0.layer, AdapterSum<Linear>($0.parts)) } + tables.map { .table($0.embedding, AdapterSum<Embedding>($0.parts)) }
+        + experts.map { .experts($0.projection, ExpertAdapterSum($0.parts)) } + others,
       adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) }, untied: untied)
   }
 }

@@ -42,6 +42,34 @@ final class AdapterSum<Layer: AdaptedLayer> {
   }
 }
 
+/// Several adapters of one projection of experts at once.
+final class ExpertAdapterSum: ExpertAdapter {
+  let parts: [(adapter: any ExpertAdapter, weight: Float)]
+
+  init(_ parts: [(adapter: any ExpertAdapter, weight: Float)]) { self.parts = parts }
+
+  func callAsFunction(_ x: Tensor, addingTo outputs: [Tensor], of base: ExpertProjection, _ routing: ExpertRouting, _ pass: Pass) -> [Tensor] {
+    parts.reduce(outputs) { sums, part in
+      let changed = part.adapter(x, addingTo: outputs, of: base, routing, pass)
+      return zip(sums, zip(changed, outputs)).map { $0 + part.weight * ($1.0 - $1.1) }
+    }
+  }
+
+  func merge(into base: ExpertProjection) throws(TuningError) {
+    try mergeSum(of: parts.map(\.weight), into: base.parameters) { part throws(TuningError) in try parts[part].adapter.merge(into: base) }
+  }
+}
+
+extension ExpertProjection {
+  /// The parameters that an adapter folds itself into.
+  var parameters: [Parameter] {
+    switch weights {
+    case .layers(let parts): parts.flatMap { $0.map(\.weight) }
+    case .fused(let matrices, _, _): [matrices]
+    }
+  }
+}
+
 extension AdapterSum: LinearAdapter where Layer == Linear {}
 extension AdapterSum: EmbeddingTableAdapter where Layer == Embedding {}
 

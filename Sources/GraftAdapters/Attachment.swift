@@ -9,6 +9,7 @@ public struct AttachmentServices {
   /// Runs the model with its cache, for prefixes that start as a text's keys and values.
   public var run: ((SequenceInput, Pass) -> Void)?
 
+  /// The services, each nil where it is not to be had.
   public init(tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil) {
     (self.tokenize, self.run) = (tokenize, run)
   }
@@ -22,6 +23,7 @@ public final class Attachment {
   public let scope: Scope
   /// True where the tensors come from a file, which tells what they are whatever the patterns say.
   public let isLoading: Bool
+  /// The services of whoever attaches the method.
   public let services: AttachmentServices
   /// The seed of initial values.
   public let seed: UInt64
@@ -41,12 +43,15 @@ public final class Attachment {
   private let source: (any WeightSource)?
   private var consumed: Set<String> = []
 
-  init(source: (any WeightSource)?, seed: UInt64, services: AttachmentServices) {
+  /// - Parameter otherPaths: the other paths under which the source may know a module of the base.
+  init(
+    source: (any WeightSource)?, seed: UInt64, services: AttachmentServices, otherPaths: @escaping (String) -> [String] = { _ in [] }
+  ) {
     self.source = source
     self.services = services
     self.seed = seed
     isLoading = source != nil
-    root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true)
+    root = Scope(source: source, catalog: SiteCatalog(), seed: seed, isTrainable: true).calling(otherPaths)
     scope = root / "base_model" / "model"
   }
 
@@ -88,6 +93,12 @@ public final class Attachment {
   /// Puts an adapter where a layer's output joins the residual stream.
   /// - Throws: `TuningError` where there is one.
   public func fill(_ layer: Linear, with adapter: some ResidualAdapter) throws(TuningError) { try fill(.residual(layer, adapter)) }
+
+  /// Puts an adapter beside a projection that all experts of a layer have.
+  /// - Throws: `TuningError` where there is one.
+  public func fill(_ projection: ExpertProjection, with adapter: some ExpertAdapter) throws(TuningError) {
+    try fill(.experts(projection, adapter))
+  }
 
   private func fill(_ seam: Seam) throws(TuningError) {
     try changes.add(seam)

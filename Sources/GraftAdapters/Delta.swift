@@ -8,6 +8,7 @@ import GraftTensors
 ///
 /// Making one attaches the method; loading is attaching with a source whose tensors the method then finds by name.
 public final class Delta {
+  /// The method with its configuration, completed for the base.
   public let method: any TuningMethod
   private let base: SiteCatalog
   let attachment: Attachment
@@ -25,7 +26,7 @@ public final class Delta {
   ) throws {
     let method = try method.completed(for: base, holding: source?.tensorNames)
     (self.method, self.base) = (method, base)
-    attachment = Attachment(source: source, seed: seed, services: services)
+    attachment = Attachment(source: source, seed: seed, services: services, otherPaths: base.otherPaths)
     do {
       try method.attach(to: base, in: attachment)
       try attachment.adoptUnasked(of: base)
@@ -40,6 +41,7 @@ public final class Delta {
   /// The trainable parameters with the keys they are stored under.
   public var parameters: [(key: String, parameter: Parameter)] { attachment.parameters }
 
+  /// The number of trainable values.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.shape.elementCount } }
 
   /// Parts of a stored configuration that have no effect on this model.

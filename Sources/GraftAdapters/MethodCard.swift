@@ -11,6 +11,7 @@ public struct MethodCard: Sendable, Hashable {
   /// The paper.
   public var source: String
 
+  /// A card of its five entries, in Markdown.
   public init(title: String, formula: String, parameters: String, seam: String, source: String) {
     (self.title, self.formula, self.parameters, self.seam, self.source) = (title, formula, parameters, seam, source)
   }

@@ -118,6 +118,7 @@ extension Seam {
     case .prefix: "prefix"
     case .supplement: "second attention"
     case .residual: "bottleneck"
+    case .experts: "experts"
     }
   }
 
@@ -125,6 +126,7 @@ extension Seam {
     switch self {
     case .linear(let layer, _), .residual(let layer, _): layer.weight.shape.dimensions
     case .table(let embedding, _), .prompt(let embedding, _): embedding.weight.shape.dimensions
+    case .experts(let projection, _): [projection.expertCount, projection.outputSizes.reduce(0, +), projection.inputSize]
     case .prefix, .supplement: nil
     }
   }
@@ -134,6 +136,7 @@ extension Seam {
     switch self {
     case .linear(let layer, _): return changeNorm(of: [layer.weight, layer.bias].compactMap(\.self))
     case .table(let embedding, _): return changeNorm(of: [embedding.weight])
+    case .experts(let projection, _): return changeNorm(of: projection.parameters)
     case .prompt, .prefix, .supplement, .residual: return nil
     }
   }

@@ -8,6 +8,7 @@ enum Seam {
   case prefix(Attention, any AttentionPrefix)
   case supplement(Attention, any AttentionSupplement)
   case residual(Linear, any ResidualAdapter)
+  case experts(ExpertProjection, any ExpertAdapter)
 
   /// The slot's module.
   var path: String {
@@ -15,6 +16,7 @@ enum Seam {
     case .linear(let layer, _), .residual(let layer, _): layer.path
     case .table(let embedding, _), .prompt(let embedding, _): embedding.path
     case .prefix(let attention, _), .supplement(let attention, _): attention.path
+    case .experts(let projection, _): projection.path
     }
   }
 
@@ -26,6 +28,7 @@ enum Seam {
     case .prompt(let embedding, _): embedding.prompt == nil
     case .prefix(let attention, _): attention.prefix == nil
     case .supplement(let attention, _): attention.supplement == nil
+    case .experts(let projection, _): projection.adapter == nil
     }
   }
 
@@ -37,6 +40,7 @@ enum Seam {
     case .prompt(let embedding, let adapter): embedding.prompt = adapter
     case .prefix(let attention, let adapter): attention.prefix = adapter
     case .supplement(let attention, let adapter): attention.supplement = adapter
+    case .experts(let projection, let adapter): projection.adapter = adapter
     }
   }
 
@@ -48,6 +52,7 @@ enum Seam {
     case .prompt(let embedding, _): embedding.prompt = nil
     case .prefix(let attention, _): attention.prefix = nil
     case .supplement(let attention, _): attention.supplement = nil
+    case .experts(let projection, _): projection.adapter = nil
     }
   }
 
@@ -56,6 +61,7 @@ enum Seam {
     switch self {
     case .linear(let layer, let adapter): try adapter.merge(into: layer)
     case .table(let embedding, let adapter): try adapter.merge(into: embedding)
+    case .experts(let projection, let adapter): try adapter.merge(into: projection)
     case .prompt, .prefix, .supplement, .residual: throw TuningError("\(path): its adapter adds computation, which no weights can express")
     }
   }

@@ -9,7 +9,7 @@ struct ExampleScores: Sendable {
   let metric: String
   let isHigherBetter: Bool
   let values: [Double]
-  /// What was answered, where the task is to answer.
+  /// The answers, where the task is to answer.
   let answers: [AnsweredPrompt]
 
   var mean: Double { ScoreTable.mean(values) }

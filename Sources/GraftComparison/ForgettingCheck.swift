@@ -5,7 +5,7 @@ import GraftRecipes
 import GraftSessions
 import GraftTraining
 
-/// How much a method costs the base of what it knew: the rise of its loss on texts that training never showed.
+/// The cost of a method in what the base knew: the rise of its loss on texts that training never showed.
 final class ForgettingCheck {
   private let model: any TrainableModel
   private let texts: EncodedDataset

@@ -128,7 +128,7 @@ public struct ExampleEncoder: Sendable {
 extension ExampleEncoder {
   /// Says which columns of a record the format has no use for.
   private func noteUnreadKeys(of record: DataRecord, _ format: DataFormat) {
-    let columns = format.columns.required + format.columns.optional
+    let columns = format.required + format.optional
     notes.sayUnread(record.fields.keys.filter { !columns.contains($0) }, "keys", of: record.file)
   }
 }

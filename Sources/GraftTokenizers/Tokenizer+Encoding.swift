@@ -1,7 +1,9 @@
 extension Tokenizer {
   /// The tokens of a text or a pair of texts.
   public struct Encoding: Sendable, Equatable {
+    /// The tokens' ids.
     public var ids: [Int32]
+    /// The tokens' texts.
     public var tokens: [String]
     /// The segment id of each token: 0 or 1, for the sequence of a pair that it belongs to.
     public var typeIDs: [Int32]
@@ -10,6 +12,7 @@ extension Tokenizer {
     /// The text of a pair that each token is of, 0 or 1; nil for one that the post-processor added.
     public var sequences: [Int?]
 
+    /// An encoding of its parts, each with one entry a token.
     public init(ids: [Int32], tokens: [String], typeIDs: [Int32], specialTokensMask: [Bool], sequences: [Int?]) {
       self.ids = ids
       self.tokens = tokens

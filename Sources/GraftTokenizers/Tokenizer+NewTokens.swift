@@ -5,6 +5,7 @@ import GraftJSON
 public struct ExtendedTokenizer: Sendable {
   /// The contents of `tokenizer.json`.
   public let json: JSON
+  /// The tokenizer with the new tokens.
   public let tokenizer: Tokenizer
   /// The added tokens' ids, in order.
   public let newIDs: [Int32]

@@ -87,11 +87,18 @@ public final class Tokenizer: Sendable {
     addedTokens.bytes(of: id)?[...] ?? model.vocabulary.bytes(of: id)
   }
 
+  /// The id of the beginning-of-sequence token.
   public var beginningOfSequenceID: Int32? { configuration.bosToken.flatMap(id(for:)) }
+  /// The id of the end-of-sequence token.
   public var endOfSequenceID: Int32? { configuration.eosToken.flatMap(id(for:)) }
+  /// The id of the padding token.
   public var paddingID: Int32? { configuration.padToken.flatMap(id(for:)) }
+  /// The id of the unknown token.
   public var unknownID: Int32? { configuration.unkToken.flatMap(id(for:)) }
+  /// The id of the mask.
   public var maskID: Int32? { configuration.maskToken.flatMap(id(for:)) }
+  /// The id of the classifier's token, such as `[CLS]`.
   public var classifierID: Int32? { configuration.clsToken.flatMap(id(for:)) }
+  /// The id of the separator, such as `[SEP]`.
   public var separatorID: Int32? { configuration.sepToken.flatMap(id(for:)) }
 }

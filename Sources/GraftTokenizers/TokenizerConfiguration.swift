@@ -4,12 +4,19 @@ import GraftJSON
 
 /// The settings of a tokenizer in `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja`.
 public struct TokenizerConfiguration: Sendable, Equatable {
+  /// The beginning-of-sequence token.
   public var bosToken: String?
+  /// The end-of-sequence token.
   public var eosToken: String?
+  /// The padding token.
   public var padToken: String?
+  /// The unknown token.
   public var unkToken: String?
+  /// The classifier's token.
   public var clsToken: String?
+  /// The separator.
   public var sepToken: String?
+  /// The mask.
   public var maskToken: String?
   /// Further tokens with a meaning of their own.
   public var additionalSpecialTokens: [String] = []

@@ -75,7 +75,8 @@ import Testing
     for tensor in expected.tensors {
       let own = try #require(stored.tensors.first { $0.name == tensor.name }).tensor
       #expect(own.shape == tensor.tensor.shape, "\(tensor.name)")
-      #expect(largestDifference(own.values, tensor.tensor.values) < 1e-3, "\(tensor.name)")
+      // A layer may have lost all of its triplets.
+      #expect(own.values.isEmpty || largestDifference(own.values, tensor.tensor.values) < 1e-3, "\(tensor.name)")
     }
   }
 

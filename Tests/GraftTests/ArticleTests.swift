@@ -133,7 +133,7 @@ struct ArticleTests {
       var sequence = prompt
       for token in tokens {
         let hidden = twin.hiddenStates(SequenceInput([sequence]), .inference)
-        let found = (0..<Int32(23)).map { twin.predictions(hidden.rows(sequence.count - 1..<sequence.count), targets: [$0])[0].logProbability }
+        let found = (0..<Int32(23)).map { twin.head.predictions(hidden.rows(sequence.count - 1..<sequence.count), targets: [$0])[0].logProbability }
         #expect(found.firstIndex(of: found.max() ?? 0) == Int(token))
         sequence.append(token)
       }

@@ -14,9 +14,9 @@ public struct AdaptionPrompt: TuningMethod {
   /// The end of the attentions' names; `self_attn` where nil.
   public var targetModules: String?
   /// The number of vectors of a layer.
-  public var adapterLen: Int?
+  package var adapterLen: Int?
   /// The number of layers, from the last one down.
-  public var adapterLayers: Int?
+  package var adapterLayers: Int?
 
   public init() {}
 

@@ -16,9 +16,9 @@ public struct IA3: TargetedMethod, SpelledKeys {
   public var targetModules: ModuleSelection?
   public var excludeModules: ModuleSelection?
   /// The targets that are scaled at their input; nil for the family's own.
-  public var feedforwardModules: ModuleSelection?
+  package var feedforwardModules: ModuleSelection?
   public var modulesToSave: [String]?
-  public var initIA3Weights = true
+  package var initIA3Weights = true
 
   public init() {}
 

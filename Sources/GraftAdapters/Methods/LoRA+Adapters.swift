@@ -34,6 +34,11 @@ final class LowRankAdapter: LinearAdapter {
 
   func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { factors(x, pass, addingTo: base.plain(x)) }
 
+  var lowRankTerm: LowRankTerm? {
+    guard factors.bias == nil, factors.removed == nil else { return nil }
+    return LowRankTerm(a: factors.a.operand, b: factors.b.operand, scale: factors.scale, dropout: factors.dropout)
+  }
+
   func merge(into base: Linear) throws(TuningError) {
     try base.merge { factors.added(to: $0) }
     try base.merge(bias: factors.bias.map { factors.scale * $0.value })

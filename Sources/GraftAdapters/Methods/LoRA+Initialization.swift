@@ -61,7 +61,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   }
 
   /// True where the factors start as a part of the weight.
-  public var isDecomposition: Bool {
+  package var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
     case .kaiming, .gaussian, .random, .foreign: false

@@ -14,24 +14,24 @@ public struct LoRA: LayerTargetedMethod {
     title: "LoRA, DoRA, rsLoRA, PiSSA, OLoRA", formula: "`W x + b + s B A x`", parameters: "`r (in + out)` a target; DoRA `out` more",
     seam: "linear layers, embeddings", source: "Hu et al. 2022; Liu et al. 2024; Kalajdzievski 2023; Meng et al. 2024; Büyükakyüz 2024")
 
-  public var r = 8
-  public var loraAlpha = 8.0
-  public var loraDropout = 0.0
+  package var r = 8
+  package var loraAlpha = 8.0
+  package var loraDropout = 0.0
   public var targetKeys = TargetKeys()
   /// Weights of linear layers by the ends of their names, beside or instead of modules.
-  public var targetParameters: [String]?
-  public var rankPattern = ConfigTree.mapping(ConfigMapping())
-  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var bias = BiasTraining.none
-  public var useRslora = false
-  public var useDora = false
+  package var targetParameters: [String]?
+  package var rankPattern = ConfigTree.mapping(ConfigMapping())
+  package var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  package var bias = BiasTraining.none
+  package var useRslora = false
+  package var useDora = false
   /// True where the second factor has a bias.
-  public var loraBias = false
+  package var loraBias = false
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
-  public var trainableTokenIndices: TokenSelection?
-  public var initLoraWeights = LoRAInitialization.kaiming
+  package var trainableTokenIndices: TokenSelection?
+  package var initLoraWeights = LoRAInitialization.kaiming
   /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
-  public var ensureWeightTying: Bool?
+  package var ensureWeightTying: Bool?
 
   public init() {}
 
@@ -50,7 +50,7 @@ public struct LoRA: LayerTargetedMethod {
     }
     let matched = try adaptedSites(of: sites, for: attachment)
     let patterns = try Patterns(self)
-    try patterns.requireUse(by: matched.map(\.path), in: attachment)
+    try patterns.requireUse(by: matched.map(\.path) + experts(in: sites).map(\.path), in: attachment)
     for site in matched {
       if try attachTied(site, patterns, of: sites, in: attachment) { continue }
       let factors = try patterns.factors(for: site.path)
@@ -60,6 +60,7 @@ public struct LoRA: LayerTargetedMethod {
         try attach(to: embedding, factors, in: attachment)
       }
     }
+    try attach(to: experts(in: sites), in: attachment)
     try attachment.adoptBiases(bias, of: sites, targets: matched.compactMap(\.linear), saved: modulesToSave ?? [])
     try attachment.adoptModules(modulesToSave ?? [], of: sites, ensuresTying: ensureWeightTying ?? false)
     try trainableTokenIndices?.attach(to: sites, in: attachment)
@@ -68,15 +69,18 @@ public struct LoRA: LayerTargetedMethod {
   /// The layers and tables that `target_modules` and `target_parameters` pick.
   private func adaptedSites(of sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Site] {
     let parameters = targetParameters ?? []
+    func weights(_ site: Site) -> [String] { ([site.path] + sites.otherPaths(site.path)).map { $0 + ".weight" } }
     let named = sites.sites.filter { site in
-      site.linear != nil && parameters.contains { ModuleSelection.matches(site.path + ".weight", name: $0) }
+      site.linear != nil && weights(site).contains { path in parameters.contains { ModuleSelection.matches(path, name: $0) } }
     }
-    for name in parameters where !named.contains(where: { ModuleSelection.matches($0.path + ".weight", name: name) }) {
-      try attachment.object("target_parameters: \"\(name)\" matches no weight of a linear layer; write it as q_proj.weight")
+    let paths = named.flatMap(weights) + experts(in: sites).map(\.path)
+    for name in parameters where !paths.contains(where: { ModuleSelection.matches($0, name: name) }) {
+      try attachment.object(
+        "target_parameters: \"\(name)\" matches no weight of a linear layer or of experts; write it as q_proj.weight or experts.down_proj")
     }
     let isAlone = targetModules == nil || targetModules == .names([])
     if !parameters.isEmpty, isAlone {
-      guard !named.isEmpty else { throw TuningError("target_parameters: \(parameters.joined(separator: ", ")) matches nothing") }
+      guard !paths.isEmpty else { throw TuningError("target_parameters: \(parameters.joined(separator: ", ")) matches nothing") }
       return named
     }
     let matched = try targets.matches(in: sites, kind: "linear layer or embedding", for: attachment) { $0.linear != nil || $0.embedding != nil }
@@ -89,8 +93,8 @@ public struct LoRA: LayerTargetedMethod {
     if useDora, initLoraWeights.isDecomposition {
       throw TuningError("init_lora_weights: pissa and olora cannot be combined with use_dora")
     }
-    if targetParameters?.isEmpty == false, useDora || loraDropout > 0 {
-      throw TuningError("target_parameters: cannot be combined with use_dora or lora_dropout; name the modules in target_modules")
+    if targetParameters?.isEmpty == false, useDora || loraDropout > 0 || loraBias {
+      throw TuningError("target_parameters: cannot be combined with use_dora, lora_dropout or lora_bias; name the modules in target_modules")
     }
     if loraBias, bias != .none { throw TuningError("lora_bias: cannot be combined with bias \(bias.rawValue)") }
   }

@@ -9,10 +9,10 @@ public enum TokenSelection: Codable, Sendable, Hashable {
 
   public struct Table: Codable, Sendable, Hashable {
     /// A path, or the end of one.
-    public var name: String
-    public var tokens: [Int]
+    package var name: String
+    package var tokens: [Int]
 
-    public init(name: String, tokens: [Int]) { (self.name, self.tokens) = (name, tokens) }
+    package init(name: String, tokens: [Int]) { (self.name, self.tokens) = (name, tokens) }
   }
 
   public init(from decoder: any Decoder) throws {

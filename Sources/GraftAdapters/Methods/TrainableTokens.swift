@@ -10,10 +10,10 @@ public struct TrainableTokens: TuningMethod {
     title: "trainable tokens", formula: "rows in place of the table's", parameters: "`h` a token",
     seam: "token embedding, and a head that shares it", source: "PEFT")
 
-  public var tokenIndices: [Int] = []
+  package var tokenIndices: [Int] = []
   /// The model's token embedding where nil.
   public var targetModules: ModuleSelection?
-  public var initWeights = true
+  package var initWeights = true
 
   public init() {}
 

@@ -131,6 +131,7 @@ public enum BiasTraining: String, ConfigChoice {
 
 /// One value or a list of them, as PEFT writes some keys.
 public struct OneOrMany<Value: Codable & Sendable & Hashable>: Codable, Sendable, Hashable {
+  /// The values, one or several.
   public var values: [Value]
   private var isSingle: Bool
 

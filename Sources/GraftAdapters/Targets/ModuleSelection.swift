@@ -8,6 +8,7 @@ public enum ModuleSelection: Codable, Sendable, Hashable {
   /// Paths, or the ends of paths.
   case names([String])
 
+  /// Every linear layer but the head.
   public static let allLinear = ModuleSelection.pattern("all-linear")
 
   public init(from decoder: any Decoder) throws {

@@ -24,7 +24,9 @@ extension TargetedMethod {
 
   /// `all-linear` as the list that stands for it in this model, since the word means other modules to other programs. The tensors of
   /// a stored adapter tell which it was trained with.
-  public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self {
+  public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> Self { try namingTargets(in: sites, holding: stored) }
+
+  func namingTargets(in sites: SiteCatalog, holding stored: [String]?) throws -> Self {
     guard targetModules?.isAllLinear == true else { return self }
     var method = self
     guard let stored else {

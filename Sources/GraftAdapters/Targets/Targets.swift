@@ -4,12 +4,17 @@ import GraftTensors
 
 /// A choice of a model's sites by the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
 public struct Targets: Sendable {
+  /// The modules to adapt; nil for the family's own.
   public var modules: ModuleSelection?
+  /// Modules that stay as they are although they are named.
   public var excluded: ModuleSelection?
+  /// Modules that are trained and stored whole, and take no adapter.
   public var saved: [String]
+  /// The numbers of the layers to adapt; nil for all.
   public var layers: [Int]?
   public var layersPattern: [String]
 
+  /// A choice by PEFT's targeting keys.
   public init(
     modules: ModuleSelection?, excluded: ModuleSelection? = nil, saved: [String] = [], layers: [Int]? = nil, layersPattern: [String] = []
   ) {
@@ -62,12 +67,13 @@ public struct Targets: Sendable {
 
   /// The list that stands for every linear layer, so that PEFT's matching over all modules of the base gives exactly these.
   ///
-  /// Left out are the output head and what is saved whole.
+  /// Left out are the output head, routers of experts, and what is saved whole.
   /// - Throws: `TuningError` where nothing is left.
   func allLinear(in sites: SiteCatalog) throws(TuningError) -> [String] {
     let rule = try TargetRule(self, chosen: .names([]), unasked: sites.unaskedModules { _ in true })
+    let kept: [Role?] = [.languageModelHead, .classifier, .router]
     let chosen = sites.sites.filter { site in
-      site.linear != nil && site.role != .languageModelHead && site.role != .classifier && !rule.isExcluded(site.path) && rule.isInLayers(site.path)
+      site.linear != nil && !kept.contains(site.role) && !rule.isExcluded(site.path) && rule.isInLayers(site.path)
     }
     guard !chosen.isEmpty else { throw TuningError("target_modules: all-linear leaves nothing; check exclude_modules and layers_to_transform") }
     return ModuleNames.list(of: chosen.map(\.path), apartFrom: sites.modulePaths.filter { !rule.isExcluded($0) && rule.isInLayers($0) })

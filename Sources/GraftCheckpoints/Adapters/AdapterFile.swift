@@ -8,8 +8,10 @@ public struct AdapterFile {
   public var location: String
   /// The model that the adapters belong to, where that is recorded.
   public var base: BaseFingerprint?
+  /// The adapters, one or several.
   public var adapters: [StoredAdapter]
 
+  /// A file's content, of adapters made in memory.
   public init(location: String = "", base: BaseFingerprint? = nil, adapters: [StoredAdapter]) {
     self.location = location
     self.base = base
@@ -41,13 +43,16 @@ public struct StoredAdapter {
   public var taskType: String?
   /// The keys of `adapter_config.json`, or a superset of them.
   public var configuration: JSON
+  /// The trained tensors, under PEFT's names.
   public var tensors: [StoredTensor]
   /// The tensors that the adapter's are computed from while it is trained, such as the network over a prefix; needed to resume.
   public var reparam: [StoredTensor] = []
   /// A prediction head trained along.
   public var head: [StoredTensor] = []
+  /// The progress of a run that can go on; nil for a finished adapter.
   public var training: StoredTraining?
 
+  /// An adapter of its parts.
   public init(
     name: String = "default", method: String, peftType: String, taskType: String? = nil, configuration: JSON,
     tensors: [StoredTensor]
@@ -83,6 +88,7 @@ public struct StoredTensor {
   public var name: String
   /// The tensor's part in the method: "lora_A", "prefix_kv", "adapter_down", ...
   public var role: String
+  /// The tensor's values.
   public var tensor: Tensor
 
   /// - Parameter role: by default told from the name.
@@ -109,7 +115,9 @@ public struct StoredTraining {
   public var step: Int?
   /// Epochs taken, with a fraction.
   public var epoch: Double?
+  /// The seed of the run.
   public var seed: Int?
+  /// The best value of the metric that chooses weights.
   public var bestMetric: Double?
   /// The recipe's YAML, verbatim.
   public var recipe: String?
@@ -120,6 +128,7 @@ public struct StoredTraining {
   /// Sets of tensors such as an optimizer's first and second moments, under the names of their parameters.
   public var tensorGroups: [(name: String, tensors: [StoredTensor])] = []
 
+  /// The progress of a run.
   public init(step: Int? = nil, epoch: Double? = nil, seed: Int? = nil, bestMetric: Double? = nil) {
     self.step = step
     self.epoch = epoch

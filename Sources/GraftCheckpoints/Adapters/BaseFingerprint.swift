@@ -8,10 +8,15 @@ public struct BaseFingerprint: Equatable, Sendable {
   public var name: String?
   /// The revision of the model where it has one; descriptive only.
   public var revision: String?
+  /// The `model_type` of `config.json`.
   public var modelType: String?
+  /// The first of its `architectures`.
   public var architecture: String?
+  /// The width of the residual stream.
   public var hiddenSize: Int?
+  /// The number of layers.
   public var layerCount: Int?
+  /// The number of tokens.
   public var vocabularySize: Int?
   /// The SHA-256, in hexadecimal, of the lines of `TensorHashes`: independent of shards, order and header padding.
   public var weightsSHA256: String?

@@ -40,6 +40,8 @@ public final class SiteCatalog {
   public private(set) var sites: [Site] = []
   /// The model's `model_type`, such as `llama`.
   public var modelType: String?
+  /// Returns the other paths under which adapters know a module.
+  public var otherPaths: (String) -> [String] = { _ in [] }
   /// The modules that methods adapt where nothing names them.
   public var defaultTargets = DefaultTargets()
   /// The parameters that a checkpoint was to have and lacked.

@@ -8,18 +8,19 @@ public enum RotaryDecoder {
   ///
   /// - Parameters:
   ///   - gguf: the family in llama.cpp; nil where it has none.
+  ///   - renamedModules: the names of modules in Transformers, by those in checkpoints, where they are not the same.
   ///   - read: reads a resolved configuration.
   ///   - block: makes a block of its layers.
   public static func family(
     _ modelType: String, classNames: ModelFamily.ClassNames,
     tasks: [LearningTask] = [.causalLM, .sequenceClassification, .tokenClassification], configuration: ConfigurationKeys,
-    defaultTargets: DefaultTargets = DefaultTargets(), gguf: GGUFForm? = nil,
+    defaultTargets: DefaultTargets = DefaultTargets(), gguf: GGUFForm? = nil, renamedModules: [String: String] = [:],
     read: @escaping @Sendable (ArchitectureConfiguration) throws -> Configuration = { try Configuration($0) },
     block: @escaping @Sendable (BlockLayers) throws -> TransformerBlock
   ) -> ModelFamily {
     .decoder(
       modelType, classNames: classNames, tasks: tasks, configuration: configuration,
-      tensors: TensorNames(base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"]),
+      tensors: TensorNames(base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"], renamedModules: renamedModules),
       defaultTargets: defaultTargets, gguf: gguf?.architecture(read)
     ) { config, style, isHeadless, scope in
       let parts = try parts(try read(config), config, isHeadless: isHeadless, in: scope, block: block)

@@ -10,7 +10,7 @@ extension ModelFamily {
         .read("max_position_embeddings", 131_072), .read("sliding_window", .null), .read("attention_dropout", 0.0),
         .only("attention_chunk_size", .null), .read("num_experts_per_tok", 2), .read("num_local_experts", 8), .read("router_jitter_noise", 0.0),
       ] + .balancing, synonyms: ["num_experts": "num_local_experts"]),
-    defaultTargets: DefaultTargets(scaled: [.key, .value, .expertDown], scaledInputs: [.expertDown])
+    defaultTargets: DefaultTargets(scaled: [.key, .value, .expertDown], scaledInputs: [.expertDown]), renamedModules: ["block_sparse_moe": "mlp"]
   ) { layers in
     var mixture = try MixtureConfiguration(layers.config, experts: "num_local_experts", size: "intermediate_size")
     mixture.routing.normalization = 0

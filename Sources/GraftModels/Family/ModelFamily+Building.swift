@@ -21,6 +21,7 @@ extension ModelFamily {
     request.config = try request.config.resolved(as: self)
     scope.catalog.modelType = modelType
     scope.catalog.defaultTargets = defaultTargets
+    scope.catalog.otherPaths = { [tensors] in tensors.otherPaths(of: $0) }
     if request.pairsSentences, !traits.contains(.pairsSentences) || request.task != .maskedLM {
       throw request.config.fail(
         "model_type", "unsupported next_sentence for \(modelType) and \(request.task.rawValue); it is an objective of bert beside masked_lm")

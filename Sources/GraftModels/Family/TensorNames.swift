@@ -22,11 +22,23 @@ public struct TensorNames: Sendable, Hashable {
     }
   }
 
-  public init(base: String?, vocabulary: [String], classifiers: [String] = [], formerEnds: [FormerEnd] = []) {
+  /// The names of modules in Transformers, by those in checkpoints, where they are not the same; adapters may have either.
+  public let renamedModules: [String: String]
+
+  public init(
+    base: String?, vocabulary: [String], classifiers: [String] = [], formerEnds: [FormerEnd] = [], renamedModules: [String: String] = [:]
+  ) {
+    self.renamedModules = renamedModules
     self.base = base
     self.vocabulary = vocabulary
     self.classifiers = classifiers
     self.formerEnds = formerEnds
+  }
+
+  /// The paths under which adapters may know a module: those of Transformers.
+  func otherPaths(of path: String) -> [String] {
+    let renamed = path.split(separator: ".").map { renamedModules[String($0)] ?? String($0) }.joined(separator: ".")
+    return renamed == path ? [] : [renamed]
   }
 
   /// The other names under which a checkpoint may hold a path: without the base model's prefix, and by their former ends.

@@ -68,6 +68,7 @@ extension RecipeKey {
     RecipeKey("training.learning_rate", .number, "The peak learning rate; the method's own where nothing is said."),
     RecipeKey("training.loraplus_lr_ratio", .number, "LoRA+: how many times faster than `A` the `B` factors learn."),
     RecipeKey("training.loraplus_lr_embedding", .number, "LoRA+: the peak learning rate of embeddings' factors."),
+    RecipeKey("training.loss", .text, "A loss that the program has registered, in place of the model's own for its task."),
     RecipeKey("training.optimizer", .choice(of: Recipe.OptimizerName.self), "The update rule."),
     RecipeKey(
       "training.betas", .list(.number),

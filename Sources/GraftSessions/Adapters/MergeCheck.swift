@@ -15,7 +15,7 @@ struct MergeCheck {
     adapted = try Self.probe(session)
   }
 
-  /// What float32 sums in another order may differ by.
+  /// The largest difference between float32 sums in different orders.
   static let rounding: Float = 1e-3
 
   /// The largest difference of a log-probability.
@@ -42,7 +42,7 @@ struct MergeCheck {
     }
   }
 
-  /// What a model makes of a fixed run of tokens.
+  /// The results of a model on a fixed run of tokens.
   static func probe(_ session: ModelSession) throws -> [Float] {
     let tokens = (0..<16).map { Int32(($0 * 37 + 11) % session.model.vocabularySize) }
     let input = SequenceInput([tokens])

@@ -4,7 +4,7 @@ import GraftOptimizers
 import GraftRecipes
 import GraftTensors
 
-/// Which parameters weight decay applies to: no biases, no norms, as Transformers' Trainer has it.
+/// The choice of parameters that weight decay applies to: no biases, no norms, as Transformers' Trainer has it.
 enum DecayRule {
   static func applies(to parameter: Parameter, in catalog: SiteCatalog) -> Bool {
     let name = parameter.path.lowercased()

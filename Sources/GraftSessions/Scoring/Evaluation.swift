@@ -34,7 +34,7 @@ extension ModelSession {
     return values
   }
 
-  /// How many tokens the model reads at once: `maxLength`, or as many as it has positions.
+  /// The number of tokens that the model reads at once: `maxLength`, or as many as it has positions.
   private func readingLength(_ maxLength: Int?) -> Int? {
     if let maxLength { return maxLength }
     let trained = directory.configuration["max_position_embeddings"]?.int

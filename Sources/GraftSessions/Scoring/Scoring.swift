@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// What `graft score` says of one example.
+/// The score of one example, as `graft score` prints it.
 public enum ExampleScore: Sendable {
   /// A text: its tokens and the logarithms of their probabilities, where the model predicts them.
   case tokens(index: Int, [Int32], logProbabilities: [Float?], isScored: [Bool])

@@ -37,5 +37,6 @@ package enum OperationCatalog {
     rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
     softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
+    expertFactorSpecimens,
   ].flatMap { $0 }
 }

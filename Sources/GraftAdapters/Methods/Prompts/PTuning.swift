@@ -18,12 +18,12 @@ public struct PTuning: PromptMethod, SpelledKeys {
   }
 
   public var promptKeys = PromptKeys()
-  public var encoder = Encoder.mlp
+  package var encoder = Encoder.mlp
   /// The embeddings' width where nil.
-  public var encoderHiddenSize: Int?
+  package var encoderHiddenSize: Int?
   /// The layers of the recurrent network, and the dropout between them.
-  public var encoderNumLayers = 2
-  public var encoderDropout = 0.0
+  package var encoderNumLayers = 2
+  package var encoderDropout = 0.0
 
   public init() {}
 

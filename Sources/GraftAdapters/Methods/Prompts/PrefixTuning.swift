@@ -20,13 +20,13 @@ public struct PrefixTuning: PromptMethod {
 
   public var promptKeys = PromptKeys()
   /// True where a network makes the table from a smaller one while it is trained.
-  public var prefixProjection = false
+  package var prefixProjection = false
   /// The network's middle; the keys' width where nil.
-  public var encoderHiddenSize: Int?
+  package var encoderHiddenSize: Int?
   /// The standard normal distribution where nil.
-  public var initWeights: Initialization?
+  package var initWeights: Initialization?
   /// A text whose own keys and values the prefix starts as: by far the best start.
-  public var initText: String?
+  package var initText: String?
 
   public init() {}
 

@@ -23,10 +23,10 @@ public struct PromptTuning: PromptMethod, SpelledKeys {
   }
 
   public var promptKeys = PromptKeys()
-  public var initialization = Initialization.random
-  public var initializationText: String?
-  public var tokenizerNameOrPath: String?
-  public var tokenizerKwargs: ConfigTree?
+  package var initialization = Initialization.random
+  package var initializationText: String?
+  package var tokenizerNameOrPath: String?
+  package var tokenizerKwargs: ConfigTree?
 
   public init() {}
 
