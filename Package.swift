@@ -44,16 +44,19 @@ let package = Package(
     .target(
       name: "GraftCheckpoints",
       dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
+    .target(
+      name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
     .target(
       name: "GraftAdapters",
-      dependencies: ["GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
     .target(
       name: "GraftModels",
       dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
-    .target(name: "GraftGeneration", dependencies: ["GraftErrors", "GraftLayers", "GraftTensors"]),
+    .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
     .target(
@@ -141,14 +144,18 @@ let package = Package(
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
       exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"]),
+    // Somebody else's program: it sees what is public, and nothing else.
+    .executableTarget(name: "UserProgram", dependencies: ["Graft"], path: "Tests/UserProgram"),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [
         "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftModels", "GraftRecipes",
         "GraftTestSupport",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftTestSupport"]),
+    .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftBatching", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
     .testTarget(
       name: "GraftSessionsTests",

@@ -140,6 +140,14 @@ def weighted_cross_entropy(logits, targets, weights):
     return (F.cross_entropy(logits, torch.tensor(targets), reduction="none") * torch.tensor(weights)).sum()
 
 
+def capped(z, limit):
+    return limit * torch.tanh(z / limit)
+
+
+def log_probabilities(z, targets):
+    return z.log_softmax(1).gather(1, torch.tensor(targets).reshape(len(z), -1))
+
+
 def cayley(angles, size, coefficients):
     blocks = []
     for row in angles:
@@ -303,6 +311,21 @@ SPECIMENS = {
         {"logits": (4, 5)},
         lambda z: 0.5 * F.cross_entropy(
             z, torch.tensor([0, 4, 2, 2]), torch.tensor([1, 2, 0.5, 0, 3], dtype=torch.float64), reduction="sum", label_smoothing=0.1)),
+    "linearCrossEntropy, softcap": (
+        {"hidden": ((4, 3), -3, 3), "head": ((5, 3), -3, 3), "bias": (5,)},
+        lambda h, w, bias: 0.25 * weighted_cross_entropy(capped(h @ w.T + bias, 2), [0, 4, 2, 2], [1, 0, 0.5, 2])),
+    "softcap": ({"x": ((4, 9), -9, 9)}, lambda x: capped(x, 3)),
+    "targetLogProbabilities": ({"logits": (4, 5)}, lambda z: log_probabilities(z, [0, 4, 2, 2]).flatten()),
+    "targetLogProbabilities, several a row": ({"logits": (3, 5)}, lambda z: log_probabilities(z, [0, 4, 2, 2, 1, 3])),
+    "linearTargetLogProbabilities": (
+        {"hidden": (6, 4), "head": (9, 4), "bias": (9,)},
+        lambda h, w, bias: log_probabilities(h @ w.T + bias, [0, 8, 3, 3, 5, 1]).flatten()),
+    "linearTargetLogProbabilities, softcap": (
+        {"hidden": ((4, 3), -3, 3), "head": ((5, 3), -3, 3)},
+        lambda h, w: log_probabilities(capped(h @ w.T, 2), [0, 4, 2, 2, 1, 3, 0, 1])),
+    "linearTargetLogProbabilities, in chunks": (
+        {"hidden": (1100, 2), "head": (5, 2), "bias": (5,)},
+        lambda h, w, bias: log_probabilities(h @ w.T + bias, [row * 7 % 5 for row in range(1100)]).flatten()),
     "dropout": ({"x": (8, 8)}, lambda x: x * Stream(5).mask(64, 0.4).reshape(8, 8)),
     "reshape": ({"x": (4, 6)}, lambda x: x.reshape(3, 8)),
     "transpose": ({"x": (3, 5)}, lambda x: x.T),

@@ -10,14 +10,16 @@ public final class AdapterSet {
   private var entries: [(name: String, delta: Delta)] = []
   /// The adapters that are on, with their weights.
   public private(set) var active: [(name: String, weight: Float)] = []
-  /// What is in place: the only active delta's own changes, or the mixture's.
+  /// The changes in place: those of the only active delta, or the mixture's.
   private var changes: Changes?
 
+  /// A set without adapters, of one base.
   public init(on base: SiteCatalog) { self.base = base }
 
   /// The adapters in the order in which they were added.
   public var names: [String] { entries.map(\.name) }
 
+  /// The adapters' deltas in the order in which they were added.
   public var deltas: [Delta] { entries.map(\.delta) }
 
   /// - Returns: nil for a name that was not added.

@@ -1,36 +1,39 @@
+import GraftBatching
 import GraftLayers
 import GraftTensors
 
-/// What a method may ask of the one who attaches it, beyond the model's sites.
+/// Services that a method may ask of whoever attaches it, beyond the model's sites.
 public struct AttachmentServices {
   /// A text's token ids, for prompts that start as words.
   public var tokenize: ((_ text: String) throws -> [Int32])?
   /// Runs the model with its cache, for prefixes that start as a text's keys and values.
   public var run: ((SequenceInput, Pass) -> Void)?
 
+  /// The services, each nil where it is not to be had.
   public init(tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil) {
     (self.tokenize, self.run) = (tokenize, run)
   }
 }
 
-/// What a method attaches through: the scope its tensors are made in, and the list of what it changes.
+/// The attachment of a method to a base: the scope in which its tensors are made, and the list of its changes.
 public final class Attachment {
-  /// Where names are written whole.
+  /// The scope in which names are written whole.
   public let root: Scope
-  /// Where the tensors of injected methods live, under PEFT's prefix.
+  /// The scope of the tensors of injected methods, under PEFT's prefix.
   public let scope: Scope
-  /// Whether the tensors come from a file, which tells what they are whatever the patterns say.
+  /// True where the tensors come from a file, which tells what they are whatever the patterns say.
   public let isLoading: Bool
+  /// The services of whoever attaches the method.
   public let services: AttachmentServices
-  /// What initial values depend on.
+  /// The seed of initial values.
   public let seed: UInt64
-  /// What stands before the paths of whole modules in their keys: methods that put tokens before the input have another.
+  /// The prefix of whole modules' paths in their keys: methods that put tokens before the input have another.
   public var modulePrefix = "base_model.model"
-  /// What the method does while it is trained.
+  /// The method's work while it is trained; nil for a method that is only differentiated.
   public var schedule: (any TrainingSchedule)?
-  /// What is done to the base.
+  /// The changes to the base.
   let changes = Changes()
-  /// What was made for each filled slot, in the order of `changes.seams`.
+  /// The keys of the tensors made for each filled slot, in the order of `changes.seams`.
   private(set) var seamKeys: [[String]] = []
   /// The parts of a stored configuration that have no effect on this model, a sentence each.
   private(set) var notes: [String] = []
@@ -133,7 +136,7 @@ public final class Attachment {
     if !computed.contains(where: { $0.key == key }) { computed.append((key, value)) }
   }
 
-  /// Whether a file may be asked for a tensor: always where there is none.
+  /// Returns true where the source has a tensor, or where there is no source.
   func offers(_ key: String) -> Bool { source?.contains(key) ?? true }
 
   /// Takes notice of a tensor that a file may hold beside the delta, such as a copy of a frozen matrix.
@@ -171,13 +174,13 @@ public final class Attachment {
 
   private var made: [(key: String, parameter: Parameter)] { root.catalog.parameters.map { ($0.path, $0) } }
 
-  /// What files keep of the delta.
+  /// The tensors that files keep of the delta.
   var stored: [(key: String, tensor: Tensor)] {
     made.filter { !reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) } + changes.adopted.map { ($0.key, $0.current) }
       + computed.map { ($0.key, $0.value()) }
   }
 
-  /// What files keep beside it to train on.
+  /// The tensors that files keep beside the delta to train on.
   var reparameterization: [(key: String, tensor: Tensor)] {
     made.filter { reparameters.contains($0.key) }.map { ($0.key, $0.parameter.value) }
   }

@@ -3,14 +3,14 @@ import GraftTensors
 
 /// A parameter of the base that a delta has values of its own for.
 final class AdoptedParameter {
-  /// What the values are stored under.
+  /// The key under which the values are stored.
   let key: String
   let parameter: Parameter
   private let isTrained: Bool
   private var values: Tensor
   private var original: (weight: Weight, isTrainable: Bool)?
 
-  /// - Parameter isTrained: whether the values are to be trained while they are in place.
+  /// - Parameter isTrained: true where the values are to be trained while they are in place.
   init(key: String, _ parameter: Parameter, values: Tensor, isTrained: Bool) {
     (self.key, self.parameter, self.values, self.isTrained) = (key, parameter, values, isTrained)
   }
@@ -21,10 +21,10 @@ final class AdoptedParameter {
   /// The base's own values, whichever are in place.
   var base: Tensor { (original?.weight ?? parameter.stored).tensor }
 
-  /// What the delta adds to the base's own values, which are in place.
+  /// The difference from the base's own values, which are in place.
   var change: Tensor { values.converted(to: .float32) - parameter.dense() }
 
-  /// How far the values are from the base's own, whichever are in place.
+  /// The distance of the values from the base's own, whichever are in place.
   var changeNorm: Double {
     (current.converted(to: .float32) - base.converted(to: .float32)).sumOfSquares.squareRoot()
   }
@@ -45,7 +45,7 @@ final class AdoptedParameter {
   }
 }
 
-/// What a delta does to a base: slots filled and parameters replaced, which can be done and undone any number of times.
+/// The changes of a delta to a base: slots filled and parameters replaced, which can be done and undone any number of times.
 final class Changes {
   private(set) var seams: [Seam] = []
   private(set) var adopted: [AdoptedParameter] = []
@@ -117,7 +117,7 @@ final class Changes {
 
   /// Folds the changes into the base's weights and leaves the slots empty.
   ///
-  /// - Parameter base: whose weights are kept until `unmerge`.
+  /// - Parameter base: the sites of the model whose weights are kept until `unmerge`.
   /// - Throws: `TuningError` where no weights can express a change; the changes are in place then.
   func merge(into base: SiteCatalog) throws(TuningError) {
     guard !isMerged else { return }

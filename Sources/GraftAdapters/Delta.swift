@@ -8,6 +8,7 @@ import GraftTensors
 ///
 /// Making one attaches the method; loading is attaching with a source whose tensors the method then finds by name.
 public final class Delta {
+  /// The method with its configuration, completed for the base.
   public let method: any TuningMethod
   private let base: SiteCatalog
   let attachment: Attachment
@@ -15,8 +16,8 @@ public final class Delta {
   /// - Parameters:
   ///   - base: the sites to adapt.
   ///   - source: the adapter's tensors; nil to start afresh.
-  ///   - seed: what initial values depend on.
-  ///   - services: what some initial values need.
+  ///   - seed: the seed of initial values.
+  ///   - services: the services that some initial values need.
   /// - Throws: `TuningError` where the method does not fit or the source has tensors that nothing asked for, `WeightError`
   ///   for missing or mis-shaped ones. The base is as it was then.
   public init(
@@ -40,15 +41,16 @@ public final class Delta {
   /// The trainable parameters with the keys they are stored under.
   public var parameters: [(key: String, parameter: Parameter)] { attachment.parameters }
 
+  /// The number of trainable values.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.shape.elementCount } }
 
   /// Parts of a stored configuration that have no effect on this model.
   public var notes: [String] { attachment.notes }
 
-  /// What it does to the base.
+  /// The changes to the base.
   var changes: Changes { attachment.changes }
 
-  /// Whether the base computes with the delta.
+  /// True where the base computes with the delta.
   public var isAttached: Bool { changes.isInPlace }
 
   /// Takes the method off: the base computes what it did before, to the bit.
@@ -74,13 +76,13 @@ public final class Delta {
     }
   }
 
-  /// What the method does while it is trained; nil for one that is only differentiated.
+  /// The method's work while it is trained; nil for a method that is only differentiated.
   public var schedule: (any TrainingSchedule)? { attachment.schedule }
 
   /// The delta as files keep it.
   /// - Parameters:
   ///   - taskType: PEFT's, such as `CAUSAL_LM`.
-  ///   - isFinished: whether it is stored to be used, rather than to go on training.
+  ///   - isFinished: true where it is stored to be used, rather than to go on training.
   /// - Throws: where the configuration cannot be encoded.
   public func stored(taskType: String?, isFinished: Bool = true) throws -> StoredAdapter {
     let name = type(of: method).name

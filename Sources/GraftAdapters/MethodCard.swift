@@ -1,16 +1,17 @@
-/// What a method is, in a few words: the catalogue's documentation is made of these.
+/// A method in a few words: the catalogue's documentation is made of these.
 public struct MethodCard: Sendable, Hashable {
   /// Its usual name.
   public var title: String
-  /// What it computes.
+  /// The formula of the adapted layer.
   public var formula: String
-  /// How many values it trains.
+  /// The number of values that it trains.
   public var parameters: String
-  /// What it fills or replaces.
+  /// The slots that it fills, or the values that it replaces.
   public var seam: String
   /// The paper.
   public var source: String
 
+  /// A card of its five entries, in Markdown.
   public init(title: String, formula: String, parameters: String, seam: String, source: String) {
     (self.title, self.formula, self.parameters, self.seam, self.source) = (title, formula, parameters, seam, source)
   }

@@ -82,7 +82,7 @@ public enum MethodCatalog {
     return try decoded(defaults(type))
   }
 
-  /// Whether a key that PEFT writes for every adapter, but that we do not act on, has a value under which PEFT does not either.
+  /// Returns true for a key that PEFT writes for every adapter and that has no effect here, with a value under which it has none in PEFT.
   private static func isNeutral(_ key: String, _ value: ConfigTree) -> Bool {
     if ["megatron_core", "qalora_group_size", "fan_in_fan_out"].contains(key) { return true }
     return peftKeys.contains(key) && isWithoutEffect(value)

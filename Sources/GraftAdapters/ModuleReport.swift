@@ -2,11 +2,11 @@ import GraftCheckpoints
 import GraftLayers
 import GraftTensors
 
-/// What a delta has at one module.
+/// The part of a delta at one module.
 public struct ModuleReport: Sendable {
   /// The module's path in the base.
   public var path: String
-  /// What it is there: a linear layer's or an embedding's adapter, a prompt, replaced values, ...; nil where no base is at hand.
+  /// The kind of the part: a linear layer's or an embedding's adapter, a prompt, replaced values, ...; nil where no base is at hand.
   public var kind: String?
   /// The base's own weight there.
   public var shape: [Int]?
@@ -48,7 +48,7 @@ extension Delta {
 }
 
 extension ModuleReport {
-  /// What a stored adapter has at each module, without its base.
+  /// The parts of a stored adapter, without its base.
   /// - Throws: `ConfigError` for a malformed configuration.
   public static func modules(of adapter: StoredAdapter) throws -> [ModuleReport] {
     var order: [String] = []
@@ -131,7 +131,7 @@ extension Seam {
     }
   }
 
-  /// How far merging would move the weight, which is as it was afterwards.
+  /// The distance by which merging would move the weight, which is as it was afterwards.
   fileprivate var changeNorm: Double? {
     switch self {
     case .linear(let layer, _): return changeNorm(of: [layer.weight, layer.bias].compactMap(\.self))

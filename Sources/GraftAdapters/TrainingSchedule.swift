@@ -1,20 +1,20 @@
 import GraftCheckpoints
 import GraftTensors
 
-/// What a method does while it is trained, besides being differentiated.
+/// The work of a method while it is trained, besides being differentiated.
 public protocol TrainingSchedule: AnyObject {
   /// Says how many steps there will be, before the first.
   /// - Throws: `TuningError` where the method's own settings do not fit that number.
   func prepare(stepCount: Int) throws
-  /// What is added to a step's loss, computed from the method's own parameters; nil for nothing.
+  /// The penalty that is added to a step's loss, computed from the method's own parameters; nil for none.
   func penalty() -> Tensor?
   /// Told of an update.
   /// - Parameters:
   ///   - step: counted from 1.
-  ///   - gradients: those that the update was made from.
+  ///   - gradients: the gradients that the update was made from.
   ///   - gradientScale: the factor that the update multiplied into them.
   func updated(step: Int, gradients: Gradients, gradientScale: Float)
-  /// What a checkpoint keeps to go on from.
+  /// The tensors that a training checkpoint keeps to go on from.
   var state: [StoredTensor] { get }
   /// Goes on from a checkpoint.
   /// - Throws: what `tensor` throws for a name it lacks.

@@ -8,7 +8,7 @@ import GraftLayers
 public protocol TuningMethod: Codable, Sendable {
   /// The `peft_type` of recipes and of PEFT, such as `LORA`.
   static var name: String { get }
-  /// What the documentation says of it.
+  /// The method's entry in the documentation.
   static var card: MethodCard { get }
   /// The defaults of PEFT, which an `adapter_config.json` is read over.
   init()
@@ -19,7 +19,7 @@ public protocol TuningMethod: Codable, Sendable {
   /// Fills seams and adopts parameters; makes every learnable tensor from the attachment's scope.
   /// - Throws: `TuningError` where the configuration does not fit the model, and what the scope throws.
   func attach(to sites: SiteCatalog, in attachment: Attachment) throws
-  /// Whether the delta can be folded into the base's weights.
+  /// True where the delta can be folded into the base's weights.
   var isMergeable: Bool { get }
   /// The configuration as files keep it: with what other programs would guess of the model.
   /// - Parameter stored: the names of a stored adapter's tensors; nil for one that starts afresh.

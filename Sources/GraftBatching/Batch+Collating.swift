@@ -1,4 +1,4 @@
-/// What a batch's rows are asked to predict.
+/// The targets of a batch's rows.
 public enum BatchObjective: Sendable, Hashable {
   /// The next token of the same document, where that token is scored.
   case nextToken
@@ -13,35 +13,19 @@ public enum BatchObjective: Sendable, Hashable {
 extension Batch {
   /// Lays `examples` end to end, one span each, in the order given.
   public init(collating examples: [EncodedExample], objective: BatchObjective) {
-    let documents = Self.endToEnd(examples.map(\.tokens))
-    var tokens = documents.tokens
+    var input = SequenceInput(examples.map(\.tokens))
     if case .shiftedRight(let startID) = objective {
-      tokens = examples.flatMap { $0.tokens.isEmpty ? [] : [startID] + $0.tokens.dropLast() }
+      input.tokens = examples.flatMap { $0.tokens.isEmpty ? [] : [startID] + $0.tokens.dropLast() }
     }
+    if examples.contains(where: { $0.typeIDs != nil }) {
+      input.typeIDs = examples.flatMap { $0.typeIDs ?? Array(repeating: 0, count: $0.tokens.count) }
+    }
+    if examples.contains(where: { $0.promptLength != nil }) { input.promptLengths = examples.map { $0.promptLength ?? 0 } }
     self.init(
-      tokens: tokens,
-      positions: documents.positions,
-      spans: documents.spans,
-      targets: examples.flatMap { $0.targets(for: objective) },
+      input, targets: examples.flatMap { $0.targets(for: objective) },
       targetWeights: examples.contains { $0.lossWeights != nil } ? examples.flatMap { $0.targetWeights(for: objective) } : nil,
-      typeIDs: examples.contains { $0.typeIDs != nil }
-        ? examples.flatMap { $0.typeIDs ?? Array(repeating: 0, count: $0.tokens.count) } : nil,
       labels: objective == .labels || objective == .tokenLabels ? examples.compactMap(\.label) : [],
-      promptLengths: examples.contains { $0.promptLength != nil } ? examples.map { $0.promptLength ?? 0 } : nil,
-      encoder: examples.contains { $0.source != nil } ? Self.endToEnd(examples.map { $0.source ?? [] }) : nil)
-  }
-
-  private static func endToEnd(_ documents: [[Int32]]) -> EncoderInput {
-    var start = 0
-    var spans: [SequenceSpan] = []
-    for document in documents {
-      spans.append(SequenceSpan(start: start, count: document.count))
-      start += document.count
-    }
-    return EncoderInput(
-      tokens: documents.flatMap { $0 },
-      positions: documents.flatMap { $0.indices.map { Int32($0) } },
-      spans: spans)
+      source: examples.contains { $0.source != nil } ? SequenceInput(examples.map { $0.source ?? [] }) : nil)
   }
 }
 

@@ -1,83 +1,47 @@
-/// The rows `start ..< start + count` of a batch that belong to one document: attention never leaves them.
-public struct SequenceSpan: Sendable, Hashable {
-  public var start: Int
-  public var count: Int
-
-  public init(start: Int, count: Int) {
-    self.start = start
-    self.count = count
-  }
-
-  public var range: Range<Int> { start..<start + count }
-}
-
-/// What the encoder of a sequence-to-sequence model reads: one span per document, in the order of the batch's own spans.
-public struct EncoderInput: Sendable, Equatable {
-  public var tokens: [Int32]
-  public var positions: [Int32]
-  public var spans: [SequenceSpan]
-
-  public init(tokens: [Int32], positions: [Int32], spans: [SequenceSpan]) {
-    self.tokens = tokens
-    self.positions = positions
-    self.spans = spans
-  }
-}
-
-/// What one forward pass reads: the documents of several examples laid end to end, without padding.
+/// The documents of several examples, laid end to end, with what each row or document is to predict.
 ///
-/// With N rows (tokens) and D documents: `tokens`, `positions`, `targets`, `targetWeights` and `typeIDs` have N entries, `spans`,
-/// `labels` and `promptLengths` have D.
+/// With N rows (tokens) and D documents: `targets` and `targetWeights` have N entries, `labels` has D or none.
 public struct Batch: Sendable, Equatable {
   /// A target that carries no loss.
   public static let ignoredTarget: Int32 = -100
 
-  public var tokens: [Int32]
-  /// Restart at 0 in every document.
-  public var positions: [Int32]
-  /// One per document: attention never crosses them.
-  public var spans: [SequenceSpan]
-  /// For each row the id to predict there, `ignoredTarget` where there is no loss.
+  /// The tokens that the model reads; for sequence-to-sequence tasks those of its decoder.
+  public var input: SequenceInput
+  /// The id to predict at each row; `ignoredTarget` where there is no loss.
   public var targets: [Int32]
-  /// For each row the factor of its loss; nil where all of them count once.
+  /// The factor of each row's loss; nil where all of them count once.
   public var targetWeights: [Float]?
-  public var typeIDs: [Int32]?
-  /// One per document for tasks with labels, otherwise empty.
+  /// One a document for tasks with labels, otherwise empty.
   public var labels: [ExampleLabel]
-  /// One per document for prefix LMs.
-  public var promptLengths: [Int]?
-  public var encoder: EncoderInput?
+  /// The encoder's input of sequence-to-sequence tasks: one document for each of the batch's own, in their order.
+  public var source: SequenceInput?
 
   public init(
-    tokens: [Int32], positions: [Int32], spans: [SequenceSpan], targets: [Int32], targetWeights: [Float]? = nil,
-    typeIDs: [Int32]? = nil, labels: [ExampleLabel] = [], promptLengths: [Int]? = nil, encoder: EncoderInput? = nil
+    _ input: SequenceInput, targets: [Int32], targetWeights: [Float]? = nil, labels: [ExampleLabel] = [], source: SequenceInput? = nil
   ) {
-    self.tokens = tokens
-    self.positions = positions
-    self.spans = spans
+    self.input = input
     self.targets = targets
     self.targetWeights = targetWeights
-    self.typeIDs = typeIDs
     self.labels = labels
-    self.promptLengths = promptLengths
-    self.encoder = encoder
+    self.source = source
   }
 
-  /// How many rows carry loss.
+  /// The number of rows that carry loss.
   public var lossTokenCount: Int {
     targets.reduce(0) { $0 + ($1 == Self.ignoredTarget ? 0 : 1) }
   }
 
-  /// How many documents the batch holds.
-  public var exampleCount: Int { spans.count }
+  /// The number of documents.
+  public var exampleCount: Int { input.spans.count }
 
-  /// How many terms the loss averages over: loss-carrying tokens, or documents where only they carry labels.
+  /// The number of terms that the loss averages over: rows that carry loss, or documents where only they carry labels.
   public var lossTermCount: Int {
     let tokens = lossTokenCount
     return tokens > 0 ? tokens : labels.count
   }
 
-  /// What the loss is divided by: its terms, or the sum of their classes' weights where they have some, as torch's mean is.
+  /// Returns what the loss is divided by: the number of its terms, or the sum of their classes' weights where they have
+  /// some, as torch's mean is.
   ///
   /// A text with any number of classes is one term.
   public func lossWeight(classWeights: [Float]?) -> Double {
@@ -89,6 +53,6 @@ public struct Batch: Sendable, Equatable {
     }
   }
 
-  /// Tokens read, the encoder's included.
-  public var tokenCount: Int { tokens.count + (encoder?.tokens.count ?? 0) }
+  /// The number of tokens read, the encoder's included.
+  public var tokenCount: Int { input.tokens.count + (source?.tokens.count ?? 0) }
 }

@@ -1,4 +1,4 @@
-/// How examples become micro-batches and micro-batches become optimizer steps.
+/// The arrangement of examples into micro-batches and of micro-batches into optimizer steps.
 public struct BatchPlanner: Sendable, Hashable {
   /// Examples (or packed rows) of a micro-batch.
   public var batchSize: Int
@@ -58,7 +58,7 @@ public struct BatchPlan: Sendable {
     stepsPerEpoch = microBatchesPerEpoch.dividedRoundingUp(by: planner.gradientAccumulationSteps)
   }
 
-  /// How many steps `epochs` epochs take, a fraction of an epoch rounded up to whole steps.
+  /// Returns the number of steps that `epochs` epochs take, a fraction of an epoch rounded up to whole steps.
   public func stepCount(epochs: Double) -> Int {
     Int((epochs * Double(stepsPerEpoch)).rounded(.up))
   }

@@ -1,4 +1,4 @@
-/// What the labels of a text are, as `problem_type` names it.
+/// The kind of a text's labels, as `problem_type` names it.
 public enum ClassificationProblem: String, Sendable, Hashable, CaseIterable {
   /// One of several classes: cross-entropy.
   case singleLabel = "single_label_classification"

@@ -14,7 +14,7 @@ public enum ExampleLabel: Sendable, Hashable {
 public struct EncodedExample: Sendable, Equatable {
   /// The ids the model reads; for sequence-to-sequence tasks the target's.
   public var tokens: [Int32]
-  /// Whether predicting this token carries loss.
+  /// True for each token whose prediction carries loss.
   public var isScored: [Bool]
   /// The factor of each scored token's loss; nil where all of them count once.
   public var lossWeights: [Float]?
@@ -26,7 +26,7 @@ public struct EncodedExample: Sendable, Equatable {
   public var source: [Int32]?
   /// The id to predict at each position (masked LM, token classification); `Batch.ignoredTarget` where there is none.
   public var tokenLabels: [Int32]?
-  /// How many leading tokens see each other in both directions (prefix LM).
+  /// The number of leading tokens that see each other in both directions (prefix language models).
   public var promptLength: Int?
 
   public init(

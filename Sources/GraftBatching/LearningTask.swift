@@ -1,4 +1,4 @@
-/// What a model is asked to do.
+/// The task of a model.
 public enum LearningTask: String, Sendable, CaseIterable {
   /// The next token of a text.
   case causalLM = "causal_lm"

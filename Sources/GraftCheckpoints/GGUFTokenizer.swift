@@ -29,7 +29,7 @@ package struct GGUFTokenizer {
 
   /// The keys under `tokenizer`.
   ///
-  /// - Parameter vocabularySize: how many rows the model's table has; what has no token is named and marked unused.
+  /// - Parameter vocabularySize: the number of rows of the model's table; a row without a token is named and marked unused.
   /// - Throws: `CheckpointError` for a tokenizer that llama.cpp would not run alike.
   package func metadata(vocabularySize: Int, configuration: JSON) throws -> [(key: String, value: GGUFValue)] {
     guard json["model"]?["type"]?.string == "BPE" else { throw refusal("its model is \(json["model"]?["type"]?.string ?? "unknown")") }
@@ -91,7 +91,7 @@ package struct GGUFTokenizer {
     return tokens.map { -Float(ranks[$0] ?? merges.count) }
   }
 
-  /// What llama.cpp calls the way in which text is split.
+  /// Returns llama.cpp's name of the way in which text is split.
   private func splitting() throws -> String {
     let pre = json["pre_tokenizer"]
     let parts = pre?["pretokenizers"]?.array ?? [pre].compactMap(\.self)
@@ -104,7 +104,7 @@ package struct GGUFTokenizer {
     return name
   }
 
-  /// Whether text gets a space in front.
+  /// True where text gets a space in front.
   private var prependsSpace: Bool {
     let normalizers = json["normalizer"]?["normalizers"]?.array ?? [json["normalizer"]].compactMap(\.self)
     let preTokenizers = json["pre_tokenizer"]?["pretokenizers"]?.array ?? [json["pre_tokenizer"]].compactMap(\.self)

@@ -1,6 +1,6 @@
 import GraftBatching
 
-/// What a method scored: one line for every seed, one column for every test example.
+/// The scores of a method: one line for every seed, one column for every test example.
 package struct ScoreTable: Sendable, Equatable {
   package let scores: [[Double]]
 
@@ -53,12 +53,12 @@ package enum Bootstrap {
     return interval(of: table).clamped(to: 0...1)
   }
 
-  /// Whether one mean may be as good as another: the 95 % interval of their paired difference holds 0.
+  /// Returns true where one mean may be as good as another: the 95 % interval of their paired difference holds 0.
   package static func isTie(_ table: ScoreTable, with best: ScoreTable) -> Bool {
     interval(of: best.difference(from: table)).contains(0)
   }
 
-  /// How far the means of resamples are from the mean, widened for few items.
+  /// The distances of the means of resamples from the mean, widened for few items.
   private static func deviations(of values: [Double], _ confidence: Double, _ random: inout CounterRandom) -> [Double] {
     let count = values.count
     guard count > 1 else { return [Double](repeating: 0, count: replications) }

@@ -4,6 +4,7 @@ import GraftSessions
 
 /// One run of a comparison, as `results.json` keeps it.
 public struct ComparisonRecord: Sendable, Equatable {
+  /// The end of a run.
   public enum Status: String, Sendable {
     case success, failed, diverged
     /// The untouched base, which nothing was trained on.
@@ -12,48 +13,69 @@ public struct ComparisonRecord: Sendable, Equatable {
 
   /// A line of the training log.
   public struct Point: Sendable, Equatable {
+    /// Optimizer steps done, the mean loss since the line before, and the seconds of training.
     public var step: Int, loss: Double, seconds: Double
   }
 
-  /// What determines the run, hashed.
+  /// The hash of everything that determines the run.
   public var key: String
   /// The method's name in the recipe.
   public var name: String
+  /// The seed of the run; 0 for the untouched base.
   public var seed: Int
+  /// The highest learning rate.
   public var learningRate: Double
-  /// Whether the run only served to choose a learning rate.
+  /// True where the run only served to choose a learning rate.
   public var isTrial = false
+  /// The key and value of a method that stands for several, on a curve.
   public var swept: Recipe.ComparedMethod.SweptKey?
+  /// The end of the run.
   public var status = Status.success
-  /// What went wrong.
+  /// The cause of a failure.
   public var message = ""
+  /// The time at which the run began, in ISO 8601.
   public var createdAt = ""
 
+  /// The metric of the scores, such as `exact_match`.
   public var metric = ""
+  /// True where the metric rises as a model improves.
   public var isHigherBetter = true
   /// The metric of every test example.
   public var scores: [Double] = []
+  /// The training loss of the last line of the log.
   public var finalLoss: Double?
   /// The rise of the base's loss on texts that it knows.
   public var forgetting: Double?
+  /// The number of values that are trained.
   public var trainableParameters = 0
+  /// The number of values of the base and of what is trained beside it.
   public var totalParameters = 0
+  /// The bytes of the result on the disk.
   public var adapterBytes = 0
   /// The most bytes in tensors at any moment, the base's included.
   public var peakMemoryBytes = 0
+  /// Seconds of training.
   public var seconds = 0.0
+  /// Tokens that training read.
   public var tokens = 0
+  /// Examples that were trained on.
   public var examples = 0
+  /// True where the method can be folded into the base.
   public var isMergeable = false
+  /// The lines of the training log.
   public var points: [Point] = []
+  /// Answers to held-out prompts, the first few.
   public var answers: [AnsweredPrompt] = []
   /// The `method:` and the `training:` section.
   public var method = JSON.null
+  /// The `training:` section of the recipe.
   public var training = JSON.null
 
+  /// The mean score; not a number where there are none.
   public var score: Double { scores.isEmpty ? .nan : ScoreTable.mean(scores) }
-  /// Whether the metric counts successes.
+  /// True where the metric counts successes.
   public var isShare: Bool { ["exact_match", "accuracy"].contains(metric) }
+  /// Tokens that training read.
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 
   init(key: String, name: String, seed: Int, learningRate: Double) {

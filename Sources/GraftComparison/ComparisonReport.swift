@@ -74,7 +74,7 @@ struct ComparisonReport {
       })
   }
 
-  /// What the methods answer to the same prompts, under the first seed.
+  /// The answers of the methods to the same prompts, under the first seed.
   private var samples: HTML? {
     let prompts = result.baseline.answers.prefix(4)
     guard !prompts.isEmpty else { return nil }

@@ -1,37 +1,50 @@
 import Foundation
 import GraftRecipes
 
-/// What a comparison found: the runs, and what they say of the methods.
+/// The findings of a comparison: the runs, and their summary by method.
 public struct ComparisonResult: Sendable {
+  /// The recipe of the comparison.
   public let recipe: Recipe
+  /// The untouched base.
   public let baseline: ComparisonRecord
   /// Every method under every seed.
   public let runs: [ComparisonRecord]
   /// The runs by which learning rates were chosen.
   public let trials: [ComparisonRecord]
+  /// The folder of the results.
   public let output: String
+  /// The name of the base.
   public let baseName: String
   /// One line a method in the order of the recipe, after the untouched base.
   public let rows: [Row]
 
-  /// What the seeds of a method say together.
+  /// The summary of a method over its seeds.
   public struct Row: Sendable {
+    /// The method's name in the recipe.
     public var name: String
+    /// The end of its runs: a success where one succeeded.
     public var status: ComparisonRecord.Status
-    /// What went wrong, where nothing succeeded or some seeds did not.
+    /// The cause of a failure, where nothing succeeded or some seeds did not.
     public var message = ""
     /// The mean over seeds and examples; not a number where nothing succeeded.
     public var score = Double.nan
     /// The 95 % confidence interval of the mean.
     public var interval: ClosedRange<Double>?
-    /// Whether this is the best, or cannot be told from it.
+    /// True where this is the best, and where it cannot be told from the best.
     public var isBest = false, isTie = false
+    /// The numbers of its runs, and of those that failed.
     public var runCount = 0, failureCount = 0
+    /// The highest learning rate.
     public var learningRate = 0.0
+    /// Sizes of the first run that succeeded; the memory is the largest of all.
     public var trainableParameters = 0, adapterBytes = 0, peakMemoryBytes = 0, tokens = 0
+    /// Means over the runs that succeeded.
     public var seconds = 0.0, tokensPerSecond = 0.0
+    /// Means over the runs that succeeded; nil where one of them has none.
     public var finalLoss: Double?, forgetting: Double?
+    /// True where the method can be folded into the base.
     public var isMergeable = false
+    /// The key and value that place the method on a curve.
     public var swept: Recipe.ComparedMethod.SweptKey?
   }
 
@@ -45,13 +58,15 @@ public struct ComparisonResult: Sendable {
 
   /// `exact_match`, `accuracy`, `loss` or `squared_error`.
   public var metric: String { baseline.metric }
+  /// True where the metric rises as a model improves.
   public var isHigherBetter: Bool { baseline.isHigherBetter }
 
+  /// The method with the best score; nil where nothing succeeded.
   public var best: Row? { rows.first(where: \.isBest) }
   /// The best and those that cannot be told from it.
   public var winners: [Row] { rows.filter { $0.isBest || $0.isTie } }
 
-  /// Whether all methods read as many tokens as each other under every seed.
+  /// True where all methods read as many tokens as each other under every seed.
   public var hasEqualBudgets: Bool {
     let done = runs.filter { $0.status == .success }
     return Dictionary(grouping: done, by: \.seed).values.allSatisfy { Set($0.map(\.tokens)).count <= 1 }

@@ -9,7 +9,7 @@ import GraftSessions
 struct ComparisonStore {
   private let path: String
   private let model: String
-  /// What the examples and the base are, hashed.
+  /// The hash of the examples and the base.
   private let digest: String
   private var records: [String: ComparisonRecord] = [:]
   private var order: [String] = []
@@ -46,7 +46,7 @@ struct ComparisonStore {
       remedy: "choose another directory with --output, or replace it by --overwrite (methods, seeds and learning rates may be added)")
   }
 
-  /// Whether a key of the recipe leaves results that are there comparable.
+  /// Returns true for a key of the recipe that leaves results which are there comparable.
   private static func mayChange(_ key: String) -> Bool {
     ["method", "methods", "seeds", "learning_rates"].contains { key == $0 || key.hasPrefix($0 + ".") }
       || RunIdentity.mayChange(key) && !["training.max_steps", "training.num_epochs", "data.eval", "data.forgetting"].contains(key)

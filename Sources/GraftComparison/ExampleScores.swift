@@ -9,7 +9,7 @@ struct ExampleScores: Sendable {
   let metric: String
   let isHigherBetter: Bool
   let values: [Double]
-  /// What was answered, where the task is to answer.
+  /// The answers, where the task is to answer.
   let answers: [AnsweredPrompt]
 
   var mean: Double { ScoreTable.mean(values) }
@@ -44,7 +44,7 @@ extension TrainingRun {
 
   private func labelScores(_ model: any SequenceClassifier, _ examples: [EncodedExample]) -> (values: [Double], isRegression: Bool) {
     let batch = Batch(collating: examples, objective: data.objective)
-    let logits = model.logits(SequenceInput(batch), .inference).values
+    let logits = model.logits(batch.input, .inference).values
     let width = model.labelCount
     var isRegression = false
     let values = batch.labels.enumerated().map { row, label -> Double in
@@ -65,7 +65,7 @@ extension TrainingRun {
 
   private func tokenLabelScores(_ model: any TokenClassifier, _ examples: [EncodedExample]) -> [Double] {
     let batch = Batch(collating: examples, objective: data.objective)
-    let logits = model.logits(SequenceInput(batch), .inference).values
+    let logits = model.logits(batch.input, .inference).values
     let width = model.labelCount
     return batch.meansOverRows { row in
       let line = logits[row * width..<(row + 1) * width]
@@ -76,7 +76,7 @@ extension TrainingRun {
   private func losses(_ model: any LanguageModel, _ examples: [EncodedExample]) -> [Double] {
     let batch = Batch(collating: examples, objective: data.objective)
     let rows = batch.lossRows
-    let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
+    let predictions = model.predictions(batch)
     let byRow = Dictionary(zip(rows.map(Int.init), predictions.map { -Double($0.logProbability) })) { first, _ in first }
     return batch.meansOverRows { byRow[$0] ?? 0 }
   }
@@ -86,7 +86,7 @@ extension Batch {
   /// For every example the mean of a value over its rows that carry loss.
   fileprivate func meansOverRows(_ value: (Int) -> Double) -> [Double] {
     let carrying = Set(lossRows.map(Int.init))
-    return spans.map { span in
+    return input.spans.map { span in
       let rows = span.range.filter(carrying.contains)
       return rows.isEmpty ? 0 : rows.map(value).reduce(0, +) / Double(rows.count)
     }

@@ -5,7 +5,7 @@ import GraftRecipes
 import GraftSessions
 import GraftTraining
 
-/// How much a method costs the base of what it knew: the rise of its loss on texts that training never showed.
+/// The cost of a method in what the base knew: the rise of its loss on texts that training never showed.
 final class ForgettingCheck {
   private let model: any TrainableModel
   private let texts: EncodedDataset
@@ -33,5 +33,5 @@ final class ForgettingCheck {
   /// The loss with what is attached, less that of the base.
   func rise() -> Double? { baseLoss.map { loss - $0 } }
 
-  private var loss: Double { Evaluator.figures(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+  private var loss: Double { Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
 }

@@ -1,6 +1,6 @@
 import GraftErrors
 
-/// What is wrong with a configuration, where, and what to do about it.
+/// A configuration that cannot be used, with its place and the remedy.
 public struct ConfigError: UserError, Equatable {
   public enum Kind: Sendable {
     /// The file says something it must not.

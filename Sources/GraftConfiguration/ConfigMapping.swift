@@ -7,7 +7,7 @@ public struct ConfigMapping: Sendable {
   }
 
   public private(set) var entries: [Entry] = []
-  /// Where every key is: files may have many thousands.
+  /// The index of every key: files may have many thousands.
   private var positions: [String: Int] = [:]
 
   public init() {}

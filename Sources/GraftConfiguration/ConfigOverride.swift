@@ -2,7 +2,9 @@ import GraftJSON
 
 /// A `key.path=value` argument of the command line.
 public struct ConfigOverride: Sendable {
+  /// The keys that lead to the value.
   public var path: [String]
+  /// The value to set.
   public var value: ConfigTree
 
   /// Parses `text`; `parseValue` reads what stands behind the `=` (plain scalars only, when it is not given).

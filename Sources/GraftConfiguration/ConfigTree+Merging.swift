@@ -32,7 +32,7 @@ extension ConfigTree {
     }
   }
 
-  /// Where the key stands elsewhere in this tree of defaults, or what it was meant to be.
+  /// Returns the section to which the key belongs in this tree of defaults, or the nearest known key.
   private func advice(forUnknown key: String, in path: [String], knownThere: [String], sections: [String: String])
     -> String
   {

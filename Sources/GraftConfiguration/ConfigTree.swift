@@ -1,6 +1,6 @@
 import GraftJSON
 
-/// Where a value stands in a configuration file (lines and columns count from 1).
+/// The place of a value in a configuration file; lines and columns count from 1.
 public struct ConfigLocation: Sendable, Hashable {
   public var file: String
   public var line: Int
@@ -24,9 +24,9 @@ public struct ConfigTree: Sendable {
   }
 
   public var value: Content
-  /// Where the value was written; nil for defaults and values made in code.
+  /// The place at which the value was written; nil for defaults and values made in code.
   public var location: ConfigLocation?
-  /// Whether any key may stand in the mapping: it is not checked against, nor merged with, the default's keys.
+  /// True where the mapping may have any key: it is not checked against, nor merged with, the default's keys.
   package var isOpen = false
 
   public init(_ value: Content, location: ConfigLocation? = nil) {
@@ -63,7 +63,7 @@ extension ConfigTree: ScalarReadable {
     }
   }
 
-  /// What an error message calls a value of this kind.
+  /// The words of error messages for a value of this kind.
   public var kindDescription: String {
     switch value {
     case .scalar(let scalar): scalar.kindDescription
@@ -72,7 +72,7 @@ extension ConfigTree: ScalarReadable {
     }
   }
 
-  /// Where the value at `path` was written, or else the innermost section around it that was written anywhere.
+  /// Returns the place at which the value at `path` was written, or else that of the innermost section around it that has one.
   public func location(at path: some Sequence<String>) -> ConfigLocation? {
     var node = self
     var found = location

@@ -54,7 +54,9 @@ public final class Registry<Entry: Sendable>: Sendable {
 
 /// A name that another entry of a registry has already.
 public struct RegistryError: Error, Equatable, CustomStringConvertible {
+  /// The key by which entries are named.
   public let key: String
+  /// The name that is taken.
   public let name: String
 
   public var description: String { "\(key): \"\(name)\" is registered already; choose another name" }

@@ -7,7 +7,7 @@ public enum DataFile {
   /// Reads one file as its extension says: `.jsonl`, `.ndjson` and `.json` (records as lines, or one array of them, which in
   /// `.json` may stand in an object such as `{"data": [...]}`), `.csv` and `.tsv` (tables), `.txt` (one document).
   ///
-  /// - Parameter layout: how tables are written, where it is not as their extension says.
+  /// - Parameter layout: the layout of tables, where it is not as their extension says.
   /// - Throws: `DatasetError` naming the line, for a missing or empty file too.
   public static func records(of path: String, layout: TableLayout = TableLayout()) throws(DatasetError) -> [DataRecord] {
     let bytes: ArraySlice<UInt8>

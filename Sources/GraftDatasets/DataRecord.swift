@@ -6,9 +6,9 @@ public struct DataRecord: Sendable, Equatable {
   public var file: String
   /// The line on which the record begins, counted from 1.
   public var line: Int
-  /// Whether the record is a whole `.txt` file: a document to be cut into windows.
+  /// True for a whole `.txt` file: a document to be cut into windows.
   public var isDocument: Bool
-  /// Whether the record is a row of a table, whose cells are all texts and of which an empty one says nothing.
+  /// True for a row of a table, whose cells are all texts and of which an empty one says nothing.
   public var isRow: Bool
   /// The lines that the record takes up.
   public var lineCount: Int

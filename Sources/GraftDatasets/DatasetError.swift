@@ -1,6 +1,6 @@
 import GraftErrors
 
-/// What is wrong with a data file, where, and what to do about it.
+/// A data file that cannot be used, with the line and the remedy.
 public struct DatasetError: UserError, Equatable {
   public enum Kind: Sendable {
     /// The file's content is not what it should be.

@@ -1,6 +1,6 @@
 import GraftBatching
 
-/// What became of the records of a dataset.
+/// A report on the encoding of a dataset's records.
 public struct EncodingReport: Sendable, Equatable {
   /// Records read.
   public var recordCount = 0
@@ -116,7 +116,7 @@ extension ExampleEncoder {
 }
 
 extension EncodedExample {
-  /// How many tokens of it a loss is taken of.
+  /// The number of its tokens that a loss is taken of.
   var scoredTokenCount: Int { isScored.reduce(0) { $0 + ($1 ? 1 : 0) } }
 
   var carriesLoss: Bool { label != nil || isScored.contains(true) }

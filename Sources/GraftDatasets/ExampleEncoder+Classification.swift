@@ -38,7 +38,7 @@ extension ExampleEncoder {
   }
 
   /// Masks tokens in place.
-  /// - Returns: what is to be predicted at each of them.
+  /// - Returns: the label to be predicted at each of them.
   private func mask(_ ids: inout [Int32], _ random: inout CounterRandom) -> [Int32] {
     var labels = Array(repeating: Batch.ignoredTarget, count: ids.count)
     for position in ids.indices where !tokenizer.isSpecial(ids[position]) {
@@ -102,7 +102,7 @@ extension ExampleEncoder {
       typeIDs: usesTypeIDs ? tokenized.typeIDs : nil, tokenLabels: tokenLabels)
   }
 
-  /// What the tokenizer puts before and behind a text.
+  /// Returns the tokens that the tokenizer puts before and behind a text.
   func specialTokensAround() -> (prefix: [Int32], suffix: [Int32]) {
     let plain = tokenizer.ids("a", special: false)
     let whole = tokenizer.ids("a")

@@ -13,27 +13,27 @@ public struct ExampleEncoder: Sendable {
   public var format: DataFormat
   /// The most tokens of an example; nil does not cut.
   public var maxLength: Int?
-  /// Whether prompts, instructions and the user's turns go without loss.
+  /// True where prompts, instructions and the user's turns go without loss.
   public var completionOnlyLoss: Bool
-  /// Whether texts longer than `maxLength` become several examples instead of a shorter one, as `.txt` documents do.
+  /// True where texts longer than `maxLength` become several examples instead of a shorter one, as `.txt` documents do.
   public var cutsTextsIntoWindows: Bool
   public var labels: LabelScheme?
-  /// Whether records have to have labels; texts are classified without them otherwise.
+  /// True where records have to have labels; otherwise texts are classified without them.
   public var requiresLabels = true
-  /// Whether the model reads segment ids.
+  /// True where the model reads segment ids.
   public var usesTypeIDs: Bool
-  /// Whether the prompt's tokens see each other in both directions.
+  /// True where the prompt's tokens see each other in both directions.
   public var marksPrompts: Bool
-  /// What decides which tokens of a text without masks are masked or taken out.
+  /// The seed of the choice of tokens that are masked or taken out of a text without masks.
   public var maskingSeed: UInt64
-  /// How much of a text is masked or taken out.
+  /// The share of a text that is masked or taken out.
   public var corruption: TextCorruption
-  /// Whether masked texts are paired, to be told apart by whether the second follows the first.
+  /// True where masked texts are paired, to be told apart by whether the second follows the first.
   public var pairsSentences: Bool
   public var renderChat: ChatRenderer?
-  /// What the data's roles are called in the chat template, beside those that are known anyway.
+  /// The chat template's names of the data's roles, beside those that are known anyway.
   public var roles: [String: String]
-  /// What is to be said of the data.
+  /// The notes on the data.
   public let notes: DataNotes
 
   public init(
@@ -128,7 +128,7 @@ public struct ExampleEncoder: Sendable {
 extension ExampleEncoder {
   /// Says which columns of a record the format has no use for.
   private func noteUnreadKeys(of record: DataRecord, _ format: DataFormat) {
-    let columns = format.columns.required + format.columns.optional
+    let columns = format.required + format.optional
     notes.sayUnread(record.fields.keys.filter { !columns.contains($0) }, "keys", of: record.file)
   }
 }
@@ -136,7 +136,7 @@ extension ExampleEncoder {
 /// An example and what was left out of its record.
 struct CutExample: Sendable {
   var example: EncodedExample
-  /// How long it was before it was cut.
+  /// Its length in tokens before it was cut.
   var wholeLength: Int
   /// Masks, with the words behind them, that stood beyond the cut.
   var lostMaskCount: Int

@@ -4,7 +4,7 @@ import GraftBatching
 public struct ExampleWindow: Sendable, Equatable {
   /// The part's own tokens; what an earlier window scored is not scored again.
   public var example: EncodedExample
-  /// Where each of them stands in the whole example.
+  /// The position of each token in the whole example.
   public var places: [Int]
 }
 
@@ -12,7 +12,7 @@ extension EncodedExample {
   /// The example in windows of at most `length` tokens that overlap by half, so that every scored token is scored once, with
   /// what stands before it in its window.
   ///
-  /// - Parameter frame: how many tokens at either end stand around the text, and so around every window's part of it.
+  /// - Parameter frame: the number of tokens at either end around the text, and so around every window's part of it.
   /// - Returns: the example alone where it fits; nothing is cut then.
   public func windows(of length: Int?, frame: (prefix: Int, suffix: Int) = (0, 0)) -> [ExampleWindow] {
     guard let length, tokens.count > length, source == nil, promptLength == nil else {
@@ -53,7 +53,7 @@ extension EncodedExample {
 }
 
 extension ExampleEncoder {
-  /// How many tokens stand before and behind every text that an encoder reads; a decoder's windows go without.
+  /// The number of tokens before and behind every text that an encoder reads; a decoder's windows go without.
   public var windowFrame: (prefix: Int, suffix: Int) {
     guard task == .maskedLM || task == .tokenClassification else { return (0, 0) }
     let (prefix, suffix) = specialTokensAround()

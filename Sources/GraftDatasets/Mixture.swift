@@ -1,6 +1,6 @@
 import GraftBatching
 
-/// How often an epoch draws the examples of each of several files.
+/// The number of times that an epoch draws the examples of each of several files.
 public struct Mixture: Sendable, Equatable {
   /// The factors by the files' paths; files that are not listed count once.
   public var weights: [String: Double]
@@ -34,7 +34,7 @@ public struct Mixture: Sendable, Equatable {
 
 extension Mixture {
   /// The examples of an epoch.
-  /// - Parameter records: those that the examples come of.
+  /// - Parameter records: the records that the examples come of.
   public func drawn(from data: EncodedDataset, of records: [DataRecord], seed: UInt64, notes: DataNotes) -> EncodedDataset {
     let files = data.records.map { records[$0].file }
     let drawn = indices(of: files, seed: seed)

@@ -5,10 +5,16 @@ import GraftJSON
 public struct RecordLayout: Sendable, Equatable {
   /// The columns of the file by our names: `["prompt": "question"]`.
   public var columns: [String: String]
-  /// How tables are written, where it is not as their extension says.
+  /// The layout of tables, where it is not as their extension says.
   public var table: TableLayout
+  /// The format of the records; one of a program's own turns them into those of another.
+  public var format: DataFormat
 
-  public init(columns: [String: String] = [:], table: TableLayout = TableLayout()) { (self.columns, self.table) = (columns, table) }
+  public init(columns: [String: String] = [:], table: TableLayout = TableLayout(), format: DataFormat = .auto) {
+    self.columns = columns
+    self.table = table
+    self.format = format
+  }
 
   /// The records with our names for their columns, as they are given or as they can be told.
   ///
@@ -17,8 +23,23 @@ public struct RecordLayout: Sendable, Equatable {
   public func applied(to records: [DataRecord], _ notes: DataNotes) throws(DatasetError) -> [DataRecord] {
     var results: [DataRecord] = []
     results.reserveCapacity(records.count)
-    for record in records { results.append(try inferred(try renamed(record), notes)) }
+    for record in records { results.append(try inferred(try converted(try renamed(record)), notes)) }
     return results
+  }
+
+  /// The record of a program's own format as one of the package's.
+  private func converted(_ record: DataRecord) throws(DatasetError) -> DataRecord {
+    guard let conversion = format.conversion, !record.isDocument else { return record }
+    if let column = format.required.first(where: { !record.fields.contains($0) }) { throw record.missing(column) }
+    var result = record
+    do {
+      result.fields = try conversion.fields(record.fields)
+    } catch let error as DatasetError {
+      throw error
+    } catch {
+      throw record.error("the record cannot be read as \(format.name): \(error)", "correct it, or name another data.format")
+    }
+    return result
   }
 
   private func renamed(_ record: DataRecord) throws(DatasetError) -> DataRecord {

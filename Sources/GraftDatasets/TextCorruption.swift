@@ -1,6 +1,6 @@
 import GraftBatching
 
-/// How texts become exercises in putting them together again.
+/// The corruption that makes texts exercises in putting them together again.
 public struct TextCorruption: Sendable, Equatable {
   /// The share of a text's tokens that are taken out or masked.
   public var rate: Double

@@ -2,7 +2,7 @@
 public struct TokenizedText: Sendable, Equatable {
   public var ids: [Int32]
   public var typeIDs: [Int32]
-  /// Which of the texts a token is of, 0 or 1; nil for one that the tokenizer added.
+  /// The text that each token is of, 0 or 1; nil for one that the tokenizer added.
   public var sequences: [Int?]
 
   public init(ids: [Int32], typeIDs: [Int32]? = nil, sequences: [Int?]? = nil) {
@@ -15,7 +15,7 @@ public struct TokenizedText: Sendable, Equatable {
 extension TokenizedText {
   /// At most `length` tokens: the ends of the texts are left out, of the longer one first, and what the tokenizer added stays.
   ///
-  /// - Parameter losesBeginnings: whether beginnings are left out instead.
+  /// - Parameter losesBeginnings: true where beginnings are left out instead.
   func cut(to length: Int?, losesBeginnings: Bool = false) -> TokenizedText {
     guard let length, ids.count > length else { return self }
     let counts = [0, 1].map { text in sequences.count { $0 == text } }
@@ -30,7 +30,7 @@ extension TokenizedText {
     return TokenizedText(ids: kept.map { ids[$0] }, typeIDs: kept.map { typeIDs[$0] }, sequences: kept.map { sequences[$0] })
   }
 
-  /// How many tokens of each of two texts stay within `room`, as the tokenizers library's `longest_first` has it: of two that
+  /// Returns the number of tokens of each of two texts that stay within `room`, as the tokenizers library's `longest_first` has it: of two that
   /// are too long both keep half, and the odd token is that of the longer one, or of the second where they are equal.
   static func longestFirst(_ first: Int, _ second: Int, room: Int) -> [Int] {
     guard second > 0 else { return [min(first, room), 0] }
@@ -45,7 +45,7 @@ extension TokenizedText {
   }
 }
 
-/// What encoding examples needs of a tokenizer.
+/// A tokenizer as the encoding of examples needs it.
 public protocol TextTokenizer: Sendable {
   /// The tokens of `text`, or of a pair of texts, with or without those that the tokenizer adds around them.
   func tokenize(_ text: String, pair: String?, addingSpecialTokens: Bool) -> TokenizedText
@@ -54,7 +54,7 @@ public protocol TextTokenizer: Sendable {
   /// The text of the token that starts a sequence; nil where there is none.
   var beginningOfSequenceText: String? { get }
   var maskID: Int32? { get }
-  /// Whether a text that is too long loses its beginning instead of its end.
+  /// True where a text that is too long loses its beginning instead of its end.
   var truncatesLeft: Bool { get }
   func isSpecial(_ id: Int32) -> Bool
   /// The id of a token as the vocabulary writes it; nil where there is none.

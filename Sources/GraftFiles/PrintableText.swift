@@ -19,7 +19,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether the scalar commands instead of being seen: a control character, a line's end or a change of direction.
+  /// True for a scalar that commands instead of being seen: a control character, a line's end or a change of direction.
   public var isUnprintable: Bool {
     switch value {
     case ..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftLayers
 import GraftTensors
 
@@ -35,7 +36,7 @@ final class DecodingBatch {
     let hidden = decoder.hiddenStates(input, over: source, pass)
     state.advance(by: tokens.map(\.count))
     let last = input.spans.map { Int32($0.range.upperBound - 1) }
-    let logits = decoder.model.head(last.count == hidden.shape[0] ? hidden : gatherRows(hidden, Tensor(last)), pass)
+    let logits = decoder.model.head.logits(last.count == hidden.shape[0] ? hidden : gatherRows(hidden, Tensor(last)), pass)
     guard allowsInvalidLogits || logits.firstNonFiniteIndex == nil else {
       throw GenerationError(.nonFinite, "\(decoder.model.modelType): the model's logits are not finite; check its weights")
     }

@@ -1,10 +1,10 @@
-/// What a JSON parser accepts beyond RFC 8259, and how deep it goes.
+/// The extensions of RFC 8259 that a JSON parser accepts, and the depth to which it goes.
 public struct JSONParsingOptions: Sendable {
-  /// Whether the last of several members of one name wins; otherwise they are an error.
+  /// True where the last of several members of one name wins; otherwise they are an error.
   public var allowsDuplicateKeys = false
-  /// Whether the words `NaN`, `Infinity` and `-Infinity` are numbers, as Python's `json` writes them.
+  /// True where the words `NaN`, `Infinity` and `-Infinity` are numbers, as Python's `json` writes them.
   public var allowsNonFiniteNumbers = false
-  /// How many arrays and objects may be nested.
+  /// The number of arrays and objects that may be nested.
   public var maximumDepth = 128
 
   public init(allowsDuplicateKeys: Bool = false, allowsNonFiniteNumbers: Bool = false, maximumDepth: Int = 128) {

@@ -1,8 +1,8 @@
 import GraftErrors
 
-/// Why a text is not acceptable JSON, and where.
+/// A mistake in a text that is to be JSON, with its place.
 public struct JSONError: UserError, Equatable {
-  /// What is wrong, without the position.
+  /// The mistake, without its position.
   public let message: String
   /// The line, from 1.
   public let line: Int

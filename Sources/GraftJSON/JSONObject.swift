@@ -22,7 +22,7 @@ public struct JSONObject: Sendable {
   /// The values, in order.
   public var values: [JSON] { members.map(\.value) }
 
-  /// Whether there is a member called `key`.
+  /// Returns true where there is a member called `key`.
   public func contains(_ key: String) -> Bool { position(of: key) != nil }
 
   /// The member called `key`. Assigning a new key appends it, assigning `nil` removes the member.
@@ -70,7 +70,7 @@ public struct JSONObject: Sendable {
     return position < 0 ? nil : Int(position)
   }
 
-  /// Where `key` is in the table, or the free place where it belongs.
+  /// Returns the slot of `key` in the table, or the free slot where it belongs.
   private func slot(of key: String) -> Int {
     let mask = table.count - 1
     var slot = Self.hash(key) & mask
@@ -114,7 +114,7 @@ extension JSONObject: RandomAccessCollection {
 }
 
 extension JSONObject: Equatable {
-  /// Whether both have equal members, in whatever order.
+  /// Returns true where both have equal members, in whatever order.
   public static func == (left: JSONObject, right: JSONObject) -> Bool {
     left.count == right.count && left.allSatisfy { right[$0.key] == $0.value }
   }

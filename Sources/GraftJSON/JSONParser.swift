@@ -297,7 +297,7 @@ struct JSONParser {
 private struct Decimal {
   var mantissa: UInt64 = 0
   var exponent = 0
-  /// Whether `mantissa` holds every digit read.
+  /// True where `mantissa` holds every digit read.
   var isExact = true
 
   mutating func append(_ digit: UInt64) {

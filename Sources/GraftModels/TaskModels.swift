@@ -26,7 +26,7 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
 
   public init(_ base: any Model, head: MaskedLanguageModelHead) { (self.base, predictionHead) = (base, head) }
 
-  public var head: Linear { predictionHead.decoder }
+  public var head: LanguageModelHead { predictionHead.decoder }
   public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
 
   /// The vocabulary's layer of BERT and its like: the embedding's matrix, or one of its own, with a bias beside it.
@@ -56,7 +56,7 @@ public final class PairPredictor: SentencePairModel, HeadedModel {
     (self.base, predictionHead, self.pairHead) = (base, head, pairHead)
   }
 
-  public var head: Linear { predictionHead.decoder }
+  public var head: LanguageModelHead { predictionHead.decoder }
   public func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor { predictionHead.transformed(hidden, pass) }
 
   /// By the first state of each document, that of `[CLS]`.

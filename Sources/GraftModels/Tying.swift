@@ -23,16 +23,21 @@ struct Tying {
   /// Notes that the two are one parameter, which a checkpoint may hold twice.
   func share(_ matrix: Parameter) { target.catalog.share(matrix, as: "\(target.path).weight") }
 
-  /// The vocabulary's layer without a bias.
-  /// - Parameter isHeadless: whether nobody asks for it, so that it needs no tensor of its own.
-  func head(over embedding: Embedding, isHeadless: Bool = false, _ initializer: Initializer) throws -> Linear {
+  /// The head of the vocabulary, without a bias.
+  /// - Parameters:
+  ///   - isHeadless: true where nobody asks for it, so that it needs no tensor of its own.
+  ///   - scale: the factor of the hidden states.
+  ///   - softcap: the largest magnitude of a logit; nil for none.
+  func head(
+    over embedding: Embedding, isHeadless: Bool = false, _ initializer: Initializer, scale: Float = 1, softcap: Float? = nil
+  ) throws -> LanguageModelHead {
     let isShared = try isShared()
     if isShared { share(embedding.weight) }
-    if isHeadless || isShared {
-      return Linear(target, sharing: embedding.weight, role: .languageModelHead)
-    }
-    let (entries, width) = (embedding.entries, embedding.weight.shape[1])
-    return try Linear(target, in: width, out: entries, role: .languageModelHead, initializer: initializer)
+    let linear =
+      isHeadless || isShared
+      ? Linear(target, sharing: embedding.weight, role: .languageModelHead)
+      : try Linear(target, in: embedding.weight.shape[1], out: embedding.entries, role: .languageModelHead, initializer: initializer)
+    return LanguageModelHead(linear, scale: scale, softcap: softcap)
   }
 
   /// The table of one half of an encoder-decoder: the shared one, or its own where the checkpoint holds another.

@@ -1,26 +1,5 @@
 import GraftTensors
 
-/// What one step of an update rule is given for some consecutive elements of a parameter.
-public struct UpdateContext: Sendable {
-  /// Counted from 1.
-  public var step: Int
-  public var learningRate: Double
-  /// Multiplied into the gradient, as clipping and loss scaling do.
-  public var gradientScale: Float
-  /// The parameter's own: 0 where decay leaves it out.
-  public var weightDecay: Double
-}
-
-/// How weights follow from gradients: a value with its hyper-parameters, applied elementwise.
-public protocol UpdateRule: Sendable {
-  /// The tensors that the rule keeps for each parameter, all zero at first, such as `["exp_avg", "exp_avg_sq"]`.
-  var stateNames: [String] { get }
-  /// Updates `count` consecutive elements in place.
-  func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext)
-}
-
 /// An update rule over a list of parameters, with its state.
 public final class Optimizer {
   public let rule: any UpdateRule
@@ -33,9 +12,9 @@ public final class Optimizer {
   private var state: [[Tensor]]
 
   /// - Parameters:
-  ///   - parameters: those to train; one without a gradient is left alone.
-  ///   - isDecayed: whether weight decay applies to a parameter.
-  ///   - rateFactor: what a parameter's learning rate is multiplied by.
+  ///   - parameters: the trained ones; one without a gradient is left alone.
+  ///   - isDecayed: true for a parameter that weight decay applies to.
+  ///   - rateFactor: the factor of a parameter's learning rate.
   public init(
     _ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true },
     rateFactor: (Parameter) -> Double = { _ in 1 }
@@ -45,7 +24,7 @@ public final class Optimizer {
     self.weightDecay = weightDecay
     self.isDecayed = parameters.map(isDecayed)
     rateFactors = parameters.map(rateFactor)
-    state = parameters.map { parameter in rule.stateNames.map { _ in .zeros(parameter.shape) } }
+    state = parameters.map { rule.state(of: $0.shape).map { .zeros($0.shape) } }
   }
 
   /// Updates every parameter that has a gradient.
@@ -58,13 +37,36 @@ public final class Optimizer {
         step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale),
         weightDecay: isDecayed[index] ? weightDecay : 0)
       for slot in state[index].indices { state[index][slot].makeUnique() }
-      let moments = state[index].map(\.mutablePointer)
-      let from = gradient.pointer
-      parameter.update { weights in
-        let count = weights.count
-        let base = weights.withUnsafeMutableBufferPointer { $0.baseAddress.unsafelyUnwrapped }
-        parallel(over: count, grain: elementwiseGrain) { part in
-          rule.update(base + part.lowerBound, moments.map { $0 + part.lowerBound }, from + part.lowerBound, count: part.count, context)
+      apply(to: parameter, state[index], gradient, context)
+    }
+  }
+
+  /// Updates a parameter whole, or slices of it on all threads.
+  private func apply(to parameter: Parameter, _ state: [Tensor], _ gradient: Tensor, _ context: UpdateContext) {
+    let shape = parameter.shape
+    let parts = state.map { UnsafeMutableBufferPointer(start: $0.mutablePointer, count: $0.elementCount) }
+    parameter.update { weights in
+      gradient.withElements { gradient in
+        guard rule.isElementwise else {
+          var state = UpdateState(parts)
+          return rule.update(&weights, &state, gradient: gradient, shape: shape, context)
+        }
+        update(&weights, parts, gradient, shape, context)
+      }
+    }
+  }
+
+  private func update(
+    _ weights: inout MutableSpan<Float>, _ parts: [UnsafeMutableBufferPointer<Float>], _ gradient: Span<Float>, _ shape: Shape,
+    _ context: UpdateContext
+  ) {
+    weights.withUnsafeMutableBufferPointer { weights in
+      gradient.withUnsafeBufferPointer { gradient in
+        parallel(over: weights.count, grain: elementwiseGrain) { part in
+          var slice = MutableSpan(_unsafeElements: UnsafeMutableBufferPointer(rebasing: weights[part]))
+          var state = UpdateState(parts.map { UnsafeMutableBufferPointer(rebasing: $0[part]) })
+          rule.update(
+            &slice, &state, gradient: Span(_unsafeElements: UnsafeBufferPointer(rebasing: gradient[part])), shape: shape, context)
         }
       }
     }
@@ -73,14 +75,14 @@ public final class Optimizer {
   /// The state by `parameter path / state name`, for a checkpoint.
   public var stateTensors: [(name: String, tensor: Tensor)] {
     zip(parameters, state).flatMap { parameter, tensors in
-      zip(rule.stateNames, tensors).map { ("\(parameter.path)/\($0)", $1) }
+      zip(rule.state(of: parameter.shape), tensors).map { ("\(parameter.path)/\($0.name)", $1) }
     }
   }
 
   /// Goes on from a checkpoint's state.
-  /// - Throws: what `tensor` throws for a name it lacks.
+  /// - Throws: the error of `tensor` for a name it lacks.
   public func restore(stepCount: Int, tensor: (_ name: String) throws -> Tensor) throws {
     self.stepCount = stepCount
-    state = try parameters.map { parameter in try rule.stateNames.map { try tensor("\(parameter.path)/\($0)") } }
+    state = try parameters.map { parameter in try rule.state(of: parameter.shape).map { try tensor("\(parameter.path)/\($0.name)") } }
   }
 }

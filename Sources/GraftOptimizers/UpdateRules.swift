@@ -1,18 +1,20 @@
 import CKernels
 import Foundation
+import GraftTensors
 
 /// `w -= rate (g + decay w)` (Robbins and Monro 1951).
 public struct SGD: UpdateRule {
   public init() {}
-  public var stateNames: [String] { [] }
+  public func state(of shape: Shape) -> [StateDescription] { [] }
 
   public func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: inout UpdateState, gradient: Span<Float>, shape: Shape, _ context: UpdateContext
   ) {
     let rate = Float(context.learningRate)
     let decay = Float(context.weightDecay)
-    for i in 0..<count { weights[i] -= rate * (gradient[i] * context.gradientScale + decay * weights[i]) }
+    for i in weights.indices {
+      weights[unchecked: i] -= rate * (gradient[unchecked: i] * context.gradientScale + decay * weights[unchecked: i])
+    }
   }
 }
 
@@ -21,18 +23,19 @@ public struct Momentum: UpdateRule {
   public var momentum: Float
 
   public init(momentum: Double = 0.9) { self.momentum = Float(momentum) }
-  public var stateNames: [String] { ["momentum_buffer"] }
+  public func state(of shape: Shape) -> [StateDescription] { [StateDescription("momentum_buffer", shape)] }
 
   public func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: inout UpdateState, gradient: Span<Float>, shape: Shape, _ context: UpdateContext
   ) {
     let rate = Float(context.learningRate)
     let decay = Float(context.weightDecay)
-    let velocity = state[0]
-    for i in 0..<count {
-      velocity[i] = momentum * velocity[i] + gradient[i] * context.gradientScale + decay * weights[i]
-      weights[i] -= rate * velocity[i]
+    state.with(0) { velocity in
+      for i in weights.indices {
+        let g = gradient[unchecked: i] * context.gradientScale
+        velocity[unchecked: i] = momentum * velocity[unchecked: i] + g + decay * weights[unchecked: i]
+        weights[unchecked: i] -= rate * velocity[unchecked: i]
+      }
     }
   }
 }
@@ -42,19 +45,19 @@ public struct RMSProp: UpdateRule {
   public var smoothing: Float, epsilon: Float
 
   public init(smoothing: Double = 0.99, epsilon: Double = 1e-8) { (self.smoothing, self.epsilon) = (Float(smoothing), Float(epsilon)) }
-  public var stateNames: [String] { ["square_avg"] }
+  public func state(of shape: Shape) -> [StateDescription] { [StateDescription("square_avg", shape)] }
 
   public func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: inout UpdateState, gradient: Span<Float>, shape: Shape, _ context: UpdateContext
   ) {
     let rate = Float(context.learningRate)
     let decay = Float(context.weightDecay)
-    let square = state[0]
-    for i in 0..<count {
-      let g = gradient[i] * context.gradientScale + decay * weights[i]
-      square[i] = smoothing * square[i] + (1 - smoothing) * g * g
-      weights[i] -= rate * g / (square[i].squareRoot() + epsilon)
+    state.with(0) { square in
+      for i in weights.indices {
+        let g = gradient[unchecked: i] * context.gradientScale + decay * weights[unchecked: i]
+        square[unchecked: i] = smoothing * square[unchecked: i] + (1 - smoothing) * g * g
+        weights[unchecked: i] -= rate * g / (square[unchecked: i].squareRoot() + epsilon)
+      }
     }
   }
 }
@@ -66,21 +69,20 @@ public struct Adam: UpdateRule {
   public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
     (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
   }
-  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+  public func state(of shape: Shape) -> [StateDescription] { [StateDescription("exp_avg", shape), StateDescription("exp_avg_sq", shape)] }
 
   public func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: inout UpdateState, gradient: Span<Float>, shape: Shape, _ context: UpdateContext
   ) {
     let correction = MomentCorrection(beta1: beta1, beta2: beta2, context)
     let decay = Float(context.weightDecay)
-    let first = state[0]
-    let second = state[1]
-    for i in 0..<count {
-      let g = gradient[i] * context.gradientScale + decay * weights[i]
-      first[i] = beta1 * first[i] + (1 - beta1) * g
-      second[i] = beta2 * second[i] + (1 - beta2) * g * g
-      weights[i] -= correction.stepSize * first[i] / (second[i].squareRoot() / correction.second + epsilon)
+    state.with(0, 1) { first, second in
+      for i in weights.indices {
+        let g = gradient[unchecked: i] * context.gradientScale + decay * weights[unchecked: i]
+        first[unchecked: i] = beta1 * first[unchecked: i] + (1 - beta1) * g
+        second[unchecked: i] = beta2 * second[unchecked: i] + (1 - beta2) * g * g
+        weights[unchecked: i] -= correction.stepSize * first[unchecked: i] / (second[unchecked: i].squareRoot() / correction.second + epsilon)
+      }
     }
   }
 }
@@ -92,20 +94,42 @@ public struct AdamW: UpdateRule {
   public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
     (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
   }
-  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+  public func state(of shape: Shape) -> [StateDescription] { [StateDescription("exp_avg", shape), StateDescription("exp_avg_sq", shape)] }
 
   public func update(
-    _ weights: UnsafeMutablePointer<Float>, _ state: [UnsafeMutablePointer<Float>], _ gradient: UnsafePointer<Float>, count: Int,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: inout UpdateState, gradient: Span<Float>, shape: Shape, _ context: UpdateContext
   ) {
     let correction = MomentCorrection(beta1: beta1, beta2: beta2, context)
-    graft_adamw(
-      weights, state[0], state[1], gradient, context.gradientScale, correction.stepSize, correction.second, beta1, beta2, epsilon,
-      Float(context.learningRate * context.weightDecay), count)
+    let decay = Float(context.learningRate * context.weightDecay)
+    state.with(0, 1) { first, second in
+      withPointers(&weights, &first, &second, gradient) { weights, first, second, gradient, count in
+        graft_adamw(
+          weights, first, second, gradient, context.gradientScale, correction.stepSize, correction.second, beta1, beta2, epsilon, decay, count)
+      }
+    }
   }
 }
 
-/// What makes up for moments that start at zero.
+/// Lets `body` hand as many elements of each to a kernel; nothing where there are none.
+private func withPointers(
+  _ weights: inout MutableSpan<Float>, _ first: inout MutableSpan<Float>, _ second: inout MutableSpan<Float>, _ gradient: Span<Float>,
+  _ body: (
+    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafePointer<Float>, _ count: Int
+  ) -> Void
+) {
+  weights.withUnsafeMutableBufferPointer { weights in
+    first.withUnsafeMutableBufferPointer { first in
+      second.withUnsafeMutableBufferPointer { second in
+        gradient.withUnsafeBufferPointer { gradient in
+          guard let w = weights.baseAddress, let m = first.baseAddress, let v = second.baseAddress, let g = gradient.baseAddress else { return }
+          body(w, m, v, g, weights.count)
+        }
+      }
+    }
+  }
+}
+
+/// The corrections for moments that start at zero.
 private struct MomentCorrection {
   /// The learning rate over `1 - beta1^t`.
   let stepSize: Float

@@ -44,7 +44,7 @@ extension Recipe.ComparedMethod {
     }
   }
 
-  /// Whether the method knows a key and may have a value for it.
+  /// Returns true where the method knows a key and may have a value for it.
   private func takes(_ value: ConfigTree, for key: String) -> Bool {
     var mapping = ConfigMapping()
     mapping["peft_type"] = method["peft_type"]

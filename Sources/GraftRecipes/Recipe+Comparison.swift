@@ -22,7 +22,7 @@ extension Recipe {
   /// A method of a comparison with what is to be tried for it.
   public struct PlannedMethod: Sendable, Equatable {
     public var name: String
-    /// What its place on a curve is, where a key of the method was given a list.
+    /// The key and the value that place it on a curve, where a key of the method was given a list.
     public var swept: ComparedMethod.SweptKey?
     /// The learning rates to choose from; empty where there is no choice.
     public var learningRates: [Double]

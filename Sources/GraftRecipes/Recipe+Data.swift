@@ -5,64 +5,72 @@ import GraftDatasets
 extension Recipe {
   /// The `data:` section.
   public struct Data: Codable, Sendable, Equatable {
+    /// The files to train on.
     public var train: FileList?
+    /// The files of held-out examples.
     public var eval: FileList?
     /// Instead of `eval`: the share of `train` to keep for it.
     public var evalFraction: Double?
     /// `graft compare`: texts of the kind that the base knows; how much its loss on them rises is the forgetting.
     public var forgetting: FileList?
+    /// The format of the records.
     public var format = DataFormat.auto
-    /// What stands between the fields of a table; a comma in `.csv`, a tab in `.tsv` where nil.
+    /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
+    public var columns: [String: String] = [:]
+    /// The chat template's names of the files' roles, as in `{human: user, gpt: assistant}`.
+    public var roles: [String: String] = [:]
+    /// The delimiter between the fields of a table; a comma in `.csv`, a tab in `.tsv` where nil.
     public var delimiter: String?
-    /// Whether quotes enclose fields; they do in `.csv`, not in `.tsv` where nil.
+    /// The role of quotes in a table: they enclose fields in `.csv`, and not in `.tsv`, where nil.
     public var quoting: TableQuoting?
-    /// Whether a table's first row names its columns, which are called `1`, `2` and so on otherwise.
+    /// True where a table's first row names its columns, which are called `1`, `2` and so on otherwise.
     public var header = true
-    /// What the labels of a classification are; told from them where nil.
+    /// The kind of the labels of a classification; told from them where nil.
     public var problemType: ClassificationProblem?
-    /// How many outputs a classifier has; as many as the labels ask for where nil.
+    /// The number of a classifier's outputs; as many as the labels ask for where nil.
     public var numLabels: Int?
     /// The names of the classes, in the order of the outputs; told from the checkpoint or the data where nil.
     public var labels: [LabelName]?
-    /// How much the loss of a class counts; 1 for every class that is not named.
+    /// The weight of the loss of a class; 1 for every class that is not named.
     public var classWeights: [String: Double]?
-    /// The files' columns by our names for them, as in `{prompt: question, completion: answer}`.
-    public var columns: [String: String] = [:]
-    /// What the chat template calls the files' roles, as in `{human: user, gpt: assistant}`.
-    public var roles: [String: String] = [:]
     /// The most tokens of an example, and of a packed row.
     public var maxLength = 256
+    /// True where examples share rows of `maxLength` tokens.
     public var packing = true
-    /// Whether only completions, outputs and the assistant's turns carry loss.
+    /// True where only completions, outputs and the assistant's turns carry loss.
     public var completionOnlyLoss = true
+    /// True where every epoch has an order of its own.
     public var shuffle = true
-    /// What is learned from plain texts.
+    /// The objective of plain texts.
     public var objective = ObjectiveName.auto
     /// The share of a text's tokens that are masked (`masked_lm`) or taken out (`seq2seq_lm`).
     public var corruptionRate = 0.15
     /// The mean number of neighbouring tokens that are taken out together (`seq2seq_lm`).
     public var meanSpanLength = 3.0
-    /// Whether `masked_lm` pairs sentences and learns which follow each other, too.
+    /// True where `masked_lm` pairs sentences and learns which follow each other, too.
     public var nextSentence = false
 
     public init() {}
 
     package var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
 
-    /// How tables are written, and what their columns are called.
+    /// The form of tables, the names of their columns, and the format of records.
     package var layout: RecordLayout {
-      RecordLayout(columns: columns, table: TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header))
+      RecordLayout(
+        columns: columns, table: TableLayout(delimiter: delimiter.flatMap(TableLayout.delimiter), quoting: quoting, hasHeader: header),
+        format: format)
     }
 
-    /// How often the files of `train` are drawn, where they say so.
+    /// The weights by which the files of `train` are drawn, where they have some.
     package var mixture: Mixture? {
       guard let weights = train?.weights, !weights.isEmpty else { return nil }
       return Mixture(weights: weights)
     }
   }
 
+  /// An objective of plain texts.
   public enum ObjectiveName: String, ConfigChoice {
-    /// What task and format imply.
+    /// The objective that task and format imply.
     case auto
     /// T5's: spans are taken out of texts, to be put back (`seq2seq_lm`).
     case spanCorruption = "span_corruption"
@@ -71,8 +79,9 @@ extension Recipe {
 
 /// One file or a list of files, each with a weight perhaps.
 public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
+  /// The files' paths.
   public var paths: [String]
-  /// How often the examples of a file are drawn in an epoch, by its path, where the list says so.
+  /// The number of times that the examples of a file are drawn in an epoch, by its path, where the list has one.
   public var weights: [String: Double] = [:]
 
   public init(_ paths: [String]) { self.paths = paths }

@@ -4,11 +4,13 @@ import GraftOptimizers
 extension Recipe {
   /// The `training:` section.
   public struct Training: Codable, Sendable, Equatable {
-    /// How often the data is seen; 1 unless `maxSteps` is given.
+    /// Passes over the data; 1 unless `maxSteps` is given.
     public var numEpochs: Double?
     /// Instead of `numEpochs`: the number of optimizer steps.
     public var maxSteps: Int?
+    /// Examples, or packed rows, of a micro-batch.
     public var batchSize = 8
+    /// Micro-batches of an optimizer step.
     public var gradientAccumulationSteps = 1
     /// Nil is the method's own default.
     public var learningRate: Double?
@@ -16,11 +18,19 @@ extension Recipe {
     public var loraplusLrRatio: Double?
     /// LoRA+: the peak learning rate of embeddings' factors.
     public var loraplusLrEmbedding = 1e-6
+    /// A loss that the program has registered, in place of the model's own for its task.
+    public var loss: String?
+    /// The update rule.
     public var optimizer = OptimizerName.adamw
+    /// The decay of the optimizer's first and second moments.
     public var betas = Self.defaultBetas
+    /// The number added to the optimizer's denominators.
     public var epsilon = 1e-8
+    /// The decoupled weight decay, of what `DecayRule` lets decay.
     public var weightDecay = 0.0
+    /// The shape of the learning rate over the steps.
     public var lrScheduler = LearningRateSchedule.Shape.cosine
+    /// Steps in which the learning rate rises from 0 to its peak.
     public var warmupSteps = 0
     /// Instead of `warmupSteps`: the share of all steps, rounded up.
     public var warmupRatio: Double?
@@ -28,20 +38,27 @@ extension Recipe {
     public var maxGradNorm: Double? = 1.0
     /// The share of a target's probability that is spread over all classes, or the whole vocabulary.
     public var labelSmoothing = 0.0
+    /// The arithmetic of training.
     public var precision = PrecisionName.fp32
+    /// True where blocks run again for their gradients instead of keeping their activations.
     public var gradientCheckpointing = false
+    /// The seed of everything that is drawn.
     public var seed = 0
+    /// Steps between two lines of the log.
     public var loggingSteps = 10
+    /// Steps between two evaluations; nil evaluates before and after training only.
     public var evalSteps: Int?
+    /// Steps between two checkpoints; nil writes none.
     public var saveSteps: Int?
     /// Nil keeps every checkpoint.
     public var saveTotalLimit: Int? = 2
+    /// Evaluations in a row without an improvement that end the training; nil never ends it.
     public var earlyStoppingPatience: Int?
-    /// Whether the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
+    /// True where the result is the best weights that an evaluation found rather than the last; nil is yes where more than one evaluates.
     public var loadBestModelAtEnd: Bool?
-    /// The figure that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
+    /// The metric that says which weights are the best, such as `eval_loss`, the default, or `exact_match`.
     public var metricForBestModel: String?
-    /// Whether that figure rises as a model improves; nil is what its name implies.
+    /// True where that metric rises as a model improves; nil is what its name implies.
     public var greaterIsBetter: Bool?
 
     package static let defaultBetas = [0.9, 0.999]
@@ -49,8 +66,10 @@ extension Recipe {
     public init() {}
   }
 
-  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw }
+  /// An update rule.
+  public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw, lion, adafactor, muon }
 
+  /// An arithmetic of training.
   public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
 }
 

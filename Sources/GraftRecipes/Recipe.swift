@@ -9,12 +9,17 @@ import GraftTensors
 /// The defaults are those of `Recipe()`; a file is decoded over them. Where a default depends on the method or the
 /// architecture the value is nil until it is known.
 public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
+  /// The `model:` section.
   public var model = Model()
+  /// The task that is learned.
   public var task = LearningTask.causalLM
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
   public var method = ConfigTree.mapping(ConfigMapping([("peft_type", "LORA")]))
+  /// The `data:` section.
   public var data = Data()
+  /// The `training:` section.
   public var training = Training()
+  /// The `report:` section.
   public var report = Report()
   /// The run directory; `runs/` and the recipe's file name, unless given.
   public var outputDirectory: String?
@@ -24,7 +29,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var seeds: [Int]?
   /// `graft compare`: the learning rates to try for every method that does not list its own.
   public var learningRates: [Double]?
-  /// What the user should know of how the file was read.
+  /// Remarks on how the file was read, for the user.
   public internal(set) var remarks: [String] = []
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
@@ -35,7 +40,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
     var key: String
     var location: ConfigLocation?
 
-    /// Where a key stands does not tell recipes apart.
+    /// Recipes are not told apart by the place of a key.
     static func == (a: PlacedKey, b: PlacedKey) -> Bool { a.key == b.key }
   }
 
@@ -62,9 +67,11 @@ extension Recipe {
     public var path: String?
     /// Instead of a path: the keys of a `config.json`, to start from random weights.
     public var config: ConfigTree?
-    /// Where random weights get their tokenizer from: a checkpoint directory; nil is that of `path`.
+    /// The model directory whose tokenizer goes with random weights; nil is that of `path`.
     public var tokenizer: String?
+    /// The format that frozen weights are kept in.
     public var dtype = WeightFormat.float32
+    /// The quantization of frozen linear weights.
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
     public var attention: AttentionStyle?
@@ -76,6 +83,7 @@ extension Recipe {
 
   /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.
   public struct WeightFormat: ConfigChoice {
+    /// The format.
     public let format: ElementFormat
 
     public static let float32 = WeightFormat(format: .float32)
@@ -91,12 +99,14 @@ extension Recipe {
     public var rawValue: String { format.description }
   }
 
-  /// How frozen linear weights are quantized.
+  /// The quantization of frozen linear weights.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {
+    /// True where `report.html` is written.
     public var html = true
+    /// True where events for TensorBoard are written.
     public var tensorboard = true
 
     public init() {}

@@ -9,10 +9,10 @@ struct FailureMemory {
   }
 
   private var places: Set<Place> = []
-  /// Where an unlimited run has ended in vain, by its instruction: of the part of the text that was last looked at.
+  /// The ends at which an unlimited run has failed, by its instruction: of the part of the text that was last looked at.
   private var ends: [Int: ClosedRange<Int>] = [:]
 
-  /// What is remembered at most; beyond that only time is lost.
+  /// The most places that are remembered; beyond that only time is lost.
   private static let limit = 4_000_000
 
   private static func emptyLoops(_ registers: [Int], _ position: Int) -> UInt64? {

@@ -13,7 +13,7 @@ package struct RegularExpression: Sendable {
 
   /// A pattern of Python's `re`, as PEFT's configurations have them.
   ///
-  /// - Parameter isWhole: whether it has to match all of a text, as `fullmatch` has it; else its beginning, as `match` has it.
+  /// - Parameter isWhole: true where it has to match all of a text, as `fullmatch` has it; else its beginning, as `match` has it.
   /// - Throws: `RegularExpressionError` for what `re` refuses, and for references back to groups.
   package init(python pattern: String, isWhole: Bool) throws(RegularExpressionError) {
     let syntax = try RegularExpressionParser.parse(pattern, .python)
@@ -21,7 +21,7 @@ package struct RegularExpression: Sendable {
     program = try RegularExpressionProgram(isWhole ? .sequence([syntax, .assertion(.textEnd)]) : syntax)
   }
 
-  /// Whether a match begins where the text does.
+  /// Returns true where a match begins at the start of the text.
   package func matches(_ text: String) -> Bool {
     Array(text.utf8).withUnsafeBufferPointer { bytes in
       RegularExpressionMatcher.with(program, on: bytes) { $0.matchEnd(from: 0) != nil }

@@ -1,6 +1,6 @@
 /// Runs a program over UTF-8 by backtracking, as Oniguruma and Perl define their patterns.
 ///
-/// Where a text makes it go back often, it remembers the choices that have led nowhere and tries none of them again: `(a+)+$` and its
+/// On a text that makes it go back often, it remembers the choices that have led nowhere and tries none of them again: `(a+)+$` and its
 /// like then take a time in proportion to the text (Davis et al. 2021, "Using selective memoization to defeat regular expression
 /// denial of service"). Patterns here have no groups to refer back to, so that where a choice leads depends on its place alone.
 struct RegularExpressionMatcher {
@@ -33,7 +33,7 @@ struct RegularExpressionMatcher {
   private let branches: UnsafeBufferPointer<RegularExpressionProgram.Branch>
   private var stack: [Frame] = []
   private var registers: [Int]
-  /// How often it went back since the last match.
+  /// The number of times it went back since the last match.
   private var returns = 0
   private var failures: FailureMemory?
 
@@ -59,7 +59,7 @@ struct RegularExpressionMatcher {
     }
   }
 
-  /// Where a match that starts at `start` ends, `nil` if there is none.
+  /// Returns the end of a match that starts at `start`; nil where there is none.
   mutating func matchEnd(from start: Int) -> Int? {
     stack.removeAll(keepingCapacity: true)
     guard let end = run(0, start) else { return nil }
@@ -127,7 +127,7 @@ struct RegularExpressionMatcher {
     return end
   }
 
-  /// Whether a choice has not yet been tried in vain; its failure will be remembered.
+  /// Returns true for a choice that has not yet been tried in vain; its failure will be remembered.
   @inline(__always)
   private mutating func mayLead(_ instruction: Int, _ position: Int) -> Bool {
     failures == nil ? true : mayLeadByMemory(instruction, position)

@@ -29,7 +29,7 @@ extension RegularExpressionParser {
     throw error("a missing ]")
   }
 
-  /// What follows `&&` up to the closing bracket, which stays.
+  /// Returns the set behind `&&` up to the closing bracket, which stays.
   private mutating func parseIntersected() throws(RegularExpressionError) -> ScalarSet {
     var result = ScalarSet()
     while let next = peek, next != "]" {

@@ -4,7 +4,7 @@ struct RegularExpressionParser {
     var ignoresCase = false
     var dotMatchesNewline = false
     var ignoresWhiteSpace = false
-    /// Whether `^` and `$` match at every line.
+    /// True where `^` and `$` match at every line.
     var anchorsAtLines: Bool
   }
 
@@ -231,7 +231,7 @@ struct RegularExpressionParser {
     return try parseFlags()
   }
 
-  /// What a look-behind looks for. Python allows no alternatives of different lengths there.
+  /// Returns the body of a look-behind. Python allows no alternatives of different lengths there.
   private mutating func lookedBehind() throws(RegularExpressionError) -> RegularExpressionSyntax {
     let body = try closing(parseAlternatives())
     guard flavour == .oniguruma || body.length != nil else { throw error("a look-behind of varying length") }

@@ -10,7 +10,7 @@ indirect enum RegularExpressionSyntax: Sendable {
   case lookBehind(RegularExpressionSyntax, negative: Bool)
   case assertion(Assertion)
 
-  /// Whose rules a pattern follows.
+  /// The rules that a pattern follows.
   enum Flavour: Sendable {
     case oniguruma, python
   }
@@ -26,7 +26,7 @@ indirect enum RegularExpressionSyntax: Sendable {
   /// A repetition without upper limit.
   static let unlimited = Int(Int32.max)
 
-  /// Whether it can match without consuming anything.
+  /// True where it can match without consuming anything.
   var isNullable: Bool {
     switch self {
     case .scalar: false
@@ -50,7 +50,7 @@ indirect enum RegularExpressionSyntax: Sendable {
     }
   }
 
-  /// How many scalars it always consumes, `nil` when that varies.
+  /// The number of scalars that it always consumes; nil where that varies.
   var length: Int? {
     switch self {
     case .empty, .lookAhead, .lookBehind, .assertion: return 0
@@ -72,7 +72,7 @@ indirect enum RegularExpressionSyntax: Sendable {
   }
 }
 
-/// Why a regular expression cannot be used.
+/// A regular expression that cannot be used.
 package struct RegularExpressionError: Error, CustomStringConvertible {
   package let description: String
 }

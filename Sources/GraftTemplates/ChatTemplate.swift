@@ -32,7 +32,7 @@ public struct ChatTemplate: Sendable {
   ///   - messages: objects, usually with `role` and `content`.
   ///   - tools: the tools' JSON schemas; the template sees none where there are none.
   ///   - documents: documents to ground the answer in, for templates that read them.
-  ///   - addGenerationPrompt: whether to end with what starts an answer.
+  ///   - addGenerationPrompt: true to end with the start of an answer.
   ///   - specialTokens: the tokenizer's tokens by their names, such as `bos_token`.
   ///   - variables: further variables of the template, such as `enable_thinking`; they win over `specialTokens`.
   /// - Throws: `ChatTemplateError` with the line that failed, also where the template refuses the conversation.
@@ -92,9 +92,9 @@ public struct ChatTemplate: Sendable {
 /// A conversation as text.
 public struct RenderedChat: Sendable, Equatable {
   public var text: String
-  /// Where `{% generation %}` blocks stand in `text`, in UTF-8 bytes; empty where the template has none.
+  /// The ranges of `{% generation %}` blocks in `text`, in UTF-8 bytes; empty where the template has none.
   public var assistantSpans: [Range<Int>]
-  /// What was written while a loop stood at a message, in order; nothing is known of what a block captured first.
+  /// The text written while a loop stood at a message, in order; nothing is known of a text that a block captured first.
   public var messageSpans: [MessageSpan]
 
   public init(text: String, assistantSpans: [Range<Int>] = [], messageSpans: [MessageSpan] = []) {

@@ -34,7 +34,7 @@ extension ChatTemplateError {
     "\(template):\(line): \(messageIndex.map { "message \($0 + 1): " } ?? "")\(message); \(remedy)"
   }
 
-  /// What can be done about it.
+  /// The way to mend it.
   public var remedy: String {
     switch kind {
     case .syntax: "correct the template"

@@ -5,7 +5,7 @@ struct PieceText {
     var end: Int
     /// The added token this piece is, -1 for text that is still to be tokenized.
     var token: Int32 = -1
-    /// Whether nothing of the original text comes before it.
+    /// True where nothing of the original text comes before it.
     var isFirst: Bool
   }
 

@@ -1,15 +1,18 @@
 extension Tokenizer {
   /// The tokens of a text or a pair of texts.
   public struct Encoding: Sendable, Equatable {
+    /// The tokens' ids.
     public var ids: [Int32]
+    /// The tokens' texts.
     public var tokens: [String]
-    /// Which sequence of a pair a token belongs to, as the model wants to be told: 0 or 1.
+    /// The segment id of each token: 0 or 1, for the sequence of a pair that it belongs to.
     public var typeIDs: [Int32]
-    /// Which tokens the post-processor added.
+    /// True for the tokens that the post-processor added.
     public var specialTokensMask: [Bool]
-    /// Which text of a pair a token is of, 0 or 1; nil for one that the post-processor added.
+    /// The text of a pair that each token is of, 0 or 1; nil for one that the post-processor added.
     public var sequences: [Int?]
 
+    /// An encoding of its parts, each with one entry a token.
     public init(ids: [Int32], tokens: [String], typeIDs: [Int32], specialTokensMask: [Bool], sequences: [Int?]) {
       self.ids = ids
       self.tokens = tokens
@@ -21,7 +24,7 @@ extension Tokenizer {
 
   /// The token ids of a text.
   ///
-  /// - Parameter addingSpecialTokens: whether the post-processor adds its tokens, such as `[CLS]` and `[SEP]`.
+  /// - Parameter addingSpecialTokens: true where the post-processor adds its tokens, such as `[CLS]` and `[SEP]`.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int32] {
     let ids = sequenceIDs(of: text)
     guard let postProcessor else { return ids }

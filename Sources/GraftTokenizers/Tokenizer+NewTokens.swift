@@ -1,10 +1,11 @@
 import Foundation
 import GraftJSON
 
-/// What `tokenizer.json` says with tokens added at the end, as the tokenizers library's `add_tokens` adds them.
+/// A `tokenizer.json` with tokens added at the end, as the tokenizers library's `add_tokens` adds them.
 public struct ExtendedTokenizer: Sendable {
   /// The contents of `tokenizer.json`.
   public let json: JSON
+  /// The tokenizer with the new tokens.
   public let tokenizer: Tokenizer
   /// The added tokens' ids, in order.
   public let newIDs: [Int32]

@@ -8,7 +8,7 @@ import Synchronization
 /// tokens by the model; at the end a post-processor puts special tokens round the sequence. The `truncation` and
 /// `padding` of the file are left to the caller, who knows the batch.
 public final class Tokenizer: Sendable {
-  /// What the files beside `tokenizer.json` say.
+  /// The settings in the files beside `tokenizer.json`.
   public let configuration: TokenizerConfiguration
 
   let model: any TokenizerModel
@@ -40,7 +40,7 @@ public final class Tokenizer: Sendable {
   ///
   /// - Parameters:
   ///   - json: the parsed file.
-  ///   - configuration: what other files say.
+  ///   - configuration: the settings in other files.
   ///   - source: the file's path, for errors.
   /// - Throws: `TokenizerError` when the contents are damaged or use a component that is not known.
   public init(json: JSON, configuration: TokenizerConfiguration, source: String) throws(TokenizerError) {
@@ -62,7 +62,7 @@ public final class Tokenizer: Sendable {
       source: source)
   }
 
-  /// How many different tokens there are, added tokens included.
+  /// The number of different tokens, added tokens included.
   public var vocabularySize: Int {
     let known = model.vocabulary
     return known.count + addedTokens.contents.count { known.id(of: Array($0)) == nil }
@@ -78,7 +78,7 @@ public final class Tokenizer: Sendable {
     addedTokens.id(of: token) ?? model.vocabulary.id(of: token)
   }
 
-  /// Whether the token with this id is special: it structures the text instead of being part of it.
+  /// Returns true where the token with this id is special: it structures the text instead of being part of it.
   public func isSpecial(_ id: Int32) -> Bool {
     tokenBytes(for: id).map { addedTokens.isSpecial($0) } ?? false
   }
@@ -87,11 +87,18 @@ public final class Tokenizer: Sendable {
     addedTokens.bytes(of: id)?[...] ?? model.vocabulary.bytes(of: id)
   }
 
+  /// The id of the beginning-of-sequence token.
   public var beginningOfSequenceID: Int32? { configuration.bosToken.flatMap(id(for:)) }
+  /// The id of the end-of-sequence token.
   public var endOfSequenceID: Int32? { configuration.eosToken.flatMap(id(for:)) }
+  /// The id of the padding token.
   public var paddingID: Int32? { configuration.padToken.flatMap(id(for:)) }
+  /// The id of the unknown token.
   public var unknownID: Int32? { configuration.unkToken.flatMap(id(for:)) }
+  /// The id of the mask.
   public var maskID: Int32? { configuration.maskToken.flatMap(id(for:)) }
+  /// The id of the classifier's token, such as `[CLS]`.
   public var classifierID: Int32? { configuration.clsToken.flatMap(id(for:)) }
+  /// The id of the separator, such as `[SEP]`.
   public var separatorID: Int32? { configuration.sepToken.flatMap(id(for:)) }
 }

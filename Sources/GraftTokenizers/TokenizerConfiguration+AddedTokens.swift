@@ -2,7 +2,7 @@ import GraftJSON
 
 /// Tokens that the files beside `tokenizer.json` add to it, as Transformers adds them when it reads a tokenizer.
 extension TokenizerConfiguration {
-  /// What `added_tokens` of `tokenizer.json` holds, and behind it the tokens that are listed with other flags and the special
+  /// Returns the `added_tokens` of `tokenizer.json`, and behind them the tokens that are listed with other flags and the special
   /// ones that are not there yet.
   func completing(_ entries: [JSON]) -> [JSON] {
     var byContent: [String: [JSON]] = [:]

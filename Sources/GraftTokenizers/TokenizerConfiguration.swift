@@ -2,14 +2,21 @@ import Foundation
 import GraftFiles
 import GraftJSON
 
-/// What `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja` say about a tokenizer.
+/// The settings of a tokenizer in `tokenizer_config.json`, `special_tokens_map.json` and `chat_template.jinja`.
 public struct TokenizerConfiguration: Sendable, Equatable {
+  /// The beginning-of-sequence token.
   public var bosToken: String?
+  /// The end-of-sequence token.
   public var eosToken: String?
+  /// The padding token.
   public var padToken: String?
+  /// The unknown token.
   public var unkToken: String?
+  /// The classifier's token.
   public var clsToken: String?
+  /// The separator.
   public var sepToken: String?
+  /// The mask.
   public var maskToken: String?
   /// Further tokens with a meaning of their own.
   public var additionalSpecialTokens: [String] = []
@@ -21,17 +28,17 @@ public struct TokenizerConfiguration: Sendable, Equatable {
   var specialTokens: [JSON] = []
   /// All chat templates by name.
   public var chatTemplates: [String: String] = [:]
-  /// Whether encoding starts with the beginning-of-sequence token, where the files say so.
+  /// True where encoding starts with the beginning-of-sequence token; nil where the files do not say.
   public var addsBeginningToken: Bool?
-  /// Whether encoding ends with the end-of-sequence token, where the files say so.
+  /// True where encoding ends with the end-of-sequence token; nil where the files do not say.
   public var addsEndToken: Bool?
   /// The longest input in tokens, where there is a limit.
   public var maximumLength: Int?
-  /// Whether padding goes before the text, where the files say so.
+  /// True where padding goes before the text; nil where the files do not say.
   public var padsLeft: Bool?
-  /// Whether a text that is too long loses its beginning instead of its end.
+  /// True where a text that is too long loses its beginning instead of its end.
   public var truncatesLeft = false
-  /// What a model is given of an encoding, such as `token_type_ids`, where the files say so.
+  /// The parts of an encoding that a model is given, such as `token_type_ids`; nil where the files do not say.
   public var modelInputNames: [String]?
   /// The class of the Transformers library, such as `LlamaTokenizerFast`.
   public var tokenizerClass: String?

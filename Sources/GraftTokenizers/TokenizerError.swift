@@ -13,8 +13,8 @@ public struct TokenizerError: UserError, Equatable {
 
   /// - Parameters:
   ///   - place: the file, and the key in it where that helps.
-  ///   - problem: what is wrong.
-  ///   - fix: what the user can do about it.
+  ///   - problem: the fault.
+  ///   - fix: the remedy.
   public init(_ place: String, _ problem: String, fix: String) {
     description = "\(place): \(problem); \(fix)"
     cause = nil
@@ -30,7 +30,7 @@ public struct TokenizerError: UserError, Equatable {
 /// A part of `tokenizer.json` with the words for what is wrong in it.
 struct Component {
   let json: JSON
-  /// What errors call the kind of component: "normalizer", "pre-tokenizer", ...
+  /// The kind of component in messages: "normalizer", "pre-tokenizer", ...
   let kind: String
   let source: String
 

@@ -9,10 +9,10 @@ public protocol Communicator {
   /// The number of processes.
   var size: Int { get }
   /// Replaces each value by its sum over all processes.
-  /// - Throws: where another process cannot be reached.
+  /// - Throws: an error where another process cannot be reached.
   func sum(_ values: inout [Double]) throws
   /// Replaces the gradient of each parameter by its sum over all processes; one that is missing here counts as zero.
-  /// - Throws: where another process cannot be reached.
+  /// - Throws: an error where another process cannot be reached.
   func sum(_ gradients: inout Gradients, of parameters: [Parameter]) throws
 }
 

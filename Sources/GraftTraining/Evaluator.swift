@@ -3,21 +3,21 @@ import GraftBatching
 import GraftLayers
 import GraftTensors
 
-/// What a model makes of held-out examples: its loss and the figures of its task.
+/// The metrics of a model on held-out examples: its loss, and those of its task.
 public enum Evaluator {
-  /// The figures by name, `loss` first, over batches of which nothing is kept.
-  public static func figures(of model: any TrainableModel, batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+  /// The metrics by name, `loss` first, over batches of which nothing is kept.
+  public static func metrics(of model: any TrainableModel, batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     switch model {
-    case let model as any SentencePairModel: pairFigures(model, batches)
-    case let model as any LanguageModel: tokenFigures(model, batches)
-    case let model as any SequenceClassifier: labelFigures(model, batches)
-    case let model as any TokenClassifier: tokenLabelFigures(model, batches)
+    case let model as any SentencePairModel: pairMetrics(model, batches)
+    case let model as any LanguageModel: tokenMetrics(model, batches)
+    case let model as any SequenceClassifier: labelMetrics(model, batches)
+    case let model as any TokenClassifier: tokenLabelMetrics(model, batches)
     default: [("loss", meanLoss(model, batches))]
     }
   }
 
   /// The loss is the training's, with the weights of its terms; perplexity and accuracy are of the scored tokens as they are.
-  private static func tokenFigures(_ model: any LanguageModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+  private static func tokenMetrics(_ model: any LanguageModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var total = 0.0
     var weighted = 0.0
     var hits = 0
@@ -25,9 +25,8 @@ public enum Evaluator {
     for batch in batches {
       let rows = batch.lossRows
       guard !rows.isEmpty else { continue }
-      let hidden = model.headInputs(batch, rows: rows, .inference)
       let weights = batch.weights(of: rows)
-      for (index, prediction) in model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).enumerated() {
+      for (index, prediction) in model.predictions(batch).enumerated() {
         total -= Double(prediction.logProbability)
         weighted -= Double(prediction.logProbability) * Double(weights?[index] ?? 1)
         hits += prediction.isFirstChoice ? 1 : 0
@@ -38,14 +37,14 @@ public enum Evaluator {
     return [("loss", weighted / terms), ("perplexity", exp(total / terms)), ("token_accuracy", Double(hits) / Double(max(1, count)))]
   }
 
-  /// Those of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
-  private static func pairFigures(_ model: any SentencePairModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
-    var figures = tokenFigures(model, batches)
+  /// The metrics of the masked tokens, with the loss of the pairs added to theirs and the share of pairs told right.
+  private static func pairMetrics(_ model: any SentencePairModel, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+    var metrics = tokenMetrics(model, batches)
     var loss = 0.0
     var hits = 0
     var count = 0
     for batch in batches where !batch.labels.isEmpty {
-      let input = SequenceInput(batch)
+      let input = batch.input
       let logits = model.nextSentenceLogits(model.hiddenStates(input, .inference), input, .inference).values
       for (row, label) in batch.labels.enumerated() {
         guard case .class(let index) = label else { continue }
@@ -55,12 +54,12 @@ public enum Evaluator {
         count += 1
       }
     }
-    guard count > 0 else { return figures }
-    figures[0].value += loss / Double(count)
-    return figures + [("next_sentence_accuracy", Double(hits) / Double(count))]
+    guard count > 0 else { return metrics }
+    metrics[0].value += loss / Double(count)
+    return metrics + [("next_sentence_accuracy", Double(hits) / Double(count))]
   }
 
-  private static func labelFigures(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+  private static func labelMetrics(_ model: any SequenceClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var loss = 0.0
     var count = 0
     var predicted: [Int] = []
@@ -71,7 +70,7 @@ public enum Evaluator {
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
       count += batch.labels.count
-      let logits = model.logits(SequenceInput(batch), .inference).values
+      let logits = model.logits(batch.input, .inference).values
       let width = model.labelCount
       for (row, label) in batch.labels.enumerated() {
         let line = logits[row * width..<(row + 1) * width]
@@ -102,13 +101,13 @@ public enum Evaluator {
     return [mean, ("accuracy", table.accuracy), ("f1", table.macroF1), ("matthews_correlation", table.matthewsCorrelation)]
   }
 
-  private static func tokenLabelFigures(_ model: any TokenClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
+  private static func tokenLabelMetrics(_ model: any TokenClassifier, _ batches: some Sequence<Batch>) -> [(name: String, value: Double)] {
     var loss = 0.0
     var predicted: [Int] = []
     var actual: [Int] = []
     for batch in batches {
       loss += Double(model.loss(batch, .inference, scale: 1).scalar)
-      let logits = model.logits(SequenceInput(batch), .inference).values
+      let logits = model.logits(batch.input, .inference).values
       let width = model.labelCount
       for row in batch.lossRows.map(Int.init) {
         let line = logits[row * width..<(row + 1) * width]

@@ -1,4 +1,4 @@
-/// How often each class was predicted for each.
+/// The confusion matrix of a classification.
 public struct ConfusionTable: Sendable, Equatable {
   /// `counts[actual][predicted]`.
   public let counts: [[Int]]
@@ -40,7 +40,7 @@ public struct ConfusionTable: Sendable, Equatable {
   }
 }
 
-/// How well sets of classes were predicted.
+/// The counts of a multi-label classification, and the metrics that follow from them.
 public struct MultiLabelTable: Sendable, Equatable {
   /// For every class: examples that have it and were said to, were said to only, and have it only.
   private var hits: [Int], extras: [Int], misses: [Int]

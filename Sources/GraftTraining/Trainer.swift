@@ -126,10 +126,14 @@ public final class Trainer {
     for ((index, batch), weight) in zip(share, weights) where weight > 0 {
       var pass = Pass(isTraining: true, random: random.split(index))
       pass.crossEntropy = settings.crossEntropy
+      let auxiliary = AuxiliaryOutputs()
+      pass.auxiliary = auxiliary
       let tape = Tape()
       let part = execution.run {
         tape.record {
-          let part = loss(batch, pass, 1 / Float(terms))
+          var part = loss(batch, pass, 1 / Float(terms))
+          // A mean over the micro-batch's tokens counts by its share of the step.
+          if let extra = auxiliary.totalLoss { part = part + Float(weight / terms) * extra }
           guard !isPenalized, let penalty = hooks.penalty() else { return part }
           return part + penalty
         }

@@ -4,6 +4,7 @@ import GraftErrors
 public struct TrainingLine: Sendable, Equatable {
   /// Optimizer steps so far.
   public var step: Int
+  /// Epochs done, as a fraction.
   public var epoch: Double
   /// The mean over the loss-carrying tokens (or examples) since the last line, taken before the updates.
   public var loss: Double
@@ -13,7 +14,9 @@ public struct TrainingLine: Sendable, Equatable {
   public var gradientNorm: Double
   /// Tokens read since the run began.
   public var tokens: Int
+  /// Tokens read in a second, since the run began.
   public var tokensPerSecond: Double
+  /// Seconds of training since the run began.
   public var elapsedSeconds: Double
 }
 
@@ -49,11 +52,13 @@ public enum StepOutcome: Sendable, Hashable {
 
 /// Training that cannot go on.
 public struct TrainingError: UserError {
+  /// A reason.
   public enum Kind: Sendable {
     /// The loss or a gradient is not finite.
     case diverged
   }
 
+  /// The reason.
   public let kind: Kind
   public let description: String
 

@@ -37,7 +37,7 @@ public final class TrainingLoop {
     }
   }
 
-  /// What happens in the course of a training, told at once.
+  /// An event of a training, told at once.
   public enum Event {
     case training(TrainingEvent)
     /// The weights of the step that is done were evaluated, and may be the best so far.
@@ -62,6 +62,7 @@ public final class TrainingLoop {
   private let settings: Settings
   private let evaluation: (() throws -> Evaluation)?
   private let isInterrupted: () -> Bool
+  private let communicator: any Communicator
   private var keptStep: Int?
 
   /// - Parameters:
@@ -69,10 +70,11 @@ public final class TrainingLoop {
   ///   - data: the batches of the steps.
   ///   - state: where to go on from.
   ///   - evaluation: evaluates the weights as they are; nil where nothing is held out.
-  ///   - isInterrupted: asked after every step; true throws `Interruption`.
+  ///   - isInterrupted: asked after every step; true throws `Interruption`, in all processes of the training.
+  ///   - communicator: the processes that share the training, those of the trainer.
   public init(
     _ trainer: Trainer, data: any TrainingData, settings: Settings, state: TrainingState, evaluation: (() throws -> Evaluation)? = nil,
-    isInterrupted: @escaping () -> Bool = { false }
+    isInterrupted: @escaping () -> Bool = { false }, communicator: any Communicator = SingleProcess()
   ) {
     self.trainer = trainer
     self.data = data
@@ -80,6 +82,7 @@ public final class TrainingLoop {
     self.state = state
     self.evaluation = evaluation
     self.isInterrupted = isInterrupted
+    self.communicator = communicator
   }
 
   /// Does the steps that are left.
@@ -94,7 +97,7 @@ public final class TrainingLoop {
         try onEvent(.training($0))
       }
       (state.step, state.epoch) = (step.index + 1, step.epochsCompleted)
-      if isInterrupted() { throw Interruption() }
+      if try isStopRequested() { throw Interruption() }
       if isEvaluationDue { try evaluateBetweenSteps() }
       if isCheckpointDue { try keep() }
     }
@@ -126,6 +129,13 @@ public final class TrainingLoop {
 
   /// Brings the state's counters up to now.
   public func takeStock() { state.progress = trainer.progress }
+
+  /// Returns true where a process of the training is asked to stop: all of them stop after the same step.
+  private func isStopRequested() throws -> Bool {
+    var requests = [isInterrupted() ? 1.0 : 0.0]
+    try communicator.sum(&requests)
+    return requests[0] > 0
+  }
 
   /// True where an evaluation belongs to the step that is done; that of the last step belongs to the end of the run.
   private var isEvaluationDue: Bool {

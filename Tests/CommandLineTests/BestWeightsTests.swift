@@ -2,7 +2,7 @@ import Foundation
 import GraftJSON
 import Testing
 
-/// Which weights a run that evaluates keeps, and what its figures are of.
+/// The weights that a run which evaluates keeps, and the figures that are of them.
 @Suite struct BestWeightsTests {
   /// A rate so high that the held-out loss is best early.
   private func recipe(_ settings: String = "") throws -> String {

@@ -12,7 +12,7 @@ import Testing
     return try Graft.run(["chat", "--model", model] + arguments, input: try FileHandle(forReadingFrom: file))
   }
 
-  /// What generate writes after a conversation in the seedling's template.
+  /// The answer that generate writes after a conversation in the seedling's template.
   private func completion(of conversation: String, _ arguments: String...) throws -> String {
     let result = try Graft.run(["generate", "--model", Self.seedling, "--prompt", conversation, "--max-new-tokens", "40"] + arguments)
     #expect(result.code == 0, "\(result.errors)")

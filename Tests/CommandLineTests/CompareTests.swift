@@ -30,7 +30,7 @@ import Testing
     return try #require(try JSON(parsing: text)["runs"]?.object).map(\.value)
   }
 
-  /// What the loader of PEFT's `method_comparison` (processing.py) reads of a record.
+  /// The fields that the loader of PEFT's `method_comparison` (processing.py) reads of a record.
   private func requirePEFTKeys(in record: JSON) throws {
     let keys = [
       "run_info": ["created_at", "total_time", "experiment_name", "peft_branch", "train_config", "peft_config"],

@@ -42,9 +42,9 @@ struct FileFormatTests {
     for key in named.sorted() { #expect(try Self.names(key), "\(key)") }
   }
 
-  /// What the writers of adapter files and checkpoints spell.
+  /// The names that the writers of adapter files and checkpoints spell.
   @Test(arguments: [
-    "GraftCheckpoints/Adapters/AdapterArchive+Writing.swift", "GraftSessions/Run/RunState.swift", "GraftSessions/Run/RunRecorder.swift",
+    "GraftCheckpoints/Adapters/AdapterArchive+Writing.swift", "GraftSessions/Run/RunState.swift", "GraftSessions/Run/RunSummary.swift",
   ])
   func namesWhatIsSpelt(file: String) throws {
     let names = try Repository.text("Sources/\(file)").matches(of: /"([a-z]+(?:_[a-z0-9]+)*)"/).map { String($0.1) }

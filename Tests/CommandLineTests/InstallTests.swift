@@ -1,4 +1,5 @@
 import Foundation
+import GraftErrors
 import GraftJSON
 import GraftTestSupport
 import Testing
@@ -58,6 +59,7 @@ struct InstallTests {
         #expect(section.contains("\\fB\\-\\-\(option.replacing("-", with: "\\-"))\\fR"), "\(name) --\(option)")
       }
     }
+    for status in ErrorStatus.allCases { #expect(page.contains(".TP\n.B \(status.rawValue)\n"), "\(status)") }
     // A line that begins with a full stop or an apostrophe is a command to the formatter.
     let known = ["TH", "nh", "SH", "SS", "TP", "PP", "nf", "fi", "RS", "RE", "B", "I"]
     for line in page.split(separator: "\n") where line.hasPrefix(".") || line.hasPrefix("'") {

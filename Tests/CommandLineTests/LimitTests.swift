@@ -3,7 +3,7 @@ import GraftJSON
 import GraftTestSupport
 import Testing
 
-/// What is asked for beyond what the machine has, and signals at any moment: a line and an exit code, never a trap.
+/// Requests beyond the machine's means, and signals at any moment: a line and an exit code, never a trap.
 @Suite struct LimitTests {
   private func recipe(_ text: String) throws -> String {
     let file = try Graft.scratch().appending(path: "r.yaml")
@@ -48,7 +48,7 @@ import Testing
     #expect(batch.code == 71 && batch.complaint.contains("activations"), "\(batch.errors)")
   }
 
-  /// What no estimate foresaw ends with a line, too.
+  /// Memory that no estimate foresaw ends with a line, too.
   @Test func exhaustedMemoryIsALine() throws {
     let model = try TinyModel.path
     let result = try run(

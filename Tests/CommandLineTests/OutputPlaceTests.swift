@@ -4,7 +4,7 @@ import GraftJSON
 import GraftTensors
 import Testing
 
-/// Where exports, imports and merges go, and what they leave alone.
+/// The places of exports, imports and merges, and all that they leave alone.
 @Suite struct OutputPlaceTests {
   private func contents(_ folder: String) throws -> [String: Data] {
     var contents: [String: Data] = [:]
@@ -234,7 +234,7 @@ import Testing
   }
 }
 
-/// What an adapter's directory brings besides the adapter.
+/// The files of an adapter's directory besides the adapter.
 @Suite struct AdapterDirectoryTests {
   /// A directory of PEFT's as trainers leave it: with a tokenizer that knows one token more and lower case only, and the table that grew.
   @Test func aTokenizerInItIsUsedAndMergedWithTheTableThatGrew() throws {

@@ -2,7 +2,7 @@ import Foundation
 import GraftJSON
 import Testing
 
-/// What becomes of a run directory that is in use: by another run, by another process, by a run that was cut short.
+/// A run directory that is in use: by another run, by another process, by a run that was cut short.
 @Suite struct RunDirectoryTests {
   private func start(_ changes: String = "") throws -> (recipe: String, run: String) {
     let folder = try Graft.scratch()

@@ -3,7 +3,7 @@ import Foundation
 import GraftTestSupport
 import Testing
 
-/// What the system refuses ends in one error line and the exit code that tells what it was.
+/// A call that the system refuses ends in one error line and the exit code that tells what it was.
 @Suite("failures of the system")
 struct SystemFailureTests {
   /// Runs the program with its standard streams where the shell puts them.
@@ -25,7 +25,7 @@ struct SystemFailureTests {
     let folder: String
     var model: String { "\(folder)/model" }
     var output: String { "\(folder)/output" }
-    /// What is read, but for the folder itself, which is opened only so that a renaming in it lasts.
+    /// The calls that read, but for the folder itself, which is opened only so that a renaming in it lasts.
     var inputs: String { ["model", "run", "peft", "data.jsonl", "texts.jsonl", "r.yaml"].map { "\(folder)/\($0)" }.joined(separator: ":") }
 
     init() throws {

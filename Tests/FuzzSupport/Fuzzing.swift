@@ -1,11 +1,11 @@
 import Foundation
 
-/// What became of damaged inputs.
+/// The fate of damaged inputs.
 public struct FuzzReport {
   public var count = 0
-  /// How many were refused; the others were read as something.
+  /// The number of those that were refused; the others were read as something.
   public var refused = 0
-  /// What should not have happened.
+  /// Events that should not have happened.
   public var problems: [String] = []
 }
 
@@ -14,7 +14,7 @@ public struct FuzzReport {
 public enum Fuzzing {
   public static let count = ProcessInfo.processInfo.environment["GRAFT_FUZZ_COUNT"].flatMap { Int($0) } ?? 2000
 
-  /// What the damage depends on.
+  /// The seed of the damage.
   public static let seed: UInt64 = count == 2000 ? 20_260_821 : .random(in: 0...UInt64.max)
 
   /// Damages bytes.

@@ -4,7 +4,7 @@ public struct HostileText: Sendable, CustomStringConvertible {
 
   public init(_ text: String) { self.text = text }
 
-  /// How the text begins, and how long it is.
+  /// The text's beginning and length.
   public var description: String {
     text.count <= 40 ? text : "\(text.prefix(40).replacingOccurrences("\n", by: " "))... (\(text.utf8.count) bytes)"
   }

@@ -1,7 +1,7 @@
 /// Damages files in the ways that find mistakes of readers: the same ways for the same seed.
 public struct Mutator {
   private var generator: SplitMix
-  /// What pieces are taken from.
+  /// The inputs that pieces are taken from.
   public let seeds: [[UInt8]]
 
   public init(seed: UInt64, seeds: [[UInt8]]) {

@@ -1,4 +1,5 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftJSON
 import GraftLayers
@@ -32,7 +33,7 @@ import Testing
       let tape = Tape()
       let loss = tape.record {
         let hidden = model.hiddenStates(input, Pass(isTraining: true)).rows(0..<targets.count)
-        let loss = crossEntropy(model.head(hidden, .inference), targets: Tensor(targets), scale: 1 / Float(targets.count))
+        let loss = crossEntropy(model.head.logits(hidden, .inference), targets: Tensor(targets), scale: 1 / Float(targets.count))
         return schedule.penalty().map { loss + $0 } ?? loss
       }
       let gradients = tape.gradients(of: loss)
@@ -74,7 +75,8 @@ import Testing
     for tensor in expected.tensors {
       let own = try #require(stored.tensors.first { $0.name == tensor.name }).tensor
       #expect(own.shape == tensor.tensor.shape, "\(tensor.name)")
-      #expect(largestDifference(own.values, tensor.tensor.values) < 1e-3, "\(tensor.name)")
+      // A layer may have lost all of its triplets.
+      #expect(own.values.isEmpty || largestDifference(own.values, tensor.tensor.values) < 1e-3, "\(tensor.name)")
     }
   }
 

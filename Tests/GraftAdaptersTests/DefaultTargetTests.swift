@@ -62,7 +62,7 @@ import Testing
     #expect(Set(trained) == expected)
   }
 
-  /// Where PEFT lists nothing, LoRA adapts queries and values all the same.
+  /// LoRA adapts queries and values of families, too, for which PEFT lists nothing.
   @Test(arguments: [("distilbert", ["q_lin", "v_lin"]), ("transformer", ["q_proj", "v_proj"])])
   func `LoRA adapts by role`(_ modelType: String, _ expected: [String]) throws {
     #expect(Self.tables["lora"]?[modelType] == nil)

@@ -2,7 +2,7 @@ import GraftAdapters
 import GraftTestSupport
 import Testing
 
-/// What the documentation says of methods is what the code does.
+/// The documentation of methods is that of the code.
 @Suite struct DocumentationTests {
   @Test func `the table of methods is the catalogue's`() throws {
     #expect(try Repository.text("Documentation/Methods.md") == MethodCatalog.documentation)

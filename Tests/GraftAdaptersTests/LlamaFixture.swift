@@ -7,7 +7,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What the scripts `make-method-goldens.py` and `make-adapter-goldens.py` have written.
+/// A fixture of the scripts `make-method-goldens.py` and `make-adapter-goldens.py`.
 struct LlamaFixture {
   let file: SafetensorsFile
   /// `adapter_config.json` by name.

@@ -8,9 +8,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   var testDescription: String
   /// The keys of an `adapter_config.json`.
   let configuration: String
-  /// How many values it trains.
+  /// The number of values that it trains.
   let count: Int
-  /// Whether it changes nothing at first.
+  /// True where it changes nothing at first.
   var startsAsIdentity = true
 
   init(_ name: String, _ configuration: String, count: Int, startsAsIdentity: Bool = true) {

@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import Testing
 
-/// What configurations are refused, and what the messages say.
+/// Configurations that are refused, with their messages.
 @Suite struct MethodConfigurationTests {
   @Test(arguments: [
     (#"{"peft_type": "LORA", "r": 0}"#, "r"), (#"{"peft_type": "LORA", "lora_dropout": 1}"#, "lora_dropout"),

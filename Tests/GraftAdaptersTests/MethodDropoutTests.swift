@@ -1,5 +1,6 @@
 import Foundation
 import GraftAdapters
+import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftTensors

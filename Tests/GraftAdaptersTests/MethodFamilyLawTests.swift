@@ -7,7 +7,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What holds of every method on every kind of model.
+/// The laws of every method on every kind of model.
 @Suite struct MethodFamilyLawTests {
   private struct Subject {
     let model: any TrainableModel, delta: Delta, batch: Batch

@@ -10,7 +10,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT computes with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
+/// Results of PEFT with adapters that it wrote, in both directions; made by `Scripts/make-method-goldens.py`.
 @Suite struct MethodGoldenTests {
   static let names = [
     "adalora", "adaption", "dora", "ia3", "loha", "lokr", "lora", "lora-embedding", "lora-tokens", "norms", "oft", "oft-exact", "olora", "p-tuning",

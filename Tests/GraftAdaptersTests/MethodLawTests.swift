@@ -1,4 +1,5 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
 import GraftLayers
@@ -8,7 +9,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What holds of every method.
+/// The laws of every method.
 @Suite struct MethodLawTests {
   @Test(arguments: MethodCase.all) func `says whether it changes nothing at first`(_ example: MethodCase) throws {
     let model = try makeTinyModel()

@@ -1,4 +1,5 @@
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftJSON
 import GraftLayers

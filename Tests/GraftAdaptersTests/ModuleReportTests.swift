@@ -4,7 +4,7 @@ import GraftLayers
 import GraftTensors
 import Testing
 
-/// What inspection says of an adapter's modules.
+/// The report of an adapter's modules.
 @Suite struct ModuleReportTests {
   @Test func `norms are those of the change, with the base and without it`() throws {
     let model = try makeTinyModel()

@@ -9,7 +9,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
+/// Adapters that PEFT 0.21 makes of configurations; see Scripts/make-peft-goldens.py.
 @Suite("PEFT's goldens")
 struct PEFTGoldenTests {
   private static let sizes: JSON = [
@@ -101,7 +101,7 @@ struct PEFTGoldenTests {
     let hidden = model.hiddenStates(SequenceInput([tokens]), .inference)
     var rows = [[Float]](repeating: [], count: tokens.count)
     for target in 0..<Int32(23) {
-      for (row, prediction) in model.predictions(hidden, targets: Array(repeating: target, count: tokens.count)).enumerated() {
+      for (row, prediction) in model.head.predictions(hidden, targets: Array(repeating: target, count: tokens.count)).enumerated() {
         rows[row].append(prediction.logProbability)
       }
     }
@@ -150,7 +150,7 @@ struct PEFTGoldenTests {
     let delta = try Delta(try MethodCatalog.decode(stored: adapter.configuration, from: name), on: model.catalog, seed: 3)
     let input = SequenceInput([Self.tokens])
     let targets = Array(Self.tokens.dropFirst()) + [Batch.ignoredTarget]
-    let batch = Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+    let batch = Batch(input, targets: targets)
     func loss() -> Tensor { model.loss(batch, Pass(isTraining: true), scale: 1) }
     let tape = Tape()
     let recorded = tape.record { loss() }

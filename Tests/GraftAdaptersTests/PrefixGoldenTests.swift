@@ -1,5 +1,6 @@
 import Foundation
 import GraftAdapters
+import GraftBatching
 import GraftCheckpoints
 import GraftGeneration
 import GraftJSON
@@ -8,7 +9,7 @@ import GraftModels
 import GraftTensors
 import Testing
 
-/// What PEFT computes with prefixes of encoder-decoders; made by `Scripts/make-prefix-goldens.py`.
+/// Results of PEFT with prefixes of encoder-decoders; made by `Scripts/make-prefix-goldens.py`.
 @Suite struct PrefixGoldenTests {
   /// A base with PEFT's adapter on it.
   private struct Subject {
@@ -37,7 +38,7 @@ import Testing
     func logits() throws -> Tensor {
       let targets = try sequences("targets").map { [model.decoderStartID] + $0.dropLast() }
       let source = model.encode(SequenceInput(try sequences("sources")), .inference)
-      return model.head(model.decode(SequenceInput(targets), over: source, .inference), .inference)
+      return model.head.logits(model.decode(SequenceInput(targets), over: source, .inference), .inference)
     }
 
     func expected(_ key: String) throws -> Tensor { try fixture.file.tensor("\(name)/\(key)") }

@@ -64,11 +64,11 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
 struct FamilyMethod: Sendable, CustomTestStringConvertible {
   var testDescription: String
   let configuration: String
-  /// How many values it trains on a model.
+  /// The number of values that it trains on a model.
   let count: @Sendable (SiteCatalog) -> Int
   /// The families that have no place for it, where it must say so.
   var misfits: Set<TinyFamily> = []
-  /// Whether its gradient is that of its loss: DoRA takes the lengths of rows for constants.
+  /// True where its gradient is that of its loss: DoRA takes the lengths of rows for constants.
   var hasWholeGradient: Bool { testDescription != "DoRA" }
   /// The rate with which it learns within a few steps.
   var learningRate = 0.01

@@ -34,7 +34,7 @@ let tinySequences: [[Int32]] = [[3, 17, 5, 31, 8, 2, 26], [11, 4, 39, 0, 22]]
 func tinyBatch() -> Batch {
   let input = SequenceInput(tinySequences)
   let targets = tinySequences.flatMap { Array($0.dropFirst()) + [Batch.ignoredTarget] }
-  return Batch(tokens: input.tokens, positions: input.positions, spans: input.spans, targets: targets)
+  return Batch(input, targets: targets)
 }
 
 extension CausalDecoder {

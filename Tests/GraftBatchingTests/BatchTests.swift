@@ -5,9 +5,9 @@ import Testing
   @Test func layingExamplesEndToEndRestartsPositions() {
     let batch = Batch(
       collating: [EncodedExample(tokens: [5, 6, 7]), EncodedExample(tokens: [8, 9])], objective: .nextToken)
-    #expect(batch.tokens == [5, 6, 7, 8, 9])
-    #expect(batch.positions == [0, 1, 2, 0, 1])
-    #expect(batch.spans == [SequenceSpan(start: 0, count: 3), SequenceSpan(start: 3, count: 2)])
+    #expect(batch.input.tokens == [5, 6, 7, 8, 9])
+    #expect(batch.input.positions == [0, 1, 2, 0, 1])
+    #expect(batch.input.spans == [SequenceSpan(start: 0, count: 3), SequenceSpan(start: 3, count: 2)])
     #expect(batch.exampleCount == 2)
   }
 
@@ -53,22 +53,22 @@ import Testing
       collating: [
         EncodedExample(tokens: [5, 6, 1], source: [7, 8, 9, 1]), EncodedExample(tokens: [4, 1], source: [3, 1]),
       ], objective: .shiftedRight(startID: 0))
-    #expect(batch.tokens == [0, 5, 6, 0, 4])
+    #expect(batch.input.tokens == [0, 5, 6, 0, 4])
     #expect(batch.targets == [5, 6, 1, 4, 1])
-    #expect(batch.encoder?.tokens == [7, 8, 9, 1, 3, 1])
-    #expect(batch.encoder?.positions == [0, 1, 2, 3, 0, 1])
-    #expect(batch.encoder?.spans == [SequenceSpan(start: 0, count: 4), SequenceSpan(start: 4, count: 2)])
+    #expect(batch.source?.tokens == [7, 8, 9, 1, 3, 1])
+    #expect(batch.source?.positions == [0, 1, 2, 3, 0, 1])
+    #expect(batch.source?.spans == [SequenceSpan(start: 0, count: 4), SequenceSpan(start: 4, count: 2)])
     #expect(batch.tokenCount == 11)
   }
 
   @Test func optionalPartsAppearOnlyWhereAnExampleHasThem() {
     let plain = Batch(collating: [EncodedExample(tokens: [1, 2])], objective: .nextToken)
-    #expect(plain.typeIDs == nil && plain.promptLengths == nil && plain.encoder == nil)
+    #expect(plain.input.typeIDs == nil && plain.input.promptLengths == nil && plain.source == nil)
     let mixed = Batch(
       collating: [
         EncodedExample(tokens: [1, 2], typeIDs: [0, 1]), EncodedExample(tokens: [3, 4], promptLength: 1),
       ], objective: .nextToken)
-    #expect(mixed.typeIDs == [0, 1, 0, 0])
-    #expect(mixed.promptLengths == [0, 1])
+    #expect(mixed.input.typeIDs == [0, 1, 0, 0])
+    #expect(mixed.input.promptLengths == [0, 1])
   }
 }

@@ -49,7 +49,7 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(flags(with).hasSuffix("011") && !flags(with).contains("10"))
   }
 
-  /// What sees itself carries no loss, whatever else is asked for.
+  /// A token that sees itself carries no loss, whatever else is asked for.
   @Test func aPromptThatSeesItselfIsNeverScored() throws {
     var encoder = causal
     (encoder.marksPrompts, encoder.completionOnlyLoss) = (true, false)
@@ -195,7 +195,7 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(dataset.examples[0].tokenLabels == [-100, -100, ids("e")[0], -100, -100])
   }
 
-  /// What a text itself calls a separator is as ordinary as the rest of it.
+  /// A separator that stands in a text is as ordinary as the rest of it.
   @Test func specialTokensWithinATextAreCutWithIt() throws {
     let encoder = ExampleEncoder(tokenizer: tokenizer, task: .sequenceClassification, maxLength: 5, labels: LabelScheme(names: ["bad", "good"]))
     let example = try encoder.encodeDataset([record(["text": "ab[MASK]de[MASK]", "label": 0])]).examples[0]

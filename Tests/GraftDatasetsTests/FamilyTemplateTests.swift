@@ -12,7 +12,7 @@ private let templates = "Tests/GraftTemplatesTests/Fixtures/templates"
   /// All but one that tries the language and writes no conversation.
   private static let names = Repository.names(in: templates, endingWith: ".jinja").filter { $0 != "language.jinja" }
 
-  /// What stands in front of answers and is learned with them: what the families' prompts do not ask with.
+  /// Texts in front of answers that are learned with them, since the families' prompts do not ask with them.
   private static let openings = [
     "gpt-oss.jinja": ["<|channel|>final<|message|>", "<|channel|>final<|message|>"], "qwen3.jinja": ["", "<think>\n\n</think>\n\n"],
     "smollm3.jinja": ["<|im_start|>assistant\n", "<|im_start|>assistant\n"], "command-r-tools.jinja": ["ASSISTANT|>", "ASSISTANT|>"],

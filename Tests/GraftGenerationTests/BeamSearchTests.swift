@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftGeneration
 import GraftJSON
 import GraftLayers
@@ -56,7 +57,7 @@ import Testing
   private func logProbability(_ tokens: [Int32], after prompt: [Int32], _ model: any LanguageModel) throws -> Double {
     let sequence = prompt + tokens
     let hidden = model.hiddenStates(SequenceInput([sequence]), .inference)
-    let predictions = model.predictions(hidden.rows(prompt.count - 1..<sequence.count - 1), targets: tokens)
+    let predictions = model.head.predictions(hidden.rows(prompt.count - 1..<sequence.count - 1), targets: tokens)
     return predictions.reduce(0) { $0 + Double($1.logProbability) }
   }
 }

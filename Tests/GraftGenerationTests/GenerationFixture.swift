@@ -7,7 +7,7 @@ import GraftModels
 import GraftTestSupport
 import Testing
 
-/// What Transformers' `generate` does, as `Scripts/make-generation-goldens.py` writes it.
+/// Outputs of Transformers' `generate`, as `Scripts/make-generation-goldens.py` writes them.
 enum GenerationFixture {
   static let models = ["llama", "gpt2", "t5", "bart"]
 

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftGeneration
 import GraftLayers
 import GraftTensors
@@ -36,7 +37,7 @@ import Testing
       for (place, token) in answer.enumerated() {
         let input = [model.decoderStartID] + answer.prefix(place)
         let hidden = model.decode(SequenceInput([input]), over: source, .inference)
-        let logits = model.head(hidden.rows(place..<place + 1), .inference).values
+        let logits = model.head.logits(hidden.rows(place..<place + 1), .inference).values
         #expect(logits.firstIndex(of: logits.max() ?? 0) == Int(token))
       }
     }

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftGeneration
 import GraftJSON
 import GraftLayers
@@ -29,7 +30,7 @@ import Testing
       var sequence = prompt
       for token in written {
         let hidden = model.hiddenStates(SequenceInput([sequence]), .inference)
-        let logits = model.head(hidden.rows(sequence.count - 1..<sequence.count), .inference).values
+        let logits = model.head.logits(hidden.rows(sequence.count - 1..<sequence.count), .inference).values
         #expect(logits.firstIndex(of: logits.max() ?? 0) == Int(token))
         sequence.append(token)
       }
@@ -50,7 +51,7 @@ import Testing
       for token in written {
         var input = SequenceInput([sequence])
         input.promptLengths = [prompt.count]
-        let logits = model.head(model.hiddenStates(input, .inference).rows(sequence.count - 1..<sequence.count), .inference).values
+        let logits = model.head.logits(model.hiddenStates(input, .inference).rows(sequence.count - 1..<sequence.count), .inference).values
         #expect(logits.firstIndex(of: logits.max() ?? 0) == Int(token))
         sequence.append(token)
       }

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftGeneration
 import GraftJSON
 import GraftLayers
@@ -77,7 +78,7 @@ import Testing
         let sequence = prompt + beam.tokens
         let hidden = model.hiddenStates(SequenceInput([sequence]), .inference).rows(sequence.count - 1..<sequence.count)
         for token in 0..<Int32(model.vocabularySize) {
-          next.append((beam.tokens + [token], beam.score + Double(model.predictions(hidden, targets: [token])[0].logProbability)))
+          next.append((beam.tokens + [token], beam.score + Double(model.head.predictions(hidden, targets: [token])[0].logProbability)))
         }
       }
       running = Array(next.sorted { $0.score > $1.score }.prefix(beams))
@@ -92,7 +93,7 @@ private final class ToyRecurrentModel: CausalLanguageModel {
   let catalog: SiteCatalog
   let vocabularySize = 24, hiddenSize = 10
   let maximumLength: Int? = nil
-  let head: Linear
+  let head: LanguageModelHead
   private let embedding: Embedding
 
   init() throws {
@@ -100,7 +101,8 @@ private final class ToyRecurrentModel: CausalLanguageModel {
     catalog = scope.catalog
     embedding = try Embedding(
       scope / "embedding", entries: vocabularySize, width: hiddenSize, role: .tokenEmbedding, initializer: .normal(standardDeviation: 1))
-    head = try Linear(scope / "head", in: hiddenSize, out: vocabularySize, role: .languageModelHead, initializer: .normal(standardDeviation: 1))
+    head = LanguageModelHead(
+      try Linear(scope / "head", in: hiddenSize, out: vocabularySize, role: .languageModelHead, initializer: .normal(standardDeviation: 1)))
   }
 
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {

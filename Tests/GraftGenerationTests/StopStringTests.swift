@@ -2,7 +2,7 @@ import GraftGeneration
 import Testing
 
 @Suite struct StopStringTests {
-  /// What is shown of pieces, one by one, and in the end.
+  /// The texts that are shown of pieces, one by one, and in the end.
   private func shown(_ pieces: [String], stops: [String]) -> (pieces: [String], rest: String, hasStopped: Bool) {
     var filter = StopStrings(stops)
     let shown = pieces.map { filter.append($0) }

@@ -1,4 +1,5 @@
 import Foundation
+import GraftBatching
 import GraftGeneration
 import GraftLayers
 import Testing
@@ -80,7 +81,7 @@ import Testing
     let model = try GenerationFixture.model("gpt2")
     let prompt: [Int32] = [3, 7, 1, 18]
     let hidden = model.hiddenStates(SequenceInput([prompt]), .inference)
-    let logits = model.head(hidden.rows(3..<4), .inference).values.map(Double.init)
+    let logits = model.head.logits(hidden.rows(3..<4), .inference).values.map(Double.init)
     let weights = logits.map { exp($0 - (logits.max() ?? 0)) }
     let total = weights.reduce(0, +)
     let p = weights.map { $0 / total }

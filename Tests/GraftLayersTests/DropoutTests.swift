@@ -35,7 +35,7 @@ import Testing
       })
   }
 
-  /// Which of the four sums are in each element, as bits.
+  /// The set of the four sums that are in each element, as bits.
   private func bits(_ stack: TransformerStack, _ pass: Pass, keep: Float) -> [Int] {
     let layout = SequenceLayout(
       spans: [AttentionSpan(0..<Self.rows)], positions: (0..<Self.rows).map { Int32($0) }, mask: .causal)
@@ -90,7 +90,7 @@ import Testing
         return isKept
       }
     }
-    /// How often two masks agree: 0.25² + 0.75² of the time where they are independent.
+    /// The share of elements in which two masks agree: 0.25² + 0.75² where they are independent.
     func agreement(_ a: [Bool], _ b: [Bool]) -> Double { Double(zip(a, b).count { $0 == $1 }) / Double(a.count) }
     func columns(_ mask: [Bool], _ range: Range<Int>) -> [Bool] { mask.indices.filter { range.contains($0 % (2 * n)) }.map { mask[$0] } }
 

@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftLayers
 import GraftTensors
 import Testing

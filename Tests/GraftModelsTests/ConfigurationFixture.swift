@@ -8,10 +8,14 @@ import Testing
 
 import GraftModels
 
-/// What Transformers computes with a family's tiny checkpoint under changed keys, as `Scripts/make-configuration-goldens.py`
+/// Results of Transformers with a family's tiny checkpoint under changed keys, as `Scripts/make-configuration-goldens.py`
 /// writes it.
 struct ConfigurationFixture: Sendable {
-  static let families = ["llama", "mistral", "qwen2", "qwen3", "gpt2", "bert", "roberta", "distilbert", "t5", "mt5", "bart"]
+  static let families = [
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "glm", "glm4", "olmo2", "gpt2", "openai-gpt", "bloom",
+    "bert", "roberta", "distilbert",
+    "t5", "mt5", "bart",
+  ]
 
   let name: String
   let json: JSON
@@ -28,7 +32,7 @@ struct ConfigurationFixture: Sendable {
     let configuration: JSON
     let source: SyntheticSource
     let outputs: [Float]
-    /// Those of the tokens behind a prompt, one by one, of each example.
+    /// The outputs of the tokens behind a prompt, one by one, of each example.
     let continued: [[Float]]
     let changes: JSON
     var description: String { changes.serialized() }
@@ -53,7 +57,7 @@ struct ConfigurationFixture: Sendable {
     }
   }
 
-  /// What the family's checkpoint has, unchanged.
+  /// The tensors of the family's checkpoint, unchanged.
   func source() -> SyntheticSource {
     SyntheticSource((json["tensors"]?.object ?? [:]).map { (name: $0.key, shape: Shape(($0.value.array ?? []).compactMap(\.int))) })
   }
@@ -74,8 +78,7 @@ struct ConfigurationFixture: Sendable {
   func scores(_ model: any TrainableModel) throws -> [Float] {
     let model = try #require(model as? any LanguageModel)
     let batch = Batch(collating: examples, objective: task.objective(for: model))
-    let rows = batch.lossRows
-    return model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
+    return model.predictions(batch).map(\.logProbability)
   }
 
   func loss(_ model: any TrainableModel, _ pass: Pass) -> Float {

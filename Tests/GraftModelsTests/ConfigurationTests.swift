@@ -45,7 +45,7 @@ struct ConfigurationTests {
     #expect(table.synonyms == Dictionary(uniqueKeysWithValues: (known["synonyms"]?.object ?? [:]).map { ($0.key, $0.value.string ?? "") }))
   }
 
-  /// What a key that is read changes: the results above, or training, or initial values, or other tasks.
+  /// The effect of each key that is read: on the results above, on training, on initial values, or on other tasks.
   @Test(arguments: ConfigurationFixture.families)
   func everyKeyThatIsReadIsTested(_ name: String) throws {
     let table = try #require(ModelFamily.registry[name]?.configuration)
@@ -61,13 +61,21 @@ struct ConfigurationTests {
 
   private static let training = [
     "gpt2": ["resid_pdrop", "embd_pdrop", "attn_pdrop"], "llama": ["attention_dropout"], "mistral": ["attention_dropout"],
-    "qwen2": ["attention_dropout"], "qwen3": ["attention_dropout"], "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob"],
+    "qwen2": ["attention_dropout"], "qwen3": ["attention_dropout"], "gemma": ["attention_dropout"], "gemma2": ["attention_dropout"],
+    "gemma3_text": ["attention_dropout"],
+    "granite": ["attention_dropout"],
+    "phi3": ["attention_dropout", "resid_pdrop", "embd_pdrop"], "glm": ["attention_dropout"], "glm4": ["attention_dropout"],
+    "olmo2": ["attention_dropout"], "openai-gpt": ["resid_pdrop", "embd_pdrop", "attn_pdrop"],
+    "bloom": ["hidden_dropout", "attention_dropout"], "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob"],
     "roberta": ["hidden_dropout_prob", "attention_probs_dropout_prob"], "distilbert": ["dropout", "attention_dropout"], "t5": ["dropout_rate"],
     "mt5": ["dropout_rate"], "bart": ["dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop"],
   ]
   private static let initial = [
     "gpt2": ["initializer_range"], "llama": ["initializer_range"], "mistral": ["initializer_range"], "qwen2": ["initializer_range"],
-    "qwen3": ["initializer_range"], "bert": ["initializer_range"], "roberta": ["initializer_range"],
+    "qwen3": ["initializer_range"], "gemma": ["initializer_range"], "gemma2": ["initializer_range"],
+    "gemma3_text": ["initializer_range"], "granite": ["initializer_range"], "phi3": ["initializer_range"], "glm": ["initializer_range"],
+    "glm4": ["initializer_range"], "olmo2": ["initializer_range"], "openai-gpt": ["initializer_range"], "bloom": ["initializer_range"],
+    "bert": ["initializer_range"], "roberta": ["initializer_range"],
     "distilbert": ["initializer_range", "sinusoidal_pos_embds"], "t5": ["initializer_factor"], "mt5": ["initializer_factor"], "bart": ["init_std"],
   ]
   /// Heads of classifiers, our own key, and what the rows of padding and positions are for.
@@ -161,7 +169,7 @@ struct ConfigurationTests {
       try fixture.scores(fixture.build(odd, from: fixture.source())) == fixture.scores(fixture.build(fixture.configuration, from: fixture.source())))
   }
 
-  /// What stretched positions make of a prompt and the tokens that follow one by one: keys in the cache stay as they
+  /// Stretched positions of a prompt and of the tokens that follow one by one: keys in the cache stay as they
   /// were turned when their sequence was shorter.
   @Test func continuationsOfStretchedPositions() throws {
     let fixture = try fixture("llama")
@@ -179,7 +187,9 @@ struct ConfigurationTests {
         state.advance(by: parts.map(\.count))
         let last = gatherRows(hidden, Tensor(input.spans.map { Int32($0.range.upperBound - 1) }))
         let targets = active.map { documents[$0][next[$0]] }
-        for (document, prediction) in zip(active, model.predictions(last, targets: targets)) { found[document].append(prediction.logProbability) }
+        for (document, prediction) in zip(active, model.head.predictions(last, targets: targets)) {
+          found[document].append(prediction.logProbability)
+        }
       }
       pass(zip(documents, read).map { Array($0[..<$1]) }, of: [0, 1], next: read)
       var active = [0, 1]

@@ -23,7 +23,7 @@ struct DropoutCase: Sendable, CustomTestStringConvertible {
 
   static let all = keys.sorted { $0.key < $1.key }.flatMap { type, keys in keys.map { DropoutCase(type: type, key: $0, task: task(type, $0)) } }
 
-  /// Where the dropout of classifiers is: GPT-2's and Llama's is their token classifiers'.
+  /// Classifiers have their own dropout: GPT-2's and Llama's is their token classifiers'.
   private static func task(_ type: String, _ key: String) -> LearningTask? {
     guard key.contains("classif") else { return nil }
     return type == "gpt2" || type == "llama" ? .tokenClassification : .sequenceClassification
@@ -53,10 +53,10 @@ struct DropoutTests {
       if let model = model as? any SequenceToSequenceModel {
         outputs += model.headInputs(batch, rows: batch.lossRows, pass).values
       } else {
-        outputs += model.hiddenStates(SequenceInput(batch), pass).values
+        outputs += model.hiddenStates(batch.input, pass).values
       }
-      if let model = model as? any TokenClassifier { outputs += model.logits(SequenceInput(batch), pass).values }
-      if let model = model as? any SequenceClassifier { outputs += model.logits(SequenceInput(batch), pass).values }
+      if let model = model as? any TokenClassifier { outputs += model.logits(batch.input, pass).values }
+      if let model = model as? any SequenceClassifier { outputs += model.logits(batch.input, pass).values }
       return outputs
     }
     func training(_ seed: UInt64) -> Pass { Pass(isTraining: true, random: RandomStream(seed: seed)) }

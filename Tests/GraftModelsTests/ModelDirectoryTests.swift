@@ -56,7 +56,7 @@ struct ModelDirectoryTests {
     #expect(complaint { _ = try ends([:], ["eos_token_id": "</s>"]) }.contains("generation_config.json: eos_token_id: holds \"</s>\""))
   }
 
-  /// What a quantized checkpoint holds is never taken for numbers.
+  /// The integers of a quantized checkpoint are never taken for numbers.
   @Test func integersAreNoWeights() throws {
     let name = "transformer.h.0.mlp.c_fc.weight"
     let integers = Tensor((0..<256).map { Int32($0) }).reshaped(to: [8, 32])
@@ -76,8 +76,8 @@ struct ModelDirectoryTests {
     let twins = name == "gpt2" ? [:] : ["cls.predictions.decoder.bias": try source.tensor(bias)]
     let folder = try write(name, tensors: twins.merging([head: try source.tensor(table)]) { first, _ in first })
     let model = try #require(try ModelDirectory(folder.file("model"), task: fixture.task, vocabularySize: 22).model as? any LanguageModel)
-    #expect(model.head.weight === model.catalog.parameter(table))
-    #expect(model.head.weight.shape == [22, 8])
-    if name == "bert" { #expect(model.head.bias === model.catalog.parameter(bias)) }
+    #expect(model.head.linear.weight === model.catalog.parameter(table))
+    #expect(model.head.linear.weight.shape == [22, 8])
+    if name == "bert" { #expect(model.head.linear.bias === model.catalog.parameter(bias)) }
   }
 }

@@ -110,7 +110,7 @@ struct ModelErrorTests {
     #expect(message { try build(llama.setting("attention_style", "both")) }.contains(#"attention_style: unknown style "both""#))
   }
 
-  /// What would be looked up outside the tables is found first.
+  /// An index outside the tables is found before it is looked up.
   @Test func alienTokensAndLongSequences() throws {
     let model = try TinyModel.causal[0].build()
     #expect(message { try model.check(Array(repeating: 22, count: 40), of: "a") } == "")

@@ -8,13 +8,13 @@ import Testing
 
 import GraftModels
 
-/// What Transformers computes with a tiny model, as `Scripts/make-model-goldens.py` writes it.
+/// Results of Transformers with a tiny model, as `Scripts/make-model-goldens.py` writes them.
 struct ModelFixture {
   let json: JSON
 
   static let names = [
     "gpt2", "gpt2-regression", "llama", "llama-biases", "llama-padding-inside", "llama-tokens", "mistral", "qwen2", "qwen2-window", "qwen3",
-    "gemma", "phi3", "phi3-window", "glm", "glm4", "olmo2", "openai-gpt", "bloom",
+    "gemma", "gemma2", "gemma3", "granite", "phi3", "phi3-window", "glm", "glm4", "olmo2", "openai-gpt", "bloom",
     "mixtral", "qwen2_moe", "qwen2_moe-dense", "qwen3_moe", "qwen3_moe-raw", "gpt_oss", "deepseek_v2", "deepseek_v2-groups", "deepseek_v3",
     "deepseek_v3-halves",
     "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label", "roberta-untied",
@@ -26,7 +26,7 @@ struct ModelFixture {
   }
 
   var task: LearningTask { json["task"]?.string.flatMap(LearningTask.init) ?? .causalLM }
-  /// Whether its masked examples are labelled pairs.
+  /// True where its masked examples are labelled pairs.
   var pairsSentences: Bool { task == .maskedLM && json["examples"]?[0]?["label"] != nil }
   var configuration: ArchitectureConfiguration { ArchitectureConfiguration(json["config"] ?? .null, source: "config.json") }
   var loss: Float { Float(json["loss"]?.double ?? .nan) }

@@ -16,14 +16,12 @@ struct ModelGoldenTests {
     let expected = fixture.outputs.flatMap { $0 }
     let found: [Float]
     if let model = model as? any SequenceClassifier {
-      found = model.logits(SequenceInput(batch), .inference).values
+      found = model.logits(batch.input, .inference).values
     } else if let model = model as? any TokenClassifier {
-      found = gatherRows(model.logits(SequenceInput(batch), .inference), Tensor(batch.lossRows)).values
+      found = gatherRows(model.logits(batch.input, .inference), Tensor(batch.lossRows)).values
     } else {
       let model = try #require(model as? any LanguageModel)
-      let rows = batch.lossRows
-      let hidden = model.headInputs(batch, rows: rows, .inference)
-      found = model.predictions(hidden, targets: rows.map { batch.targets[Int($0)] }).map(\.logProbability)
+      found = model.predictions(batch).map(\.logProbability)
     }
     #expect(largestDifference(found, expected) < 1e-5)
   }
@@ -53,7 +51,7 @@ struct ModelGoldenTests {
     }
   }
 
-  /// What a configuration leaves out is what Transformers takes it for.
+  /// A key that a configuration leaves out has the value that Transformers takes it for.
   @Test(arguments: ModelFixture.names)
   func omittedKeysHaveTheirDefaults(_ name: String) throws {
     let fixture = try ModelFixture(name)

@@ -145,7 +145,7 @@ struct ModelLawTests {
     }
   }
 
-  /// What stands beside a document in a batch does not change its states.
+  /// The other documents of a batch do not change a document's states.
   @Test(arguments: TinyModel.all)
   func aBatchIsItsDocuments(_ tiny: TinyModel) throws {
     let model = try tiny.build()
@@ -238,7 +238,7 @@ struct ModelLawTests {
     let loss = exact.loss(batch, .inference, scale: 1).scalar
     let other = rounded.loss(batch, .inference, scale: 1).scalar
     #expect(abs(loss - other) < 0.02 * loss)
-    let input = SequenceInput(batch)
+    let input = batch.input
     #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)
   }
 
@@ -261,9 +261,9 @@ struct ModelLawTests {
     let embedding = try #require(model.catalog.sites.first { $0.role == .tokenEmbedding }?.embedding)
     let key = try #require(tiny.family).configuration.keys.first { $0.name == "tie_word_embeddings" }
     let isTied = model.modelType == "mt5" || tiny.configuration["tie_word_embeddings"]?.bool ?? key?.fallback?.bool ?? true
-    #expect((model.head.weight === embedding.weight) == isTied)
+    #expect((model.head.linear.weight === embedding.weight) == isTied)
     #expect(Set(model.catalog.parameters.map(\.path)).count == model.catalog.parameters.count)
-    #expect(model.catalog.parameters.contains { $0 === model.head.weight })
+    #expect(model.catalog.parameters.contains { $0 === model.head.linear.weight })
   }
 }
 

@@ -9,10 +9,11 @@ import Testing
   private static let fixtures = Fixtures("GraftOptimizersTests")
 
   private static let rules: [String: any UpdateRule] = [
-    "sgd": SGD(), "momentum": Momentum(), "rmsprop": RMSProp(), "adam": Adam(), "adamw": AdamW(),
+    "sgd": SGD(), "momentum": Momentum(), "rmsprop": RMSProp(), "adam": Adam(), "adamw": AdamW(), "lion": Lion(), "adafactor": Adafactor(),
+    "muon": Muon(), "muon_original": Muon(rateScale: .original),
   ]
 
-  @Test(arguments: ["sgd", "momentum", "rmsprop", "adam", "adamw"])
+  @Test(arguments: ["sgd", "momentum", "rmsprop", "adam", "adamw", "lion"])
   func weightsEqualTorch(name: String) throws {
     let golden = try Self.fixtures.json("optimizers.json")
     func floats(_ json: JSON?) -> [Float] { json?.floats ?? [] }
@@ -28,6 +29,74 @@ import Testing
     let expected = floats(golden["weights"]?[name])
     #expect(expected.count == 5)
     for (a, b) in zip(parameter.value.values, expected) { #expect(abs(a - b) <= 2e-6 * max(1, abs(b))) }
+  }
+
+  /// Rules whose updates depend on a parameter's shape, stopped after three of five steps and gone on with from their state.
+  @Test(arguments: 0..<8)
+  func shapedUpdatesEqualTheirReference(index: Int) throws {
+    let golden = try Self.fixtures.json("optimizers.json")
+    let example = try #require(golden["shaped"]?.array?[index])
+    let rule = try #require(Self.rules[example["rule"]?.string ?? ""])
+    let shape = Shape((example["shape"]?.array ?? []).compactMap(\.int))
+    let decay = try #require(golden["weight_decay"]?.double)
+    let rate = try #require(golden["learning_rate"]?.double)
+    func floats(_ json: JSON?) -> [Float] { json?.floats ?? [] }
+    let parameter = Parameter(path: "w", value: Tensor(floats(example["start"]), shape), isTrainable: true)
+    var optimizer = Optimizer(rule, parameters: [parameter], weightDecay: decay)
+    for (step, gradient) in (example["gradients"]?.array ?? []).enumerated() {
+      if step == 3 {
+        let held = Dictionary(uniqueKeysWithValues: optimizer.stateTensors.map { ($0.name, $0.tensor) })
+        #expect(Set(held.keys) == Set((example["state"]?.object ?? JSONObject()).map { "w/\($0.key)" }))
+        for (name, tensor) in held {
+          let expected = floats(example["state"]?[String(name.dropFirst(2))])
+          #expect(Self.isClose(tensor.values, expected), "\(name)")
+        }
+        optimizer = Optimizer(rule, parameters: [parameter], weightDecay: decay)
+        try optimizer.restore(stepCount: 3) { try #require(held[$0]) }
+      }
+      var gradients = Gradients()
+      gradients[parameter] = Tensor(floats(gradient).map { 2 * $0 }, shape)
+      optimizer.step(gradients, learningRate: rate, gradientScale: 0.5)
+    }
+    #expect(Self.isClose(parameter.value.values, floats(example["weights"])))
+  }
+
+  private static func isClose(_ found: [Float], _ expected: [Float]) -> Bool {
+    !expected.isEmpty && found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-5 * max(1, abs($1)) }
+  }
+
+  /// Muon is for matrices; vectors learn as AdamW has them learn.
+  @Test func muonLeavesVectorsToAdamW() {
+    func learn(_ rule: any UpdateRule) -> [Float] {
+      let parameter = Parameter(path: "w", value: Tensor([1, -2, 3]), isTrainable: true)
+      let optimizer = Optimizer(rule, parameters: [parameter], weightDecay: 0.1)
+      for step in 0..<3 {
+        var gradients = Gradients()
+        gradients[parameter] = Tensor([Float(step), 1, -0.5])
+        optimizer.step(gradients, learningRate: 0.1)
+      }
+      return parameter.value.values
+    }
+    #expect(learn(Muon()) == learn(AdamW()))
+  }
+
+  /// Slices of a long parameter are updated apart: each finds its own state and gradient.
+  @Test(arguments: ["momentum", "rmsprop", "adam", "adamw", "lion"])
+  func longParametersAreUpdatedInSlices(name: String) throws {
+    let rule = try #require(Self.rules[name])
+    let count = 100_000
+    func learn(_ values: Range<Int>) -> [Float] {
+      let parameter = Parameter(path: "w", value: Tensor(values.map { Float($0 % 17) }), isTrainable: true)
+      let optimizer = Optimizer(rule, parameters: [parameter], weightDecay: 0.1)
+      for step in 1...2 {
+        var gradients = Gradients()
+        gradients[parameter] = Tensor(values.map { Float($0 % 13 * step) - 5 })
+        optimizer.step(gradients, learningRate: 0.1)
+      }
+      return parameter.value.values
+    }
+    let whole = learn(0..<count)
+    for part in [0..<100, 32_700..<32_900, count - 100..<count] { #expect(learn(part) == Array(whole[part])) }
   }
 
   @Test(arguments: LearningRateSchedule.Shape.allCases)

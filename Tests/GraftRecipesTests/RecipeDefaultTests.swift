@@ -23,7 +23,7 @@ import Testing
     try requireEqual(try ConfigTree(encoding: Recipe()).rendered(), "recipe-defaults.yaml")
   }
 
-  /// Those of a recipe, and those of an adapter that PEFT has written, where they differ.
+  /// The defaults of a recipe, and those of an adapter that PEFT has written, where they differ.
   @Test func everyKeyOfEveryMethodHasItsDefault() throws {
     func rendered<Method: TuningMethod>(_ method: Method.Type) throws -> String {
       let recipe = try ConfigTree(encoding: Method.recipeDefaults).rendered()

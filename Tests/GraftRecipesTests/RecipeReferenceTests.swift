@@ -51,12 +51,13 @@ import Testing
   @Test(arguments: RecipeKey.all.map(\.path))
   func theTypeIsTheKeysOwn(_ path: String) throws {
     let key = try #require(RecipeKey.all.first { $0.path == path })
-    #expect(key.meaning.hasSuffix(".") && !key.meaning.contains("|") && key.meaning.count > 20)
+    #expect(key.meaning.hasSuffix(".") && !key.meaning.contains("|") && key.meaning.count > 10)
     let (good, bad) = values(key.type)
     let company = Self.company[path] ?? []
     #expect(throws: Never.self, "\(path)") {
       _ = try recipe(company + (company.contains { $0.hasPrefix(path + "=") } ? [] : ["\(path)=\(good)"]))
     }
+    if (try? recipe(["\(path)=null"])) != nil { #expect(key.allowsNull, "\(path)") }
     let others = company.filter { !$0.hasPrefix(path + "=") }
     if case .text = key.type, path != "method.peft_type" {
       #expect(throws: ConfigError.self, "\(path)") { try recipe(others + ["\(path)={a: [1]}"]) }
@@ -78,7 +79,7 @@ import Testing
     #expect { try RecipeReference.help(of: "training.precison") } throws: { "\($0)".contains("training.precision") }
   }
 
-  /// What the schema says of shipped recipes: the first line names it, and their keys are its keys.
+  /// Shipped recipes name the schema in their first line, and all their keys are its keys.
   @Test(arguments: Repository.names(in: "Recipes", endingWith: ".yaml"))
   func shippedRecipesFitTheSchema(_ name: String) throws {
     let text = try Repository.text("Recipes/\(name)")

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Regular expressions")
 struct RegularExpressionTests {
-  /// What Python 3.11's `re` answers: whether `fullmatch`, and whether `match`, finds something.
+  /// The answers of Python 3.11's `re`: true where `fullmatch`, and where `match`, finds something.
   @Test(
     "mean what they mean to Python",
     arguments: [

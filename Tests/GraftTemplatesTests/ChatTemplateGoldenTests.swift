@@ -4,7 +4,7 @@ import GraftTemplates
 import GraftTestSupport
 import Testing
 
-/// What Transformers renders, from `Scripts/make-chat-template-goldens.py`.
+/// Templates rendered by Transformers, from `Scripts/make-chat-template-goldens.py`.
 private struct Goldens: Sendable {
   let json: JSON
   let templates: [String: ChatTemplate]

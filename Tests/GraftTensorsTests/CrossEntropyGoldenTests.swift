@@ -17,7 +17,7 @@ import Testing
 
     var testDescription: String { name }
     var scored: [Int] { (0..<rows).filter { targets[$0] >= 0 } }
-    /// What torch's mean divides by.
+    /// The divisor of torch's mean.
     var divisor: Float { scored.reduce(0) { $0 + (classWeights?[Int(targets[$1])] ?? 1) } }
     var options: CrossEntropyOptions { CrossEntropyOptions(smoothing: smoothing, classWeights: classWeights) }
 
@@ -44,7 +44,8 @@ import Testing
     let head = Tensor((0..<golden.classes * golden.classes).map { $0 % (golden.classes + 1) == 0 ? 1 : 0 }, [golden.classes, golden.classes])
     try compare(parameter, golden) { logits, targets in
       linearCrossEntropy(
-        gatherRows(logits, Tensor(golden.scored.map(Int32.init))), head: head, targets: targets, options: golden.options, scale: 1 / golden.divisor)
+        gatherRows(logits, Tensor(golden.scored.map(Int32.init))), LogitProjection(head), targets: targets, options: golden.options,
+        scale: 1 / golden.divisor)
     }
   }
 

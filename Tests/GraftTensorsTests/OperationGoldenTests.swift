@@ -67,7 +67,7 @@ import Testing
     return tape.gradients(of: output, seed: seed)
   }
 
-  /// Whether a tensor's weighted sum and first values are those of a golden.
+  /// Returns true where a tensor's weighted sum and first values are those of a golden.
   private func isClose(_ tensor: Tensor, _ golden: JSON?) -> Bool {
     let values = tensor.values.map(Double.init)
     let expected = (golden?.array ?? []).compactMap(\.double)

@@ -1,7 +1,7 @@
 import GraftTensors
 import Testing
 
-/// How far a gradient is from the difference quotient along one random direction, relative to the larger of both.
+/// The distance of a gradient from the difference quotient along one random direction, relative to the larger of both.
 ///
 /// <w, op(x + hv) - op(x - hv)> / 2h against <v, gradient>: one number that every element takes part in.
 private func directionalError(of specimen: OperationSpecimen, _ apply: ([Tensor]) -> Tensor) -> Double {

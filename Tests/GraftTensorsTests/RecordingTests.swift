@@ -156,6 +156,19 @@ func recompute(on tape: Tape, _ body: () -> Tensor) -> Tensor { Execution(recomp
     }
   }
 
+  /// The matrix of an expert that no token was routed to has no gradient, as one that was never used.
+  @Test func anIdleExpertHasNoGradient() {
+    let matrices = (0..<3).map { parameter("\($0)", [4, 5]) }
+    let routing = ExpertRouting([2, 0, 2, 0], choices: 1, of: 3)
+    let tape = Tape()
+    let loss = tape.record { () -> Tensor in
+      let x = dispatchRows(RandomStream(seed: 1).normal([4, 5]), routing)
+      return sum(expertLinear(x, .separate(matrices.map(\.matrix)), routing))
+    }
+    let gradients = tape.gradients(of: loss)
+    #expect(matrices.map { gradients[$0] != nil } == [true, false, true])
+  }
+
   @Test func anOperationOfOnesOwnMaySayThatAnInputDoesNotMatter() {
     let x = Parameter(path: "x", value: Tensor([1, 2]), isTrainable: true)
     let y = Parameter(path: "y", value: Tensor([1, 2]), isTrainable: true)

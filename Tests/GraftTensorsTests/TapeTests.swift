@@ -71,7 +71,7 @@ import Testing
     #expect(gradient(recomputing: true) == gradient(recomputing: false))
   }
 
-  /// What is recomputed on the way back leaves one entry behind, and holds no activations until then.
+  /// A block that is recomputed on the way back leaves one entry behind, and holds no activations until then.
   @Test func recomputedKeepsNothingOfItsBody() {
     let w = Parameter(path: "w", value: RandomStream(seed: 1).normal([6, 6]), isTrainable: true)
     let tape = Tape()

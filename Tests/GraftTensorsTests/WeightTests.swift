@@ -85,14 +85,14 @@ struct Q8Sample {
     let targets: [Int32] = [0, 39, 3, 3, 5, 1]
     func run(_ head: Weight) -> [Float] {
       let tape = Tape()
-      let loss = tape.record { linearCrossEntropy(hidden.operand, head: head, targets: Tensor(targets)) }
+      let loss = tape.record { linearCrossEntropy(hidden.operand, LogitProjection(head), targets: Tensor(targets)) }
       return [loss.scalar] + (tape.gradients(of: loss)[hidden]?.values ?? [])
     }
     let (found, expected) = (run(blocks), run(.dense(dense)))
     #expect(found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) < 1e-4 })
     #expect(
-      targetPredictions(hidden.value, head: blocks, targets: targets).map(\.isFirstChoice)
-        == targetPredictions(hidden.value, head: .dense(dense), targets: targets).map(\.isFirstChoice))
+      targetPredictions(hidden.value, LogitProjection(blocks), targets: targets).map(\.isFirstChoice)
+        == targetPredictions(hidden.value, LogitProjection(dense), targets: targets).map(\.isFirstChoice))
   }
 
   @Test func blocksTakeNoSum() throws {
@@ -105,7 +105,7 @@ struct Q8Sample {
     #expect(half.value.values == (2 * dense).converted(to: .bfloat16).values && half.format == .bfloat16)
   }
 
-  /// What is trained is dense float32, whatever it was.
+  /// A trained weight is dense float32, whatever it was.
   @Test func trainingMakesBlocksDense() {
     let (blocks, dense) = weight(2, 32)
     let parameter = Parameter(path: "w", stored: blocks)

@@ -9,7 +9,7 @@ import Testing
   private func loss(_ rows: [Int], weights: [Float]?) -> Float {
     let hidden = gatherRows(hidden, Tensor(rows.map(Int32.init)))
     return linearCrossEntropy(
-      hidden, head: head, targets: Tensor(rows.map { targets[$0] }), weights: weights.map { Tensor($0) }, scale: 0.25
+      hidden, LogitProjection(head), targets: Tensor(rows.map { targets[$0] }), weights: weights.map { Tensor($0) }, scale: 0.25
     ).scalar
   }
 
@@ -28,7 +28,7 @@ import Testing
 
   @Test func bothFormsAgree() {
     let weights = Tensor([0.5, 0, 2, 1] as [Float])
-    let one = linearCrossEntropy(hidden, head: head, targets: Tensor(targets), weights: weights).scalar
+    let one = linearCrossEntropy(hidden, LogitProjection(head), targets: Tensor(targets), weights: weights).scalar
     #expect(abs(one - crossEntropy(linear(hidden, head), targets: Tensor(targets), weights: weights).scalar) < 1e-5)
   }
 }

@@ -1,6 +1,6 @@
 import GraftJSON
 
-/// What goldens hold: lists of numbers, NaN or -1 where something else stands.
+/// The content of goldens: lists of numbers, NaN or -1 where something else stands.
 extension JSON {
   public var doubles: [Double] { (array ?? []).map { $0.double ?? .nan } }
   public var floats: [Float] { (array ?? []).map { Float($0.double ?? .nan) } }

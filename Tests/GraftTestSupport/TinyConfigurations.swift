@@ -12,6 +12,14 @@ public enum TinyConfiguration {
   public static let qwen3 = decoder("qwen3", heads: 2).setting(["head_dim": 8])
 
   public static let gemma = decoder("gemma", heads: 3).setting(["head_dim": 6])
+  public static let gemma2 = decoder("gemma2", heads: 3).setting(["head_dim": 6, "sliding_window": 3, "query_pre_attn_scalar": 7])
+  /// A Gemma 3 whose first layer has a window of three tokens.
+  public static let gemma3 = decoder("gemma3_text", heads: 3).setting([
+    "head_dim": 6, "sliding_window": 3, "sliding_window_pattern": 2, "query_pre_attn_scalar": 7,
+  ])
+  public static let granite = decoder("granite", heads: 3).setting([
+    "embedding_multiplier": 1.5, "residual_multiplier": 0.7, "attention_multiplier": 0.4, "logits_scaling": 2.0,
+  ])
   /// A Phi-3 that rotates half of each head, with a window of three tokens.
   public static let phi3 = decoder("phi3", heads: 3).setting(["partial_rotary_factor": 0.5, "sliding_window": 3])
   public static let glm = decoder("glm", heads: 2).setting(["head_dim": 8])

@@ -1,5 +1,6 @@
 import Foundation
 import Graft
+import GraftBatching
 import GraftTestSupport
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 struct ArticleTests {
   private static let articles = "Sources/GraftUmbrella/Graft.docc"
 
-  @Test(arguments: [("AddAnOperation", "OperationExample"), ("AddAMethod", "MethodExample")])
+  @Test(arguments: [("AddAnOperation", "OperationExample"), ("AddAMethod", "MethodExample"), ("AddAFamily", "FamilyExample")])
   func anArticleShowsWhatIsCompiled(_ article: String, _ example: String) throws {
     let text = try Repository.text("\(Self.articles)/\(article).md")
     let block = try #require(text.components(separatedBy: "```swift\n").dropFirst().first?.components(separatedBy: "```").first)
@@ -19,18 +20,18 @@ struct ArticleTests {
 
   /// Another package sees what is public, and no more.
   @Test func examplesNeedNothingThatIsNotPublic() throws {
+    let folders = CommandLine.arguments.prefix(1).map { URL(filePath: $0).deletingLastPathComponent() } + [Repository.file(".build/release")]
     let products = try #require(
-      CommandLine.arguments.prefix(1).map { URL(filePath: $0).deletingLastPathComponent() }.first {
-        FileManager.default.fileExists(atPath: $0.appending(path: "Modules/Graft.swiftmodule").path)
-      }
-        ?? [Repository.file(".build/release"), Repository.file(".build/debug")].first {
-          FileManager.default.fileExists(atPath: $0.appending(path: "Modules/Graft.swiftmodule").path)
-        })
+      folders.first { FileManager.default.fileExists(atPath: $0.appending(path: "Modules/Graft.swiftmodule").path) }, "no modules beside the tests"
+    ).resolvingSymlinksInPath()
+    let scratch = products.deletingLastPathComponent().deletingLastPathComponent()
     let maps =
-      ["COpenBLAS", "CHDF5", "CLibCrypto", "CZlib"].map { Repository.file("Sources/\($0)/module.modulemap").path }
-      + [products.appending(path: "CKernels.build/module.modulemap").path]
+      ["COpenBLAS", "CHDF5", "CLibCrypto", "CZlib"].map { Repository.file("Sources/\($0)/module.modulemap").path } + [
+        products.appending(path: "CKernels.build/module.modulemap").path,
+        scratch.appending(path: "checkouts/Yams/Sources/CYaml/include/module.modulemap").path,
+      ]
     let examples = Repository.names(in: "Tests/GraftTests", endingWith: "Example.swift").map { "Tests/GraftTests/\($0)" }
-    #expect(examples.count >= 2)
+    #expect(examples.count >= 3)
     let flags = try Program("pkg-config", "--cflags-only-I", "openblas", "hdf5").output.split(whereSeparator: \.isWhitespace).map(String.init)
     let checked = try Program(
       arguments: ["swiftc", "-typecheck", "-swift-version", "6", "-package-name", "another", "-I", products.appending(path: "Modules").path]
@@ -59,9 +60,9 @@ struct ArticleTests {
   }
 
   @Test func theOperationsHaveTheirGradients() throws {
-    #expect(softcap(Tensor([0, 100, -100]), cap: 2).values == [0, 2, -2])
+    #expect(bounded(Tensor([0, 100, -100]), by: 2).values == [0, 2, -2])
     #expect(squaredReLU(Tensor([-1, 0, 3])).values == [0, 0, 9])
-    #expect(try gradientError { softcap($0, cap: 2) } < 2e-3)
+    #expect(try gradientError { bounded($0, by: 2) } < 2e-3)
     #expect(try gradientError(squaredReLU) < 2e-2)
   }
 
@@ -101,5 +102,43 @@ struct ArticleTests {
     #expect(states(other) == adapted)
     try delta.merge()
     #expect(largestDifference(states(model), adapted) < 2e-5)
+  }
+
+  @Test func theMethodIsNamedByRecipes() throws {
+    try MethodCatalog.register(RankOne.self)
+    let recipe: ConfigTree = ["peft_type": "rank_one", "target_modules": ["q_proj"]]
+    #expect(try (MethodCatalog.decode(recipe: recipe) as? RankOne)?.targetModules == .names(["q_proj"]))
+    #expect(throws: ConfigError.self) { try MethodCatalog.decode(recipe: ["peft_type": "RANK_ONE", "r": 3]) }
+    #expect(throws: RegistryError.self) { try MethodCatalog.register(RankOne.self) }
+  }
+
+  /// From a configuration that names it: it writes with a cache what it would write without one, and is read back to the bit.
+  @Test func theFamilyIsBuiltCachedAndReadBack() throws {
+    try ModelFamily.registry.register(.twin)
+    func model(_ changes: JSON = [:], from source: (any WeightSource)? = nil) throws -> any CausalLanguageModel & TrainableModel {
+      let json = TinyConfiguration.decoder("twin", heads: 3).setting(["initializer_range": 0.5]).setting(changes)
+      let request = ModelRequest(ArchitectureConfiguration(json, source: "config.json"))
+      let scope = Scope(source: source, catalog: SiteCatalog(), seed: 7)
+      return try #require(try ModelFamily.build(request, in: scope) as? any CausalLanguageModel & TrainableModel)
+    }
+    let twin = try model()
+    let weights = InMemoryWeights(name: "twin", twin.catalog.parameters.map { StoredTensor(name: $0.path, tensor: $0.value) })
+    #expect(states(try model(from: weights)) == states(twin))
+    #expect(largestDifference(states(try model(["attention_softcap": 0.1], from: weights)), states(twin)) > 1e-3)
+
+    var settings = SamplingSettings()
+    settings.maxNewTokens = 6
+    let written = try Generator(continuing: twin, endIDs: [])(Self.sequences, settings)
+    for (prompt, tokens) in zip(Self.sequences, written) {
+      var sequence = prompt
+      for token in tokens {
+        let hidden = twin.hiddenStates(SequenceInput([sequence]), .inference)
+        let found = (0..<Int32(23)).map { twin.head.predictions(hidden.rows(sequence.count - 1..<sequence.count), targets: [$0])[0].logProbability }
+        #expect(found.firstIndex(of: found.max() ?? 0) == Int(token))
+        sequence.append(token)
+      }
+    }
+    let delta = try Delta(RankOne(), on: twin.catalog)
+    #expect(delta.parameterCount == 2 * (2 * 24 + 2 * 16 + 3 * 32))
   }
 }

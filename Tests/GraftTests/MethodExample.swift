@@ -22,7 +22,7 @@ struct RankOne: TuningMethod {
   }
 }
 
-/// What stands in a layer's slot. Being additive, it can be folded into the weight without further code.
+/// The part in a layer's slot. Being additive, it can be folded into the weight without further code.
 private final class RankOneAdapter: AdditiveAdapter {
   let v: Parameter, u: Parameter
 

@@ -1,12 +1,12 @@
 import Graft
 
-/// `cap tanh(x / cap)`, elementwise: scores that stay between `-cap` and `cap` (Bello et al. 2016, section 4).
-func softcap(_ x: Tensor, cap: Float) -> Tensor {
-  customOperation("softcap", of: [x]) { inputs in
-    cap * activate((1 / cap) * inputs[0], .tanh)
+/// `limit tanh(x / limit)`, elementwise: values that stay between `-limit` and `limit`.
+func bounded(_ x: Tensor, by limit: Float) -> Tensor {
+  customOperation("bounded", of: [x]) { inputs in
+    limit * activate((1 / limit) * inputs[0], .tanh)
   } pullback: { gradient, inputs, output in
-    // The slope is 1 - (y / cap)^2.
-    let share = (1 / cap) * output
+    // The slope is 1 - (y / limit)^2.
+    let share = (1 / limit) * output
     return [gradient - gradient * share * share]
   }
 }

@@ -1,7 +1,7 @@
 import GraftTraining
 import Testing
 
-/// Which evaluation is the best, and when to stop waiting for a better one.
+/// The choice of the best evaluation, and the end of the patience for a better one.
 @Suite struct BestSelectionTests {
   private func best(of values: [Double], metric: String? = nil, isGreaterBetter: Bool? = nil) -> Int? {
     var selection = BestSelection(metric: metric, isGreaterBetter: isGreaterBetter)

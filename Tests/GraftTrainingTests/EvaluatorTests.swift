@@ -5,7 +5,7 @@ import GraftTensors
 import GraftTraining
 import Testing
 
-/// What the models here have in common: no parameters but a table of logits, one row a token.
+/// The common part of the models here: no parameters but a table of logits, one row a token.
 private class TableModel {
   let modelType = "table", catalog = SiteCatalog()
   let table: [[Float]]
@@ -37,19 +37,19 @@ private class TableModel {
 
 /// A language model whose next token depends on the token alone.
 private final class BigramModel: TableModel, CausalLanguageModel {
-  let head: Linear
+  let head: LanguageModelHead
 
   override init(_ table: [[Float]]) {
     let transposed = table[0].indices.flatMap { column in table.map { $0[column] } }
     let weight = Parameter(path: "head.weight", value: Tensor(transposed, [table[0].count, table.count]))
-    head = Linear(Scope(source: nil, catalog: SiteCatalog()) / "head", sharing: weight, role: .languageModelHead)
+    head = LanguageModelHead(Linear(Scope(source: nil, catalog: SiteCatalog()) / "head", sharing: weight, role: .languageModelHead))
     super.init(table)
   }
 }
 
 /// A masked language model that also judges pairs, by their first token.
 private final class PairModel: TableModel, SentencePairModel {
-  let head: Linear
+  let head: LanguageModelHead
   let pairs: [[Float]]
 
   init(_ table: [[Float]], pairs: [[Float]]) {
@@ -98,7 +98,7 @@ private final class PlainModel: TableModel, TrainableModel {
 
   private func figures(_ model: any TrainableModel, _ examples: [[EncodedExample]], _ objective: BatchObjective) -> [String: Double] {
     let batches = examples.map { Batch(collating: $0, objective: objective) }
-    return Dictionary(uniqueKeysWithValues: Evaluator.figures(of: model, batches: batches).map { ($0.name, $0.value) })
+    return Dictionary(uniqueKeysWithValues: Evaluator.metrics(of: model, batches: batches).map { ($0.name, $0.value) })
   }
 
   /// A mean over the scored tokens of all batches, which are of different sizes; what is not scored counts nowhere.

@@ -39,7 +39,7 @@ import Testing
     #expect(lines.map(\.loss)[0] == 12.5)
   }
 
-  /// What overflows is skipped where the hook says so, is not in the log's mean, and stops the run otherwise.
+  /// An overflowing step is skipped where the hook says so, is not in the log's mean, and stops the run otherwise.
   @Test func overflowsAreSkipped() throws {
     let weight = Parameter(path: "weight", value: Tensor([1]), isTrainable: true)
     let settings = Trainer.Settings(

@@ -1,3 +1,4 @@
+import Foundation
 import GraftBatching
 import GraftLayers
 import GraftOptimizers
@@ -152,6 +153,33 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
       #expect(isClose(parts.lines.map(\.loss), whole.lines.map(\.loss)))
       #expect(isClose(parts.lines.map(\.gradientNorm), whole.lines.map(\.gradientNorm)))
       #expect(parts.lines.map(\.tokens) == [12, 24, 36, 48])
+    }
+  }
+
+  /// What layers add to the loss is a mean over a micro-batch: it counts by the micro-batch's share of the step's rows.
+  @Test func auxiliaryLossesAreWeighedByTheirRows() throws {
+    let data = Goals(examples: [[0], [1, 2, 3]])
+    func step(_ batchSize: Int, _ accumulation: Int) throws -> (loss: Double, weight: [Double]) {
+      let quadratic = Quadratic(start: [5, -3], goals: Self.goals)
+      var loss = 0.0
+      let trainer = Trainer(Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1))) { batch, pass, scale in
+        // A mean that is 1 in the first micro-batch and 3 in the second: the number of its rows.
+        pass.auxiliary?.add(loss: Float(batch.lossTokenCount) * sum(quadratic.weight.operand), as: "sum")
+        pass.auxiliary?.add(loss: 0.5 * sum(quadratic.weight.operand), as: "half")
+        return quadratic.loss(batch, pass, scale)
+      }
+      for step in data.plan(batchSize, accumulation).steps(0..<1) {
+        try trainer.run(step, batch: data.batch) { if case .logged(let line) = $0 { loss = line.loss } }
+      }
+      return (loss, quadratic.values)
+    }
+    let mean = (0..<2).map { column in Self.goals.reduce(0) { $0 + Double($1[column]) } / 4 }
+    let squares = Self.goals.reduce(0) { $0 + (pow(5 - Double($1[0]), 2) + pow(-3 - Double($1[1]), 2)) / 8 }
+    // Shares of 1/4 and 3/4 in two micro-batches; all of it in one.
+    for (batchSize, accumulation, factor) in [(1, 2, 0.25 * 1 + 0.75 * 3 + 0.5), (2, 1, 4 + 0.5)] {
+      let found = try step(batchSize, accumulation)
+      #expect(isClose(found.weight, zip([5, -3], mean).map { $0 - 0.1 * ($0 - $1 + factor) }))
+      #expect(abs(found.loss - (squares + factor * 2)) < 1e-4)
     }
   }
 

@@ -26,6 +26,23 @@ private struct Shrinking: TrainingData {
   }
 }
 
+/// A training of two processes, the other of which is asked to stop after a step.
+private final class Company: Communicator {
+  let rank = 0
+  let size = 2
+  private let lastStep: Int
+  private var steps = 0
+
+  init(stoppingAfter step: Int) { lastStep = step }
+
+  func sum(_ values: inout [Double]) {
+    steps += 1
+    if steps == lastStep { values[0] += 1 }
+  }
+
+  func sum(_ gradients: inout Gradients, of parameters: [Parameter]) {}
+}
+
 /// The events of a loop, each in a word.
 private final class Log {
   var words: [String] = []
@@ -121,6 +138,15 @@ private final class Log {
       #expect(data.weight.value.values == whole.weight.value.values)
       #expect(rest.state.selection == reference.state.selection && rest.state.progress.tokens == 7)
     }
+  }
+
+  @Test func allProcessesStopAfterTheStepAfterWhichOneIsAskedTo() throws {
+    let data = Shrinking()
+    let loop = TrainingLoop(
+      data.makeTrainer(stepCount: 9), data: data, settings: .init(stepCount: 9), state: TrainingState(stepCount: 9),
+      communicator: Company(stoppingAfter: 4))
+    #expect(throws: TrainingLoop.Interruption.self) { try loop.run() }
+    #expect(loop.state.step == 4)
   }
 
   @Test func onlyTheBestEvaluationIsCompleted() throws {

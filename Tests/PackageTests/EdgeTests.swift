@@ -14,7 +14,7 @@ import Testing
     "GraftCheckpoints": 4, "GraftTraining": 4,
     "GraftAdapters": 5, "GraftModels": 5, "GraftGeneration": 5,
     "GraftReports": 6, "GraftRecipes": 6,
-    "GraftSessions": 7, "GraftComparison": 8, "Graft": 9, "graft": 9,
+    "GraftSessions": 7, "GraftComparison": 8, "Graft": 9, "graft": 9, "UserProgram": 10,
   ]
 
   /// The targets as SwiftPM reads them, the fuzzer's included.
@@ -40,6 +40,22 @@ import Testing
     #expect(checked > 30)
   }
 
+  /// The page names every target once, on its floor, with what it needs directly and nothing else that it needs needs.
+  @Test func thePageHasEveryTargetAndItsEdges() throws {
+    let edges = Dictionary(uniqueKeysWithValues: try Self.targets.get().compactMap(Target.init).map { ($0.name, $0.dependencies) })
+    func needs(_ name: String) -> Set<String> { (edges[name] ?? []).reduce(into: edges[name] ?? []) { $0.formUnion(needs($1)) } }
+    let page = try Repository.text("Documentation/Architecture.md")
+    let rows = page.split(separator: "\n").map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+    let told = ["FuzzSupport", "GraftTestSupport", "FuzzReaders"]
+    for (name, floor) in Self.floors where !told.contains(name) && edges[name] != nil {
+      let direct = edges[name, default: []].filter { edge in !edges[name, default: []].contains { $0 != edge && needs($0).contains(edge) } }
+      let expected = direct.sorted().map { "`\($0)`" }.joined(separator: ", ")
+      let found = rows.filter { $0.count >= 3 && $0[1] == "`\(name)`" }
+      #expect(found.count == 1, "\(name)")
+      #expect(found.first?.first == "\(floor)" && (found.first?.dropFirst(3).first ?? "") == expected, "\(name) on floor \(floor): \(expected)")
+    }
+  }
+
   /// SwiftPM lets a file import what some other target happens to need: such an edge is on no list and breaks with the order of the build.
   @Test func importsAreDeclaredAndDeclaredEdgesAreImported() throws {
     let targets = try Self.targets.get().compactMap(Target.init)
@@ -52,7 +68,7 @@ import Testing
         checked += 1
       }
       // The tests of the command line need the program itself.
-      for module in target.dependencies.subtracting(["graft"]) where imported[module] == nil {
+      for module in target.dependencies.subtracting(["graft", "UserProgram"]) where imported[module] == nil {
         Issue.record("Package.swift lists \(module) for \(target.name), no file of which imports it")
       }
     }

@@ -43,4 +43,15 @@ struct PageTests {
       }
     }
   }
+
+  /// The walks of a parameter and of a batch lead through code that is there, in at most 15 hops each.
+  @Test(arguments: ["One parameter", "One batch"])
+  func walksLeadThroughTheCode(_ walk: String) throws {
+    let page = try Repository.text("Documentation/Architecture.md")
+    let section = try #require(page.components(separatedBy: "## \(walk)\n").dropFirst().first?.components(separatedBy: "\n## ").first)
+    let hops = section.matches(of: /\| (\d+) \| `([^`]+)` \| `([^`]+)` \|/)
+    #expect(hops.map { String($0.1) } == (1...max(1, hops.count)).map(String.init))
+    #expect((8...15).contains(hops.count))
+    for hop in hops { #expect(try Repository.text(String(hop.2)).contains(hop.3), "\(hop.2): \(hop.3)") }
+  }
 }

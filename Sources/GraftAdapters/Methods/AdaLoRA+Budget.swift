@@ -3,7 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// How AdaLoRA spends fewer and fewer triplets, where they matter most.
+/// The budget of AdaLoRA: fewer and fewer triplets, kept where they matter most.
 ///
 /// Zhang et al. 2023, "AdaLoRA", algorithm 1: the importance of a weight is its smoothed sensitivity (eq. 9) times the smoothed
 /// uncertainty of that (eq. 10 and 11), a triplet's the sum of its value's and the means of its vectors' (eq. 8), and the
@@ -13,7 +13,7 @@ final class TripletBudget: TrainingSchedule {
     var targetRank: Int
     /// The steps before the budget falls, and after it has fallen.
     var initialSteps: Int, finalSteps: Int
-    /// How many steps apart triplets are dropped.
+    /// The number of steps between two droppings of triplets.
     var interval: Int
     var beta1: Float, beta2: Float
     /// Multiplied into the penalty on vectors that are not orthonormal (eq. 4).
@@ -59,7 +59,7 @@ final class TripletBudget: TrainingSchedule {
   private let layers: [(path: String, adapter: TripletAdapter)]
   private let settings: Settings
   private var importances: [(a: Importance, b: Importance, values: Importance)]
-  /// Which triplets of each layer are kept; nil before the first are dropped.
+  /// True for the triplets of each layer that are kept; nil before the first are dropped.
   private(set) var kept: [[Bool]]?
   private var totalSteps: Int
 
@@ -108,7 +108,7 @@ final class TripletBudget: TrainingSchedule {
 
   private var initialBudget: Int { layers.reduce(0) { $0 + $1.adapter.a.shape[0] } }
 
-  /// How many triplets all layers may keep.
+  /// Returns the number of triplets that all layers together may keep.
   func budget(atStep step: Int) -> Int {
     let target = settings.targetRank * layers.count
     let (first, last) = (settings.initialSteps, totalSteps - settings.finalSteps)

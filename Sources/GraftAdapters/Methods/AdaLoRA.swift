@@ -14,31 +14,31 @@ public struct AdaLoRA: LayerTargetedMethod, SpelledKeys {
     seam: "linear layers", source: "Zhang et al. 2023")
 
   /// Triplets of each layer at first.
-  public var initR = 12
+  package var initR = 12
   /// Triplets of each layer in the end, on average.
-  public var targetR = 8
-  public var loraAlpha = 8.0
-  public var loraDropout = 0.0
+  package var targetR = 8
+  package var loraAlpha = 8.0
+  package var loraDropout = 0.0
   /// Steps before the budget falls.
-  public var tinit = 0
+  package var tinit = 0
   /// Steps after it has fallen.
-  public var tfinal = 0
-  /// How many steps apart triplets are dropped.
-  public var deltaT = 1
-  /// How much of the past the importance of weights keeps.
-  public var beta1 = 0.85
-  public var beta2 = 0.85
-  /// What a penalty on vectors that are not orthonormal is multiplied by.
-  public var orthRegWeight = 0.5
+  package var tfinal = 0
+  /// The number of steps between two droppings of triplets.
+  package var deltaT = 1
+  /// The share of its past that the importance of a weight keeps.
+  package var beta1 = 0.85
+  package var beta2 = 0.85
+  /// The factor of the penalty on vectors that are not orthonormal.
+  package var orthRegWeight = 0.5
   /// The run's own number of steps where nil.
-  public var totalStep: Int?
-  public var r = 8
+  package var totalStep: Int?
+  package var r = 8
   public var targetKeys = TargetKeys()
-  public var rankPattern: ConfigTree?
-  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var bias = BiasTraining.none
-  public var useRslora = false
-  public var initLoraWeights = true
+  package var rankPattern: ConfigTree?
+  package var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  package var bias = BiasTraining.none
+  package var useRslora = false
+  package var initLoraWeights = true
 
   public init() {}
 
@@ -85,7 +85,7 @@ public struct AdaLoRA: LayerTargetedMethod, SpelledKeys {
       orthogonality: Float(orthRegWeight), totalSteps: totalStep)
   }
 
-  /// How many triplets were kept of a layer's.
+  /// Returns the number of triplets that were kept of a layer's.
   private func keptRank(of path: String) -> Int {
     let kept = rankPattern?.mapping?.entries.first { $0.key.hasSuffix(path + ".lora_E") || $0.key == path }
     return kept?.value.sequence?.count { $0.bool == true } ?? initR

@@ -13,10 +13,10 @@ public struct AdaptionPrompt: TuningMethod {
 
   /// The end of the attentions' names; `self_attn` where nil.
   public var targetModules: String?
-  /// How many vectors.
-  public var adapterLen: Int?
-  /// How many layers, from the last one down.
-  public var adapterLayers: Int?
+  /// The number of vectors of a layer.
+  package var adapterLen: Int?
+  /// The number of layers, from the last one down.
+  package var adapterLayers: Int?
 
   public init() {}
 

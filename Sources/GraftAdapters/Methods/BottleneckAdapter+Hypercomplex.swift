@@ -35,16 +35,16 @@ package struct HypercomplexMatrix {
 }
 
 extension BottleneckAdapter {
-  /// What hypercomplex layers are made from.
+  /// The settings of hypercomplex layers.
   struct HypercomplexSettings {
     /// The `d` of their factors, and the rank of the second ones.
     var size = 4, rank = 1
-    /// Whether all layers have one rule.
+    /// True where all layers have one rule.
     var isRuleShared = true
     var ruleInitializer = Initializer.normal(standardDeviation: 1e-4)
   }
 
-  /// How a rule of a layer's own starts; what `phm_init_range` says is for a shared one only.
+  /// Returns the initializer of a layer's own rule; `phm_init_range` is for a shared one only.
   private func ownRuleInitializer() -> Initializer {
     phmCInit == .uniform ? .uniform(bound: 0.01) : .normal(standardDeviation: 0.01)
   }

@@ -20,7 +20,7 @@ package enum BottleneckProjection {
 package struct Bottleneck {
   let down: BottleneckProjection, up: BottleneckProjection
   let activation: Activation, dropout: Float
-  /// Where it is, which random numbers depend on.
+  /// Its path, on which random numbers depend.
   let path: String
 
   package init(down: BottleneckProjection, up: BottleneckProjection, activation: Activation, dropout: Float, path: String) {
@@ -34,7 +34,7 @@ package struct Bottleneck {
 
 /// A half's output `h`, the residual `x` and the bottleneck `f` joined: `s f(z) + h + x`.
 package final class BottleneckResidual: ResidualAdapter {
-  /// What the bottleneck reads.
+  /// The input of a bottleneck.
   package enum Input {
     /// `h`.
     case output

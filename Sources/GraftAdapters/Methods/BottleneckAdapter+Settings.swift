@@ -52,7 +52,7 @@ extension BottleneckAdapter {
   }
 }
 
-/// What the bottleneck's output is multiplied by.
+/// The factor of a bottleneck's output.
 public enum BottleneckScaling: Codable, Sendable, Hashable {
   case constant(Double)
   case learned

@@ -24,7 +24,7 @@ public struct BottleneckAdapter: TuningMethod {
     case compacterPlusPlus = "compacter++"
   }
 
-  /// How weights start.
+  /// The initial values of weights.
   public enum Initialization: String, ConfigChoice {
     /// Normal with deviation 0.02, biases zero.
     case bert
@@ -32,37 +32,37 @@ public struct BottleneckAdapter: TuningMethod {
     case mam = "mam_adapter"
   }
 
-  /// How the rules of hypercomplex layers start.
+  /// The initial values of the rules of hypercomplex layers.
   public enum RuleInitialization: String, ConfigChoice { case normal, uniform }
 
-  public var config = Preset.sequential
-  /// Whether there is one after attention.
-  public var mhAdapter: Bool?
-  /// Whether there is one after the feed-forward.
-  public var outputAdapter: Bool?
+  package var config = Preset.sequential
+  /// True for a bottleneck after attention.
+  package var mhAdapter: Bool?
+  /// True for a bottleneck after the feed-forward.
+  package var outputAdapter: Bool?
   /// The hidden size over the bottleneck's.
-  public var reductionFactor: Double?
-  public var nonLinearity: String?
-  /// Whether it reads the sum with the residual, normed where the model norms there.
-  public var originalLnBefore: Bool?
-  /// Whether it reads the residual instead of the half's output.
-  public var isParallel: Bool?
-  public var scaling: BottleneckScaling?
-  public var initWeights: Initialization?
-  /// Whether projections are sums of Kronecker products.
-  public var phmLayer: Bool?
-  /// How many products there are, and the size of their first factors.
-  public var phmDim = 4
+  package var reductionFactor: Double?
+  package var nonLinearity: String?
+  /// True where it reads the sum with the residual, normed where the model norms there.
+  package var originalLnBefore: Bool?
+  /// True where it reads the residual instead of the half's output.
+  package var isParallel: Bool?
+  package var scaling: BottleneckScaling?
+  package var initWeights: Initialization?
+  /// True where projections are sums of Kronecker products.
+  package var phmLayer: Bool?
+  /// The number of products, and the size of their first factors.
+  package var phmDim = 4
   /// The rank of their second factors.
-  public var phmRank = 1
-  /// Whether all layers share the first factors.
-  public var sharedPhmRule = true
-  public var phmCInit = RuleInitialization.normal
+  package var phmRank = 1
+  /// True where all layers share the first factors.
+  package var sharedPhmRule = true
+  package var phmCInit = RuleInitialization.normal
   /// The deviation of shared first factors at first.
-  public var phmInitRange = 1e-4
-  public var dropout = 0.0
+  package var phmInitRange = 1e-4
+  package var dropout = 0.0
   /// Layers that get none.
-  public var leaveOut: [Int] = []
+  package var leaveOut: [Int] = []
   public var modulesToSave: [String]?
 
   public init() {}

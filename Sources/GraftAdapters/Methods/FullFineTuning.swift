@@ -13,7 +13,7 @@ public struct FullFineTuning: TargetedMethod {
   public var excludeModules: ModuleSelection?
   /// Layers by number; nil for all.
   public var layersToTransform: OneOrMany<Int>?
-  /// What the numbered layers are called, such as `layers`.
+  /// The name of the list of numbered layers, such as `layers`.
   public var layersPattern: OneOrMany<String>?
 
   public init() {}

@@ -15,10 +15,10 @@ public struct IA3: TargetedMethod, SpelledKeys {
   /// Nil for the family's own.
   public var targetModules: ModuleSelection?
   public var excludeModules: ModuleSelection?
-  /// Which of the targets are scaled at their input; nil for the family's own.
-  public var feedforwardModules: ModuleSelection?
+  /// The targets that are scaled at their input; nil for the family's own.
+  package var feedforwardModules: ModuleSelection?
   public var modulesToSave: [String]?
-  public var initIA3Weights = true
+  package var initIA3Weights = true
 
   public init() {}
 

@@ -12,15 +12,15 @@ public struct LoHa: RankedMethod {
     title: "LoHa", formula: "`W x + b + s ((w1a w1b) * (w2a w2b)) x`", parameters: "`2 r (in + out)` a target",
     seam: "linear layers", source: "Hyeon-Woo et al. 2022")
 
-  public var r = 8
-  public var alpha = 8.0
-  public var rankDropout = 0.0
-  public var moduleDropout = 0.0
-  public var useEffectiveConv2d = false
+  package var r = 8
+  package var alpha = 8.0
+  package var rankDropout = 0.0
+  package var moduleDropout = 0.0
+  package var useEffectiveConv2d = false
   public var targetKeys = TargetKeys()
-  public var initWeights = true
-  public var rankPattern = ConfigTree.mapping(ConfigMapping())
-  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  package var initWeights = true
+  package var rankPattern = ConfigTree.mapping(ConfigMapping())
+  package var alphaPattern = ConfigTree.mapping(ConfigMapping())
 
   public init() {}
 

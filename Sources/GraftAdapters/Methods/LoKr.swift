@@ -12,20 +12,20 @@ public struct LoKr: RankedMethod {
     title: "LoKr", formula: "`W x + b + s (w1 ⊗ w2) x`", parameters: "the factors' sizes",
     seam: "linear layers", source: "Edalati et al. 2022; Yeh et al. 2024")
 
-  public var r = 8
-  public var alpha = 8.0
-  public var rankDropout = 0.0
-  public var moduleDropout = 0.0
-  public var useEffectiveConv2d = false
-  /// Whether the first factor may be a product too.
-  public var decomposeBoth = false
+  package var r = 8
+  package var alpha = 8.0
+  package var rankDropout = 0.0
+  package var moduleDropout = 0.0
+  package var useEffectiveConv2d = false
+  /// True where the first factor may be a product too.
+  package var decomposeBoth = false
   /// The first factor's size; -1 for the divisor nearest to the root.
-  public var decomposeFactor = -1
-  public var rankDropoutScale = false
+  package var decomposeFactor = -1
+  package var rankDropoutScale = false
   public var targetKeys = TargetKeys()
-  public var initWeights = KroneckerInitialization.standard
-  public var rankPattern = ConfigTree.mapping(ConfigMapping())
-  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  package var initWeights = KroneckerInitialization.standard
+  package var rankPattern = ConfigTree.mapping(ConfigMapping())
+  package var alphaPattern = ConfigTree.mapping(ConfigMapping())
 
   public init() {}
 
@@ -68,7 +68,7 @@ public struct LoKr: RankedMethod {
   }
 }
 
-/// Which factor starts at zero, so that the adapter changes nothing at first.
+/// The factor that starts at zero, so that the adapter changes nothing at first.
 public enum KroneckerInitialization: Codable, Sendable, Hashable {
   /// The first one.
   case standard

@@ -8,7 +8,7 @@ struct LowRankFactors {
   /// `[out]`.
   let bias: Parameter?
   let scale: Float, dropout: Float
-  /// What the factors started as, where the weight is to do without it.
+  /// The part of the weight that the factors started as, where the weight is to do without it.
   var removed: LowRankPart?
 
   /// `base + s (B A x + bias)`.

@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// How several LoRA adapters become one, as PEFT's `add_weighted_adapter` names it.
+/// The ways to make one of several LoRA adapters, as PEFT's `add_weighted_adapter` names them.
 public enum LoRACombination: String, ConfigChoice {
   /// The weighted sums of the `A` and of the `B` factors, which need equal ranks: rough, since it mixes one adapter's `A`
   /// with another's `B`.

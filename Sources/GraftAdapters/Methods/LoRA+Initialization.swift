@@ -1,7 +1,7 @@
 import GraftLayers
 import GraftTensors
 
-/// How `A` and `B` start.
+/// The initial values of `A` and `B`.
 public enum LoRAInitialization: Codable, Sendable, Hashable {
   /// `A` uniform on `±1/sqrt(in)` (Kaiming's bound for a = sqrt 5), `B` zero: the adapter changes nothing at first.
   case kaiming
@@ -60,18 +60,18 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     }
   }
 
-  /// Whether the factors start as a part of the weight.
-  public var isDecomposition: Bool {
+  /// True where the factors start as a part of the weight.
+  package var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
     case .kaiming, .gaussian, .random, .foreign: false
     }
   }
 
-  /// Whether a layer's weight has a part of that rank.
+  /// Returns true where a layer's weight has a part of that rank.
   func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition || rank <= min(layer.inputSize, layer.outputSize) }
 
-  /// What the factors start as and the weight does without; nil where it stays whole.
+  /// Returns the part that the factors start as and the weight does without; nil where it stays whole.
   ///
   /// Computed again whenever the adapter is attached, from the weight alone.
   func part(of layer: Linear, rank: Int, scale: Float) -> LowRankPart? {

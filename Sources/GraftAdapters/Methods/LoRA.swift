@@ -14,24 +14,24 @@ public struct LoRA: LayerTargetedMethod {
     title: "LoRA, DoRA, rsLoRA, PiSSA, OLoRA", formula: "`W x + b + s B A x`", parameters: "`r (in + out)` a target; DoRA `out` more",
     seam: "linear layers, embeddings", source: "Hu et al. 2022; Liu et al. 2024; Kalajdzievski 2023; Meng et al. 2024; Büyükakyüz 2024")
 
-  public var r = 8
-  public var loraAlpha = 8.0
-  public var loraDropout = 0.0
+  package var r = 8
+  package var loraAlpha = 8.0
+  package var loraDropout = 0.0
   public var targetKeys = TargetKeys()
   /// Weights of linear layers by the ends of their names, beside or instead of modules.
-  public var targetParameters: [String]?
-  public var rankPattern = ConfigTree.mapping(ConfigMapping())
-  public var alphaPattern = ConfigTree.mapping(ConfigMapping())
-  public var bias = BiasTraining.none
-  public var useRslora = false
-  public var useDora = false
-  /// Whether the second factor has a bias.
-  public var loraBias = false
+  package var targetParameters: [String]?
+  package var rankPattern = ConfigTree.mapping(ConfigMapping())
+  package var alphaPattern = ConfigTree.mapping(ConfigMapping())
+  package var bias = BiasTraining.none
+  package var useRslora = false
+  package var useDora = false
+  /// True where the second factor has a bias.
+  package var loraBias = false
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
-  public var trainableTokenIndices: TokenSelection?
-  public var initLoraWeights = LoRAInitialization.kaiming
+  package var trainableTokenIndices: TokenSelection?
+  package var initLoraWeights = LoRAInitialization.kaiming
   /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
-  public var ensureWeightTying: Bool?
+  package var ensureWeightTying: Bool?
 
   public init() {}
 
@@ -128,7 +128,7 @@ public struct LoRA: LayerTargetedMethod {
   }
 
   /// Of a table and a head that share a matrix: takes them apart, as far as their adapters are, or gives both the table's adapter.
-  /// - Returns: whether the site has its adapter now.
+  /// - Returns: true where the site has its adapter now.
   private func attachTied(_ site: Site, _ patterns: Patterns, of sites: SiteCatalog, in attachment: Attachment) throws -> Bool {
     guard let tie = sites.ties.first(where: { $0.head === site.linear || $0.table === site.embedding }) else { return false }
     guard ensureWeightTying == true else {

@@ -12,20 +12,20 @@ public struct OFT: LayerTargetedMethod {
     title: "OFT", formula: "`W R x + b`, `R` a rotation in blocks of size `n`", parameters: "`in (n - 1) / 2` a target",
     seam: "linear layers", source: "Qiu et al. 2023")
 
-  /// How many blocks; 0 where their size is given.
-  public var r = 0
+  /// The number of blocks; 0 where their size is given.
+  package var r = 0
   /// 0 where the number of blocks is given.
-  public var oftBlockSize = 32
-  public var moduleDropout = 0.0
+  package var oftBlockSize = 32
+  package var moduleDropout = 0.0
   public var targetKeys = TargetKeys()
-  public var bias = BiasTraining.none
-  public var initWeights = true
-  public var coft = false
-  public var eps = 6e-5
-  /// Whether all blocks rotate alike.
-  public var blockShare = false
-  public var useCayleyNeumann = true
-  public var numCayleyNeumannTerms = 5
+  package var bias = BiasTraining.none
+  package var initWeights = true
+  package var coft = false
+  package var eps = 6e-5
+  /// True where all blocks rotate alike.
+  package var blockShare = false
+  package var useCayleyNeumann = true
+  package var numCayleyNeumannTerms = 5
 
   public init() {}
 

@@ -1,7 +1,7 @@
 import GraftConfiguration
 import GraftLayers
 
-/// What LoHa and LoKr share, both after LyCORIS: a rank and a scale for every layer, which patterns may set apart.
+/// A method after LyCORIS, as LoHa and LoKr are: a rank and a scale for every layer, which patterns may set apart.
 protocol RankedMethod: LayerTargetedMethod {
   var r: Int { get }
   var alpha: Double { get }

@@ -9,10 +9,10 @@ public enum TokenSelection: Codable, Sendable, Hashable {
 
   public struct Table: Codable, Sendable, Hashable {
     /// A path, or the end of one.
-    public var name: String
-    public var tokens: [Int]
+    package var name: String
+    package var tokens: [Int]
 
-    public init(name: String, tokens: [Int]) { (self.name, self.tokens) = (name, tokens) }
+    package init(name: String, tokens: [Int]) { (self.name, self.tokens) = (name, tokens) }
   }
 
   public init(from decoder: any Decoder) throws {
@@ -63,7 +63,7 @@ public enum TokenSelection: Codable, Sendable, Hashable {
     }
   }
 
-  /// Whether a head has the rows that its embedding is given anyway.
+  /// Returns true for a head that has the rows that its embedding is given anyway.
   private func isTied(_ site: Site, with table: Table, in sites: SiteCatalog) -> Bool {
     guard case .tables(let tables) = self, let head = site.linear else { return false }
     guard let embedding = sites.sites.first(where: { $0.embedding?.weight === head.weight }) else { return false }

@@ -10,10 +10,10 @@ public struct TrainableTokens: TuningMethod {
     title: "trainable tokens", formula: "rows in place of the table's", parameters: "`h` a token",
     seam: "token embedding, and a head that shares it", source: "PEFT")
 
-  public var tokenIndices: [Int] = []
+  package var tokenIndices: [Int] = []
   /// The model's token embedding where nil.
   public var targetModules: ModuleSelection?
-  public var initWeights = true
+  package var initWeights = true
 
   public init() {}
 
@@ -32,9 +32,9 @@ public struct TrainableTokens: TuningMethod {
 struct TrainedRows {
   /// The configuration's key, for errors.
   let key: String
-  /// What stands between a table's path and the rows' name.
+  /// The component between a table's path and the rows' name.
   let component: String?
-  /// Whether rows start as the table's own.
+  /// True where rows start as the table's own.
   var startsFromTable = true
 
   /// Trains rows of the only table of a role.

@@ -15,21 +15,21 @@ public struct VBLoRA: LayerTargetedMethod {
     title: "VB-LoRA", formula: "`W x + b + B A x`, stretches of `A` and `B` mixed from a shared bank",
     parameters: "`v l` for `v` vectors of length `l`, and `r v (in + out) / l` logits a target", seam: "linear layers", source: "Li et al. 2024")
 
-  public var r = 4
+  package var r = 4
   /// Vectors of the bank.
-  public var numVectors = 256
+  package var numVectors = 256
   /// Their length, which divides the inputs and outputs of every target.
-  public var vectorLength = 256
+  package var vectorLength = 256
   /// Vectors of which a stretch is mixed.
-  public var topk = 2
+  package var topk = 2
   public var targetKeys = TargetKeys()
   /// True to store the choices and their weights in place of logits: such a file is smaller, and nothing to train on from.
-  public var saveOnlyTopkWeights = false
-  public var vbloraDropout = 0.0
-  public var bias = BiasTraining.none
+  package var saveOnlyTopkWeights = false
+  package var vbloraDropout = 0.0
+  package var bias = BiasTraining.none
   /// The bank starts uniform within this distance of zero.
-  public var initVectorBankBound = 0.02
-  public var initLogitsStd = 0.1
+  package var initVectorBankBound = 0.02
+  package var initLogitsStd = 0.1
 
   public init() {}
 

@@ -12,15 +12,15 @@ public struct VeRA: TargetedMethod, SpelledKeys {
     title: "VeRA", formula: "`W x + b + λb * B (λd * A x)`, `A` and `B` fixed and shared", parameters: "`r + out` a target",
     seam: "linear layers", source: "Kopiczko et al. 2024")
 
-  public var r = 256
+  package var r = 256
   public var targetModules: ModuleSelection?
-  public var projectionKey = 0
-  public var saveProjection = true
-  public var veraDropout = 0.0
-  public var dInitial = 0.1
-  public var bias = BiasTraining.none
+  package var projectionKey = 0
+  package var saveProjection = true
+  package var veraDropout = 0.0
+  package var dInitial = 0.1
+  package var bias = BiasTraining.none
   public var modulesToSave: [String]?
-  public var initWeights = true
+  package var initWeights = true
   public var layersToTransform: OneOrMany<Int>?
   public var layersPattern: OneOrMany<String>?
 

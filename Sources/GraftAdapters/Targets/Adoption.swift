@@ -49,7 +49,7 @@ extension Attachment {
 
   /// Makes whole modules part of the delta, as PEFT's `modules_to_save` does: each name takes the modules whose paths end with it.
   ///
-  /// - Parameter ensuresTying: whether a table and the head that shares it stay one.
+  /// - Parameter ensuresTying: true where a table and the head that shares it stay one.
   /// - Throws: `TuningError` for a name that no module has, but for those of the heads that PEFT adds by itself.
   func adoptModules(_ names: [String], of sites: SiteCatalog, ensuresTying: Bool = false) throws {
     let paths = sites.modulePaths
@@ -120,7 +120,7 @@ extension Linear {
   }
 }
 
-/// Which of the base's biases are trained beside the adapter.
+/// The biases of the base that are trained beside the adapter.
 public enum BiasTraining: String, ConfigChoice {
   case none, all
   case loraOnly = "lora_only"
@@ -131,6 +131,7 @@ public enum BiasTraining: String, ConfigChoice {
 
 /// One value or a list of them, as PEFT writes some keys.
 public struct OneOrMany<Value: Codable & Sendable & Hashable>: Codable, Sendable, Hashable {
+  /// The values, one or several.
   public var values: [Value]
   private var isSingle: Bool
 

@@ -62,7 +62,7 @@ extension SiteCatalog {
 
   /// The modules that are saved whole without being asked for: a classifier's head, which PEFT adds by both of its names, and what
   /// the checkpoint lacked, which is of no use frozen, and in no other place.
-  /// - Parameter isHeld: whether a parameter that the checkpoint lacked is part of the delta.
+  /// - Parameter isHeld: true where a parameter that the checkpoint lacked is part of the delta.
   func unaskedModules(_ isHeld: (Parameter) -> Bool) -> [String] {
     func isNamed(_ path: String) -> Bool { ["classifier", "score"].contains { SavedModules.takes(path, name: $0) } }
     let heads = sites.filter { $0.role == .classifier }.map(\.path)
@@ -88,12 +88,12 @@ struct SavedModules {
     self.insides = insides
   }
 
-  /// Whether a name takes a module, or something that holds it: by the plain end of its path.
+  /// Returns true for a name that takes a module, or something that holds it: by the plain end of its path.
   static func takes(_ path: String, name: String) -> Bool {
     let components = path.split(separator: ".")
     return components.indices.contains { components[...$0].joined(separator: ".").hasSuffix(name) }
   }
 
-  /// Whether no adapter may go into a module: because it is saved, or because PEFT takes it for saved.
+  /// Returns true for a module that takes no adapter: because it is saved, or because PEFT takes it for saved.
   func contains(_ path: String) -> Bool { insides.contains { $0.matches(path) } || names.contains { Self.takes(path, name: $0) } }
 }

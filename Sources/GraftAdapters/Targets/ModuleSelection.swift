@@ -1,13 +1,14 @@
 import GraftLayers
 import GraftRegularExpressions
 
-/// Which modules a method is applied to: one regular expression, or a list of names, as PEFT writes them.
+/// A choice of modules: one regular expression, or a list of names, as PEFT writes them.
 public enum ModuleSelection: Codable, Sendable, Hashable {
   /// A regular expression over whole module paths; `all-linear` stands for every linear layer but the output head.
   case pattern(String)
   /// Paths, or the ends of paths.
   case names([String])
 
+  /// Every linear layer but the head.
   public static let allLinear = ModuleSelection.pattern("all-linear")
 
   public init(from decoder: any Decoder) throws {
@@ -23,7 +24,7 @@ public enum ModuleSelection: Codable, Sendable, Hashable {
     }
   }
 
-  /// Whether it is the word for every linear layer, which PEFT reads in any case.
+  /// True for the word for every linear layer, which PEFT reads in any case.
   var isAllLinear: Bool { if case .pattern(let word) = self { word.lowercased() == "all-linear" } else { false } }
 
   /// The entries one by one: each name, or the pattern.
@@ -35,7 +36,7 @@ public enum ModuleSelection: Codable, Sendable, Hashable {
   }
 
   /// A test of module paths.
-  /// - Parameter key: whose value it is, for errors.
+  /// - Parameter key: the configuration's key, for errors.
   /// - Throws: `TuningError` for a malformed regular expression.
   func matcher(_ key: String = "target_modules") throws(TuningError) -> (String) -> Bool {
     switch self {
@@ -54,8 +55,8 @@ extension RegularExpression {
   /// A pattern of a configuration, which is Python's.
   ///
   /// - Parameters:
-  ///   - isWhole: whether it has to match a whole path, rather than its beginning.
-  ///   - key: whose value it is, for errors.
+  ///   - isWhole: true where it has to match a whole path, rather than its beginning.
+  ///   - key: the configuration's key, for errors.
   /// - Throws: `TuningError` that names the key and the pattern.
   init(_ pattern: String, isWhole: Bool, of key: String) throws(TuningError) {
     do { try self.init(python: pattern, isWhole: isWhole) } catch {

@@ -15,7 +15,7 @@ extension TargetedMethod {
   public var layersToTransform: OneOrMany<Int>? { nil }
   public var layersPattern: OneOrMany<String>? { nil }
 
-  /// What the keys pick.
+  /// The choice that the keys make.
   var targets: Targets {
     Targets(
       modules: targetModules, excluded: excludeModules, saved: modulesToSave ?? [], layers: layersToTransform?.values,

@@ -2,14 +2,19 @@ import GraftConfiguration
 import GraftLayers
 import GraftTensors
 
-/// Which of a model's sites a method adapts: the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
+/// A choice of a model's sites by the keys that PEFT's injected methods share, read as its `check_target_module_exists` does.
 public struct Targets: Sendable {
+  /// The modules to adapt; nil for the family's own.
   public var modules: ModuleSelection?
+  /// Modules that stay as they are although they are named.
   public var excluded: ModuleSelection?
+  /// Modules that are trained and stored whole, and take no adapter.
   public var saved: [String]
+  /// The numbers of the layers to adapt; nil for all.
   public var layers: [Int]?
   public var layersPattern: [String]
 
+  /// A choice by PEFT's targeting keys.
   public init(
     modules: ModuleSelection?, excluded: ModuleSelection? = nil, saved: [String] = [], layers: [Int]? = nil, layersPattern: [String] = []
   ) {
@@ -18,7 +23,7 @@ public struct Targets: Sendable {
 
   /// The linear layers that match, in the model's order.
   ///
-  /// - Parameter attachment: whether it is to be trained: then every name must match something, rather than any.
+  /// - Parameter attachment: says by `isLoading` that it is not to be trained; otherwise every name must match something, rather than any.
   /// - Throws: `TuningError` that lists what there is where nothing matches.
   public func linears(in sites: SiteCatalog, for attachment: Attachment) throws(TuningError) -> [Linear] {
     try matches(in: sites, kind: "linear layer", for: attachment) { $0.linear != nil }.compactMap(\.linear)
@@ -75,7 +80,7 @@ public struct Targets: Sendable {
   }
 
   /// The parameters that match, themselves or by anything that holds them; all where no modules are chosen.
-  /// - Parameter isStrict: whether every name must match something, rather than any.
+  /// - Parameter isStrict: true where every name must match something, rather than any.
   /// - Throws: `TuningError` where nothing matches.
   func parameters(in sites: SiteCatalog, isStrict: Bool) throws(TuningError) -> [Parameter] {
     func holders(_ parameter: Parameter) -> [String] {

@@ -22,10 +22,10 @@ public enum AdapterArchive {
   static let maximumNameBytes = 1024
   static let maximumTextBytes = 256 << 20
 
-  /// Whether the file at a path is one of these, by what it says of itself.
+  /// Returns true for a file that says of itself that it is one of these.
   public static func owns(_ path: String) -> Bool { (try? HDF5File.open(path).root().stringAttribute("format")) == format }
 
-  /// Where a tensor lies below `tensors/`: the groups, and the name of the dataset, which is the last component with
+  /// The path of a tensor below `tensors/`: the groups, and the name of the dataset, which is the last component with
   /// the one before it when the last is "weight" or "bias" and the one before no number.
   static func place(of name: String) -> (groups: [String], dataset: String) {
     var groups = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
@@ -37,7 +37,7 @@ public enum AdapterArchive {
     return (groups, dataset)
   }
 
-  /// Why no tensor or adapter may be called `name`; `nil` when one may.
+  /// Returns the reason why no tensor or adapter may be called `name`; nil where one may.
   static func objection(toName name: String) -> String? {
     if name.isEmpty { return "a name is empty" }
     if name.utf8.count > maximumNameBytes { return "a name is longer than \(maximumNameBytes) bytes" }
@@ -47,7 +47,7 @@ public enum AdapterArchive {
     return nil
   }
 
-  /// Why no tensor may be called `name`; `nil` when one may.
+  /// Returns the reason why no tensor may be called `name`; nil where one may.
   static func objection(toTensorName name: String) -> String? {
     if let objection = objection(toName: name) { return objection }
     let components = name.split(separator: ".", omittingEmptySubsequences: false)

@@ -2,14 +2,16 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// What a file or directory of adapters holds, in memory.
+/// The content of a file or directory of adapters, in memory.
 public struct AdapterFile {
-  /// Where it was read, for messages.
+  /// The path from which it was read, for messages.
   public var location: String
   /// The model that the adapters belong to, where that is recorded.
   public var base: BaseFingerprint?
+  /// The adapters, one or several.
   public var adapters: [StoredAdapter]
 
+  /// A file's content, of adapters made in memory.
   public init(location: String = "", base: BaseFingerprint? = nil, adapters: [StoredAdapter]) {
     self.location = location
     self.base = base
@@ -41,13 +43,16 @@ public struct StoredAdapter {
   public var taskType: String?
   /// The keys of `adapter_config.json`, or a superset of them.
   public var configuration: JSON
+  /// The trained tensors, under PEFT's names.
   public var tensors: [StoredTensor]
-  /// What produces the tensors while training, such as the network over a prefix; needed to resume.
+  /// The tensors that the adapter's are computed from while it is trained, such as the network over a prefix; needed to resume.
   public var reparam: [StoredTensor] = []
   /// A prediction head trained along.
   public var head: [StoredTensor] = []
+  /// The progress of a run that can go on; nil for a finished adapter.
   public var training: StoredTraining?
 
+  /// An adapter of its parts.
   public init(
     name: String = "default", method: String, peftType: String, taskType: String? = nil, configuration: JSON,
     tensors: [StoredTensor]
@@ -81,8 +86,9 @@ public struct StoredAdapter {
 public struct StoredTensor {
   /// The key under which PEFT keeps it.
   public var name: String
-  /// What the tensor is to the method: "lora_A", "prefix_kv", "adapter_down", ...
+  /// The tensor's part in the method: "lora_A", "prefix_kv", "adapter_down", ...
   public var role: String
+  /// The tensor's values.
   public var tensor: Tensor
 
   /// - Parameter role: by default told from the name.
@@ -103,13 +109,15 @@ public struct StoredTensor {
   }
 }
 
-/// How far a run was, in an adapter that can be trained on.
+/// The progress of a run, in an adapter that can be trained on.
 public struct StoredTraining {
   /// Optimizer steps taken.
   public var step: Int?
   /// Epochs taken, with a fraction.
   public var epoch: Double?
+  /// The seed of the run.
   public var seed: Int?
+  /// The best value of the metric that chooses weights.
   public var bestMetric: Double?
   /// The recipe's YAML, verbatim.
   public var recipe: String?
@@ -120,6 +128,7 @@ public struct StoredTraining {
   /// Sets of tensors such as an optimizer's first and second moments, under the names of their parameters.
   public var tensorGroups: [(name: String, tensors: [StoredTensor])] = []
 
+  /// The progress of a run.
   public init(step: Int? = nil, epoch: Double? = nil, seed: Int? = nil, bestMetric: Double? = nil) {
     self.step = step
     self.epoch = epoch
@@ -135,7 +144,7 @@ public final class InMemoryWeights: WeightSource {
   private let tensors: [String: Tensor]
 
   /// - Parameters:
-  ///   - name: what messages call the source.
+  ///   - name: the source's name in messages.
   ///   - tensors: under distinct names; of two equal ones the first counts.
   public init(name: String, _ tensors: [StoredTensor]) {
     self.name = name

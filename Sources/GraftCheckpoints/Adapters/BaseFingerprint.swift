@@ -2,16 +2,21 @@ import Dispatch
 import GraftJSON
 import Synchronization
 
-/// What tells a base model from another, so that an adapter is not put on the wrong one.
+/// The marks of a base model, so that an adapter is not put on the wrong one.
 public struct BaseFingerprint: Equatable, Sendable {
   /// The model's repository, or its directory's full path; descriptive only.
   public var name: String?
   /// The revision of the model where it has one; descriptive only.
   public var revision: String?
+  /// The `model_type` of `config.json`.
   public var modelType: String?
+  /// The first of its `architectures`.
   public var architecture: String?
+  /// The width of the residual stream.
   public var hiddenSize: Int?
+  /// The number of layers.
   public var layerCount: Int?
+  /// The number of tokens.
   public var vocabularySize: Int?
   /// The SHA-256, in hexadecimal, of the lines of `TensorHashes`: independent of shards, order and header padding.
   public var weightsSHA256: String?
@@ -33,7 +38,7 @@ public struct BaseFingerprint: Equatable, Sendable {
     if FileKind(of: tokenizer) != .nothing { tokenizerSHA256 = try MappedFile(tokenizer).withBytes { SHA256.hash($0) } }
   }
 
-  /// Where others find a model: a repository with its revision for a directory in a hub's cache
+  /// The name by which others find a model: a repository with its revision for a directory in a hub's cache
   /// (`models--OWNER--NAME/snapshots/REVISION`), else the directory's full path.
   static func origin(of directory: String) -> (name: String, revision: String?) {
     let path = fullPath(directory)
@@ -62,7 +67,7 @@ public struct BaseFingerprint: Equatable, Sendable {
     vocabularySize = value(\.vocabularySize)?.int
   }
 
-  /// What differs between the base an adapter was made for and `actual`, one clause per property; what either does
+  /// Returns the differences between the base an adapter was made for and `actual`, one clause per property; what either does
   /// not say, and names, are not compared.
   public func differences(from actual: BaseFingerprint) -> [String] {
     func difference<Value: Equatable>(_ title: String, _ path: KeyPath<BaseFingerprint, Value?>) -> String? {

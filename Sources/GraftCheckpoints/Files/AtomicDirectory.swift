@@ -6,10 +6,10 @@ import Foundation
 /// there is exchanged for it in the same step, and removed. A kill at any moment leaves the old one or the new one, whole; what it
 /// leaves beside them is removed when the same place is next written.
 ///
-/// Where the place is a mount point or the working directory, or its parent may not be written, nothing can be renamed over it:
+/// A mount point, the working directory or a directory whose parent may not be written cannot be renamed over:
 /// files are then collected inside, and moved one by one.
 public final class AtomicDirectory {
-  /// Which directories may make way for the new one.
+  /// The directories that may make way for the new one.
   public enum Replacement: Sendable {
     /// None but an empty one.
     case none
@@ -19,16 +19,16 @@ public final class AtomicDirectory {
     case holding(only: @Sendable (_ name: String) -> Bool)
   }
 
-  /// Where the directory will be, symbolic links followed.
+  /// The path of the directory in the end, symbolic links followed.
   public let path: String
-  /// Where the files are collected; write them here.
+  /// The path at which the files are collected; write them here.
   public let temporaryPath: String
   private let isInside: Bool
   private var claim: PartialOutput?
 
   /// Creates the temporary directory and, where they lack, the parents of `path`.
   ///
-  /// - Parameter replacement: which existing directory is replaced.
+  /// - Parameter replacement: the existing directories that are replaced.
   /// - Throws: `CheckpointError` of kind `cannotCreate`, also for a directory that may not be replaced, or `inputOutput`.
   public init(at path: String, replacing replacement: Replacement) throws(CheckpointError) {
     try Self.requireFree(path, replacing: replacement)
@@ -105,7 +105,7 @@ public final class AtomicDirectory {
     }
   }
 
-  /// Whether a directory keeps its identity: it is another file system's root, or the working directory, or its parent is not ours.
+  /// Returns true for a directory that keeps its identity: another file system's root, the working directory, or one whose parent is not ours.
   private static func mustBeFilled(_ path: String) -> Bool {
     guard let own = FileIdentity(path), let parent = FileIdentity(path.parentDirectory) else { return false }
     return own.device != parent.device || own == FileIdentity(".") || access(path.parentDirectory, W_OK) != 0

@@ -3,9 +3,9 @@ import Foundation
 /// A file that appears under its name all at once: written beside its place, flushed to the disk, then renamed
 /// over it. Until `commit()` the old file, if any, is untouched; without it nothing remains.
 public final class AtomicFile {
-  /// Where the file will be.
+  /// The path of the file in the end.
   public let path: String
-  /// Where its bytes are collected.
+  /// The path at which its bytes are collected.
   public let temporaryPath: String
   private var descriptor: Int32
 
@@ -24,7 +24,7 @@ public final class AtomicFile {
 
   /// Checks early, before the work whose result goes there.
   ///
-  /// - Parameter isOwn: whether a file that is there is ours to replace.
+  /// - Parameter isOwn: true where a file that is there is ours to replace.
   /// - Throws: `CheckpointError` of kind `cannotCreate` where it is not, or where something else than a file is there.
   public static func requireReplaceable(_ path: String, isOwn: @autoclosure () -> Bool) throws(CheckpointError) {
     switch FileKind(of: path) {

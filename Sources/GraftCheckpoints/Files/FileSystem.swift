@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a path leads to, symbolic links followed.
+/// The kind of thing that a path leads to, symbolic links followed.
 package enum FileKind {
   case file, directory, nothing
   /// A device, a pipe or a socket, which may never end.
@@ -20,7 +20,7 @@ package enum FileKind {
   }
 }
 
-/// What makes two paths the same file or directory; nil for nothing.
+/// The identity of a file or directory, whatever path leads to it; nil for nothing.
 package struct FileIdentity: Equatable {
   let device: UInt64, node: UInt64
 

@@ -51,7 +51,7 @@ final class MappedFile: @unchecked Sendable {
 final class AlignedBytes {
   let bytes: UnsafeMutableRawBufferPointer
 
-  /// - Parameter location: what they are for, for the message.
+  /// - Parameter location: their use, for the message.
   /// - Throws: `CheckpointError` of kind `outOfMemory`.
   init(count: Int, for location: String) throws(CheckpointError) {
     var pointer: UnsafeMutableRawPointer?

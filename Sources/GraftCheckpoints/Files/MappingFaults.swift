@@ -24,7 +24,7 @@ enum MappingFaults {
 
   /// Remembers which file the bytes are of.
   ///
-  /// - Returns: what `unregister(_:)` takes.
+  /// - Returns: the token that `unregister(_:)` takes.
   static func register(_ bytes: UnsafeRawBufferPointer, of path: String) -> Int? {
     watch
     return lock.withLock { _ in

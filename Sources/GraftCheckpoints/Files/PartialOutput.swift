@@ -2,7 +2,7 @@ import Foundation
 
 /// A file or directory that is being written under a hidden name beside its place, claimed by a lock that ends with the process.
 ///
-/// What a killed process left is thereby known from what another one is still writing.
+/// The leavings of a killed process are thereby known from what another one is still writing.
 struct PartialOutput {
   let path: String
   let descriptor: Int32
@@ -57,7 +57,7 @@ struct PartialOutput {
 
   private static let mark = ".partial-", replacedMark = ".replaced-"
 
-  /// Whether an entry of a directory is something half written, of whatever place.
+  /// Returns true for the name of something half written, of whatever place.
   static func isPartial(_ name: String) -> Bool {
     name.hasPrefix(".") && [mark, replacedMark].contains { name.dropLast(6).hasSuffix($0) }
   }

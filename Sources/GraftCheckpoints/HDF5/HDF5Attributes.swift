@@ -3,7 +3,7 @@ import CHDF5
 /// An object that carries named attributes: a group or a dataset.
 protocol HDF5Attributed {
   var identifier: HDF5Identifier { get }
-  /// What messages call the object.
+  /// The name of the object in messages.
   var attributeLocation: String { get }
 }
 

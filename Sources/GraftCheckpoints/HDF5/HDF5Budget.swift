@@ -1,6 +1,6 @@
 import CHDF5
 
-/// What reading a file may cost: bytes of memory in proportion to the file's own, and every object once.
+/// The budget of reading a file: bytes of memory in proportion to the file's own, and every object once.
 ///
 /// A dataset may be compressed a thousandfold, declare chunks that were never stored, and be linked to from many places, so
 /// that small files could otherwise take all memory and hours.
@@ -10,9 +10,9 @@ final class HDF5Budget {
   private var storedRemaining: Int
   private var paths: [UInt64: String] = [:]
 
-  /// How many bytes a file of any size may expand to, and how many for each of its own.
+  /// The number of bytes to which a file of any size may expand, and the number for each of its own.
   private static let freeBytes = 64 << 20, expansion = 64
-  /// How much more memory the values take that are parsed from a text.
+  /// The factor by which values that are parsed from a text take more memory than it.
   private static let textWeight = 16
 
   init(fileSize: Int) {
@@ -24,9 +24,9 @@ final class HDF5Budget {
   /// Pays for a dataset's elements.
   ///
   /// - Parameters:
-  ///   - byteCount: what they take in memory, in whole chunks.
-  ///   - stored: what they take in the file.
-  ///   - chunks: how many pieces that is.
+  ///   - byteCount: their bytes in memory, in whole chunks.
+  ///   - stored: their bytes in the file.
+  ///   - chunks: the number of those pieces.
   /// - Throws: `CheckpointError` of kind `malformed` where the file's size does not bear it.
   func charge(_ byteCount: Int, stored: Int, chunks: Int, isText: Bool, _ location: String) throws(CheckpointError) {
     let cost = isText ? Self.textWeight : 1

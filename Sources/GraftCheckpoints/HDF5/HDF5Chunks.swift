@@ -1,11 +1,11 @@
 import CHDF5
 import CZlib
 
-/// How a dataset's elements lie in pieces in the file, and by which filters the pieces were written.
+/// The layout of a dataset's elements in pieces, and the filters by which the pieces were written.
 struct HDF5Chunks {
   /// In elements, outermost first.
   let shape: [Int]
-  /// How many there are along each axis.
+  /// The number of pieces along each axis.
   let counts: [Int]
   /// The bytes of a piece in memory.
   let byteCount: Int
@@ -27,7 +27,7 @@ struct HDF5Chunks {
     self.filters = filters
   }
 
-  /// How many pieces there are, and their bytes in memory together; nil where that cannot be counted.
+  /// The number of pieces, and their bytes in memory together; nil where that cannot be counted.
   var total: (chunks: Int, bytes: Int)? {
     var chunks = 1
     for count in counts {
@@ -75,7 +75,7 @@ struct HDF5Chunks {
     return Self.inflatedCount(UnsafeRawBufferPointer(rebasing: content.bytes[..<max(0, compressed)]), upTo: expected) <= expected
   }
 
-  /// How many bytes a deflated piece expands to, or some more than `limit`; damage is left to the library to find.
+  /// Returns the number of bytes to which a deflated piece expands, or some more than `limit`; damage is left to the library to find.
   private static func inflatedCount(_ compressed: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
     var stream = z_stream()
     var count = 0

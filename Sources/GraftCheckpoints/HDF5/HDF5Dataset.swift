@@ -7,9 +7,9 @@ struct HDF5Dataset {
   /// The element type; booleans appear as bytes.
   let elementType: ElementType
   let shape: [Int]
-  /// What reading it costs; nil for a dataset of a file that is being made.
+  /// The budget of reading it; nil for a dataset of a file that is being made.
   private let budget: HDF5Budget?
-  /// How the elements are stored; nil where that is in one piece.
+  /// The pieces in which the elements are stored; nil where that is one.
   private let chunks: HDF5Chunks?
 
   private static let maximumRank = 8
@@ -80,7 +80,7 @@ struct HDF5Dataset {
 
   /// Reads all elements; the library verifies their checksum.
   ///
-  /// - Parameter isText: whether they will be parsed.
+  /// - Parameter isText: true where they will be parsed.
   /// - Throws: `CheckpointError` of kind `malformed`, also where they are out of proportion to the file, or `outOfMemory`.
   func read(isText: Bool = false) throws(CheckpointError) -> AlignedBytes {
     try HDF5Library.serialized { () throws(CheckpointError) in

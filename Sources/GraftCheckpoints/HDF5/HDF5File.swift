@@ -3,10 +3,10 @@ import GraftFiles
 
 /// An HDF5 file, open for reading from disk or being built in memory.
 ///
-/// What is built uses the version 1.10 format, whose object headers carry checksums.
+/// Files that are built have the version 1.10 format, whose object headers carry checksums.
 final class HDF5File {
   let path: String
-  /// What reading it may cost; nil for a file that is being built.
+  /// The budget of reading it; nil for a file that is being built.
   let budget: HDF5Budget?
   private let file: HDF5Identifier
 
@@ -34,7 +34,7 @@ final class HDF5File {
   /// Begins a file in memory; `write()` puts it on the disk. A full disk can then only fail our own writing, which
   /// the library, once it has failed to flush a file, would not survive.
   ///
-  /// - Parameter path: where it will be written.
+  /// - Parameter path: the path at which it will be written.
   static func create(_ path: String) throws(CheckpointError) -> HDF5File {
     try HDF5Library.serialized { () throws(CheckpointError) in
       guard let access = makeAccess(), H5Pset_fapl_core(access.id, 1 << 20, false) >= 0,

@@ -18,7 +18,7 @@ struct HDF5Group {
     self.path = path
   }
 
-  /// What messages call a member: `FILE: /path/member`.
+  /// Returns the name of a member in messages: `FILE: /path/member`.
   func location(of name: String? = nil) -> String {
     "\(file.path): /" + [path, name ?? ""].filter { !$0.isEmpty }.joined(separator: "/")
   }

@@ -146,7 +146,7 @@ package func readAnyJSON(_ path: String) throws(CheckpointError) -> JSON {
   }
 }
 
-/// What a file that need not be there holds; nil where it is not there.
+/// Returns the content of a file that need not be there; nil where it is not.
 ///
 /// - Throws: what `read` throws of a file that is there.
 package func readIfPresent<Value>(

@@ -1,7 +1,7 @@
 import GraftJSON
 
 extension StoredAdapter {
-  /// How many labels a classifier tells apart whose head the adapter has whole; nil where it has none.
+  /// The number of labels of a classifier whose head the adapter has whole; nil where it has none.
   public var labelCount: Int? {
     let ends = ["classifier", "score", "classifier.out_proj", "classification_head.out_proj"]
     let head = (tensors + head).last { stored in
@@ -10,14 +10,14 @@ extension StoredAdapter {
     return head.map { $0.tensor.shape[0] }
   }
 
-  /// How many rows the adapter's own table of tokens has, which may be more than the base's; nil where it has none.
+  /// The number of rows of the adapter's own table of tokens, which may be more than the base's; nil where it has none.
   public var vocabularySize: Int? {
     let ends = ["embed_tokens", "wte", "word_embeddings", "shared", "lm_head"].flatMap { [".\($0).weight", ".\($0).base_layer.weight"] }
     return tensors.lazy.filter { stored in ends.contains { stored.name.hasSuffix($0) } && stored.tensor.shape.rank == 2 }.map { $0.tensor.shape[0] }
       .max()
   }
 
-  /// What the run that made the adapter knew of labels, for `label_names.json`; nil where it knew nothing.
+  /// The labels of the run that made the adapter, for `label_names.json`; nil where it had none.
   var labels: JSON? {
     guard let names = training?.state?["labels"], names.array?.isEmpty == false else { return nil }
     var labels: JSON = ["labels": names]

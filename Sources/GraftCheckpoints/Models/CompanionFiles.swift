@@ -1,6 +1,6 @@
 import GraftJSON
 
-/// What lies beside the weights of a model directory: tokenizer, templates, generation settings, processors, pooling, code, ...
+/// The files beside the weights of a model directory: tokenizer, templates, generation settings, processors, pooling, code, ...
 ///
 /// A model made of another takes all of it along but the weights, in whatever form they are kept.
 struct CompanionFiles {
@@ -43,12 +43,12 @@ struct CompanionFiles {
     "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
   ]
 
-  /// Whether a file's name is that of weights, or of an index of them.
+  /// Returns true for the name of a file of weights, or of an index of them.
   static func isWeights(_ name: String) -> Bool { weightEndings.contains { name.lowercased().hasSuffix($0) } }
 
   /// Copies the files, but for those that have been written already.
   ///
-  /// - Parameter isTokenizer: whether only the tokenizer's are copied.
+  /// - Parameter isTokenizer: true where only the tokenizer's are copied.
   /// - Throws: `CheckpointError` of kind `missing`, `cannotCreate` or `inputOutput`.
   func copy(to folder: String, isTokenizer: Bool = false) throws(CheckpointError) {
     for path in isTokenizer ? tokenizerPaths : paths where FileKind(of: "\(folder)/\(path)") == .nothing {

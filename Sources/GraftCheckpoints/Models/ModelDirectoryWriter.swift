@@ -13,14 +13,14 @@ public struct ModelDirectoryWriter {
   /// - Parameters:
   ///   - directory: created where it lacks.
   ///   - maximumShardBytes: the bytes of tensors per file; a larger tensor gets a file of its own.
-  ///   - replacement: which existing directory makes way.
+  ///   - replacement: the existing directories that make way.
   public init(directory: String, maximumShardBytes: Int? = nil, replacing replacement: AtomicDirectory.Replacement = .none) {
     self.directory = directory
     self.maximumShardBytes = maximumShardBytes
     self.replacement = replacement
   }
 
-  /// What `--overwrite` lets a new model replace: a directory of nothing but weights, what usually lies beside them, and what the
+  /// The directories that `--overwrite` lets a new model replace: those of nothing but weights, what usually lies beside them, and what the
   /// base has beside its own.
   ///
   /// - Parameter base: the model directory whose files are copied.
@@ -44,7 +44,7 @@ public struct ModelDirectoryWriter {
   ///   - configuration: the content of `config.json`; without it the base's is copied.
   ///   - base: the model directory whose other files are copied: all but weights.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
-  ///   - tokenizerDirectory: where the tokenizer's files and templates are, where they are not the base's.
+  ///   - tokenizerDirectory: the directory of the tokenizer's files and templates, where they are not the base's.
   ///   - verify: looks at the directory, complete but under another name, before it appears.
   ///   - provider: answers the tensor of a description; called once for each.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `verify` and `provider` throw.

@@ -1,6 +1,6 @@
 import GraftTensors
 
-/// How a stored tensor's elements are encoded, under its name in safetensors files; little-endian throughout.
+/// The encoding of a stored tensor's elements, under its name in safetensors files; little-endian throughout.
 ///
 /// The order of the cases is the one safetensors writers sort by, last first.
 public enum ElementType: String, CaseIterable, Sendable {
@@ -84,7 +84,7 @@ public enum ElementType: String, CaseIterable, Sendable {
     return product % 8 == 0 ? product / 8 : nil
   }
 
-  /// Where writers put tensors of this type: the larger, the earlier.
+  /// The rank of this type in the order in which writers put tensors: the larger, the earlier.
   var writingRank: Int { Self.ranks[self] ?? 0 }
 
   private static let ranks = Dictionary(uniqueKeysWithValues: zip(allCases, 0...))

@@ -14,7 +14,7 @@ struct SafetensorsHeader {
   /// In the order of the data.
   private(set) var entries: [Entry] = []
   private(set) var metadata: [String: String] = [:]
-  /// Where the data section begins in the file.
+  /// The offset of the data section in the file.
   let dataOffset: Int
 
   private static let maximumHeaderBytes = 100_000_000

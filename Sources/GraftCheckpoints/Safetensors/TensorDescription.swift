@@ -2,11 +2,14 @@ import GraftTensors
 
 /// A stored tensor's name, element type and shape, without its values.
 public struct TensorDescription: Equatable, Sendable {
+  /// The tensor's name in the file.
   public var name: String
+  /// The encoding of its elements.
   public var elementType: ElementType
   /// The dimensions, outermost first.
   public var shape: [Int]
 
+  /// The description of a tensor.
   public init(name: String, elementType: ElementType, shape: [Int]) {
     self.name = name
     self.elementType = elementType

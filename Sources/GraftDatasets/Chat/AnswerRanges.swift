@@ -86,7 +86,7 @@ struct AnswerFinder {
   }
 }
 
-/// What a template writes to ask for an answer, in the places of a conversation.
+/// The texts by which a template asks for an answer, in the places of a conversation.
 private struct Prompts {
   let finder: AnswerFinder
   /// The message whose prompt is tried first for every answer: they are nearly always the same.
@@ -95,9 +95,9 @@ private struct Prompts {
 
   init(finder: AnswerFinder, first: Int) { (self.finder, self.first) = (finder, first) }
 
-  /// How many bytes at the start of an answer's block only ask for it.
+  /// Returns the number of bytes at the start of an answer's block that only ask for it.
   /// - Parameters:
-  ///   - text: what stands before the block, where the prompt may begin.
+  ///   - text: the text before the block, where the prompt may begin.
   ///   - standIn: the block of the same message with another content.
   mutating func headerLength(of block: ArraySlice<UInt8>, after text: ArraySlice<UInt8>, standIn: ArraySlice<UInt8>?, message: Int) -> Int {
     let template = standIn.map { block.prefix(block.commonPrefixCount($0)) } ?? block
@@ -113,7 +113,7 @@ private struct Prompts {
     return block.prefix(partial).lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 - block.startIndex } ?? 0
   }
 
-  /// What follows the messages before a number where an answer is asked for: all of it, and what does not stand there otherwise.
+  /// Returns the texts behind the messages before a number where an answer is asked for: all of it, and what does not stand there otherwise.
   private mutating func prompts(before message: Int) -> [[UInt8]] {
     if let prompts = known[message] { return prompts }
     let prompts = finder.prompts(before: message) ?? finder.prompts(before: finder.request.messages.count) ?? []
@@ -135,7 +135,7 @@ extension AnswerFinder {
 }
 
 extension RenderedChat {
-  /// What was written for a message, neighbouring ranges as one.
+  /// Returns the ranges that were written for a message, neighbouring ones as one.
   fileprivate func ranges(of message: Int) -> [Range<Int>] {
     messageSpans.filter { $0.message == message }.map(\.range)
   }
@@ -146,12 +146,12 @@ extension ArraySlice<UInt8> {
     zip(self, other).prefix { $0 == $1 }.reduce(0) { count, _ in count + 1 }
   }
 
-  /// How many elements a prompt has here that begins at the start or in the text before it; nil where it does not stand there whole.
+  /// Returns the elements here of a prompt that begins at the start or in the text before it; nil where it does not stand there whole.
   fileprivate func end(ofPrompt prompt: [UInt8], after text: ArraySlice<UInt8>) -> Int? {
     (0..<prompt.count).first { text.suffix($0).elementsEqual(prompt.prefix($0)) && starts(with: prompt[$0...]) }.map { prompt.count - $0 }
   }
 
-  /// How many elements there are up to the end of the last occurrence of `part`; nil where there is none.
+  /// Returns the number of elements up to the end of the last occurrence of `part`; nil where there is none.
   fileprivate func end(of part: [UInt8]) -> Int? {
     guard !part.isEmpty, part.count <= count else { return nil }
     return (startIndex...endIndex - part.count).last { self[$0..<$0 + part.count].elementsEqual(part) }.map { $0 + part.count - startIndex }

@@ -10,7 +10,7 @@ public struct ChatRequest: Sendable {
   public var documents: [JSON]?
   /// Further variables of the template.
   public var variables: [String: JSON]
-  /// Whether the text ends with what starts an answer.
+  /// True where the text ends with the start of an answer.
   public var addsGenerationPrompt: Bool
 
   public init(
@@ -43,10 +43,10 @@ public final class ChatRenderer: Sendable {
 
   public func callAsFunction(_ request: ChatRequest) throws -> RenderedChat { try render(request) }
 
-  /// Whether a name stands in the template: a key or variable that does not is not read.
+  /// Returns true for a name that stands in the template: a key or variable that does not is not read.
   public func mentions(_ name: String) -> Bool { source.contains(name) }
 
-  /// Whether the template takes a content that is a list of parts for the text of the parts.
+  /// True where the template takes a content that is a list of parts for the text of the parts.
   var readsParts: Bool {
     if let known = answer.withLock({ $0 }) { return known }
     let text: JSON = "Probe"

@@ -19,11 +19,11 @@ struct Conversation {
 /// Reads the conversation of a record, whatever layout its messages have.
 struct ConversationReader {
   let record: DataRecord
-  /// What the file's roles are called in the template, beside those that are known anyway.
+  /// The template's names of the file's roles, beside those that are known anyway.
   let roles: [String: String]
   let renderer: ChatRenderer
   let notes: DataNotes
-  /// Whether arguments of calls that are JSON texts become objects.
+  /// True where arguments of calls that are JSON texts become objects.
   var parsesArguments = true
 
   func conversation() throws(DatasetError) -> Conversation {

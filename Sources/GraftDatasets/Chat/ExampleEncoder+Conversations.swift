@@ -73,7 +73,7 @@ extension ExampleEncoder {
 
 extension Conversation {
   /// Takes the end of a sequence from the contents that end with it.
-  /// - Returns: whether there were any.
+  /// - Returns: true where there were any.
   fileprivate mutating func dropEnding(_ ending: String) -> Bool {
     var found = false
     for index in messages.indices {
@@ -85,7 +85,7 @@ extension Conversation {
   }
 
   /// Takes the beginning of a sequence from the first content, where it begins with it.
-  /// - Returns: whether it did.
+  /// - Returns: true where it did.
   fileprivate mutating func dropBeginning(_ beginning: String) -> Bool {
     guard let content = messages.first?["content"]?.string, content.hasPrefix(beginning) else { return false }
     messages[0]["content"] = .string(String(content.dropFirst(beginning.count)))
@@ -94,7 +94,7 @@ extension Conversation {
 }
 
 extension DataRecord {
-  /// What a chat template has against the record.
+  /// Returns the error of a chat template that refuses the record.
   func error(_ error: ChatTemplateError) -> DatasetError {
     let message = error.messageIndex.map { "message \($0 + 1): " } ?? ""
     return self.error("\(message)\(error.message) (line \(error.line) of \(error.template))", error.remedy)

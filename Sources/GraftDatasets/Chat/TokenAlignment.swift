@@ -1,4 +1,4 @@
-/// Which tokens hold which bytes of a text.
+/// The alignment of tokens with the bytes of a text.
 struct TokenAlignment {
   let tokenizer: any TextTokenizer
   let text: [UInt8]
@@ -16,7 +16,7 @@ struct TokenAlignment {
     return start..<max(start, end(of: range.upperBound))
   }
 
-  /// How many tokens there are up to a place; one that reaches over it counts.
+  /// Returns the number of tokens up to an offset; one that reaches over it counts.
   private func end(of offset: Int) -> Int {
     let (count, isClean) = shared(upTo: offset)
     guard !isClean, offset < text.count else { return isClean ? count : tokens.count }
@@ -24,7 +24,7 @@ struct TokenAlignment {
     return max(count, tokens.count - Self.commonPrefixCount(tail.reversed(), tokens.reversed()))
   }
 
-  /// How many tokens the text up to a place has in common with the whole, and whether that is all of its own.
+  /// Returns the number of tokens that the text up to an offset has in common with the whole, and true where those are all of its own.
   private func shared(upTo offset: Int) -> (count: Int, isClean: Bool) {
     let head = tokenizer.ids(String(decoding: text[..<offset], as: UTF8.self), special: false)
     let count = Self.commonPrefixCount(head, tokens)

@@ -6,10 +6,10 @@ public struct LabelScheme: Sendable, Equatable {
   public let problem: ClassificationProblem
   /// One for each output.
   public let names: [String]
-  /// Whether lists of labels say of every class in turn whether it applies, instead of naming those that do.
+  /// True where lists of labels say of every class in turn whether it applies, instead of naming those that do.
   public var isMultiHot: Bool
   private let indices: [String: Int]
-  /// Whether a number among the labels may be a class's place: not where classes are called by numbers.
+  /// True where a number among the labels may be a class's index: not where classes are called by numbers.
   private let countsClasses: Bool
 
   public init(names: [String], problem: ClassificationProblem = .singleLabel, isMultiHot: Bool = false) {
@@ -49,7 +49,7 @@ public struct LabelScheme: Sendable, Equatable {
     }
   }
 
-  /// What a model's outputs for a text say: the name of a class, a list of names, a number or a list of numbers.
+  /// Returns the label that a model's outputs for a text stand for: the name of a class, a list of names, a number or a list of numbers.
   public func label(for logits: [Float]) -> JSON {
     switch problem {
     case .singleLabel: logits.indices.max { logits[$0] < logits[$1] }.map { .string(names[$0]) } ?? .null

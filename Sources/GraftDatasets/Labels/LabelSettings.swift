@@ -1,13 +1,13 @@
 import GraftBatching
 
-/// What is known of labels before the data is read: nil is told from the data.
+/// The settings of labels before the data is read; what is nil is told from the data.
 public struct LabelSettings: Sendable, Equatable {
   public var problem: ClassificationProblem?
-  /// How many outputs there are.
+  /// The number of outputs.
   public var count: Int?
   /// The names of the outputs, in order.
   public var names: [String]?
-  /// What the checkpoint says of itself, which holds where the data agrees.
+  /// The checkpoint's own labels, which hold where the data agrees.
   public var checkpoint = CheckpointLabels()
 
   public init(problem: ClassificationProblem? = nil, count: Int? = nil, names: [String]? = nil, checkpoint: CheckpointLabels = CheckpointLabels()) {
@@ -15,7 +15,7 @@ public struct LabelSettings: Sendable, Equatable {
   }
 }
 
-/// What a checkpoint's configuration says of its labels.
+/// The labels of a checkpoint's configuration.
 public struct CheckpointLabels: Sendable, Equatable {
   public var names: [String]
   public var problem: ClassificationProblem?
@@ -33,7 +33,7 @@ public struct DecidedLabels: Sendable, Equatable {
 extension LabelSettings {
   /// The labels of `records`: what the settings say, else what the checkpoint says where the data fits it, else what the data holds.
   ///
-  /// - Parameter isPerToken: whether every token has a label.
+  /// - Parameter isPerToken: true where every token has a label.
   /// - Throws: `DatasetError` where data and settings contradict each other, or there is one class only.
   public func decided(for records: [DataRecord], isPerToken: Bool) throws(DatasetError) -> DecidedLabels {
     let survey = try LabelSurvey(records, isPerToken: isPerToken)

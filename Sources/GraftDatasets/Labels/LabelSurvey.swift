@@ -1,18 +1,18 @@
 import GraftJSON
 
-/// What the labels of a dataset look like, all records together.
+/// A survey of the labels of a dataset, all records together.
 struct LabelSurvey {
-  /// Whether a record has a list of labels, not one.
+  /// True where a record has a list of labels, not one.
   private(set) var hasLists = false
   private var integers: Set<Int> = []
   private var numbers: Set<Double> = []
   private var texts: [String: DataRecord] = [:]
   /// The length that all lists share; nil where they differ, or there are none.
   private(set) var listLength: Int?
-  /// Whether every element of every list is 0, 1, true or false.
+  /// True where every element of every list is 0, 1, true or false.
   private var areListsBinary = true
 
-  /// - Parameter isPerToken: whether every record has a list of labels, one for each of its tokens.
+  /// - Parameter isPerToken: true where every record has a list of labels, one for each of its tokens.
   /// - Throws: `DatasetError` for a record without a label, or with one that is neither text nor number.
   init(_ records: [DataRecord], isPerToken: Bool) throws(DatasetError) {
     for record in records {
@@ -50,9 +50,9 @@ struct LabelSurvey {
     }
   }
 
-  /// Whether there are numbers only.
+  /// True where there are numbers only.
   var isNumeric: Bool { texts.isEmpty }
-  /// Whether there are numbers that are written as such, with a point or an exponent.
+  /// True where there are numbers that are written as such, with a point or an exponent.
   var hasFractions: Bool { !numbers.isEmpty }
 
   /// The smallest and the largest number.
@@ -62,7 +62,7 @@ struct LabelSurvey {
     return least...largest
   }
 
-  /// Whether the lists say of every one of `count` classes whether it applies; of as many as they are long where nil.
+  /// Returns true where the lists say of every one of `count` classes whether it applies; of as many as they are long where nil.
   func isMultiHot(count: Int?) -> Bool {
     guard areListsBinary, let listLength, listLength > 1 else { return false }
     return count.map { $0 == listLength } ?? true
@@ -83,7 +83,7 @@ struct LabelSurvey {
     return (0...largest).map(String.init)
   }
 
-  /// Whether all labels are classes of `scheme`, by their names or their numbers.
+  /// Returns true where all labels are classes of `scheme`, by their names or their numbers.
   func fits(_ scheme: LabelScheme) -> Bool {
     texts.keys.allSatisfy { scheme.index(of: .text($0)) != nil } && integers.allSatisfy { scheme.index(of: .integer($0)) != nil }
       && numbers.allSatisfy { scheme.index(of: .number($0)) != nil }

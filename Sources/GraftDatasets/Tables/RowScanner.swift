@@ -43,7 +43,7 @@ struct RowScanner {
     return nil
   }
 
-  /// Whether a line ends here: by a newline, alone or behind a carriage return, or because the file does.
+  /// True where a line ends here: by a newline, alone or behind a carriage return, or with the file.
   private var isAtLineEnd: Bool {
     guard position < bytes.endIndex else { return true }
     if bytes[position] == Self.newline { return true }

@@ -1,12 +1,12 @@
 import GraftConfiguration
 
-/// How a table of text is written: what is nil, its extension says.
+/// The layout of a table of text; where it is nil, the file's extension decides.
 public struct TableLayout: Sendable, Equatable {
-  /// What stands between two fields: a comma in `.csv`, a tab in `.tsv`.
+  /// The delimiter between two fields: a comma in `.csv`, a tab in `.tsv`.
   public var delimiter: UInt8?
-  /// Whether quotes enclose fields: in `.csv` they do, in `.tsv` they are part of the text.
+  /// The meaning of quotes: in `.csv` they enclose fields, in `.tsv` they are part of the text.
   public var quoting: TableQuoting?
-  /// Whether the first row names the columns; they are called `1`, `2` and so on where it does not.
+  /// True where the first row names the columns; otherwise they are called `1`, `2` and so on.
   public var hasHeader: Bool
 
   public init(delimiter: UInt8? = nil, quoting: TableQuoting? = nil, hasHeader: Bool = true) {
@@ -31,7 +31,7 @@ public struct TableLayout: Sendable, Equatable {
   }
 }
 
-/// What quotes mean in a table.
+/// The meaning of quotes in a table.
 public enum TableQuoting: String, ConfigChoice {
   /// They are part of the text.
   case none

@@ -13,7 +13,7 @@ extension SequenceClassifier {
   /// The sum over documents of the problem's loss, itself a mean over the labels where there are several, times `scale`.
   /// - Precondition: one label a document, of the problem's kind.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let logits = logits(SequenceInput(batch), pass)
+    let logits = logits(batch.input, pass)
     let perLabel = scale / Float(labelCount)
     switch problem {
     case .singleLabel:
@@ -69,7 +69,7 @@ extension TokenClassifier {
   /// The summed cross-entropy of the rows that carry loss, times `scale`.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let rows = batch.lossRows
-    let scored = gatherRows(logits(SequenceInput(batch), pass), Tensor(rows))
+    let scored = gatherRows(logits(batch.input, pass), Tensor(rows))
     return crossEntropy(
       scored, targets: Tensor(rows.map { batch.targets[Int($0)] }), weights: batch.weights(of: rows).map { Tensor($0) },
       options: pass.crossEntropy, scale: scale)

@@ -3,9 +3,8 @@ import GraftTensors
 
 /// A model that predicts tokens of its vocabulary: causal, masked, or from a source.
 public protocol LanguageModel: TrainableModel {
-  /// `[vocabulary, hidden]`, perhaps the embedding's own matrix.
-  var head: Linear { get }
-  /// What the head reads at the given rows of a batch.
+  var head: LanguageModelHead { get }
+  /// The states that the head reads at the given rows of a batch.
   /// - Returns: `[rows.count, hidden]`.
   func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor
 }
@@ -17,36 +16,21 @@ extension LanguageModel {
   /// - Returns: a scalar.
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
     let rows = batch.lossRows
-    return loss(
-      ofHidden: headInputs(batch, rows: rows, pass), targets: rows.map { batch.targets[Int($0)] }, weights: batch.weights(of: rows), pass,
-      scale: scale)
+    return head.loss(
+      headInputs(batch, rows: rows, pass), targets: batch.targets(of: rows), weights: batch.weights(of: rows), pass, scale: scale)
   }
 
-  /// The summed negative log-likelihood of targets, times `scale`.
-  /// - Parameters:
-  ///   - hidden: `[targets.count, hidden]`, as `headInputs` gives them.
-  ///   - weights: the factor of each target's loss; nil counts all of them once.
-  /// - Returns: a scalar.
-  public func loss(ofHidden hidden: Tensor, targets: [Int32], weights: [Float]? = nil, _ pass: Pass, scale: Float) -> Tensor {
-    let targets = Tensor(targets)
-    let weights = weights.map { Tensor($0) }
-    guard head.adapter != nil else {
-      return linearCrossEntropy(
-        hidden, head: head.weight.matrix, bias: head.bias?.operand, targets: targets, weights: weights, options: pass.crossEntropy,
-        scale: scale)
-    }
-    return crossEntropy(head(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
+  /// The logarithms of the probabilities of a batch's targets, each tracked.
+  /// - Returns: `[batch.lossRows.count]`.
+  public func logProbabilities(_ batch: Batch, _ pass: Pass) -> Tensor {
+    let rows = batch.lossRows
+    return head.logProbabilities(headInputs(batch, rows: rows, pass), targets: Tensor(batch.targets(of: rows)), pass)
   }
 
-  /// How each row stands to its target.
-  /// - Parameters:
-  ///   - hidden: `[rows, hidden]`, as `headInputs` gives them.
-  ///   - targets: one a row.
-  public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
-    guard head.adapter != nil else {
-      return targetPredictions(hidden, head: head.weight.stored, bias: head.bias?.value, targets: targets)
-    }
-    return targetPredictions(logits: head(hidden, .inference), targets: targets)
+  /// Returns the prediction of each of a batch's targets, in the order of `batch.lossRows`, without a gradient.
+  public func predictions(_ batch: Batch) -> [TargetPrediction] {
+    let rows = batch.lossRows
+    return head.predictions(headInputs(batch, rows: rows, .inference), targets: batch.targets(of: rows))
   }
 }
 
@@ -55,13 +39,13 @@ public protocol CausalLanguageModel: LanguageModel {}
 
 extension CausalLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows))
+    gatherRows(hiddenStates(batch.input, pass), Tensor(rows))
   }
 }
 
 /// A model that predicts the tokens behind masks: the encoders.
 public protocol MaskedLanguageModel: LanguageModel {
-  /// What stands between the encoder's hidden states and the head.
+  /// The layers between the encoder's hidden states and the head.
   /// - Parameter hidden: `[rows, hidden]`.
   func transformed(_ hidden: Tensor, _ pass: Pass) -> Tensor
 }
@@ -77,12 +61,11 @@ extension SentencePairModel {
   /// The masked tokens' loss, and the pairs' with the weight that makes a batch's loss the sum of two means
   /// (Devlin et al. 2019, appendix A.2).
   public func loss(_ batch: Batch, _ pass: Pass, scale: Float = 1) -> Tensor {
-    let input = SequenceInput(batch)
+    let input = batch.input
     let hidden = hiddenStates(input, pass)
     let rows = batch.lossRows
-    let tokens = loss(
-      ofHidden: transformed(gatherRows(hidden, Tensor(rows)), pass), targets: rows.map { batch.targets[Int($0)] },
-      weights: batch.weights(of: rows), pass, scale: scale)
+    let tokens = head.loss(
+      transformed(gatherRows(hidden, Tensor(rows)), pass), targets: batch.targets(of: rows), weights: batch.weights(of: rows), pass, scale: scale)
     guard !batch.labels.isEmpty else { return tokens }
     let classes = batch.labels.map { label -> Int32 in
       guard case .class(let index) = label else { preconditionFailure("\(modelType): \(label) is no class") }
@@ -95,6 +78,6 @@ extension SentencePairModel {
 
 extension MaskedLanguageModel {
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    transformed(gatherRows(hiddenStates(SequenceInput(batch), pass), Tensor(rows)), pass)
+    transformed(gatherRows(hiddenStates(batch.input, pass), Tensor(rows)), pass)
   }
 }

@@ -11,7 +11,7 @@ extension Model {
   /// Finds what would be looked up outside the model's tables, before anything is computed.
   ///
   /// - Parameters:
-  ///   - name: where the tokens come from, for messages.
+  ///   - name: the origin of the tokens, for messages.
   ///   - typeIDs: their segment ids.
   ///   - isTarget: whether they are what the decoder of an encoder-decoder reads.
   /// - Throws: `SequenceError` for a token outside the vocabulary, a segment the model does not have, or more tokens than

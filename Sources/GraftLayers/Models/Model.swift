@@ -10,9 +10,9 @@ public protocol Model: AnyObject {
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }
-  /// How many kinds of segments the model tells apart; 1 where it has none.
+  /// The number of kinds of segments that the model tells apart; 1 where it has none.
   var segmentCount: Int { get }
-  /// Which tokens see which, where the architecture leaves it open; nil where it does not.
+  /// The attention style, where the architecture leaves it open; nil where it does not.
   var attentionStyle: AttentionStyle? { get }
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
@@ -39,6 +39,9 @@ extension Batch {
   public var lossRows: [Int32] {
     targets.indices.compactMap { targets[$0] == Self.ignoredTarget ? nil : Int32($0) }
   }
+
+  /// The targets of rows.
+  public func targets(of rows: [Int32]) -> [Int32] { rows.map { targets[Int($0)] } }
 
   /// The factors of these rows' losses; nil where all of them count once.
   public func weights(of rows: [Int32]) -> [Float]? {

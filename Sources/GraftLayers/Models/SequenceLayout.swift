@@ -39,7 +39,7 @@ public struct SequenceLayout {
   }
 }
 
-/// What an encoder made of its input, for a decoder's cross-attention or a classifier.
+/// The states that an encoder made of its input, for a decoder's cross-attention or a classifier.
 public struct EncoderStates {
   /// `[rows, hidden]`, those of virtual tokens included.
   public var states: Tensor
@@ -56,7 +56,7 @@ public struct EncoderStates {
   public var tokenStates: Tensor { embedded.tokens(of: states) }
 }
 
-/// What attention looks like where the architecture leaves it open.
+/// The tokens that see each other, where the architecture leaves it open.
 public enum AttentionStyle: String, Sendable, Hashable, CaseIterable {
   /// Every token sees those before it.
   case causal
@@ -66,39 +66,7 @@ public enum AttentionStyle: String, Sendable, Hashable, CaseIterable {
   case prefix
 }
 
-/// The tokens of a forward pass, laid end to end.
-public struct SequenceInput {
-  /// `[rows]` token ids.
-  public var tokens: [Int32]
-  public var positions: [Int32]
-  public var spans: [SequenceSpan]
-  public var typeIDs: [Int32]?
-  /// Tokens of each span that see each other in both directions, for prefix language models.
-  public var promptLengths: [Int]?
-
-  public init(tokens: [Int32], positions: [Int32], spans: [SequenceSpan], typeIDs: [Int32]? = nil, promptLengths: [Int]? = nil) {
-    (self.tokens, self.positions, self.spans, self.typeIDs, self.promptLengths) = (tokens, positions, spans, typeIDs, promptLengths)
-  }
-
-  public init(_ batch: Batch) {
-    self.init(
-      tokens: batch.tokens, positions: batch.positions, spans: batch.spans, typeIDs: batch.typeIDs, promptLengths: batch.promptLengths)
-  }
-
-  /// Sequences end to end, each from position `start` on.
-  public init(_ sequences: [[Int32]], startingAt starts: [Int]? = nil) {
-    var spans: [SequenceSpan] = []
-    var positions: [Int32] = []
-    var at = 0
-    for (index, sequence) in sequences.enumerated() {
-      let start = starts?[index] ?? 0
-      spans.append(SequenceSpan(start: at, count: sequence.count))
-      positions += sequence.indices.map { Int32(start + $0) }
-      at += sequence.count
-    }
-    self.init(tokens: sequences.flatMap { $0 }, positions: positions, spans: spans)
-  }
-
+extension SequenceInput {
   /// Returns the layout of a stack of the given style.
   /// - Parameters:
   ///   - rotary: the angles of rotary positions, one for each table that layers choose among.

@@ -3,7 +3,7 @@ import GraftTensors
 
 /// A model with an encoder, whose states others read: a decoder or a classifier.
 public protocol EncodingModel: Model {
-  /// What the encoder makes of its input; a state in the pass is a decoder's and is left alone.
+  /// The encoder's states of its input; a state in the pass is a decoder's and is left alone.
   func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates
 }
 
@@ -13,9 +13,9 @@ extension EncodingModel {
 
 /// An encoder that reads a source and a decoder that predicts a target from it.
 public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
-  /// What the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
+  /// The token that the decoder reads in front of the target: `BatchObjective.shiftedRight(startID:)`.
   var decoderStartID: Int32 { get }
-  /// What the decoder reads first where it generates: the same, unless the checkpoint's `generation_config.json` says otherwise.
+  /// The token that the decoder reads first where it generates: the same, unless the checkpoint's `generation_config.json` says otherwise.
   var generationStartID: Int32 { get set }
   /// The decoder's hidden states as the head reads them.
   ///
@@ -28,13 +28,7 @@ public protocol SequenceToSequenceModel: LanguageModel, EncodingModel {
 extension SequenceToSequenceModel {
   /// - Precondition: the batch has an encoder's input.
   public func headInputs(_ batch: Batch, rows: [Int32], _ pass: Pass) -> Tensor {
-    guard let source = batch.encoder else { preconditionFailure("\(modelType): a batch without an encoder's input") }
-    return gatherRows(decode(SequenceInput(batch), over: encode(SequenceInput(source), pass), pass), Tensor(rows))
-  }
-}
-
-extension SequenceInput {
-  public init(_ input: EncoderInput) {
-    self.init(tokens: input.tokens, positions: input.positions, spans: input.spans)
+    guard let source = batch.source else { preconditionFailure("\(modelType): a batch without an encoder's input") }
+    return gatherRows(decode(batch.input, over: encode(source, pass), pass), Tensor(rows))
   }
 }

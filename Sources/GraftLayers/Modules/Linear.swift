@@ -13,7 +13,7 @@ public final class Linear {
   /// What changes how the output joins the residual stream, where this is the last layer of half a block.
   public var residualAdapter: (any ResidualAdapter)?
 
-  /// Whether the matrix is the layer's own, rather than another module's.
+  /// True where the matrix is the layer's own, rather than another module's.
   public var ownsWeight: Bool { weight.path == path + ".weight" }
 
   public var inputSize: Int { layout == .outputByInput ? weight.shape[1] : weight.shape[0] }

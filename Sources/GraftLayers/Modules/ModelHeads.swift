@@ -1,20 +1,25 @@
 import GraftTensors
 
-/// What encoders predict masked tokens with: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
+/// The masked-language-modelling head of encoders: `decoder(norm(activation(dense x)))` (Devlin et al. 2019, section 3.1).
 public struct MaskedLanguageModelHead {
-  let dense: Linear, activation: Nonlinearity, norm: Norm
-  /// The vocabulary's layer.
-  public let decoder: Linear
+  let dense: Linear
+  let activation: Nonlinearity
+  let norm: Norm
+  /// The layer of the vocabulary.
+  public let decoder: LanguageModelHead
 
   public init(dense: Linear, activation: Nonlinearity, norm: Norm, decoder: Linear) {
-    (self.dense, self.activation, self.norm, self.decoder) = (dense, activation, norm, decoder)
+    self.dense = dense
+    self.activation = activation
+    self.norm = norm
+    self.decoder = LanguageModelHead(decoder)
   }
 
-  /// - Returns: what `decoder` reads.
+  /// Returns what `decoder` reads, `[rows, hidden]`.
   public func transformed(_ x: Tensor, _ pass: Pass) -> Tensor { norm(activation(dense(x, pass))) }
 }
 
-/// What turns a hidden state into logits: perhaps a dense layer with its activation, then the output layer, dropout before each.
+/// The classification head over hidden states: perhaps a dense layer with its activation, then the output layer, dropout before each.
 public struct ClassificationHead {
   let dense: Linear?, activation: Activation, output: Linear
   let inputDropout: Float, dropout: Float

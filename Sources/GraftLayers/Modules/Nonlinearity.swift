@@ -20,7 +20,7 @@ public enum NonlinearityName: Sendable, Hashable {
   }
 }
 
-/// What bends a layer's output, with its parameters where it has some.
+/// An activation function, with its parameters where it has some.
 public final class Nonlinearity {
   private enum Kind {
     case fixed(Activation)

@@ -20,7 +20,7 @@ public struct RotaryFrequencies: Sendable, Hashable {
     case proportional(factor: Float, pairs: Int)
   }
 
-  /// How many components of a head are rotated; even.
+  /// The number of a head's components that are rotated; even.
   public var rotatedSize: Int
   public var base: Float
   public var scaling: Scaling
@@ -79,7 +79,7 @@ public struct RotaryFrequencies: Sendable, Hashable {
     return (Float(first), Float(first == last ? last + 0.001 : last))
   }
 
-  /// What cosine and sine are multiplied by.
+  /// The factor of cosine and sine.
   private var magnitude: Float {
     switch scaling {
     case .yarn(_, _, _, _, let factor, _), .longRope(_, _, _, let factor): factor

@@ -12,7 +12,7 @@ extension Scope {
     construction.tied[origin, default: []].append(target)
   }
 
-  /// Whether the source holds both tensors and they differ.
+  /// Returns true where the source holds both tensors and they differ.
   /// - Throws: what the source throws.
   public func areDifferent(_ target: String, _ origin: String) throws -> Bool {
     guard let source = construction.source, let first = ownName(of: target), let second = ownName(of: origin), first != second else { return false }
@@ -22,7 +22,7 @@ extension Scope {
 }
 
 extension Tensor {
-  /// Whether the other has the same shape and, as numbers, the same values.
+  /// Returns true where the other has the same shape and, as numbers, the same values.
   package func hasSameValues(as other: Tensor) -> Bool {
     guard shape == other.shape else { return false }
     let matrix: Shape = [shape.rows, shape.columns]

@@ -1,7 +1,7 @@
 import GraftErrors
 import GraftTensors
 
-/// How an initial value is drawn where no checkpoint gives one.
+/// The distribution of an initial value where no checkpoint gives one.
 public enum Initializer: Sendable, Hashable {
   case zeros
   case ones
@@ -43,7 +43,7 @@ public struct Scope {
   /// Other names under which the source may hold a path, in order of preference.
   private let aliases: (String) -> [String]
 
-  /// What all scopes of one construction share.
+  /// The state that all scopes of one construction share.
   package final class Construction {
     let source: (any WeightSource)?
     let frozenType: ElementFormat
@@ -65,9 +65,9 @@ public struct Scope {
   /// The root of a construction.
   ///
   /// - Parameters:
-  ///   - source: where tensors come from; nil to draw them all.
-  ///   - frozenType: how matrices are kept while they are frozen.
-  ///   - seed: what drawn values depend on, together with their path.
+  ///   - source: the tensors; nil to draw them all.
+  ///   - frozenType: the format of matrices while they are frozen.
+  ///   - seed: drawn values depend on it and on their path.
   public init(
     source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false
   ) {
@@ -95,19 +95,19 @@ public struct Scope {
 
   public var catalog: SiteCatalog { construction.catalog }
 
-  /// Whether the source has a tensor here, under its own name or an alias.
+  /// True where the source has a tensor here, under its own name or an alias.
   public func isInSource(_ name: String) -> Bool { ownName(of: (self / name).path) != nil }
 
   /// The names that this construction has taken from its source.
   public var consumedNames: Set<String> { construction.consumed }
 
-  /// What the source calls a path: its own name or an alias.
+  /// The source's name of a path: its own or an alias.
   func ownName(of full: String) -> String? {
     guard let source = construction.source else { return nil }
     return ([full] + aliases(full)).first(where: source.contains)
   }
 
-  /// What the source calls a path, or one that it is tied to.
+  /// The source's name of a path, or of one that it is tied to.
   private func sourceName(of full: String) -> String? {
     ownName(of: full) ?? construction.tied[full]?.lazy.compactMap(ownName).first
   }
@@ -115,8 +115,8 @@ public struct Scope {
   /// The parameter called `name` here: from the source where there is one, otherwise drawn.
   ///
   /// - Parameters:
-  ///   - keepsType: whether a frozen one may stay in 16 bits (matrices), or is always float32 (norms, biases, deltas).
-  ///   - fallsBack: whether a source that lacks it leaves it drawn, as a fresh classification head is.
+  ///   - keepsType: true where a frozen one may stay in 16 bits (matrices); others are always float32 (norms, biases, deltas).
+  ///   - fallsBack: true where a source that lacks it leaves it drawn, as a fresh classification head is.
   /// - Throws: `WeightError` where the source lacks it or holds another shape, and what the source throws.
   public func parameter(
     _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false

@@ -1,6 +1,6 @@
 import GraftTensors
 
-/// What a projection is for, in every family: methods target roles, and PEFT's names are matched against the same sites.
+/// The purpose of a projection, in every family: methods target roles, and PEFT's names are matched against the same sites.
 public enum Role: String, Sendable, Hashable, CaseIterable {
   case query, key, value, attentionOutput
   case gate, up, down
@@ -47,7 +47,7 @@ public final class SiteCatalog {
   /// The parameters that a checkpoint was to have and lacked.
   public private(set) var drawn: [Parameter] = []
   private var parameterIndex: [String: Int] = [:]
-  /// What heads shared before they were untied.
+  /// The matrices that heads shared before they were untied.
   private var shared: [ObjectIdentifier: Parameter] = [:]
   private var ownWeights: [ObjectIdentifier: Parameter] = [:]
 

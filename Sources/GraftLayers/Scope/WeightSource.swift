@@ -1,6 +1,6 @@
 import GraftTensors
 
-/// Where a model or an adapter gets its tensors from: a checkpoint, an adapter file, or memory.
+/// The source of a model's or an adapter's tensors: a checkpoint, an adapter file, or memory.
 public protocol WeightSource: AnyObject {
   /// The file or directory, for messages.
   var name: String { get }

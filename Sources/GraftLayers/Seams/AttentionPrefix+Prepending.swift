@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftTensors
 
 extension AttentionPrefix {

@@ -1,6 +1,7 @@
+import GraftBatching
 import GraftTensors
 
-/// What enters a model's first block: the embedded tokens, and before every sequence the virtual ones of prompt tuning.
+/// The input of a model's first block: the embedded tokens, and before every sequence the virtual ones of prompt tuning.
 public struct EmbeddedInput {
   /// `[rows, width]`.
   public var rows: Tensor
@@ -60,7 +61,7 @@ extension SequenceInput {
 }
 
 extension SiteCatalog {
-  /// How many places virtual tokens take of the positions that the model's input has: the only one, or an encoder's.
+  /// The number of virtual tokens among the positions of the model's input: the only one, or an encoder's.
   public var virtualTokenCount: Int { sites.compactMap(\.embedding?.prompt?.virtualTokenCount).max() ?? 0 }
 
   /// The same of the target's positions in a decoder that reads an encoder's states.

@@ -1,15 +1,18 @@
 import GraftTensors
 
-/// What one forward pass is told, handed down and never stored.
+/// The context of one forward pass: training mode, random stream, sequence state. It is handed down and never stored.
 public struct Pass {
-  /// Whether dropout is on.
+  /// True in training, where dropout is on.
   public var isTraining: Bool
-  /// Where dropout draws from: one stream a micro-batch, split by site.
+  /// The random stream of dropout: one a micro-batch, split by site.
   public var random: RandomStream
   /// The state of the sequences whose earlier tokens have been read; nil where they begin with this pass and nothing is kept.
   public var state: SequenceState?
   /// Label smoothing and the weights of classes.
   public var crossEntropy = CrossEntropyOptions()
+
+  /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
+  public var auxiliary: AuxiliaryOutputs?
 
   public init(
     isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil

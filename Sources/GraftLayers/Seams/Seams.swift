@@ -10,7 +10,7 @@ public struct TuningError: UserError {
   public var status: ErrorStatus { .usage }
 }
 
-/// What LoRA and its relatives put in a linear layer's slot.
+/// A change of a linear layer, in its slot: LoRA and its relatives.
 public protocol LinearAdapter: AnyObject {
   /// `base(x)` and what the adapter adds to it.
   /// - Parameter x: `[rows, in]`.
@@ -44,7 +44,7 @@ public struct LowRankTerm {
   }
 }
 
-/// What LoRA puts in the slot of a projection that all experts of a layer have.
+/// A change of a projection that all experts of a layer have, in its slot: LoRA.
 public protocol ExpertAdapter: AnyObject {
   /// Returns the parts of the projection's output with what the adapter adds to them.
   /// - Parameters:
@@ -55,14 +55,14 @@ public protocol ExpertAdapter: AnyObject {
   func merge(into base: ExpertProjection) throws(TuningError)
 }
 
-/// What embedding LoRA and trainable tokens put in an embedding's slot.
+/// A change of an embedding, in its slot: embedding LoRA and trainable tokens.
 public protocol EmbeddingTableAdapter: AnyObject {
   /// - Returns: `[tokens, width]`.
   func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor
   func merge(into base: Embedding) throws(TuningError)
 }
 
-/// What a bottleneck adapter puts where half a block joins the residual stream: in the slot of the half's last layer.
+/// A change of what a sublayer adds to the residual stream, in the slot of its last layer: bottleneck adapters.
 public protocol ResidualAdapter: AnyObject {
   /// - Parameters:
   ///   - y: `[rows, hidden]`, what the half computed.
@@ -71,24 +71,24 @@ public protocol ResidualAdapter: AnyObject {
   func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor
 }
 
-/// What prompt and prefix tuning put in a token embedding's slot: virtual tokens before every sequence.
+/// Virtual tokens before every sequence, in the slot of the token embedding: prompt and prefix tuning.
 public protocol PromptAdapter: AnyObject {
-  /// How many places they take; the positions of the given tokens go on after them.
+  /// Their number; the positions of the given tokens go on after them.
   var virtualTokenCount: Int { get }
   /// `[virtualTokenCount, width]`; nil where they exist as keys and values only.
   func embeddings(_ pass: Pass) -> Tensor?
 }
 
-/// What prefix tuning puts in an attention's slot.
+/// Keys and values before those of every sequence, in an attention's slot: prefix tuning.
 public protocol AttentionPrefix: AnyObject {
-  /// How many virtual tokens there are keys and values of.
+  /// The number of virtual tokens that there are keys and values of.
   var virtualTokenCount: Int { get }
   /// Keys, as if rotated, and values that every query sees.
   /// - Returns: `[virtualTokenCount, keyValueHeads * headSize]` each.
   func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor)
 }
 
-/// What LLaMA-Adapter puts in an attention's slot: a second attention to keys and values of its own.
+/// A second attention to keys and values of its own, in an attention's slot: LLaMA-Adapter.
 public protocol AttentionSupplement: AnyObject {
   /// - Parameters:
   ///   - query: `[rows, heads * headSize]`, rotated.

@@ -39,7 +39,8 @@ public struct BlockLayers {
   public var options: AttentionOptions {
     let c = configuration
     return AttentionOptions(
-      heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, scale: c.scoreScale, window: c.windows[layer], dropout: c.scoreDropout)
+      heads: c.heads, keyValueHeads: c.keyValueHeads, headSize: c.headSize, scale: c.scoreScale, softcap: c.scoreSoftcap, window: c.windows[layer],
+      dropout: c.scoreDropout)
   }
 
   /// `self_attn` with a projection of queries, one of keys and one of values.
@@ -118,8 +119,9 @@ public struct BlockLayers {
     feedForward: (BlockLayers) throws -> any Sublayer = { try $0.feedForward() }
   ) throws -> TransformerBlock {
     let attentionNorm = try norm("input_layernorm")
-    let first = Residual(.before(attentionNorm), try attention(self))
+    let first = Residual(.before(attentionNorm), try attention(self), multiplier: configuration.residualMultiplier)
     let feedForwardNorm = try norm("post_attention_layernorm")
-    return TransformerBlock(first, Residual(.before(feedForwardNorm), try feedForward(self)))
+    let second = Residual(.before(feedForwardNorm), try feedForward(self), multiplier: configuration.residualMultiplier)
+    return TransformerBlock(first, second)
   }
 }

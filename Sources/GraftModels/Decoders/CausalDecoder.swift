@@ -28,9 +28,11 @@ public final class CausalDecoder: CausalLanguageModel {
     public var blocks: TransformerStack
     /// The norm of what the head reads.
     public var norm: Norm?
-    public var head: Linear
+    public var head: LanguageModelHead
+    /// The losses of routers that are added to the training loss; nil for none.
+    public var routerLosses: RouterLosses?
 
-    public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: Linear) {
+    public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
       self.positions = positions
       self.blocks = TransformerStack(blocks)
@@ -54,7 +56,7 @@ public final class CausalDecoder: CausalLanguageModel {
 
   public var vocabularySize: Int { parts.embedding.entries }
   public var hiddenSize: Int { parts.embedding.weight.shape[1] }
-  public var head: Linear { parts.head }
+  public var head: LanguageModelHead { parts.head }
   public var attentionStyle: AttentionStyle? { style }
   public var maximumLength: Int? { if case .learned(let table) = parts.positions { table.entries } else { nil } }
 
@@ -64,6 +66,7 @@ public final class CausalDecoder: CausalLanguageModel {
     if let norm = parts.embeddingNorm { x = norm(x) }
     x = pass.dropout(x, parts.embeddingDropout, at: parts.embedding.path)
     let states = embedded.tokens(of: parts.blocks(consume x, layout, pass))
+    if let losses = parts.routerLosses, let auxiliary = pass.auxiliary { losses.add(to: auxiliary) }
     return parts.norm.map { $0(states) } ?? states
   }
 

@@ -17,6 +17,14 @@ extension RotaryDecoder {
     public var windows: [Int?]
     /// The factor of the scores; one over the root of a head's size where nil.
     public var scoreScale: Float?
+    /// The largest magnitude of a score; nil for none.
+    public var scoreSoftcap: Float?
+    /// The factor of what the head reads.
+    public var headScale: Float = 1
+    /// The largest magnitude of a logit; nil for none.
+    public var logitSoftcap: Float?
+    /// The factor of what sublayers add.
+    public var residualMultiplier: Float = 1
     /// The token whose vector is not trained.
     public var padding: Int?
     /// The factor of the embeddings.
@@ -30,9 +38,11 @@ extension RotaryDecoder {
     ///   - headSizeKey: the key of the columns of a head that rotary positions are for.
     ///   - activationKey: the key of the activation.
     ///   - isPartial: true for a family that rotates the share of a head which `partial_rotary_factor` names.
+    ///   - rotary: the rotary positions of heads of a size, where a family has several.
     /// - Throws: `ArchitectureError` for a value that is out of range, and for values that contradict each other.
     public init(
-      _ config: ArchitectureConfiguration, headSizeKey: String = "head_dim", activationKey: String = "hidden_act", isPartial: Bool = false
+      _ config: ArchitectureConfiguration, headSizeKey: String = "head_dim", activationKey: String = "hidden_act", isPartial: Bool = false,
+      rotary: ((_ headSize: Int) throws(ArchitectureError) -> [RotaryFrequencies])? = nil
     ) throws(ArchitectureError) {
       dimensions = try TransformerDimensions(config)
       intermediateSize = try config.count("intermediate_size")
@@ -44,7 +54,11 @@ extension RotaryDecoder {
       epsilon = try config.float("rms_norm_eps")
       initializerRange = try config.deviation("initializer_range")
       activation = try config.activation(activationKey)
-      rotary = [try config.rotaryFrequencies(headSize: headSize, isPartial: isPartial)]
+      if let rotary {
+        self.rotary = try rotary(headSize)
+      } else {
+        self.rotary = [try config.rotaryFrequencies(headSize: headSize, isPartial: isPartial)]
+      }
       tiesHead = try config.bool("tie_word_embeddings")
       padding = try config.optionalInt("pad_token_id")
       hasInputBias = try config.bool("attention_bias", default: false)

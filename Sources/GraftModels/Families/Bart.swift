@@ -33,7 +33,7 @@ public final class Bart: SequenceToSequenceModel {
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
   public let maximumLength: Int?
-  public let head: Linear
+  public let head: LanguageModelHead
   public let decoderStartID: Int32
   public var generationStartID: Int32
   private let embeddings: (encoder: Embedding, decoder: Embedding)
@@ -90,8 +90,8 @@ public final class Bart: SequenceToSequenceModel {
     let matrix =
       isShared
       ? embedding.weight : try (scope / "lm_head").parameter("weight", [vocabulary, width], initializer, keepsType: true)
-    head = Linear(
-      scope / "lm_head", sharing: matrix, bias: Parameter(path: "final_logits_bias", value: bias), role: .languageModelHead)
+    head = LanguageModelHead(
+      Linear(scope / "lm_head", sharing: matrix, bias: Parameter(path: "final_logits_bias", value: bias), role: .languageModelHead))
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {

@@ -35,6 +35,47 @@ extension [ConfigurationKey] {
     ]
 }
 
+extension BlockLayers {
+  /// Gemma 2's block: a norm before and a norm after each sublayer (Gemma Team 2024, "Gemma 2", section 2).
+  func sandwiched(norms: HeadNorms = .none, rotary: Int = 0) throws -> TransformerBlock {
+    let attention = try attention(norms: norms, rotary: rotary)
+    let feedForward = try feedForward()
+    return TransformerBlock(
+      Residual(.around(try norm("input_layernorm"), try norm("post_attention_layernorm")), attention),
+      Residual(.around(try norm("pre_feedforward_layernorm"), try norm("post_feedforward_layernorm")), feedForward))
+  }
+}
+
+extension DefaultTargets {
+  /// PEFT's targets of Gemma 2 and 3.
+  static let gemma = DefaultTargets(
+    scaled: [.query, .value, .down], scaledInputs: [.down],
+    norms: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm", "norm"])
+}
+
+extension GGUFForm {
+  /// The names of the norms of Gemma 2's block.
+  static let sandwichedNorms = [
+    "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
+  ]
+
+  /// Refuses a scale of scores and windows that an architecture does not have.
+  /// - Parameter period: the number of layers of which the last sees everything.
+  static func requireGemma(_ c: RotaryDecoder.Configuration, _ config: ArchitectureConfiguration, period: Int) throws(ArchitectureError) {
+    guard try config.positiveFloat("query_pre_attn_scalar") == Float(c.headSize) else {
+      throw config.withoutCounterpart("query_pre_attn_scalar other than head_dim")
+    }
+    guard c.windows.enumerated().allSatisfy({ ($0 + 1) % period == 0 ? $1 == nil : $1 != nil }) else {
+      throw config.withoutCounterpart("another order of layers than a full one after every \(period - 1) with a window")
+    }
+  }
+}
+
+extension ArchitectureConfiguration {
+  /// The cap that a key names, nil for none.
+  func softcap(_ key: String) throws(ArchitectureError) -> Float? { contains(key) ? try positiveFloat(key) : nil }
+}
+
 extension RotaryDecoder.Configuration {
   /// The configuration with the root of the width as the factor of embeddings, and norms that add 1 to their weights.
   func scaledForGemma() -> Self {

@@ -30,12 +30,11 @@ public final class T5: SequenceToSequenceModel {
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
   public let maximumLength: Int? = nil
-  public let head: Linear
+  public let head: LanguageModelHead
   public let decoderStartID: Int32
   public var generationStartID: Int32
   private let embeddings: (encoder: Embedding, decoder: Embedding)
   private let encoder: Half, decoder: Half
-  private let outputScale: Float
 
   /// The sizes and options of a model.
   package struct Configuration: TransformerConfiguration {
@@ -97,8 +96,8 @@ public final class T5: SequenceToSequenceModel {
     embeddings = (try tables[0].half(of: embedding, initializer), try tables[1].half(of: embedding, initializer))
     encoder = try Half(scope / "encoder", c, layers: c.layers, isDecoder: false)
     decoder = try Half(scope / "decoder", c, layers: c.decoderLayers, isDecoder: true)
-    head = try tying.head(over: embedding, c.initializer(c.hiddenSize))
-    outputScale = c.scalesOutput ? 1 / Float(c.hiddenSize).squareRoot() : 1
+    let scale = c.scalesOutput ? 1 / Float(c.hiddenSize).squareRoot() : 1
+    head = try tying.head(over: embedding, c.initializer(c.hiddenSize), scale: scale)
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
@@ -107,8 +106,7 @@ public final class T5: SequenceToSequenceModel {
   }
 
   public func decode(_ input: SequenceInput, over source: EncoderStates, _ pass: Pass) -> Tensor {
-    let x = decoder(embeddings.decoder(Tensor(input.tokens), pass), decoder.blocks.afterPrefix(input, pass), over: source, pass)
-    return outputScale == 1 ? x : outputScale * x
+    decoder(embeddings.decoder(Tensor(input.tokens), pass), decoder.blocks.afterPrefix(input, pass), over: source, pass)
   }
 
   /// The encoder or the decoder: blocks that share one table of relative positions, and a norm.

@@ -25,7 +25,7 @@ public final class Transformer: SequenceToSequenceModel {
   public let catalog: SiteCatalog
   public let vocabularySize: Int, hiddenSize: Int
   public let maximumLength: Int? = nil
-  public let head: Linear
+  public let head: LanguageModelHead
   public let decoderStartID: Int32
   public var generationStartID: Int32
   private let embedding: Embedding
@@ -61,7 +61,7 @@ public final class Transformer: SequenceToSequenceModel {
     }
     encoder = try half("encoder", layers: encoderLayers)
     decoder = try half("decoder", layers: decoderLayers)
-    head = Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead)
+    head = LanguageModelHead(Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead))
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {

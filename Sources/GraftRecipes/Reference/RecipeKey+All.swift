@@ -68,14 +68,18 @@ extension RecipeKey {
     RecipeKey("training.learning_rate", .number, "The peak learning rate; the method's own where nothing is said."),
     RecipeKey("training.loraplus_lr_ratio", .number, "LoRA+: how many times faster than `A` the `B` factors learn."),
     RecipeKey("training.loraplus_lr_embedding", .number, "LoRA+: the peak learning rate of embeddings' factors."),
+    RecipeKey("training.loss", .text, "A loss that the program has registered, in place of the model's own for its task."),
     RecipeKey("training.optimizer", .choice(of: Recipe.OptimizerName.self), "The update rule."),
-    RecipeKey("training.betas", .list(.number), "Adam's decay rates of the first and the second moment."),
-    RecipeKey("training.epsilon", .number, "What is added to the root of the second moment."),
+    RecipeKey(
+      "training.betas", .list(.number),
+      "Adam's decay rates of the first and the second moment; `momentum` takes the first, `rmsprop` the second, `lion` both (0.9 and 0.99 unless given)."
+    ),
+    RecipeKey("training.epsilon", .number, "The term that is added to the root of the second moment."),
     RecipeKey("training.weight_decay", .number, "Decoupled weight decay; biases and norms are left out."),
     RecipeKey("training.lr_scheduler", .choice(of: LearningRateSchedule.Shape.self), "How the learning rate falls behind its warm-up."),
     RecipeKey("training.warmup_steps", .whole, "Steps in which the learning rate rises from 0."),
     RecipeKey("training.warmup_ratio", .number, "Instead of `warmup_steps`: their share of all steps, rounded up."),
-    RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 does not clip."),
+    RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 and `null` do not clip.", isOptional: true),
     RecipeKey("training.label_smoothing", .number, "The share of a target's probability that is spread over all classes, or the whole vocabulary."),
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands."),
     RecipeKey(
@@ -85,7 +89,7 @@ extension RecipeKey {
     RecipeKey("training.logging_steps", .whole, "Steps between two lines of the log."),
     RecipeKey("training.eval_steps", .whole, "Steps between two evaluations; only at the ends where nothing is said."),
     RecipeKey("training.save_steps", .whole, "Steps between two checkpoints; none where nothing is said."),
-    RecipeKey("training.save_total_limit", .whole, "How many checkpoints are kept; all where `null`."),
+    RecipeKey("training.save_total_limit", .whole, "How many checkpoints are kept; all where `null`.", isOptional: true),
     RecipeKey("training.early_stopping_patience", .whole, "Evaluations in a row without improvement that end the training."),
     RecipeKey(
       "training.load_best_model_at_end", .boolean,

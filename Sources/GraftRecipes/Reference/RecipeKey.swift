@@ -8,7 +8,14 @@ public struct RecipeKey: Sendable {
   /// A sentence, in Markdown.
   public let meaning: String
 
-  init(_ path: String, _ type: ValueType, _ meaning: String) { (self.path, self.type, self.meaning) = (path, type, meaning) }
+  /// True where `null` may stand for the value.
+  public var allowsNull: Bool { isOptional || defaultValue.isNull }
+  private let isOptional: Bool
+
+  /// - Parameter isOptional: true where `null` says something else than the default.
+  init(_ path: String, _ type: ValueType, _ meaning: String, isOptional: Bool = false) {
+    (self.path, self.type, self.meaning, self.isOptional) = (path, type, meaning, isOptional)
+  }
 
   /// The types that values have in YAML.
   public indirect enum ValueType: Sendable, Equatable {

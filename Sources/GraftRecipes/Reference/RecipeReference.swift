@@ -88,7 +88,7 @@ extension TuningMethod {
 extension RecipeKey {
   fileprivate var schema: JSON {
     var schema = type.schema
-    if defaultValue.isNull, type != .section { schema = ["anyOf": [schema, ["type": "null"]]] }
+    if allowsNull, type != .section { schema = ["anyOf": [schema, ["type": "null"]]] }
     schema["description"] = .string(meaning.replacing("`", with: ""))
     if !defaultValue.isNull, path != "method.peft_type" { schema["default"] = defaultValue.json }
     return schema

@@ -14,13 +14,13 @@ package enum ScalarClass {
     1 << Categories((scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & ~isNew)
   }
 
-  /// Whether a scalar is younger than Unicode 9, whose tables the reference's normal forms have.
+  /// Returns true for a scalar younger than Unicode 9, whose tables the reference's normal forms have.
   @inline(__always)
   package static func isYoungerThanNormalForms(_ scalar: UInt32) -> Bool {
     (scalar < 0x10000 ? basicPlane[Int(scalar)] : lookUp(scalar)) & isNew != 0
   }
 
-  /// Whether a scalar was assigned by Unicode 8, 9, ...
+  /// Returns true for a scalar that was assigned by Unicode 8, 9, ...
   package static func isAssigned(_ scalar: UInt32, byUnicode major: Int) -> Bool {
     guard let age = Unicode.Scalar(scalar)?.properties.age else { return false }
     return age.major <= major
@@ -44,7 +44,7 @@ package enum ScalarClass {
     }
   }
 
-  /// Whether a scalar belongs to words: letters, marks, decimal digits, letter numbers, connecting punctuation, joiners.
+  /// Returns true for a scalar of words: letters, marks, decimal digits, letter numbers, connecting punctuation, joiners.
   package static func isWord(_ scalar: UInt32) -> Bool {
     category(scalar) & word != 0 || scalar == 0x200C || scalar == 0x200D || isAlphabetic(scalar)
   }
@@ -55,7 +55,7 @@ package enum ScalarClass {
     return category(scalar) != unassigned
   }
 
-  /// Whether a scalar is a number of any kind, in the newest Unicode.
+  /// Returns true for a number of any kind, in the newest Unicode.
   package static func isNumeric(_ scalar: UInt32) -> Bool {
     if scalar < 0x80 { return scalar >= 0x30 && scalar <= 0x39 }
     return Unicode.Scalar(scalar).map { bit($0.properties.generalCategory) & number != 0 } ?? false

@@ -46,7 +46,7 @@ extension TrainingReport {
     }
   }
 
-  /// What any evaluation measured; not all of them measure everything.
+  /// The metrics of all evaluations; not all of them measure everything.
   private var metricNames: [String] {
     evaluations.flatMap(\.metrics).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
   }

@@ -1,12 +1,18 @@
-/// What a training run was, for its `report.html`.
+/// The report of a training run, for its `report.html`.
 public struct TrainingReport: Sendable {
   /// One line of the training log.
   public struct Point: Sendable {
+    /// Optimizer steps done.
     public var step: Int
+    /// Epochs done, as a fraction.
     public var epoch: Double
+    /// The mean loss.
     public var loss: Double
+    /// The learning rate of the step.
     public var learningRate: Double
+    /// The L2 norm of all gradients before clipping.
     public var gradientNorm: Double?
+    /// Tokens read in a second.
     public var tokensPerSecond: Double?
 
     public init(
@@ -24,9 +30,13 @@ public struct TrainingReport: Sendable {
 
   /// One evaluation: its loss and the task's metrics.
   public struct Evaluation: Sendable {
+    /// Optimizer steps done.
     public var step: Int
+    /// Epochs done, as a fraction.
     public var epoch: Double
+    /// The mean loss.
     public var loss: Double
+    /// The other metrics, by name.
     public var metrics: [(name: String, value: Double)]
 
     public init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
@@ -37,11 +47,15 @@ public struct TrainingReport: Sendable {
     }
   }
 
-  /// What the model answers to a prompt, before and after.
+  /// The answers of the model to a prompt, before and after.
   public struct Sample: Sendable {
+    /// The prompt.
     public var prompt: String
+    /// The answer that was expected.
     public var expected: String?
+    /// The answer of the untrained model.
     public var before: String?
+    /// The answer of the result.
     public var after: String
 
     public init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
@@ -52,6 +66,7 @@ public struct TrainingReport: Sendable {
     }
   }
 
+  /// The heading of the page.
   public var title: String
   /// One line: the model, the method, the date.
   public var subtitle: String
@@ -59,10 +74,13 @@ public struct TrainingReport: Sendable {
   public var highlights: [(label: String, value: String)]
   /// The rows of the summary table.
   public var summary: [(label: String, value: String)]
+  /// The lines of the training log.
   public var points: [Point]
+  /// The evaluations, by step.
   public var evaluations: [Evaluation]
+  /// Held-out prompts with their answers.
   public var samples: [Sample]
-  /// What the reader should know: truncated examples, skipped steps.
+  /// Remarks for the reader: truncated examples, skipped steps.
   public var notes: [String]
   /// The resolved recipe as YAML.
   public var recipe: String

@@ -4,11 +4,11 @@ import Foundation
 ///
 /// A name stands as near to its point as it can, and where that is not beside it a line leads there.
 package enum LabelPlacement {
-  /// Where a name goes, in the coordinates of the plot.
+  /// The place of a name, in the coordinates of the plot.
   package struct Label: Sendable {
     package var name: String
     package var left: Double, top: Double, right: Double, bottom: Double
-    /// Where a line from the point ends, for a name that is not beside it.
+    /// The end of the line from the point, for a name that is not beside it.
     package var leader: (x: Double, y: Double)?
 
     /// The line that the letters stand on.
@@ -28,7 +28,7 @@ package enum LabelPlacement {
     package func holds(_ other: Box) -> Bool { left <= other.left && top <= other.top && right >= other.right && bottom >= other.bottom }
   }
 
-  /// What a letter of 13 pixels takes at most, as a mean over a name.
+  /// The largest mean width of a letter of 13 pixels over a name.
   static let letterWidth = 7.7
   static let height = 14.0
   private static let markerReach = 7.0

@@ -13,9 +13,9 @@ public struct LinePlot: Sendable {
   public struct Series: Sendable {
     public var name: String
     public var points: [Point]
-    /// Whether every point gets a marker, as for few measurements.
+    /// True where every point gets a marker, as for few measurements.
     public var hasMarkers: Bool
-    /// What lies around the curve, such as the spread over seeds: the lowest and the highest value at every point.
+    /// The band around the curve, such as the spread over seeds: the lowest and the highest value at every point.
     public var band: [ClosedRange<Double>]?
 
     /// - Precondition: the band has as many entries as there are points.
@@ -32,11 +32,11 @@ public struct LinePlot: Sendable {
   public var xLabel: String
   public var series: [Series]
   public var includesZero: Bool
-  /// Whether long noisy curves are drawn faint under a smoothed one.
+  /// True where long noisy curves are drawn faint under a smoothed one.
   public var smooths: Bool
-  /// Whether the plot takes the whole width where others share it.
+  /// True where the plot takes the whole width where others share it.
   public var isSpanning: Bool
-  /// Whether equal distances along the x axis are equal factors.
+  /// True where equal distances along the x axis are equal factors.
   public var isLogarithmic: Bool
 
   public init(

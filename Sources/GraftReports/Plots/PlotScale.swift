@@ -1,6 +1,6 @@
 import Foundation
 
-/// How values become positions along one axis of a plot.
+/// The map from values to positions along one axis of a plot.
 package struct PlotScale: Sendable {
   package let lower: Double
   package let upper: Double

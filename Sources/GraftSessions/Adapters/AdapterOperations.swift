@@ -7,7 +7,7 @@ import GraftLayers
 import GraftModels
 import GraftTensors
 
-/// What is done with adapters besides training and running them.
+/// The operations on adapters besides training and running them: exporting, combining and merging.
 public enum AdapterOperations {
   /// Writes an adapter in PEFT's format.
   /// - Parameter overwrites: whether an earlier export makes way.
@@ -77,7 +77,7 @@ public enum AdapterOperations {
     }
   }
 
-  /// What is made of a merged model.
+  /// The form of a merged model.
   public enum MergedFormat: Sendable {
     /// A Hugging Face checkpoint directory.
     case directory
@@ -85,11 +85,11 @@ public enum AdapterOperations {
     case gguf
   }
 
-  /// What merging found.
+  /// The findings of a merge.
   public struct MergeReport {
     /// The largest difference of a log-probability between the adapted model and what was written, rounded as that is.
     public let difference: Float
-    /// What somebody who uses the result should know.
+    /// Remarks for users of the result.
     public let notes: [String]
   }
 

@@ -15,7 +15,7 @@ struct MergeCheck {
     adapted = try Self.probe(session)
   }
 
-  /// What float32 sums in another order may differ by.
+  /// The largest difference between float32 sums in different orders.
   static let rounding: Float = 1e-3
 
   /// The largest difference of a log-probability.
@@ -42,18 +42,18 @@ struct MergeCheck {
     }
   }
 
-  /// What a model makes of a fixed run of tokens.
+  /// The results of a model on a fixed run of tokens.
   static func probe(_ session: ModelSession) throws -> [Float] {
     let tokens = (0..<16).map { Int32(($0 * 37 + 11) % session.model.vocabularySize) }
     let input = SequenceInput([tokens])
     switch session.model {
     case let model as any SequenceToSequenceModel:
       let hidden = model.decode(input, over: model.encode(input, .inference), .inference)
-      return model.predictions(hidden, targets: tokens).map(\.logProbability)
+      return model.head.predictions(hidden, targets: tokens).map(\.logProbability)
     case let model as any MaskedLanguageModel:
-      return model.predictions(model.transformed(model.hiddenStates(input, .inference), .inference), targets: tokens).map(\.logProbability)
+      return model.head.predictions(model.transformed(model.hiddenStates(input, .inference), .inference), targets: tokens).map(\.logProbability)
     case let model as any LanguageModel:
-      return model.predictions(model.hiddenStates(input, .inference), targets: tokens).map(\.logProbability)
+      return model.head.predictions(model.hiddenStates(input, .inference), targets: tokens).map(\.logProbability)
     case let model as any SequenceClassifier: return model.logits(input, .inference).values
     case let model as any TokenClassifier: return model.logits(input, .inference).values
     default: return session.model.hiddenStates(input, .inference).values

@@ -5,13 +5,13 @@ import GraftCheckpoints
 public struct WeightedAdapter: Sendable, Hashable {
   /// An HDF5 file, a run directory or a PEFT directory.
   public var path: String
-  /// What the change that it makes is multiplied by.
+  /// The factor of the change that it makes.
   public var weight: Float
 
   public init(_ path: String, weight: Float = 1) { (self.path, self.weight) = (path, weight) }
 }
 
-/// How several adapters become one.
+/// A way to make one adapter of several.
 public struct AdapterCombination: Sendable, Hashable {
   public var kind: LoRACombination
   /// The result's rank, for `svd`; the largest of the adapters' own where nil.

@@ -43,12 +43,12 @@ package enum DataPreparation {
   ) throws -> ExampleEncoder {
     let data = settings.recipe.data
     return try encoder(
-      tokenizer, for: model, task: settings.recipe.task, format: data.objective == .spanCorruption ? .text : data.format,
+      tokenizer, for: model, task: settings.recipe.task, format: data.objective == .spanCorruption ? .text : data.format.encoded,
       maxLength: data.maxLength, completionOnlyLoss: data.completionOnlyLoss, cutsTextsIntoWindows: data.packing, labels: labels,
       maskingSeed: settings.seed, corruption: data.corruption, pairsSentences: data.nextSentence, roles: data.roles, notes: notes)
   }
 
-  /// Whether segments are told apart: what the tokenizer's files say, else whether its class does so, which is that of the
+  /// Returns true where segments are told apart: what the tokenizer's files say, else whether its class does so, which is that of the
   /// model's family where they name none.
   private static func usesTypeIDs(_ tokenizer: Tokenizer, of model: any Model) -> Bool {
     if let names = tokenizer.configuration.modelInputNames { return names.contains("token_type_ids") }
@@ -107,7 +107,7 @@ package enum DataPreparation {
     return try settings.decided(for: records, isPerToken: recipe.task == .tokenClassification)
   }
 
-  /// What the rows of a task's batches are asked to predict.
+  /// The objective of the rows of a task's batches.
   package static func objective(_ task: LearningTask, for model: any Model) -> BatchObjective {
     switch task {
     case .causalLM: .nextToken

@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftRecipes
 
-/// Where labels are written down: in the `config.json` of a checkpoint and beside a trained adapter.
+/// The records of labels: in the `config.json` of a checkpoint and beside a trained adapter.
 extension CheckpointLabels {
   /// The names of a `config.json`, in the order of their indices, and its problem, where it says so or has one output only.
   init(configuration: JSON) {
@@ -23,7 +23,7 @@ extension CheckpointLabels {
 extension LabelScheme {
   private static let namesKey = "labels", problemKey = "problem_type"
 
-  /// What an adapter's training keeps of its labels.
+  /// The record of labels that an adapter's training keeps.
   var state: [(String, JSON)] {
     [(Self.namesKey, .array(names.map(JSON.string))), (Self.problemKey, .string(problem.rawValue))]
   }

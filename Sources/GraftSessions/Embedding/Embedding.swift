@@ -4,13 +4,13 @@ import GraftLayers
 import GraftTensors
 import GraftTokenizers
 
-/// What a caller asks of embeddings; what is nil is left to the checkpoint.
+/// The wishes of a caller for embeddings; nil leaves one to the checkpoint.
 public struct EmbeddingOptions: Sendable {
-  /// How hidden states become one vector; the checkpoint's way, or their mean, where nil.
+  /// The pooling of hidden states; the checkpoint's, or their mean, where nil.
   public var pooling: Pooling?
-  /// Whether vectors have length 1; the checkpoint's way where nil.
+  /// True where vectors have length 1; the checkpoint's way where nil.
   public var normalizes: Bool?
-  /// What is written in front of every text.
+  /// The text in front of every text.
   public var prompt: String?
   /// The name of one of the checkpoint's prompts.
   public var promptName: String?
@@ -46,7 +46,7 @@ extension ModelSession {
     }
   }
 
-  /// What is done with hidden states: as the options say, and else the checkpoint.
+  /// The steps after the hidden states: as the options say, and else the checkpoint.
   private func sentenceSteps(_ options: EmbeddingOptions, _ modules: SentenceModules?) -> [SentenceStep] {
     var steps = modules?.steps ?? [.pooling([.mean], includesPrompt: true)]
     if let pooling = options.pooling, case .pooling(_, let includesPrompt) = steps[0] {
@@ -115,7 +115,7 @@ extension ModelSession {
     return kept.reversed()
   }
 
-  /// How many tokens of a text are the prompt in front of it, one that the tokenizer adds at the end left aside.
+  /// The number of a text's tokens that are the prompt in front of it, one that the tokenizer adds at the end left aside.
   private func promptLength(_ prompt: String, _ modules: SentenceModules?) throws -> Int {
     let ids = try sentenceTokens(prompt, modules)
     let isClosed = try ids.last.map { try tokenizer().isSpecial($0) } ?? false

@@ -1,4 +1,4 @@
-/// How the hidden states of a text's tokens become one vector.
+/// A way to make one vector of the hidden states of a text's tokens.
 public enum Pooling: String, Sendable, CaseIterable {
   /// Their mean.
   case mean

@@ -2,19 +2,19 @@ import GraftCheckpoints
 import GraftJSON
 import GraftModels
 
-/// What sentence-transformers does around a model, as the `modules.json` of a directory and the files that it names say.
+/// The modules that sentence-transformers puts around a model, as the `modules.json` of a directory and the files that it names say.
 public struct SentenceModules {
   /// The directory of the model itself.
   public let encoderPath: String
-  /// What follows the hidden states, in order.
+  /// The steps after the hidden states, in order.
   let steps: [SentenceStep]
   /// Texts are cut to so many tokens; nil where only the tokenizer and the model have a say.
   let maxLength: Int?
   let lowercases: Bool
-  /// What is written in front of a text, by name.
+  /// The prompts in front of texts, by name.
   let prompts: [String: String]
   let defaultPromptName: String?
-  /// How many values of a vector are kept; nil is all.
+  /// The number of values of a vector that are kept; nil is all.
   let keptCount: Int?
 
   /// Nil for a directory without a `modules.json`.
@@ -54,7 +54,7 @@ public struct SentenceModules {
     keptCount = try keys.whole("truncate_dim", from: 1)
   }
 
-  /// What is written in front of every text.
+  /// The text in front of every text.
   /// - Throws: `SessionError` for a name that is not among the prompts.
   func prompt(named name: String?) throws -> String {
     guard let name = name ?? defaultPromptName else { return "" }

@@ -17,7 +17,7 @@ enum SentenceStep {
     let weight: Tensor
     let bias: Tensor?
     let activation: Activation
-    /// Whether the input is added to the output, and the map that makes it as wide: `[outputs, inputs]`.
+    /// True where the input is added to the output, and the map that makes it as wide: `[outputs, inputs]`.
     let residual: (isAdded: Bool, weight: Tensor?)
 
     /// - Parameter x: `[texts, inputs]`.
@@ -96,7 +96,7 @@ enum SentenceStep {
     }
   }
 
-  /// What else a module can work on are the vectors of tokens.
+  /// Refuses a module that works on the vectors of tokens.
   private static func requireSentences(_ keys: ArchitectureConfiguration) throws(ArchitectureError) {
     for key in ["module_input_name", "module_output_name"] where keys.contains(key) {
       let name = try keys.string(key)

@@ -61,7 +61,7 @@ extension ArchitectureConfiguration {
     return order.map { ScoreConstraints.SequenceBias($0, bias: biases[$0] ?? 0) }
   }
 
-  /// Where the end starts to be favored, and by how much.
+  /// The position at which the end starts to be favored, and by how much.
   func lengthDecay(_ key: String) throws(ArchitectureError) -> ScoreConstraints.LengthDecay? {
     guard let value = json[key], !value.isNull else { return nil }
     guard value.array?.count == 2, let start = value[0]?.int, (0...Int(Int32.max)).contains(start), let factor = value[1]?.double, factor.isFinite

@@ -3,10 +3,10 @@ import GraftDatasets
 import GraftJSON
 import GraftTokenizers
 
-/// How a model wants conversations written, and how it ends its answers.
+/// The form in which a model wants conversations, and the end of its answers.
 struct ChatFormat {
   let tokenizer: Tokenizer
-  /// What ends an answer beside the ids that end any text: the tokenizer's end of sequence, and the special token that the
+  /// The ids that end an answer beside those that end any text: the tokenizer's end of sequence, and the special token that the
   /// template writes behind an answer.
   let endIDs: Set<Int32>
   private let render: ChatRenderer

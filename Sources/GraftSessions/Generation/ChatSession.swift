@@ -9,7 +9,7 @@ public final class ChatSession {
   private let format: ChatFormat
   private let settings: SamplingSettings
   private let stops: [String]
-  /// What is worth knowing of how the checkpoint's wishes were taken, a sentence each.
+  /// Remarks on how the checkpoint's wishes were taken, a sentence each.
   public let notes: [String]
   private let conversation: Conversation
   private var history: ChatHistory
@@ -29,12 +29,12 @@ public final class ChatSession {
     history = ChatHistory(system: system)
   }
 
-  /// What was answered, and what became of the conversation for it.
+  /// An answer, and the change of the conversation for it.
   public struct Reply: Sendable, Equatable {
     public var text: String
-    /// Whether it was cut: by `max_new_tokens`, or by the end of the model's positions.
+    /// True where it was cut: by `max_new_tokens`, or by the end of the model's positions.
     public var isCut: Bool
-    /// How many messages, the oldest, were dropped so that the conversation fits the model's positions.
+    /// The number of messages, the oldest, that were dropped so that the conversation fits the model's positions.
     public var droppedCount: Int
   }
 
@@ -81,7 +81,7 @@ public final class ChatSession {
   /// Forgets the conversation but for its system message.
   public func reset() { history.reset() }
 
-  /// How many tokens the model is made for, or the checkpoint lets a sequence have.
+  /// The number of tokens that the model is made for, or that the checkpoint lets a sequence have.
   private var positionLimit: Int? {
     let trained = session.directory.configuration["max_position_embeddings"]?.int.flatMap { Int32(exactly: $0) }.map {
       Int($0) - session.model.catalog.virtualTokenCount

@@ -3,20 +3,20 @@ import GraftGeneration
 import GraftLayers
 import GraftTokenizers
 
-/// What was written after a prompt.
+/// The text written after a prompt.
 public struct GeneratedText: Sendable, Equatable {
   /// The new tokens: with the one that ended them, or those of the stop string.
   public var tokens: [Int32]
   /// Their text up to the stop string, special tokens left out.
   public var text: String
-  /// Whether it ends because the model has no positions for more.
+  /// True where it ends because the model has no positions for more.
   public var isCut: Bool
 }
 
 /// A text to complete.
 public struct GenerationPrompt: Sendable, Equatable {
   public var text: String
-  /// Where it stands, for messages: such as `prompts.jsonl:3`.
+  /// Its place for messages, such as `prompts.jsonl:3`.
   public var place: String
 
   public init(_ text: String, place: String) { (self.text, self.place) = (text, place) }
@@ -39,7 +39,7 @@ extension ModelSession {
     }
   }
 
-  /// What is written after every prompt, a bounded number of prompts at a time.
+  /// Returns the texts written after the prompts, a bounded number of prompts at a time.
   ///
   /// - Parameter onText: told of each whole character of an answer as soon as it is certain; prompts then run one after another,
   ///   so that the pieces come in order. Not for beam searches, which decide at the end.

@@ -47,7 +47,7 @@ extension GenerationConfiguration {
     "temperature": 1, "top_k": 50, "top_p": 1, "typical_p": 1, "epsilon_cutoff": 0, "eta_cutoff": 0,
   ]
 
-  /// What a checkpoint says about how texts are written: the file, the keys that count, and what is to be noted; nil where it says
+  /// The wishes of a checkpoint for generation: the file, the keys that count, and what is to be noted; nil where it says
   /// no more than which tokens begin and end a text.
   package static func summary(of file: GenerationFile, vocabularySize: Int) -> JSON? {
     let members = (file.keys.json.object ?? [:]).filter { readKeys.contains($0.key) && !$0.value.isNull }

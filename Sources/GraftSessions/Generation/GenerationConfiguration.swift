@@ -2,7 +2,7 @@ import GraftGeneration
 import GraftJSON
 import GraftModels
 
-/// How a checkpoint wants texts written: `generation_config.json`, or the keys of `config.json` where there is no such file, with
+/// The wishes of a checkpoint for generation: `generation_config.json`, or the keys of `config.json` where there is no such file, with
 /// the meaning and the defaults that Transformers' `generate` gives them.
 public struct GenerationConfiguration {
   /// Greedy where nothing says otherwise; without a limit of new tokens where the file has none.
@@ -11,7 +11,7 @@ public struct GenerationConfiguration {
   public private(set) var maxNewTokens: Int?
   /// The most tokens of a whole sequence, where the file says.
   public private(set) var maxLength: Int?
-  /// What a draw is made with: the filters count only where there is one.
+  /// True where tokens are drawn: the filters count only then.
   public private(set) var isSampling = false
   /// At least 1.
   public private(set) var beamCount = 1
@@ -19,12 +19,12 @@ public struct GenerationConfiguration {
   public private(set) var earlyStopping = BeamSettings.EarlyStopping.heuristic
   /// Texts that end an answer.
   public private(set) var stops: [String] = []
-  /// What the file asks for and is not done, each as the end of a sentence about the file.
+  /// Wishes of the file that are not followed, each as the end of a sentence about the file.
   public private(set) var remarks: [String] = []
 
   private let keys: ArchitectureConfiguration
 
-  /// What a checkpoint without any wish says.
+  /// The configuration of a checkpoint without any wish.
   public init() { keys = ArchitectureConfiguration(.object([:]), source: "") }
 
   /// - Parameters:
@@ -109,7 +109,7 @@ public struct GenerationConfiguration {
     settings.constraints = rules
   }
 
-  /// What would change the answers in Transformers, and what has no meaning here.
+  /// Refuses keys that would change the answers in Transformers, and have no meaning here.
   private func refuseUnsupported() throws(ArchitectureError) {
     for (key, isAbsent) in Self.unsupportedKeys {
       guard let value = keys.json[key], !value.isNull, !isAbsent(value, keys.json) else { continue }
@@ -122,7 +122,7 @@ public struct GenerationConfiguration {
     if !unknown.isEmpty { remarks.append("\(unknown.joined(separator: ", ")): unknown, and without effect") }
   }
 
-  /// What counts only for a draw and is there without one.
+  /// The keys that count only for a draw, and are there without one.
   var idleFilters: [String] {
     ["temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"].filter { key in
       keys.contains(key) && keys.json[key] != Self.neutralFilters[key]

@@ -1,42 +1,52 @@
 import GraftGeneration
 import GraftModels
 
-/// What a caller asks for; what is nil is left to the checkpoint.
+/// The wishes of a caller for generation; nil leaves one to the checkpoint.
 public struct GenerationOptions: Sendable {
+  /// The most new tokens of an answer.
   public var maxNewTokens: Int?
   /// 0 always takes the most probable token.
   public var temperature: Float?
+  /// The number of the most probable tokens that are left; 0 leaves all.
   public var topK: Int?
+  /// The probability that the tokens left have together.
   public var topP: Float?
+  /// The least probability of a token, as a share of the best one's.
   public var minP: Float?
+  /// The factor against tokens that have occurred; 1 is none.
   public var repetitionPenalty: Float?
+  /// The seed of draws.
   public var seed: UInt64 = 0
+  /// The beams of a search; 1 searches none.
   public var beamCount: Int?
+  /// The exponent of the length that a beam's score is divided by.
   public var lengthPenalty: Float?
+  /// The end of a search.
   public var earlyStopping: BeamSettings.EarlyStopping?
   /// Texts that end an answer; the checkpoint's where empty.
   public var stops: [String] = []
-  /// What is read in place of the checkpoint's `generation_config.json`: a file, or nothing where it is `none`.
+  /// The file in place of the checkpoint's `generation_config.json`; none where it is `none`.
   public var configurationPath: String?
 
   public init() {}
 }
 
-/// How a model writes for a caller: the caller's options, then the checkpoint's wishes, then defaults.
+/// The settings of a generation: the caller's options, then the checkpoint's wishes, then defaults.
 public struct GenerationPlan {
+  /// The settings of the generator.
   public var settings: SamplingSettings
   /// Texts that end an answer and are no part of it.
   public var stops: [String]
   /// The ids that end an answer.
   public var endIDs: Set<Int32>
-  /// What the decoder of an encoder-decoder reads first; the model's own where nil.
+  /// The first token that the decoder of an encoder-decoder reads; the model's own where nil.
   public var startID: Int32?
-  /// What is worth knowing of how the checkpoint's wishes were taken, a sentence each.
+  /// Remarks on how the checkpoint's wishes were taken, a sentence each.
   public var notes: [String] = []
 }
 
 extension ModelSession {
-  /// How this model writes under the options.
+  /// Returns the settings of this model under the options.
   ///
   /// - Parameter maxNewTokens: what holds where neither the options nor the checkpoint say.
   /// - Throws: `ArchitectureError` for a `generation_config.json` that cannot be followed.

@@ -6,7 +6,7 @@ import GraftTokenizers
 /// Stop strings are compared with the text as it is generated, special tokens included; these are not shown.
 struct WrittenText {
   private var shown: Tokenizer.StreamingDecoder
-  /// What stop strings are compared with, where there are some.
+  /// The text that stop strings are compared with, where there are some.
   private var generated: Tokenizer.StreamingDecoder?
   private var stops: StopStrings
 
@@ -16,16 +16,16 @@ struct WrittenText {
     self.stops = StopStrings(stops)
   }
 
-  /// Whether a stop string has occurred.
+  /// True where a stop string has occurred.
   var hasStopped: Bool { stops.hasStopped }
 
-  /// What one more token lets be shown.
+  /// Returns the text that one more token lets be shown.
   mutating func append(_ token: Int32) -> String {
     let text = shown.append(token)
     return stops.append(generated?.append(token) ?? text, showing: text)
   }
 
-  /// What is left to show when no more tokens come.
+  /// Returns the text that is left to show when no more tokens come.
   mutating func finish() -> String {
     let text = shown.finish()
     return stops.append(generated?.finish() ?? text, showing: text) + stops.finish()

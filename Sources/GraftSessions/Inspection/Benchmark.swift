@@ -23,7 +23,7 @@ public struct Benchmark {
     (self.steps, self.warmup) = (steps, warmup)
   }
 
-  /// What was measured.
+  /// The measurements.
   public struct Result: Sendable {
     public var json: JSON
 

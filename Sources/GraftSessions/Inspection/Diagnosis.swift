@@ -3,7 +3,7 @@ import GraftCheckpoints
 import GraftJSON
 import GraftTensors
 
-/// What was found on this machine, and what each lack costs.
+/// The findings on this machine, and the cost of each lack.
 public struct Diagnosis {
   /// The findings by name, and advice.
   public let findings: [(name: String, value: String)]

@@ -6,7 +6,7 @@ import GraftJSON
 import GraftModels
 import GraftTensors
 
-/// What a model, adapter, run, safetensors or GGUF file holds.
+/// The content of a model, adapter, run, safetensors or GGUF file.
 public struct Inspection {
   public let json: JSON
 

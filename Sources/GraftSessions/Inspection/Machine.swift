@@ -1,7 +1,7 @@
 import Foundation
 import GraftTensors
 
-/// What this process has taken of memory.
+/// The memory that this process has taken.
 public enum ProcessMemory {
   /// The largest resident size so far, in bytes.
   public static var peakBytes: Int {

@@ -13,15 +13,17 @@ import GraftTokenizers
 
 /// A request that this version cannot serve.
 public struct SessionError: UserError {
+  /// The party at fault, with the exit code.
   public enum Kind: Sendable {
     /// The request itself is wrong (64).
     case usage
-    /// What a file holds cannot be used so (65).
+    /// The content of a file cannot be used so (65).
     case data
     /// The model computes values that are not finite (65).
     case nonFinite
   }
 
+  /// The party at fault.
   public let kind: Kind
   public let description: String
 
@@ -37,17 +39,19 @@ public struct SessionError: UserError {
 public final class ModelSession {
   /// The model directory.
   public let path: String
+  /// The task that the model is used for.
   public let task: LearningTask
+  /// The model's files.
   public let directory: ModelDirectory
   /// The tokens that the adapters add.
   let newTokens: NewTokens?
-  /// What is on the model.
+  /// The adapters on the model.
   public let adapters: AdapterSet
   /// A classifier's labels, as the adapter that was trained with them or the checkpoint has them; nil for any other model.
   public let labelScheme: LabelScheme?
-  /// What the columns of data files are called, and the roles of their messages.
+  /// The names of the columns of data files, and those of the roles of their messages.
   public var layout = RecordLayout(), roles: [String: String] = [:]
-  /// What is to be said of the data that was read.
+  /// Remarks on the data that was read.
   public let notes = DataNotes()
   private var loadedTokenizer: Tokenizer?
   private let adapterPaths: [String]
@@ -112,6 +116,7 @@ public final class ModelSession {
       ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
   }
 
+  /// The model with its adapters.
   public var model: any Model { directory.model }
 
   /// The model as a predictor of next tokens.
@@ -122,6 +127,9 @@ public final class ModelSession {
     return model
   }
 
+  /// Returns the model's tokenizer, or that of an adapter which has one of its own.
+  ///
+  /// - Throws: `TokenizerError` where its files are missing or damaged.
   public func tokenizer() throws -> Tokenizer {
     if let loadedTokenizer { return loadedTokenizer }
     let tokenizer = try newTokens?.extended.tokenizer ?? AdapterTokenizer.tokenizer(ofModel: path, adapters: adapterPaths, notes: notes)

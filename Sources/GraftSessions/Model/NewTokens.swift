@@ -7,7 +7,7 @@ import GraftTokenizers
 
 /// Tokens that a recipe, or an adapter trained with one, adds to a model's vocabulary: the tokenizer and the tables grow by them.
 struct NewTokens {
-  /// Where an adapter's configuration has their texts.
+  /// The key of their texts in an adapter's configuration.
   static let key = "new_tokens"
 
   let texts: [String]
@@ -30,7 +30,7 @@ struct NewTokens {
     try self.init(lists.first ?? [], directory: directory)
   }
 
-  /// How many rows the tables need.
+  /// The number of rows that the tables need.
   var vocabularySize: Int { Int(extended.newIDs.max() ?? -1) + 1 }
 
   /// The method that trains the tokens' rows, of the embedding and of a head with a matrix of its own, beside what it does anyway.

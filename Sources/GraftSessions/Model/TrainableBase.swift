@@ -17,7 +17,7 @@ package struct TrainableBase {
   package let name: String
   private let directory: ModelDirectory?
   private let configuration: JSON
-  /// Where the tokenizer and its files are.
+  /// The directory of the tokenizer and its files.
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
@@ -111,7 +111,7 @@ package struct TrainableBase {
     return fingerprint
   }
 
-  /// What copies of a base share.
+  /// The part of a base that its copies share.
   private final class KnownFingerprint { var value: BaseFingerprint? }
 
   /// Writes the trained weights as a MODEL, in place of those that the run had there.

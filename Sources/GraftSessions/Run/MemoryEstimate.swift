@@ -6,7 +6,7 @@ import GraftTensors
 struct MemoryEstimate {
   /// Trained values with their gradients and the optimizer's moments.
   let trained: Double
-  /// What the forward pass keeps of the largest micro-batch for the reverse pass.
+  /// The activations of the largest micro-batch that the forward pass keeps for the reverse pass.
   let activations: Double
   /// The tokens of that micro-batch.
   let tokens: Int

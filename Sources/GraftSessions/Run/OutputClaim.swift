@@ -1,7 +1,7 @@
 import Foundation
 import GraftCheckpoints
 
-/// What to do with an output directory that is in use already.
+/// The treatment of an output directory that is in use already.
 public enum UsedOutput: Sendable, Hashable {
   /// Refuse it.
   case refused
@@ -55,7 +55,7 @@ package final class OutputClaim {
     try files.removePartial(from: path)
   }
 
-  /// What the directory holds that must not be mixed with a run's files.
+  /// The content of the directory that must not be mixed with a run's files.
   private var content: String? {
     let names = WrittenFiles.entries(of: path)
     func holds(_ marks: [String]) -> Bool { names.contains { name in marks.contains { name.hasPrefix($0) } } }

@@ -4,7 +4,7 @@ import GraftOptimizers
 import GraftRecipes
 import GraftTensors
 
-/// Which parameters weight decay applies to: no biases, no norms, as Transformers' Trainer has it.
+/// The choice of parameters that weight decay applies to: no biases, no norms, as Transformers' Trainer has it.
 enum DecayRule {
   static func applies(to parameter: Parameter, in catalog: SiteCatalog) -> Bool {
     let name = parameter.path.lowercased()
@@ -71,6 +71,10 @@ extension Recipe.Training {
     case .rmsprop: betas == Self.defaultBetas ? RMSProp(epsilon: epsilon) : RMSProp(smoothing: beta2, epsilon: epsilon)
     case .adam: Adam(beta1: beta1, beta2: beta2, epsilon: epsilon)
     case .adamw: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon)
+    // The betas of Adam are not Lion's: its own are its paper's.
+    case .lion: betas == Self.defaultBetas ? Lion() : Lion(beta1: beta1, beta2: beta2)
+    case .adafactor: Adafactor()
+    case .muon: Muon(others: AdamW(beta1: beta1, beta2: beta2, epsilon: epsilon))
     }
   }
 }

@@ -5,11 +5,11 @@ import GraftJSON
 import GraftOptimizers
 import GraftRecipes
 
-/// What a run that is to go on finds in its directory.
+/// The findings of a run that is to go on in its directory.
 struct Resumption {
-  /// Where it goes on from; nil for the beginning.
+  /// The checkpoint that it goes on from; nil for the beginning.
   let checkpoint: TrainingCheckpoint?
-  /// What the user should know of it.
+  /// Remarks for the user.
   let notes: [String]
   /// The summary of a run that has done all its steps.
   let finishedSummary: JSON?
@@ -55,9 +55,9 @@ struct Resumption {
   /// A run at the point where it goes on.
   struct Start {
     var state: RunState
-    /// What the user should know of it.
+    /// Remarks for the user.
     var notes: [String] = []
-    /// What was logged so far.
+    /// The log so far.
     var metrics: [JSON] = []
 
     init(_ state: RunState) { self.state = state }
@@ -79,7 +79,7 @@ struct Resumption {
     return start
   }
 
-  /// What run a directory without a checkpoint holds; nil where nothing says so.
+  /// The run that a directory without a checkpoint holds; nil where nothing says so.
   private static func identity(in run: String, _ summary: JSON?) -> RunIdentity? {
     guard let recipe = try? Recipe(file: run + "/recipe.yaml") else { return nil }
     return RunIdentity(recipe: recipe, trainSHA256: summary?["identity"]?["train_sha256"]?.string)

@@ -83,13 +83,13 @@ extension RunData {
     Batch(collating: examples.map { encoder.example(train.examples[$0], of: format, index: $0, epoch: epoch) }, objective: objective)
   }
 
-  /// What a plan depends on.
+  /// The part of the data that a plan depends on.
   func planned(isReported: Bool) -> RunPlan.Data {
     RunPlan.Data(
       train: train.examples, evaluationCount: evaluation?.examples.count ?? 0, hasSelection: selection != nil, isReported: isReported)
   }
 
-  /// What the user should know of how the records became examples.
+  /// Remarks for the user on how the records became examples.
   func notes(maxLength: Int) -> [String] {
     let report = train.report
     var notes: [String] = []

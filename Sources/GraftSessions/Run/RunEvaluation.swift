@@ -44,7 +44,7 @@ struct RunEvaluation {
     guard let data else { return [] }
     return try apart {
       let batches = data.evaluationBatches(self.data.objective).lazy.prefix { _ in !isInterrupted() }
-      return Evaluator.figures(of: model, batches: batches).map { (name: "eval_" + $0.name, value: $0.value) }
+      return Evaluator.metrics(of: model, batches: batches).map { (name: "eval_" + $0.name, value: $0.value) }
     }
   }
 

@@ -1,7 +1,7 @@
 import GraftJSON
 import GraftTraining
 
-/// What a run tells while it goes on.
+/// An event of a run, told while it goes on.
 public enum RunEvent: Sendable {
   /// The model and the data are ready.
   case started(RunOverview)
@@ -18,11 +18,13 @@ public enum RunEvent: Sendable {
 
 /// The size of a run, told before its first step.
 public struct RunOverview: Sendable {
+  /// The model directory, or a description of random weights.
   public var modelName: String
   /// The `peft_type`.
   public var methodName: String
+  /// The number of values that are trained.
   public var trainableParameters: Int
-  /// Those of the base and of what is trained beside it.
+  /// The parameters of the base and those trained beside it.
   public var totalParameters: Int
   /// Examples to train on.
   public var exampleCount: Int
@@ -36,8 +38,11 @@ public struct RunOverview: Sendable {
 
 /// A held-out prompt with the answer that was expected and the one that came.
 public struct AnsweredPrompt: Sendable, Equatable {
+  /// The prompt.
   public var prompt: String
+  /// The answer that was expected.
   public var expected: String
+  /// The answer that came.
   public var answer: String
 
   public init(prompt: String, expected: String, answer: String) {

@@ -2,7 +2,7 @@ import GraftJSON
 import GraftReports
 import GraftTraining
 
-/// What has happened in a run so far: the points of its log, its evaluations, and its answers to held-out prompts.
+/// The course of a run so far: the points of its log, its evaluations, and its answers to held-out prompts.
 struct RunHistory {
   private(set) var points: [TrainingReport.Point]
   private(set) var evaluations: [TrainingReport.Evaluation]

@@ -4,7 +4,7 @@ import GraftDatasets
 import GraftJSON
 import GraftRecipes
 
-/// What makes a run the same run: its recipe, its examples and its base. Checkpoints and summaries carry it.
+/// The identity of a run: its recipe, its examples and its base. Checkpoints and summaries carry it.
 package struct RunIdentity {
   var recipe: Recipe
   /// The SHA-256 of the records trained on; nil where an earlier version did not note it.
@@ -13,7 +13,7 @@ package struct RunIdentity {
   var evaluationSHA256: String?
   var base: BaseFingerprint?
 
-  /// What JSON keeps besides the recipe and the base.
+  /// The part of the identity that JSON keeps besides the recipe and the base.
   var json: JSON {
     [
       "train_sha256": trainSHA256.map(JSON.string) ?? .null, "evaluation_sha256": evaluationSHA256.map(JSON.string) ?? .null,
@@ -21,7 +21,7 @@ package struct RunIdentity {
     ]
   }
 
-  /// What differs between this run and an earlier part of it, one clause each; empty where it may go on.
+  /// The differences between this run and an earlier part of it, one clause each; none where it may go on.
   func differences(from earlier: RunIdentity) throws -> [String] {
     var differences = try recipe.differences(from: earlier.recipe).filter { !Self.mayChange($0.key) }.map { difference in
       "\(difference.key) is \(difference.value) instead of \(difference.other)"
@@ -31,7 +31,7 @@ package struct RunIdentity {
     return differences
   }
 
-  /// Whether a key decides only how long is trained, and what is logged, evaluated and saved.
+  /// Returns true for a key that decides only how long is trained, and what is logged, evaluated and saved.
   package static func mayChange(_ key: String) -> Bool { changeable.contains { key == $0 || key.hasPrefix($0 + ".") } }
 
   private static let changeable = [

@@ -16,7 +16,7 @@ struct RunProduct {
   let labels: LabelScheme?
   let identity: RunIdentity
 
-  /// What an adapter must say to be used: the names of its labels, and which tokens see which.
+  /// The facts that an adapter must keep to be used: the names of its labels, and the attention style.
   private var adapterState: JSONObject {
     var state = JSONObject()
     for (key, value) in labels?.state ?? [] { state[key] = value }

@@ -1,5 +1,6 @@
 import GraftAdapters
 import GraftRecipes
+import GraftTraining
 
 /// Everything that a recipe settles by itself: what is wrong with it is told before a file is read or a model is mapped.
 public struct RunSettings: Sendable {
@@ -7,6 +8,8 @@ public struct RunSettings: Sendable {
   public let recipe: Recipe
   /// The method of its `method:` section.
   public let method: any TuningMethod
+  /// The loss that it minimises.
+  public let loss: TrainingLoss
 
   /// - Throws: `ConfigError` for a method, a key or a value that there is not, and `SessionError` for what this version does not have and for
   ///   settings that do not go together.
@@ -14,6 +17,7 @@ public struct RunSettings: Sendable {
     try Self.requireSupport(for: recipe)
     self.recipe = recipe
     method = try MethodCatalog.decode(recipe: recipe.method)
+    loss = try TrainingLoss.named(recipe.training.loss)
     try FasterFactors.require(recipe.training, method: type(of: method).name)
     if recipe.model.config != nil, recipe.model.tokenizer == nil, recipe.model.path == nil { throw Self.missingTokenizer }
     if recipe.training.loadBestModelAtEnd == true, recipe.data.eval == nil, recipe.data.evalFraction == nil { throw Self.nothingToChooseBy }

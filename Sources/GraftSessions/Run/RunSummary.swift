@@ -8,7 +8,7 @@ struct RunSummary {
   let overview: RunOverview
   /// The run directory.
   let output: String
-  /// Where the result is.
+  /// The file or directory of the result.
   let saved: String
   let state: RunState
   let history: RunHistory

@@ -7,14 +7,14 @@ import GraftOptimizers
 import GraftRecipes
 import GraftTensors
 
-/// Where a run can go on from: the delta, the optimizer's state, and all else that the run has come to.
+/// A point of a run to go on from: the delta, the optimizer's state, and all else that the run has come to.
 struct TrainingCheckpoint {
   /// Its directory.
   let path: String
   let step: Int
   let epoch: Double
   let metrics: [JSON]
-  /// What `RunState` keeps.
+  /// The record of `RunState`.
   let state: JSON
   let weights: InMemoryWeights
   private let recipe: String?
@@ -56,7 +56,7 @@ struct TrainingCheckpoint {
     return (nil, passedOver)
   }
 
-  /// What run it belongs to; nil where it does not say.
+  /// The run that it belongs to; nil where it does not say.
   var identity: RunIdentity? {
     guard let recipe, let decoded = try? Recipe(yaml: recipe, file: path) else { return nil }
     return RunIdentity(
@@ -90,7 +90,7 @@ struct TrainingCheckpoint {
     (group, optimizer.stateTensors.map { StoredTensor(name: key($0.name), tensor: $0.tensor) })
   }
 
-  /// What a method keeps beside its parameters, as a file keeps it.
+  /// The state that a method has beside its parameters, as a file keeps it.
   static func group(of schedule: any TrainingSchedule) -> (name: String, tensors: [StoredTensor]) { (methodGroup, schedule.state) }
 
   /// Removes checkpoints beyond the newest `limit`.

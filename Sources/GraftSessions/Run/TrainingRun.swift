@@ -19,20 +19,20 @@ public final class TrainingRun {
   package let data: RunData
   let base: TrainableBase
   package let model: any TrainableModel
-  /// What is trained.
+  /// The trained weights on the base.
   package let delta: Delta
   /// The trained weights as files keep them.
   let product: RunProduct
   let optimizer: Optimizer
-  /// Where the run starts: at its beginning, or at the checkpoint that it goes on from.
+  /// The start of the run: its beginning, or the checkpoint that it goes on from.
   let state: RunState
-  /// What was logged before a run that goes on was interrupted.
+  /// The log of a run that goes on, up to its interruption.
   package let earlierMetrics: [JSON]
   /// The summary of a run that was to go on and has nothing left to do.
   private let finishedSummary: JSON?
-  /// What the user should know of how the run begins.
+  /// Remarks for the user on how the run begins.
   let openingNotes: [String]
-  /// What the user should know of the data and the tokenizer.
+  /// Remarks for the user on the data and the tokenizer.
   let notes: [String]
   /// The sole right to the run directory, until the run has ended.
   private(set) var claim: OutputClaim?
@@ -114,7 +114,10 @@ public final class TrainingRun {
     let hooks = delta.schedule.map { schedule in
       Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
     }
-    return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress, loss: model.loss)
+    let loss = plan.settings.loss.sum
+    return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress) { [model] in
+      loss(model, $0, $1, $2)
+    }
   }
 
   /// Trains, evaluates and writes the run directory.

@@ -3,7 +3,7 @@ import GraftCheckpoints
 
 /// The files that a command writes to its output directory, by which it tells its own from others'.
 package struct WrittenFiles: Sendable {
-  /// What the directory holds, as messages call it.
+  /// The word of messages for the content of the directory.
   let title: String
   /// The names that the command writes, with what may be in those that are directories.
   private let names: [String: Content]

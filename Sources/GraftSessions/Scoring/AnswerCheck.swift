@@ -11,7 +11,7 @@ package struct AnswerCheck {
     package var answers: [AnsweredPrompt]
   }
 
-  /// What the share of right answers is called.
+  /// The name of the share of right answers.
   static let metric = "eval_exact_match"
 
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
@@ -73,7 +73,7 @@ package struct AnswerCheck {
 }
 
 extension AnsweredPrompt {
-  /// Whether the answer is what was expected, white space at the ends left aside.
+  /// True where the answer is what was expected, white space at the ends left aside.
   public var isExact: Bool { answer.trimmed == expected.trimmed }
 }
 

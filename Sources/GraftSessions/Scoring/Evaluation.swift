@@ -22,7 +22,7 @@ extension ModelSession {
     data.examples = parts.map(\.window.example)
     try DataPreparation.check(data.examples, of: records, for: model)
     let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
-    var values = Evaluator.figures(of: model, batches: batches)
+    var values = Evaluator.metrics(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
     let answers = AnswerCheck(
@@ -34,7 +34,7 @@ extension ModelSession {
     return values
   }
 
-  /// How many tokens the model reads at once: `maxLength`, or as many as it has positions.
+  /// The number of tokens that the model reads at once: `maxLength`, or as many as it has positions.
   private func readingLength(_ maxLength: Int?) -> Int? {
     if let maxLength { return maxLength }
     let trained = directory.configuration["max_position_embeddings"]?.int

@@ -4,7 +4,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// What `graft score` says of one example.
+/// The score of one example, as `graft score` prints it.
 public enum ExampleScore: Sendable {
   /// A text: its tokens and the logarithms of their probabilities, where the model predicts them.
   case tokens(index: Int, [Int32], logProbabilities: [Float?], isScored: [Bool])
@@ -64,7 +64,7 @@ extension ModelSession {
   }
 
   private func labelScores(_ parts: [(index: Int, window: ExampleWindow)], _ model: any SequenceClassifier) throws -> [ExampleScore] {
-    let logits = model.logits(SequenceInput(Batch(collating: parts.map(\.window.example), objective: .labels)), .inference)
+    let logits = model.logits(Batch(collating: parts.map(\.window.example), objective: .labels).input, .inference)
     let values = logits.values
     let count = logits.shape.columns
     try requireFinite(values)
@@ -78,13 +78,13 @@ extension ModelSession {
   private func logProbabilities(_ examples: [EncodedExample], _ model: any LanguageModel) throws -> [[Float?]] {
     let batch = Batch(collating: examples, objective: DataPreparation.objective(task, for: model))
     let rows = batch.lossRows
-    let predictions = model.predictions(model.headInputs(batch, rows: rows, .inference), targets: rows.map { batch.targets[Int($0)] })
+    let predictions = model.predictions(batch)
     try requireFinite(predictions.map(\.logProbability))
     // A causal row predicts the token after it, any other its own.
     let shift = task == .causalLM ? 1 : 0
     var byRow: [Int: Float] = [:]
     for (row, prediction) in zip(rows, predictions) { byRow[Int(row) + shift] = prediction.logProbability }
-    return batch.spans.map { span in span.range.enumerated().map { place, row in place < shift ? nil : byRow[row] } }
+    return batch.input.spans.map { span in span.range.enumerated().map { place, row in place < shift ? nil : byRow[row] } }
   }
 
   private func tokenScore(_ example: EncodedExample, index: Int, _ found: [Float?]) -> ExampleScore {

@@ -8,7 +8,7 @@ struct TemplateArguments {
 
   /// Assigns the arguments to parameters, as Python does for a function with this signature.
   ///
-  /// - Parameter required: how many of the first parameters must be given.
+  /// - Parameter required: the number of first parameters that must be given.
   func bind(_ function: String, _ parameters: [String], required: Int = 0) throws -> [TemplateValue?] {
     guard positional.count <= parameters.count else {
       throw TemplateFailure(

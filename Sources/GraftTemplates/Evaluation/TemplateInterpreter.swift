@@ -34,7 +34,7 @@ final class TemplateInterpreter {
   let program: TemplateProgram
   /// The line of what is being evaluated, for errors.
   var line = 1
-  /// What is being written: the rendering itself, or the text of a block that is captured.
+  /// The text that is being written: the rendering itself, or a block that is captured.
   var output = ""
   private var captureDepth = 0
   /// Bytes of the rendering itself, which spans count in even while a block is captured.
@@ -43,7 +43,7 @@ final class TemplateInterpreter {
   private(set) var spans: [Range<Int>] = []
   /// The message that a loop stands at, innermost first.
   var currentMessage: Int?
-  /// Whether the loop stands at no message, so that the first that its body names is the one it is about.
+  /// True where the loop stands at no message, so that the first that its body names is the one it is about.
   var awaitsMessage = false
   private(set) var messageSpans: [MessageSpan] = []
   var capturedTexts: [String] = []

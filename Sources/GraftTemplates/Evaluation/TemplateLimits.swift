@@ -1,4 +1,4 @@
-/// What a template may use up; templates come with checkpoints and cannot be trusted.
+/// The limits of a rendering: templates come with checkpoints and cannot be trusted.
 enum TemplateLimits {
   /// Bytes of output, and of any one string.
   static let byteCount = 64 << 20

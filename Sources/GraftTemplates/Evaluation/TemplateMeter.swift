@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How much a rendering has done: evaluated nodes, and the bytes and items that operations went through.
+/// The work of a rendering: evaluated nodes, and the bytes and items that operations went through.
 ///
 /// Operations on values find the meter of the rendering that they are part of in their task.
 final class TemplateMeter: Sendable {
@@ -17,7 +17,7 @@ final class TemplateMeter: Sendable {
   }
 
   /// Counts work where nothing can be thrown; the next step of the rendering is then its last.
-  /// - Returns: whether there may be more.
+  /// - Returns: true where there may be more.
   static func allows(_ amount: Int) -> Bool {
     guard let current else { return true }
     return (try? current.spend(amount)) != nil

@@ -4,7 +4,7 @@ struct TemplateLexer {
   var position = 0
   var line = 1
   var tokens: [TemplateToken] = []
-  /// Whether what was read last ended with a line feed (or nothing was read yet).
+  /// True where the text read last ended with a line feed, or nothing was read yet.
   private var startsLine = true
 
   init(_ text: String) {
@@ -106,7 +106,7 @@ struct TemplateLexer {
     throw TemplateFailure(.syntax, "Missing end of comment tag", line: line)
   }
 
-  /// Where the text after a closing tag starts, given the sign before it.
+  /// Returns the start of the text after a closing tag, given the sign before it.
   private func endOfTag(after index: Int, control: Unicode.Scalar?) -> Int {
     if control == "-" { return skippingSpace(from: index) }
     if control == nil, index < source.count, source[index] == "\n" { return index + 1 }

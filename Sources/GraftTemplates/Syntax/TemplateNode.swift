@@ -54,7 +54,7 @@ struct TemplateCallArguments: Sendable {
   var keywordSpread: TemplateExpression?
 }
 
-/// What an assignment writes to.
+/// The target of an assignment.
 indirect enum TemplateTarget: Sendable {
   case name(Int)
   case namespace(Int, attribute: String)
@@ -90,7 +90,7 @@ struct TemplateLoop: Sendable {
   var body: [TemplateStatement]
   var otherwise: [TemplateStatement]
   var isRecursive: Bool
-  /// Whether the body reads `loop`; only then is look-ahead needed.
+  /// True where the body reads `loop`; only then is look-ahead needed.
   var usesLoopVariable: Bool
 }
 

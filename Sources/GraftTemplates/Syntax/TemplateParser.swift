@@ -4,7 +4,7 @@ struct TemplateParser {
   var index = 0
   private(set) var names: [String] = []
   private var identifiers: [String: Int] = [:]
-  /// How often each of the names with a special meaning inside loops and macros was read.
+  /// The number of readings of each of the names with a special meaning inside loops and macros.
   var reads: [String: Int] = [:]
   /// Unknown filters and tests are reported at once, but inside a condition only when reached.
   var isConditional = false

@@ -14,7 +14,7 @@ struct TemplateToken: Sendable {
   var kind: Kind
   var line: Int
 
-  /// How an error message calls the token.
+  /// The words of error messages for the token.
   var description: String {
     switch kind {
     case .data: "template text"

@@ -1,6 +1,6 @@
 import Foundation
 
-/// How a value is laid out: Python's `[[fill]align][sign][#][0][width][,][.precision][type]`.
+/// The layout of a value: Python's `[[fill]align][sign][#][0][width][,][.precision][type]`.
 struct FormatSpecification {
   var fill: Unicode.Scalar = " "
   var alignment: Unicode.Scalar?

@@ -3,7 +3,7 @@ import GraftJSON
 /// `tojson` with the options of Python's `json.dumps`.
 struct TemplateJSONWriter {
   var escapesNonASCII = false
-  /// What one level of indentation is; nil writes everything on one line.
+  /// The text of one level of indentation; nil writes everything on one line.
   var indentation: String?
   var itemSeparator = ", "
   var keySeparator = ": "

@@ -40,7 +40,7 @@ struct TemplateDictionary {
     return entries.firstIndex { $0.key.equals(key) }
   }
 
-  /// What `keys()`, `values()` and `items()` answer.
+  /// The value of `keys()`, `values()` or `items()`.
   struct View {
     enum Kind: String {
       case keys = "dict_keys", values = "dict_values", items = "dict_items"

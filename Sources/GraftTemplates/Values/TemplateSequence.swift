@@ -31,9 +31,9 @@ struct TemplateRange {
 /// An iteration in progress. Like Python's generators it can be walked once, and works only when asked.
 final class TemplateIterator {
   let typeName: String
-  /// How many items there are in all, where that is known without walking.
+  /// The number of items in all, where that is known without walking.
   let knownCount: Int?
-  /// What the items come from.
+  /// The value that the items come from.
   let source: TemplateValue?
   private let advance: () throws -> TemplateValue?
 

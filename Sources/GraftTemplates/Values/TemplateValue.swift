@@ -109,7 +109,7 @@ enum TemplateValue {
   }
 }
 
-/// Why a value is missing; told when it is used.
+/// The reason why a value is missing; told when it is used.
 final class TemplateUndefined {
   let kind: ChatTemplateError.Kind
   private let explain: () -> String
@@ -122,7 +122,7 @@ final class TemplateUndefined {
   var failure: TemplateFailure { TemplateFailure(kind, explain()) }
 }
 
-/// What `namespace(...)` makes: the one thing whose attributes a template can set.
+/// The value of `namespace(...)`: the one thing whose attributes a template can set.
 final class TemplateNamespace {
   private(set) var attributes: TemplateDictionary
 

@@ -45,22 +45,28 @@ public func linear(
         m: rows, n: inputs, k: outputs, alpha: scale, dy, weight.operand(transposed: layout == .inputByOutput), beta: isFirst ? 0 : 1, dx,
         stride: inputs)
     }
-    if let saved = savedInput?.tensor {
-      tape.accumulate(into: weight.slot) { dw, isFirst in
-        let dyTransposed = MatrixOperand(gradient.pointer, stride: outputs, transposed: true)
-        let beta: Float = isFirst ? 0 : 1
-        switch layout {
-        case .outputByInput:
-          multiplyMatrices(
-            m: outputs, n: inputs, k: rows, alpha: scale, dyTransposed, MatrixOperand(saved.pointer, stride: inputs), beta: beta, dw, stride: inputs)
-        case .inputByOutput:
-          multiplyMatrices(
-            m: inputs, n: outputs, k: rows, alpha: scale, MatrixOperand(saved.pointer, stride: inputs, transposed: true), dy, beta: beta, dw,
-            stride: outputs)
-        }
-      }
-    }
+    if let saved = savedInput?.tensor { accumulateWeightGradient(gradient, saved, layout, scale, into: weight.slot, on: tape) }
     if let biasInput { accumulateColumnSums(of: gradient, into: biasInput, on: tape) }
+  }
+}
+
+/// Adds `scale * dyᵀ x`, or its transpose, to the gradient of a weight.
+private func accumulateWeightGradient(_ gradient: Tensor, _ x: Tensor, _ layout: WeightLayout, _ scale: Float, into weight: Slot, on tape: Tape) {
+  let rows = x.shape.rows
+  let inputs = x.shape.columns
+  let outputs = gradient.shape.columns
+  tape.accumulate(into: weight) { dw, isFirst in
+    let beta: Float = isFirst ? 0 : 1
+    switch layout {
+    case .outputByInput:
+      multiplyMatrices(
+        m: outputs, n: inputs, k: rows, alpha: scale, MatrixOperand(gradient.pointer, stride: outputs, transposed: true),
+        MatrixOperand(x.pointer, stride: inputs), beta: beta, dw, stride: inputs)
+    case .inputByOutput:
+      multiplyMatrices(
+        m: inputs, n: outputs, k: rows, alpha: scale, MatrixOperand(x.pointer, stride: inputs, transposed: true),
+        MatrixOperand(gradient.pointer, stride: outputs), beta: beta, dw, stride: outputs)
+    }
   }
 }
 

@@ -77,7 +77,7 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float
   }
 }
 
-/// What the gradients of both norms share: one pass over the rows for the input and, where they are tracked, the parameters.
+/// The common part of both norms' gradients: one pass over the rows for the input and, where they are tracked, the parameters.
 private func normGradient(
   of x: Tensor, weight: Tensor, bias: Slot?, rows: Int, columns: Int, on tape: Tape,
   _ kernel: (

@@ -33,7 +33,8 @@ package struct OperationSpecimen: Sendable {
 package enum OperationCatalog {
   package static let specimens: [OperationSpecimen] = [
     arithmeticSpecimens, linearSpecimens, activationSpecimens, normSpecimens, tableSpecimens, rotarySpecimens, attentionSpecimens,
-    crossEntropySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens, rowInsertionSpecimens,
+    crossEntropySpecimens, softcapSpecimens, targetLogProbabilitySpecimens, dropoutSpecimens, shapingSpecimens, recomputationSpecimens,
+    rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
     softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
     expertFactorSpecimens,

@@ -5,7 +5,7 @@ import Foundation
 public struct RotaryTable {
   /// `[rows, pairs]` each.
   public let cosine: Tensor, sine: Tensor
-  /// How components pair up: `(2i, 2i + 1)`, or `(i, i + pairs)`.
+  /// True where components pair up as `(2i, 2i + 1)`, false for `(i, i + pairs)`.
   public let isInterleaved: Bool
 
   /// - Parameters:

@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a rotation is computed from a skew-symmetric matrix `Q`.
+/// The way from a skew-symmetric matrix `Q` to a rotation.
 public enum CayleySeries: Sendable, Hashable {
   /// `(I - Q) (I + Q)⁻¹`.
   case exact

@@ -21,7 +21,9 @@ public func mixRows(_ logits: Tensor, _ bank: Tensor, count: Int) -> Tensor {
     }
   }
   let (logit, vector) = (logits.slot, bank.slot)
+  let saved = Saved(bank)
   return recorded("mixRows", out, from: logit, vector) { gradient, tape in
+    let bank = saved.tensor
     let vectors = bank.pointer
     tape.accumulateZeroed(into: logit) { total in
       let width = logit.shape.columns

@@ -13,8 +13,9 @@ public func softmax(_ x: Tensor) -> Tensor {
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     graft_softmax_rows(o + part.lowerBound * columns, from + part.lowerBound * columns, part.count, columns)
   }
-  let input = x.slot
+  let (input, saved) = (x.slot, Saved(out))
   return recorded("softmax", out, from: input) { (gradient: consuming Tensor, tape: Tape) in
+    let out = saved.tensor
     let dx = gradient.reusedMemory()
     let d = dx.mutablePointer
     let dy = gradient.pointer
@@ -40,8 +41,10 @@ public func logSumExp(_ x: Tensor) -> Tensor {
   parallel(over: rows, grain: rowGrain(columns: columns)) { part in
     for row in part { o[row] = graft_log_sum_exp(from + row * columns, columns) }
   }
+  let saved = Saved(x)
   return recorded("logSumExp", out, from: x.slot) { gradient, tape in
-    guard tape.tracks(x) else { return }
+    guard tape.tracks(saved.slot) else { return }
+    let x = saved.tensor
     let dx = Tensor(uninitialized: x.shape)
     let d = dx.mutablePointer
     let dy = gradient.pointer
@@ -74,9 +77,10 @@ public func normalizeRows(_ x: Tensor, epsilon: Float = 0) -> Tensor {
       for column in row * columns..<(row + 1) * columns { o[column] = from[column] / s[row] }
     }
   }
-  let input = x.slot
+  let (input, savedOut, savedSums) = (x.slot, Saved(out), Saved(sums, exactly: true))
   return recorded("normalizeRows", out, from: input) { gradient, tape in
     tape.accumulateZeroed(into: input) { dx in
+      let (out, sums) = (savedOut.tensor, savedSums.tensor)
       let dy = gradient.pointer
       let y = out.pointer
       let s = sums.pointer

@@ -135,7 +135,7 @@ private func shrinkingPieces(of count: Int, smallest: Int) -> [Range<Int>] {
   return pieces
 }
 
-/// What piece `index` of `pieces` gets of `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
+/// The share of piece `index` of `pieces` in `count` units of `unit` elements, of which there are `limit`: shares differ by one unit at most.
 private func share(_ index: Int, of pieces: Int, in count: Int, unit: Int, limit: Int) -> Range<Int> {
   index * count / pieces * unit..<min(limit, (index + 1) * count / pieces * unit)
 }
@@ -218,7 +218,7 @@ final class WidenedOperand {
   private let storage: Storage
 
   /// - Parameters:
-  ///   - rows: those of the operand as it is multiplied.
+  ///   - rows: the rows of the operand as it is multiplied.
   ///   - format: one that elements are rounded to on the way.
   init(_ source: MatrixOperand, rows: Int, columns: Int, through format: ElementFormat? = nil) {
     let (lines, length) = source.isTransposed ? (columns, rows) : (rows, columns)

@@ -17,7 +17,7 @@ package struct PackedMatrix {
   /// The float32 matrix, to be used after `pack()`.
   /// - Parameters:
   ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
-  ///   - owner: what the operand's elements lie in, where nobody else keeps it.
+  ///   - owner: the memory of the operand's elements, where nobody else keeps it.
   ///   - readsInPlace: false where it is packed even though tiles could read it where it is.
   package init(
     _ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true, keeping owner: Storage? = nil

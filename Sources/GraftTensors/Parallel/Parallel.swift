@@ -4,7 +4,7 @@ import Foundation
 
 /// The threads that operations run on.
 public enum Threads {
-  /// How many there are, the caller's included: every core at first.
+  /// The number of threads, the caller's included: every core at first.
   public static var count: Int {
     get { Int(graft_thread_count()) }
     set { graft_set_thread_count(Int32(newValue)) }
@@ -16,7 +16,7 @@ public enum Threads {
 
 /// Runs `body` for every index below `count`, on all threads.
 ///
-/// What the indices stand for must not depend on the number of threads: that is what makes results repeat to the bit.
+/// The work of an index must not depend on the number of threads: results then repeat to the bit.
 package func parallel(_ count: Int, _ body: (Int) -> Void) {
   guard count > 1 else {
     if count == 1 { body(0) }
@@ -46,10 +46,10 @@ package func parallel(over count: Int, grain: Int, _ body: (Range<Int>) -> Void)
 /// Elements that one task of an elementwise operation handles: large against a task's cost, small against the cache.
 package let elementwiseGrain = 1 << 15
 
-/// How many rows of `columns` elements make a task.
+/// The number of rows of `columns` elements that make a task.
 package func rowGrain(columns: Int) -> Int { max(1, elementwiseGrain / max(1, columns)) }
 
-/// What the BLAS says of itself.
+/// The BLAS library, as it describes itself.
 public enum LinearAlgebraBackend {
   /// Such as `OpenBLAS 0.3.21`.
   public static var name: String {

@@ -20,7 +20,7 @@ public enum AvailableMemory {
 
   private static var machine: Int? { kibibytes(of: "MemAvailable", in: "/proc/meminfo") }
 
-  /// What the control group of a container leaves (cgroup v2).
+  /// The bytes that the control group of a container leaves (cgroup v2).
   private static var container: Int? {
     guard let limit = number(in: "/sys/fs/cgroup/memory.max"), let used = number(in: "/sys/fs/cgroup/memory.current") else { return nil }
     // Pages of files are given back when they are needed.
@@ -28,7 +28,7 @@ public enum AvailableMemory {
     return max(0, limit - used + (cached.flatMap { Int($0.dropFirst("inactive_file ".count)) } ?? 0))
   }
 
-  /// What `ulimit -v` leaves.
+  /// The bytes that `ulimit -v` leaves.
   private static var addresses: Int? {
     var limit = rlimit()
     #if os(Linux)

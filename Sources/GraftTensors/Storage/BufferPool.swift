@@ -9,9 +9,9 @@ import Synchronization
 public final class BufferPool: Sendable {
   public static let shared = BufferPool()
 
-  /// What the pool has done since the process began.
+  /// The pool's counters since the process began.
   public struct Statistics: Sendable, Equatable {
-    /// How often memory was asked of the system.
+    /// Requests of memory to the system.
     public var systemAllocations = 0
     /// Bytes in tensors now.
     public var bytesInUse = 0
@@ -70,7 +70,7 @@ public final class BufferPool: Sendable {
     return (pointer, capacity)
   }
 
-  /// What is done where the system has no more memory; tensors cannot be made without it, so it must not return.
+  /// The end of the process where the system has no more memory: tensors cannot be made without it.
   public static let whenExhausted = Mutex<@Sendable (_ byteCount: Int) -> Never>({ preconditionFailure("out of memory: \($0) bytes") })
 
   /// Memory from the system, for which free memory of other sizes is given back where there is no more.

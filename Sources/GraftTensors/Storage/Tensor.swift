@@ -11,7 +11,7 @@ public struct Tensor {
   public let dtype: ElementFormat
   /// The slot of the tape that produced it, -1 when untracked.
   package var node: Int32 = -1
-  /// Which tape `node` belongs to.
+  /// The serial of the tape that `node` belongs to.
   package var tapeSerial: UInt32 = 0
 
   package init(storage: Storage, offset: Int, shape: Shape, dtype: ElementFormat) {
@@ -106,7 +106,7 @@ public struct Tensor {
     return values[0]
   }
 
-  /// The row-major place of the first element that is not finite.
+  /// The row-major position of the first element that is not finite.
   public var firstNonFiniteIndex: Int? {
     let index = graft_first_nonfinite(pointer, elementCount)
     return index < 0 ? nil : index

@@ -11,7 +11,7 @@
 ///     }
 ///
 /// - Parameters:
-///   - name: shown in messages; the name of its `OperationSpecimen`, which `gradientError` differentiates.
+///   - name: shown in messages.
 ///   - inputs: every tensor that a gradient goes to.
 ///   - forward: computes the output from the inputs' values. What it computes is not recorded.
 ///   - pullback: takes the gradient of the output to those of the inputs: as many as there are inputs, in their order,

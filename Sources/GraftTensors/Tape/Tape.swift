@@ -21,7 +21,7 @@ public final class Tape {
     var parameter: Parameter?
     /// The inputs that the pullback has to give gradients to where they are tracked.
     var inputs: [Slot?] = []
-    /// Where an operation has several outputs: the pullback of them all, in the entry of the last.
+    /// The pullback of an operation of several outputs, in the entry of the last.
     var group: Group?
   }
 
@@ -40,9 +40,9 @@ public final class Tape {
 
   /// The serials of the tapes that this one records inside of, as recomputation does.
   private let enclosing: [UInt32]
-  /// Whether this tape records nothing and only notes whether something trainable was met.
+  /// True where this tape records nothing and only notes whether something trainable was met.
   package let isProbe: Bool
-  /// Whether a probe has met a trainable parameter.
+  /// True where a probe has met a trainable parameter.
   package var hasMetTrainable = false
 
   /// An empty tape.
@@ -50,7 +50,7 @@ public final class Tape {
 
   /// An empty tape on which an operation of another tape is computed.
   ///
-  /// - Parameter isProbe: whether it only notes that something trainable was met.
+  /// - Parameter isProbe: true where it only notes that something trainable was met.
   package init(within outer: Tape?, isProbe: Bool = false) {
     serial = UInt32(truncatingIfNeeded: Self.serials.wrappingAdd(1, ordering: .relaxed).newValue)
     enclosing = outer.map { $0.enclosing + [$0.serial] } ?? []
@@ -234,84 +234,4 @@ public final class Tape {
     body(held.mutablePointer, false)
     entries[index].gradient = held
   }
-}
-
-/// A tensor's place on a tape, without its memory: what a pullback holds of an input whose elements it does not need.
-package struct Slot {
-  let node: Int32
-  let tapeSerial: UInt32
-  let shape: Shape
-}
-
-extension Tensor {
-  package var slot: Slot { Slot(node: node, tapeSerial: tapeSerial, shape: shape) }
-
-  /// Whether the current tape will want this tensor's gradient.
-  package var isTracked: Bool { node >= 0 && Tape.current?.serial == tapeSerial }
-
-  /// True where nobody else holds the elements, so that they may be written.
-  package mutating func isUnique() -> Bool {
-    guard storage.isWritable && isKnownUniquelyReferenced(&storage) else { return false }
-    if storage.narrowedCopy != nil { storage.narrowedCopy = nil }
-    return true
-  }
-
-  /// Room for a result: the memory of these elements where nobody else holds it.
-  package mutating func reusedMemory(shape: Shape? = nil) -> Tensor {
-    let shape = shape ?? self.shape
-    return isUnique() && dtype == .float32 ? Tensor(storage: storage, offset: offset, shape: shape, dtype: .float32) : Tensor(uninitialized: shape)
-  }
-
-  /// Copies the elements where somebody else holds them too.
-  package mutating func makeUnique() {
-    if isUnique() { return }
-    let copy = Tensor(uninitialized: shape, dtype: dtype)
-    let from = rawPointer
-    let to = copy.rawPointer
-    let width = dtype.bytesPerBlock
-    parallel(over: elementCount, grain: elementwiseGrain) { part in
-      (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
-    }
-    let (oldNode, oldSerial) = (node, tapeSerial)
-    self = copy
-    (node, tapeSerial) = (oldNode, oldSerial)
-  }
-}
-
-/// Returns `output` as the result of an operation whose gradient is `pullback`.
-///
-/// There is no other way to get a tracked result. The pullback is dropped at once where no input is tracked, so an
-/// operation computes what only its gradient needs after asking `isTracked`. A pullback gives every tracked input a
-/// gradient, or stops the program.
-package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: Slot?..., pullback: @escaping Tape.Pullback) -> Tensor {
-  recorded(operation, output, from: inputs, pullback: pullback)
-}
-
-/// The same with the inputs as a list.
-/// - Parameter mayOmit: true where the pullback itself says which inputs the output does not depend on.
-package func recorded(
-  _ operation: StaticString, _ output: Tensor, from inputs: [Slot?], mayOmit: Bool = false, pullback: @escaping Tape.Pullback
-) -> Tensor {
-  guard let tape = recordingTape(operation, inputs) else { return output }
-  var tracked = output
-  tracked.node = tape.append(operation, from: mayOmit ? [] : inputs, pullback: pullback)
-  tracked.tapeSerial = tape.serial
-  return tracked
-}
-
-/// Returns `outputs` as the results of one operation, whose pullback runs once when the gradients of all are known.
-package func recorded(_ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?], pullback: @escaping Tape.GroupPullback) -> [Tensor] {
-  guard !outputs.isEmpty, let tape = recordingTape(operation, inputs) else { return outputs }
-  return tape.appending(operation, outputs, from: inputs, pullback: pullback)
-}
-
-/// The tape that has to record an operation of these inputs: none where it tracks none of them.
-private func recordingTape(_ operation: StaticString, _ inputs: [Slot?]) -> Tape? {
-  guard let tape = Tape.current else { return nil }
-  var isTracked = false
-  for case let input? in inputs {
-    tape.requireNoTensorOfAnEnclosingTape(input, of: operation)
-    if tape.tracks(input) { isTracked = true }
-  }
-  return isTracked ? tape : nil
 }

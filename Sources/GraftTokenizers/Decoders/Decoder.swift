@@ -7,7 +7,7 @@ typealias TokenBytes = [UInt8]
 /// Turns tokens back into text.
 protocol TokenDecoder: Sendable {
   func decode(_ tokens: [TokenBytes]) -> [TokenBytes]
-  /// How many times as long a text may become.
+  /// The factor by which a text may grow.
   var growth: Double { get }
 }
 

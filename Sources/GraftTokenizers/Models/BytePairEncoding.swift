@@ -16,7 +16,7 @@ struct BytePairEncoding: TokenizerModel {
   let ignoresMerges: Bool
   /// The tokens of the ASCII characters, -1 where missing: the common case without a look-up.
   let asciiTokens: [Int32]
-  /// Where a long text may be cut, for tokenizers without a pre-tokenizer.
+  /// The cuts that a long text may have, for tokenizers without a pre-tokenizer.
   let cuts: MergeFreeCuts?
 
   init(_ component: Component, textIsUnsplit: Bool) throws(TokenizerError) {

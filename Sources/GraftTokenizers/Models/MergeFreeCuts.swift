@@ -1,6 +1,6 @@
 import GraftRegularExpressions
 
-/// Where a text may be cut without changing its byte-pair encoding: between two characters that no token holds side
+/// The cuts of a text that do not change its byte-pair encoding: between two characters that no token holds side
 /// by side, for a merge across such a cut would make such a token.
 ///
 /// Tokenizers in the manner of SentencePiece hand the model whole documents as one piece. Cut into words they are

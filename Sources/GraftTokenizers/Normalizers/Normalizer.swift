@@ -4,7 +4,7 @@ import GraftRegularExpressions
 /// Rewrites text before it is split: lower case, accents, composed characters.
 protocol Normalizer: Sendable {
   func normalize(_ text: inout NormalizedText)
-  /// How many times as long a text may become by what the file chooses, beside the few bytes of what Unicode says.
+  /// The factor by which a text may grow by the file's choice, beside the few bytes of Unicode's own mappings.
   var growth: Double { get }
 }
 
@@ -15,7 +15,7 @@ extension Normalizer {
 /// The UTF-8 of a text that normalizers rewrite.
 struct NormalizedText {
   var bytes: [UInt8]
-  /// Whether the start of the original text is still there.
+  /// True where the start of the original text is still there.
   var keepsStart = true
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }

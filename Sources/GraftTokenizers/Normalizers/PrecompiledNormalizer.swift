@@ -63,7 +63,7 @@ struct PrecompiledNormalizer: Normalizer {
     output.append(contentsOf: replacement(for: key) ?? key)
   }
 
-  /// What replaces the shortest prefix of `key` that the table holds.
+  /// Returns the replacement of the shortest prefix of `key` that the table holds.
   private func replacement(for key: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
     guard !units.isEmpty else { return nil }
     var node = Self.offset(units[0])

@@ -102,7 +102,7 @@ struct ByteLevelNormalizer: Normalizer {
   }
 }
 
-/// What Google's neural machine translation does: drops control characters, unifies white space.
+/// The normalizer of Google's neural machine translation: drops control characters, unifies white space.
 struct NmtNormalizer: Normalizer {
   func normalize(_ text: inout NormalizedText) {
     text.rewriteScalars { scalar, output in

@@ -5,7 +5,7 @@ package struct TokenRun: Equatable {
   package var ids: [Int32]
   package var typeIDs: [Int32]
   package var isSpecial: [Bool]
-  /// Which text of a pair a token is of; nil for one that a post-processor added.
+  /// The text of a pair that each token is of; nil for one that a post-processor added.
   package var sequences: [Int?]
 
   init(_ ids: [Int32], type: Int32, special: Bool = false, sequence: Int? = nil) {

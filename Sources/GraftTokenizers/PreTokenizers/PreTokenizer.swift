@@ -4,7 +4,7 @@ import GraftRegularExpressions
 /// Splits normalized text into the pieces that the model sees one by one.
 protocol PreTokenizer: Sendable {
   func split(_ text: inout PieceText)
-  /// Whether it leaves texts as long as they are.
+  /// True where it leaves texts as long as they are.
   var keepsTextWhole: Bool { get }
 }
 

@@ -1,4 +1,4 @@
-/// What becomes of the delimiters that a text is split at.
+/// The treatment of the delimiters at which a text is split.
 enum SplitBehavior: String, Sendable {
   case removed = "Removed"
   case isolated = "Isolated"

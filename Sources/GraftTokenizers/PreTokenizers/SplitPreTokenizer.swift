@@ -4,7 +4,7 @@ import GraftRegularExpressions
 struct SplitPreTokenizer: PreTokenizer {
   private let pattern: RegularExpression
   private let behavior: SplitBehavior
-  /// Whether the matches are the pieces, and what is between them delimits.
+  /// True where the matches are the pieces, and the text between them delimits.
   private let isInverted: Bool
 
   init(pattern: RegularExpression, behavior: SplitBehavior, isInverted: Bool = false) {

@@ -23,7 +23,7 @@ struct AddedTokens: Sendable {
   private var positions = ByteStringTable()
   private var ids: [Int32] = []
   private var specials = ByteStringTable()
-  /// What a token with `isNormalized` looks like in normalized text, where that differs.
+  /// The form of a token with `isNormalized` in normalized text, where it differs.
   private var normalizedForms: [Int32: [UInt8]] = [:]
   private var originalTrie = ByteTrie()
   private var normalizedTrie = ByteTrie()
@@ -85,7 +85,7 @@ struct AddedTokens: Sendable {
     normalizedForms[id] ?? byID[id].map { Array($0.content.utf8) }
   }
 
-  /// Whether a token of this text is special.
+  /// Returns true where a token of this text is special.
   func isSpecial(_ content: ArraySlice<UInt8>) -> Bool {
     content.withUnsafeBufferPointer { specials.position(of: $0) } != nil
   }

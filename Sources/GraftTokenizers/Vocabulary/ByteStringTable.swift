@@ -7,7 +7,7 @@ struct ByteStringTable: Sendable {
   /// Positions by hash, -1 where free.
   private var slots: [Int32]
   private var mask: Int
-  /// Where hashes begin: another in every table, so that no file can make its strings collide.
+  /// The start of hashes: another in every table, so that no file can make its strings collide.
   private let salt = UInt64.random(in: 0...UInt64.max)
 
   init(minimumCapacity: Int = 16) {
@@ -19,7 +19,7 @@ struct ByteStringTable: Sendable {
     bytes.reserveCapacity(minimumCapacity * 8)
   }
 
-  /// How many strings there are.
+  /// The number of strings.
   var count: Int { ends.count }
 
   /// The bytes of the string at `position`.

@@ -10,7 +10,7 @@ struct ByteTrie: Sendable {
 
   init(minimumCapacity: Int = 16) { edges = IntegerTable(minimumCapacity: minimumCapacity) }
 
-  /// Whether it holds no string.
+  /// True where it holds no string.
   var isEmpty: Bool { values.count == 1 }
 
   /// Adds a string that is not empty, or replaces its value.

@@ -40,7 +40,7 @@ struct Vocabulary: Sendable {
     positions[id] = Int32(position)
   }
 
-  /// How many different tokens there are.
+  /// The number of different tokens.
   var count: Int { ids.count }
 
   @inline(__always)

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// What SIGINT and SIGTERM do: while nothing is to be saved they end the process with 75; a run they ask to stop after its step, at the first
+/// The effect of SIGINT and SIGTERM: while nothing is to be saved they end the process with 75; a run they ask to stop after its step, at the first
 /// time, and end at the second.
 enum Interruption {
   private static let count = Atomic<Int>(0)

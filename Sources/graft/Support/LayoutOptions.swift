@@ -2,7 +2,7 @@ import ArgumentParser
 import GraftDatasets
 import GraftSessions
 
-/// How a data file is written and what it calls its columns and roles, as a recipe's `data` says it.
+/// The form of a data file and its names of columns and roles, as a recipe's `data` says it.
 struct LayoutOptions: ParsableArguments {
   @Option(help: ArgumentHelp("What the file calls a column (repeatable): prompt=question.", valueName: "column=name"))
   var column: [String] = []

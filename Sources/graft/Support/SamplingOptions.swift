@@ -1,7 +1,7 @@
 import ArgumentParser
 import GraftSessions
 
-/// How tokens are chosen, for the commands that write text; what is not given is left to the checkpoint.
+/// The choice of tokens, for the commands that write text; what is not given is left to the checkpoint.
 struct SamplingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("0 always takes the most probable token (default: the checkpoint's, or 0).", valueName: "x"))
   var temperature: Float?
@@ -43,7 +43,7 @@ struct SamplingOptions: ParsableArguments {
     try require(!stop.contains(""), "--stop: is empty; give the text that ends an answer")
   }
 
-  /// What is asked for, with the most tokens of an answer where that is said.
+  /// The wishes of the command line, with the most tokens of an answer where that is said.
   func options(maxNewTokens: Int?) -> GenerationOptions {
     var options = GenerationOptions()
     options.maxNewTokens = maxNewTokens

@@ -4,7 +4,7 @@ import GraftLayers
 import GraftSessions
 import GraftTensors
 
-/// What every command takes.
+/// The options of every command.
 struct SharedOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Threads to use (default: every core).", valueName: "n"))
   var threads: Int?

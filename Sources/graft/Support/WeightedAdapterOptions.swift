@@ -19,7 +19,7 @@ struct CombinationOptions: ParsableArguments {
     if let odd = weight.first(where: { !$0.isFinite }) { throw ValidationError("--weight: is \(odd); give a number") }
   }
 
-  /// How the adapters become one, where that was asked for.
+  /// The way in which the adapters become one, where that was asked for.
   var chosen: AdapterCombination? { combination.map { AdapterCombination($0, rank: svdRank) } }
 
   /// The adapters with their weights.

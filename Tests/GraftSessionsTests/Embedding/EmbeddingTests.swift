@@ -5,7 +5,7 @@ import GraftSessions
 import GraftTestSupport
 import Testing
 
-/// What sentence-transformers makes of texts; made by `Scripts/make-embedding-goldens.py`.
+/// Embeddings of sentence-transformers; made by `Scripts/make-embedding-goldens.py`.
 @Suite struct EmbeddingTests {
   private let fixtures = Fixtures("GraftSessionsTests")
   private let goldens: JSON

@@ -6,7 +6,7 @@ import GraftSessions
 import GraftTestSupport
 import Testing
 
-/// What checkpoints say about generation, against what Transformers' `generate` writes with them; the goldens are those of
+/// Generation as checkpoints configure it, against the texts of Transformers' `generate`; the goldens are those of
 /// `Scripts/make-generation-goldens.py`.
 @Suite struct GenerationConfigurationTests {
   private static let fixtures = Fixtures("GraftGenerationTests")

@@ -11,7 +11,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What PEFT's `create_loraplus_optimizer` makes of adapters; made by `Scripts/make-loraplus-goldens.py`.
+/// Adapters after some steps of PEFT's `create_loraplus_optimizer`; made by `Scripts/make-loraplus-goldens.py`.
 @Suite struct LoRAPlusTests {
   private let file: SafetensorsFile, described: JSON
 

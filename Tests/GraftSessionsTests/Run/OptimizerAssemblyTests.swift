@@ -10,7 +10,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// What a recipe's `training:` makes of a model's parameters.
+/// The optimizer that a recipe's `training:` makes for a model's parameters.
 @Suite struct OptimizerAssemblyTests {
   private func training(_ overrides: String...) throws -> Recipe.Training {
     try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides.map { "training." + $0 }).training
@@ -50,6 +50,7 @@ import Testing
     arguments: [
       ("sgd", SGD()), ("momentum", Momentum(momentum: 0.7)), ("rmsprop", RMSProp(smoothing: 0.8, epsilon: 0.05)),
       ("adam", Adam(beta1: 0.7, beta2: 0.8, epsilon: 0.05)), ("adamw", AdamW(beta1: 0.7, beta2: 0.8, epsilon: 0.05)),
+      ("lion", Lion(beta1: 0.7, beta2: 0.8)), ("adafactor", Adafactor()), ("muon", Muon(others: AdamW(beta1: 0.7, beta2: 0.8, epsilon: 0.05))),
     ] as [(String, any UpdateRule)])
   func rulesGetTheirParameters(_ name: String, _ rule: any UpdateRule) throws {
     let scope = Scope(source: nil, catalog: SiteCatalog())

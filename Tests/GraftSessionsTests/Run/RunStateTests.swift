@@ -3,7 +3,7 @@ import GraftSessions
 import GraftTraining
 import Testing
 
-/// What a checkpoint keeps of a run is what the run goes on with.
+/// A run goes on with all that a checkpoint keeps of it.
 @Suite struct RunStateTests {
   @Test func selectionGoesOnByTheSameMetricOnly() {
     var selection = BestSelection()

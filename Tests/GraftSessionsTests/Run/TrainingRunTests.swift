@@ -53,7 +53,7 @@ private struct TinyRun {
     weights = try file.tensorNames.sorted().flatMap { try file.tensor($0).converted(to: .float32).values.map(Double.init) }
   }
 
-  /// How far the weights are from another run's.
+  /// The distance of the weights from another run's.
   func distance(from other: TinyRun) -> Double {
     zip(weights, other.weights).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
   }

@@ -18,12 +18,12 @@ public struct PTuning: PromptMethod, SpelledKeys {
   }
 
   public var promptKeys = PromptKeys()
-  public var encoder = Encoder.mlp
+  package var encoder = Encoder.mlp
   /// The embeddings' width where nil.
-  public var encoderHiddenSize: Int?
-  /// Those of the recurrent network, and the dropout between them.
-  public var encoderNumLayers = 2
-  public var encoderDropout = 0.0
+  package var encoderHiddenSize: Int?
+  /// The layers of the recurrent network, and the dropout between them.
+  package var encoderNumLayers = 2
+  package var encoderDropout = 0.0
 
   public init() {}
 
@@ -57,7 +57,7 @@ public struct PTuning: PromptMethod, SpelledKeys {
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
-  /// What makes the embeddings of its table: three layers, or a recurrent network and two layers.
+  /// Returns the network that makes embeddings of its table: three layers, or a recurrent network and two layers.
   private func network(_ scope: Scope, width: Int) throws -> (_ table: Tensor, Pass) -> Tensor {
     let hidden = encoderHiddenSize ?? width
     let head = scope / "mlp_head"

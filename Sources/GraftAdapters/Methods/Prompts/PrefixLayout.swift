@@ -1,10 +1,10 @@
 import GraftLayers
 
-/// Which attentions take a prefix, and which columns of the table are whose.
+/// The attentions that take a prefix, and the columns of the table that are each one's.
 struct PrefixLayout {
   /// The attentions to itself of the only stack or of the decoder, one a layer.
   let attentions: [Attention]
-  /// That of a layer's keys, and of its values.
+  /// The width of a layer's keys, and of its values.
   let width: Int
   /// The layers that the table has columns for.
   let storedLayers: Int

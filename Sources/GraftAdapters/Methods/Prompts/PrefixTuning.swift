@@ -1,3 +1,4 @@
+import GraftBatching
 import GraftConfiguration
 import GraftLayers
 import GraftTensors
@@ -18,14 +19,14 @@ public struct PrefixTuning: PromptMethod {
   }
 
   public var promptKeys = PromptKeys()
-  /// Whether a network makes the table from a smaller one while it is trained.
-  public var prefixProjection = false
+  /// True where a network makes the table from a smaller one while it is trained.
+  package var prefixProjection = false
   /// The network's middle; the keys' width where nil.
-  public var encoderHiddenSize: Int?
+  package var encoderHiddenSize: Int?
   /// The standard normal distribution where nil.
-  public var initWeights: Initialization?
+  package var initWeights: Initialization?
   /// A text whose own keys and values the prefix starts as: by far the best start.
-  public var initText: String?
+  package var initText: String?
 
   public init() {}
 

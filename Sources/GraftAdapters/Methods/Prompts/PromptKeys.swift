@@ -3,15 +3,15 @@ import GraftConfiguration
 /// The keys with which PEFT's prompt methods say how many virtual tokens there are and how large the model is.
 public struct PromptKeys: InlinedKeys, Sendable, Hashable {
   /// Virtual tokens before every sequence.
-  public var numVirtualTokens: Int?
+  package var numVirtualTokens: Int?
   /// The stacks that have prompts of their own: 2 for an encoder and a decoder; nil for the model's own number.
-  public var numTransformerSubmodules: Int?
+  package var numTransformerSubmodules: Int?
   /// The width of a virtual token; nil for the model's own.
-  public var tokenDim: Int?
+  package var tokenDim: Int?
   /// Attention heads; nil for the model's own number.
-  public var numAttentionHeads: Int?
+  package var numAttentionHeads: Int?
   /// Layers; nil for the model's own number.
-  public var numLayers: Int?
+  package var numLayers: Int?
   /// Modules that are trained and stored whole.
   public var modulesToSave: [String]?
 
@@ -26,23 +26,23 @@ public protocol PromptMethod: TuningMethod {
 }
 
 extension PromptMethod {
-  public var numVirtualTokens: Int? {
+  package var numVirtualTokens: Int? {
     get { promptKeys.numVirtualTokens }
     set { promptKeys.numVirtualTokens = newValue }
   }
-  public var numTransformerSubmodules: Int? {
+  package var numTransformerSubmodules: Int? {
     get { promptKeys.numTransformerSubmodules }
     set { promptKeys.numTransformerSubmodules = newValue }
   }
-  public var tokenDim: Int? {
+  package var tokenDim: Int? {
     get { promptKeys.tokenDim }
     set { promptKeys.tokenDim = newValue }
   }
-  public var numAttentionHeads: Int? {
+  package var numAttentionHeads: Int? {
     get { promptKeys.numAttentionHeads }
     set { promptKeys.numAttentionHeads = newValue }
   }
-  public var numLayers: Int? {
+  package var numLayers: Int? {
     get { promptKeys.numLayers }
     set { promptKeys.numLayers = newValue }
   }

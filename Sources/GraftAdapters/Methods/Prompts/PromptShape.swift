@@ -1,7 +1,7 @@
 import GraftLayers
 import GraftTensors
 
-/// What the prompt methods share: how many virtual tokens there are and where they go.
+/// The number of virtual tokens of a prompt method, and the embedding that takes them.
 struct PromptShape {
   let embedding: Embedding
   /// Virtual tokens before every sequence.
@@ -33,7 +33,7 @@ struct PromptShape {
 }
 
 extension SiteCatalog {
-  /// Whether the model has an encoder and a decoder.
+  /// True where the model has an encoder and a decoder.
   var hasTwoHalves: Bool { sites.contains { $0.attention?.place == .source } }
 }
 

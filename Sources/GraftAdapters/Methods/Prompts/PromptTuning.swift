@@ -12,21 +12,21 @@ public struct PromptTuning: PromptMethod, SpelledKeys {
     title: "prompt tuning", formula: "vectors before the embedded tokens", parameters: "`V h`",
     seam: "token embedding", source: "Lester et al. 2021")
 
-  /// What the embeddings start as.
+  /// The initial values of the embeddings.
   public enum Initialization: String, ConfigChoice {
-    /// Those of `prompt_tuning_init_text`.
+    /// The embeddings of the tokens of `prompt_tuning_init_text`.
     case text = "TEXT"
     /// The standard normal distribution.
     case random = "RANDOM"
-    /// Those of tokens picked at random.
+    /// The embeddings of tokens picked at random.
     case sampleVocabulary = "SAMPLE_VOCAB"
   }
 
   public var promptKeys = PromptKeys()
-  public var initialization = Initialization.random
-  public var initializationText: String?
-  public var tokenizerNameOrPath: String?
-  public var tokenizerKwargs: ConfigTree?
+  package var initialization = Initialization.random
+  package var initializationText: String?
+  package var tokenizerNameOrPath: String?
+  package var tokenizerKwargs: ConfigTree?
 
   public init() {}
 

@@ -3,33 +3,33 @@ import GraftJSON
 /// The keys of AdapterHub's bottleneck configurations that no adapter here departs from, with the only values that are
 /// understood.
 ///
-/// What the method itself understands is passed through in both directions.
+/// Keys that the method itself understands are passed through in both directions.
 enum AdapterHubConfiguration {
-  /// What changes the arithmetic.
+  /// The keys that change the arithmetic, with the values that are supported.
   private static let fixed: JSONObject = [
     "original_ln_after": true, "ln_before": false, "ln_after": false, "residual_before_ln": true,
     "adapter_residual_before_ln": false, "inv_adapter": .null, "cross_adapter": false, "use_gating": false,
     "stochastic_depth": 0.0,
   ]
-  /// What changes the arithmetic of parameterised hypercomplex layers.
+  /// The keys that change the arithmetic of parameterised hypercomplex layers, with the values that are supported.
   private static let fixedHypercomplex: JSONObject = [
     "factorized_phm_W": true, "shared_W_phm": false, "factorized_phm_rule": false, "learn_phm": true, "phm_bias": true,
   ]
-  /// What only concerns how weights start.
+  /// The keys that only concern initial values.
   private static let initial: JSONObject = [
     "inv_adapter_reduction_factor": .null, "init_weights_seed": .null, "hypercomplex_nonlinearity": "glorot-uniform",
   ]
 
-  /// What configurations before `adapters` had a version called activations.
+  /// The names of activations in configurations from before `adapters` had a version.
   private static let oldActivations = ["gelu": "gelu_new", "gelu_orig": "gelu"]
-  /// What stock configurations were called before.
+  /// The former names of stock configurations.
   private static let oldNames = ["pfeiffer": "seq_bn", "houlsby": "double_seq_bn", "parallel": "par_bn", "scaled_parallel": "scaled_par_bn"]
 
   /// The keys that the method understands, of a configuration from AdapterHub.
   ///
   /// - Parameters:
   ///   - json: the configuration, or the name of a stock one.
-  ///   - isOld: whether the file names no version.
+  ///   - isOld: true where the file names no version.
   ///   - location: the file, for messages.
   /// - Throws: `CheckpointError` of kind `unsupported` for another method or value, `malformed` for neither.
   static func method(_ json: JSON?, isOld: Bool, location: String) throws(CheckpointError) -> JSON {

@@ -14,12 +14,12 @@ public enum AdapterHubDirectory {
   /// The `peft_type` of our bottleneck adapters.
   public static let peftType = "ADAPTER"
 
-  /// What names of tensors once were.
+  /// The former names of groups of tensors.
   private static let oldGroups = [
     "attention_text_task_adapters", "attention_text_lang_adapters", "layer_text_task_adapters", "layer_text_lang_adapters",
   ]
 
-  /// Whether a configuration is AdapterHub's rather than PEFT's.
+  /// Returns true for a configuration that is AdapterHub's rather than PEFT's.
   static func owns(_ configuration: JSON) -> Bool { configuration["peft_type"] == nil && configuration["config"] != nil }
 
   // MARK: Reading
@@ -99,9 +99,9 @@ public enum AdapterHubDirectory {
   ///
   /// - Parameters:
   ///   - method: the method's own keys, all of them.
-  ///   - base: what the adapter belongs to.
-  ///   - name: what the adapter is called.
-  ///   - replacement: which existing directory makes way.
+  ///   - base: the base that the adapter belongs to.
+  ///   - name: the adapter's name.
+  ///   - replacement: the existing directories that make way.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` for tensors without a place.
   public static func write(
     _ adapter: StoredAdapter, method: JSON, base: BaseFingerprint?, name: String = "default", to directory: String,
@@ -143,7 +143,7 @@ public enum AdapterHubDirectory {
     }
   }
 
-  /// What `--overwrite` lets an export replace: a directory that holds nothing but an adapter of AdapterHub's.
+  /// The directories that `--overwrite` lets an export replace: those that hold nothing but an adapter of AdapterHub's.
   public static let replaceable = AtomicDirectory.Replacement.holding {
     [configurationName, weightsName, picklesName, headConfigurationName, headWeightsName, headPicklesName].contains($0)
   }

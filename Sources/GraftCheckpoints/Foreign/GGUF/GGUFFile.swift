@@ -6,18 +6,18 @@ import GraftTensors
 public final class GGUFFile {
   /// A tensor's place and format.
   public struct Entry: Equatable, Sendable {
-    public let name: String
-    public let format: ElementFormat
+    package let name: String
+    package let format: ElementFormat
     /// Outermost first, the reverse of how it is stored.
     public let shape: [Int]
     /// In the file.
     let byteRange: Range<Int>
 
-    public var byteCount: Int { byteRange.count }
+    package var byteCount: Int { byteRange.count }
   }
 
-  public let path: String
-  public let version: Int
+  package let path: String
+  package let version: Int
   /// In the order of the file.
   public let metadata: [(key: String, value: GGUFValue)]
   /// In the order of their bytes.
@@ -61,13 +61,13 @@ public final class GGUFFile {
   /// The key of a file's metadata by which what graft wrote is known again; llama.cpp passes it over.
   public static let generatorKey = "graft.generator"
 
-  /// Whether graft wrote the file at a path.
+  /// Returns true for a file that graft wrote.
   public static func isOwn(_ path: String) -> Bool { (try? GGUFFile(path))?[generatorKey] != nil }
 
   /// The value under a key.
   public subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
 
-  public func entry(of name: String) -> Entry? { positions[name].map { entries[$0] } }
+  package func entry(of name: String) -> Entry? { positions[name].map { entries[$0] } }
 
   /// The tensor called `name`, over the mapped bytes (a copy where they are not aligned to their elements).
   ///

@@ -4,7 +4,7 @@ public enum GGUFValue: Equatable, Sendable {
   case float32(Float), float64(Double), bool(Bool), string(String)
   case array(GGUFArray)
 
-  /// What files call a value's type.
+  /// The types of values, by their numbers in files.
   enum Kind: UInt32 {
     case uint8 = 0, int8, uint16, int16, uint32, int32, float32, bool, string, array, uint64, int64, float64
 
@@ -53,7 +53,7 @@ public enum GGUFValue: Equatable, Sendable {
     }
   }
 
-  public var double: Double? {
+  package var double: Double? {
     switch self {
     case .float32(let value): Double(value)
     case .float64(let value): value
@@ -61,9 +61,9 @@ public enum GGUFValue: Equatable, Sendable {
     }
   }
 
-  public var string: String? { if case .string(let value) = self { value } else { nil } }
-  public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-  public var array: GGUFArray? { if case .array(let value) = self { value } else { nil } }
+  package var string: String? { if case .string(let value) = self { value } else { nil } }
+  package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  package var array: GGUFArray? { if case .array(let value) = self { value } else { nil } }
 
   /// The bytes of the value, without its type.
   var bytes: [UInt8] {
@@ -100,16 +100,16 @@ public enum GGUFValue: Equatable, Sendable {
 /// Values of one type, kept as they are stored: a vocabulary takes no more room than in its file.
 public struct GGUFArray: Equatable, Sendable {
   let kind: GGUFValue.Kind
-  public let count: Int
+  package let count: Int
   let bytes: [UInt8]
 
   init(kind: GGUFValue.Kind, count: Int, bytes: [UInt8]) { (self.kind, self.count, self.bytes) = (kind, count, bytes) }
 
-  public init(_ strings: [String]) { self.init(kind: .string, count: strings.count, bytes: strings.flatMap(GGUFValue.bytes)) }
+  package init(_ strings: [String]) { self.init(kind: .string, count: strings.count, bytes: strings.flatMap(GGUFValue.bytes)) }
 
-  public init(_ values: [Float]) { self.init(kind: .float32, count: values.count, bytes: values.flatMap { GGUFValue.float32($0).bytes }) }
+  package init(_ values: [Float]) { self.init(kind: .float32, count: values.count, bytes: values.flatMap { GGUFValue.float32($0).bytes }) }
 
-  public init(_ values: [Int32]) { self.init(kind: .int32, count: values.count, bytes: values.flatMap { GGUFValue.int32($0).bytes }) }
+  package init(_ values: [Int32]) { self.init(kind: .int32, count: values.count, bytes: values.flatMap { GGUFValue.int32($0).bytes }) }
 
   /// The strings; nil for other types. What is not UTF-8 is repaired.
   public var strings: [String]? {

@@ -7,9 +7,9 @@ import GraftTensors
 public enum PEFTDirectory {
   static let configurationName = "adapter_config.json"
   static let weightsName = "adapter_model.safetensors"
-  /// What PEFT wrote before it wrote safetensors, and writes on request.
+  /// The pickle that PEFT wrote before it wrote safetensors, and writes on request.
   static let picklesName = "adapter_model.bin"
-  /// What PEFT's configuration has no keys for: the names of a classifier's labels.
+  /// The names of a classifier's labels, for which PEFT's configuration has no keys.
   static let labelsName = "label_names.json"
   static let cardName = "README.md"
   /// Nor for the texts of tokens that an adapter adds.
@@ -88,7 +88,7 @@ public enum PEFTDirectory {
   /// - Parameters:
   ///   - baseModelName: for `base_model_name_or_path`, where the configuration has none.
   ///   - baseRevision: for `revision`, with it.
-  ///   - replacement: which existing directory makes way.
+  ///   - replacement: the existing directories that make way.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`.
   public static func write(
     _ adapter: StoredAdapter, baseModelName: String? = nil, baseRevision: String? = nil, to directory: String,
@@ -126,7 +126,7 @@ public enum PEFTDirectory {
     }
   }
 
-  /// What `--overwrite` lets an export replace: a directory that holds nothing but an adapter of PEFT's.
+  /// The directories that `--overwrite` lets an export replace: those that hold nothing but an adapter of PEFT's.
   public static let replaceable = AtomicDirectory.Replacement.holding {
     [configurationName, weightsName, picklesName, labelsName, tokensName, cardName].contains($0)
   }

@@ -135,7 +135,7 @@ struct Unpickler {
     return last
   }
 
-  /// Where the values after the last mark begin; the mark goes.
+  /// Returns the index of the first value after the last mark; the mark goes.
   private mutating func mark() throws(CheckpointError) -> Int {
     guard let mark = marks.popLast() else { throw nonsense }
     return mark
@@ -273,7 +273,7 @@ struct Unpickler {
   }
 }
 
-/// What PyTorch calls runs of elements.
+/// PyTorch's runs of elements.
 enum TorchStorage {
   private static let names: [(name: String, type: ElementType)] = [
     ("FloatStorage", .float32), ("HalfStorage", .float16), ("BFloat16Storage", .bfloat16), ("DoubleStorage", .float64),

@@ -1,0 +1,143 @@
+import Foundation
+import GraftAdapters
+import GraftCheckpoints
+import GraftConfiguration
+import GraftJSON
+import GraftRecipes
+import GraftReports
+import GraftSessions
+import GraftTensors
+import GraftTraining
+
+/// The runs of a comparison, and what tells them from others.
+extension Comparison {
+  /// - Returns: nil when the run was interrupted.
+  func result(
+    of method: Recipe.PlannedMethod, seed: Int, rate: Double?, on split: RecordSplit, isTrial: Bool, _ isInterrupted: () -> Bool,
+    _ onEvent: (ComparisonEvent) throws -> Void
+  ) throws -> ComparisonRecord? {
+    let own = method.recipe(seed: seed, learningRate: rate)
+    let key = try SHA256.hash("\(isTrial) \(digest) \(Self.determining(own).rendered())")
+    if let known = store.record(key) {
+      try onEvent(.finished(known, isReused: true))
+      return known
+    }
+    let learningRate = try own.training.learningRate ?? type(of: MethodCatalog.decode(recipe: own.method)).defaultLearningRate
+    var record = ComparisonRecord(key: key, name: method.name, seed: seed, learningRate: learningRate)
+    (record.isTrial, record.swept, record.createdAt) = (isTrial, method.swept, Self.now)
+    (record.method, record.training) = (own.method.json, try own.trainingJSON)
+    try onEvent(.runStarted(name: method.name, seed: seed, learningRate: learningRate, isTrial: isTrial))
+    do {
+      guard try train(own, on: split, into: &record, isInterrupted, onEvent) else { return nil }
+    } catch let error as TrainingError {
+      (record.status, record.message) = (.diverged, error.description)
+    } catch let error as SessionError where error.kind == .nonFinite {
+      (record.status, record.message) = (.diverged, error.description)
+    } catch let error as CheckpointError {
+      throw error
+    } catch {
+      (record.status, record.message) = (.failed, "\(error)")
+    }
+    try store.add(record)
+    try onEvent(.finished(record, isReused: false))
+    return record
+  }
+
+  /// - Returns: false when the run was interrupted.
+  private func train(
+    _ recipe: Recipe, on split: RecordSplit, into record: inout ComparisonRecord, _ isInterrupted: () -> Bool,
+    _ onEvent: (ComparisonEvent) throws -> Void
+  ) throws -> Bool {
+    let folder = "\(output)/runs/\(record.folderName)"
+    let claim = try OutputClaim(folder, files: .ofRun, use: .resumed)
+    let run = try TrainingRun(RunSettings(recipe), output: folder, claim: claim, isResuming: true, sharing: base, split: split, notes: notes)
+    defer {
+      run.delta.detach()
+      // What fits this method's shapes is of no use to the next.
+      BufferPool.shared.trim()
+    }
+    var points = run.earlierMetrics.compactMap(ComparisonRecord.Point.init)
+    let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
+      guard case .training(let training) = event else { return }
+      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds)) }
+      try onEvent(.training(training))
+    }
+    guard !outcome.isInterrupted else { return false }
+    // What training held at most, before the evaluation takes memory of its own.
+    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes
+    let scores = try run.exampleScores()
+    guard scores.values.allSatisfy(\.isFinite) else {
+      throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
+    }
+    record.take(scores, answers: Self.keptAnswers)
+    record.points = points
+    record.finalLoss = outcome.summary["final_loss"]?.double ?? points.last?.loss
+    record.seconds = outcome.summary["wall_seconds"]?.double ?? 0
+    record.tokens = outcome.summary["tokens"]?.int ?? 0
+    record.examples = run.plan.exampleCount
+    record.trainableParameters = run.delta.parameterCount
+    record.totalParameters = run.overview.totalParameters
+    record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")
+    record.isMergeable = run.delta.method.isMergeable
+    record.forgetting = forgetting?.rise()
+    try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
+    return true
+  }
+
+  /// Returns the part of a recipe that determines a result.
+  static func determining(_ recipe: Recipe) -> Recipe {
+    var copy = recipe
+    (copy.outputDirectory, copy.report) = (nil, Recipe.Report())
+    (copy.methods, copy.seeds, copy.learningRates) = (nil, nil, nil)
+    (copy.training.saveSteps, copy.training.saveTotalLimit) = (nil, nil)
+    return copy
+  }
+
+  static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {
+    let lines = (split.train + split.held).map { JSON.object($0.fields).serialized() }
+    return SHA256.hash(([fingerprint.weightsSHA256 ?? "", fingerprint.tokenizerSHA256 ?? ""] + lines).joined(separator: "\n"))
+  }
+
+  private static func size(of path: String) -> Int {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return 0 }
+    let files =
+      isDirectory.boolValue
+      ? ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasSuffix(".safetensors") }.map { "\(path)/\($0)" } : [path]
+    return files.reduce(0) { $0 + (((try? FileManager.default.attributesOfItem(atPath: $1))?[.size] as? Int) ?? 0) }
+  }
+
+  static var now: String { Date.now.formatted(.iso8601) }
+}
+
+extension ComparisonRecord {
+  mutating func take(_ scores: ExampleScores, answers count: Int) {
+    (metric, isHigherBetter) = (scores.metric, scores.isHigherBetter)
+    self.scores = scores.values
+    answers = Array(scores.answers.prefix(count))
+  }
+
+  /// A folder of its own for every run, whatever the method is called.
+  fileprivate var folderName: String {
+    let plain = name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=.".contains($0)) ? String($0) : "-" }.joined()
+    return "\(plain)-seed\(seed)\(isTrial ? "-trial" : "")-\(key.prefix(8))"
+  }
+}
+
+extension ComparisonRecord.Point {
+  /// A line of `metrics.jsonl`; nil for one that tells of an evaluation.
+  fileprivate init?(_ line: JSON) {
+    guard let point = TrainingReport.Point(line) else { return nil }
+    self.init(step: point.step, loss: point.loss, seconds: line["elapsed_seconds"]?.double ?? 0)
+  }
+}
+
+extension Recipe {
+  fileprivate var trainingJSON: JSON {
+    get throws {
+      var json = try ConfigTree(encoding: training).json
+      if json["loss"]?.isNull == true { json["loss"] = nil }
+      return json
+    }
+  }
+}
