@@ -23,7 +23,10 @@ extension ModelFamily {
     tensors: TensorNames(
       base: "model", vocabulary: ["shared.weight", "embed_tokens.weight", "lm_head.weight", "final_logits_bias"],
       formerEnds: TensorNames.formerShared),
-    defaultTargets: DefaultTargets(scaled: [.query, .value, .down], scaledInputs: [.down]), traits: [.tiesByValue]
+    defaultTargets: DefaultTargets(
+      scaled: [.query, .value, .down], scaledInputs: [.down],
+      norms: ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"]),
+    traits: [.tiesByValue]
   ) { try Bart($0.config, in: $1) }
 }
 
