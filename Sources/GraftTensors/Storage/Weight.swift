@@ -1,3 +1,5 @@
+import GraftErrors
+
 /// The elements of a parameter, in the form they are stored in: a tensor, or rows of blocks that products decode as they go.
 ///
 /// Operations that multiply by a weight, look rows up in it or add to it ask for nothing else than these verbs.
@@ -98,11 +100,13 @@ public protocol BlockMatrix {
 }
 
 /// A sum that a weight's format cannot take.
-public struct WeightFormatError: Error, CustomStringConvertible {
+public struct WeightFormatError: UserError {
   /// The format that the weight is stored in.
   public let format: ElementFormat
 
   public var description: String { "is stored as \(format), which cannot take a sum; keep the adapter apart, or load the weights unquantized" }
+
+  public var status: ErrorStatus { .usage }
 }
 
 extension BlockMatrix {
