@@ -296,6 +296,30 @@ def mixtures(t, tiny):
             n_shared_experts=2))
 
 
+def recurrences(t):
+    """The families without attention, each with what is its own."""
+    def family(case, model_class, config, **more):
+        golden(case, model_class, config, "causal_lm", TEXTS, **more)
+
+    # RWKV writes its state in place, which gradients cannot go through.
+    tiny = dict(vocab_size=19, hidden_size=8, num_hidden_layers=2, pad_token_id=17, layer_norm_epsilon=0.01, use_cache=False)
+    family("mamba", t.MambaForCausalLM, t.MambaConfig(**tiny, state_size=3), trains=True)
+    family(
+        "mamba-biases", t.MambaForCausalLM,
+        t.MambaConfig(
+            **tiny, state_size=2, conv_kernel=3, expand=1, use_bias=True, use_conv_bias=False, hidden_act="gelu", time_step_rank=3,
+            tie_word_embeddings=False))
+    family("rwkv", t.RwkvForCausalLM, t.RwkvConfig(**tiny), trains=True)
+    # The gradients of layers that are divided outside training are those of what they were divided to.
+    divided = [
+        f"rwkv.blocks.{block}.{layer}.weight" for block in (1, 2) for layer in ("attention.output", "feed_forward.value")]
+    family(
+        "rwkv-rescaled", t.RwkvForCausalLM,
+        t.RwkvConfig(
+            **dict(tiny, num_hidden_layers=3), attention_hidden_size=12, intermediate_size=10, rescale_every=1, tie_word_embeddings=True),
+        ungraded=divided)
+
+
 def activations(t, gpt2):
     """GPT-2 under every activation that has no weights of its own: `config`, `tensors` and `examples` as elsewhere, and a loss each."""
     fixture = {"task": "causal_lm", "examples": TEXTS, "activations": {}}
@@ -345,6 +369,7 @@ def main():
     causal_families(t, llama)
     mixtures(t, llama)
     other_decoders(t, llama)
+    recurrences(t)
     activations(t, gpt2)
 
     bert = dict(
