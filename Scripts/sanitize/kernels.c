@@ -107,7 +107,61 @@ static void rows(long count, long columns) {
     graft_gated(GRAFT_SILU, floats(count * (columns / 2)), a, a + columns / 2, count, columns / 2, columns, columns);
   for (long pairs = 1; 2 * pairs <= columns; pairs += pairs < 4 ? 1 : columns / 5 + 1)
     for (int interleaved = 0; interleaved < 2; interleaved++)
-      graft_rotate(out, a, floats(count * pairs), floats(count * pairs), interleaved, 1, count, 1, columns, pairs, columns, columns);
+      graft_rotate(out, a, floats(count * pairs), floats(count * pairs), interleaved, 1, count, 1, columns, columns - 2 * pairs, pairs, columns, columns);
+  release();
+}
+
+/// Rows of a mixture of experts, each of which two experts share.
+static void mixture(long count, long columns) {
+  float *out = floats(count * columns), *y = floats(2 * count * columns), *weights = floats(2 * count), *dout = floats(count * columns);
+  int32_t *places = memory((size_t)(2 * count) * sizeof *places), *largest = memory((size_t)(count * columns) * sizeof *largest);
+  for (long i = 0; i < 2 * count; i++) places[i] = (int32_t)(2 * count - 1 - i);
+  for (int add = 0; add < 2; add++) graft_combine_rows(out, y, add ? weights : NULL, places, add, 2, count, columns);
+  graft_combine_rows_gradient(floats(2 * count * columns), floats(2 * count), dout, y, weights, places, 2, count, columns);
+  graft_softmax_rows(out, dout, count, columns);
+  graft_softmax_rows_gradient(dout, floats(count * columns), out, count, columns);
+  graft_top_k(largest, dout, (columns + 1) / 2, count, columns);
+  graft_clamped_gate(floats(count * columns), y, 1.7f, 1, count, columns);
+  graft_clamped_gate_gradient(floats(2 * count * columns), dout, y, 1.7f, 1, count, columns);
+  graft_softcap(out, dout, 1, count * columns);
+  graft_softcap(out, NULL, 1, count * columns);
+  release();
+}
+
+/// Recurrences over two sequences, one of `rows` rows and one of a single row before it, over a part of the channels.
+static void recurrences(long rows, long channels) {
+  const long kernel = 4, size = 3, all = rows + 1, stride = channels + 5, chunks = (rows + GRAFT_SCAN_CHUNK - 1) / GRAFT_SCAN_CHUNK;
+  int32_t *places = memory((size_t)all * sizeof *places), *sequences = memory((size_t)all * sizeof *sequences);
+  for (long i = 0; i < all; i++) {
+    places[i] = (int32_t)(i == 0 ? 0 : i - 1);
+    sequences[i] = i > 0;
+  }
+  float *x = floats(all * channels), *out = floats(all * channels), *weights = floats(kernel * channels), *bias = floats(channels);
+  float *initial = floats(2 * (kernel - 1) * channels);
+  graft_causal_convolution(out, x, weights, bias, initial, places, sequences, kernel, 0, all, channels);
+  graft_causal_convolution(out, x, weights, NULL, NULL, places, sequences, kernel, all - 1, 1, channels);
+  graft_causal_convolution_input_gradient(floats(all * channels), out, weights, places, 1, kernel, 0, all, all, channels);
+  graft_causal_convolution_weight_gradient(weights, bias, out, x, initial, places, sequences, kernel, 0, all, channels);
+  graft_causal_convolution_weight_gradient(weights, NULL, out, x, NULL, places, sequences, kernel, 0, all, channels);
+  release();
+
+  long part = channels < GRAFT_SCAN_CHANNELS ? channels : GRAFT_SCAN_CHANNELS, first = stride - part;
+  float *rates = floats(size * stride), *b = floats(rows * size), *c = floats(rows * size), *skip = floats(part), *states = floats(chunks * size * stride);
+  float *wide = floats(rows * stride), *delta = floats(rows * stride), *result = floats(rows * stride);
+  graft_scan_rates(rates, floats(size * stride), stride, size);
+  graft_selective_scan(result + first, floats(size * stride) + first, states + first, floats(size * GRAFT_SCAN_CHANNELS), wide + first, delta + first,
+                       rates + first, b, c, skip, rows, part, stride, size);
+  graft_selective_scan_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(rows * size), floats(rows * size),
+                                floats(size * stride) + first, floats(part), floats((2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS),
+                                result + first, states + first, wide + first, delta + first, rates + first, b, c, skip, rows, part, stride, size);
+  release();
+
+  float *keys = floats(rows * stride), *values = floats(rows * stride), *decay = floats(part), *bonus = floats(part), *kept = floats(chunks * 3 * stride);
+  float *written = floats(rows * stride), *state = floats(3 * stride);
+  graft_wkv(written + first, state + first, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
+  graft_wkv(written + first, NULL, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
+  graft_wkv_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(part), floats(part), written + first, kept + first,
+                     keys + first, values + first, decay, bonus, rows, part, stride);
   release();
 }
 
@@ -147,12 +201,37 @@ static void product(long m, long n, long k, int type_a, int type_b, int transpos
   release();
 }
 
+/// Rows by rows, of which the last reads the matrix to its end.
+static void few_rows(long m, long n, long k, int type, int transposed) {
+  struct graft_matrix b = matrix(k, n, type, transposed);
+  float *a = floats(m * k), *c = floats(m * n), *addend = floats(m * n);
+  struct graft_matrix rows = {a, GRAFT_FLOAT32, k, 1};
+  long half = n / 2;
+  graft_multiply_few_rows(a, m, k, &b, 0, half, k, 0.5f, 2, addend, c, n);
+  graft_multiply_few_rows(a, m, k, &b, half, n - half, k, 0.5f, 2, addend + half, c + half, n);
+  for (long i = 0; i < m; i++)
+    for (long j = 0; j < n; j += n / 5 + 1) {
+      double sum = 0;
+      for (long p = 0; p < k; p++) sum += (double)element(&rows, i, p) * element(&b, p, j);
+      double expected = 0.5 * sum + 2.0 * addend[i * n + j];
+      if (fabs(c[i * n + j] - expected) > 1e-3 * (1 + fabs(expected))) {
+        printf("a product of few rows [%ld, %ld, %ld] of type %d is %g at [%ld, %ld], not %g\n", m, n, k, type, c[i * n + j], i, j, expected);
+        exit(1);
+      }
+    }
+  release();
+}
+
 int main(void) {
-  static const long heights[] = {1, 2, 6, 13, 14, 15, 113}, widths[] = {1, 7, 8, 9, 16, 31, 32, 33, 40, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
+  static const long heights[] = {1, 2, 6, 13, 14, 15, 113}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
   static const long few[] = {1, 2, 7, 33};
   for (long i = 0; i < COUNT(lengths); i++) {
     elementwise(lengths[i]);
-    for (long j = 0; j < COUNT(few); j++) rows(few[j], lengths[i]);
+    for (long j = 0; j < COUNT(few); j++) {
+      rows(few[j], lengths[i]);
+      mixture(few[j], lengths[i]);
+      recurrences(few[j], lengths[i]);
+    }
   }
   long products = 0;
   for (long i = 0; graft_tile_rows() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
@@ -163,6 +242,10 @@ int main(void) {
         product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1);
       }
   }
+  for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)
+    for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
+      for (int transposed = 0; transposed < 2; transposed++, products++)
+        few_rows(i % 8 + 1, widths[i / 8 % COUNT(widths)], terms[i / 8 / COUNT(widths)], type, transposed);
   printf("kernels: clean, with %ld products by a tile of %d rows\n", products, graft_tile_rows());
   return 0;
 }

@@ -14,7 +14,7 @@ struct Tying {
     if isOn { target.tie("\(target.path).weight", to: "\(table.path).weight") }
   }
 
-  /// Whether the two are one matrix: unless the checkpoint holds both and they differ.
+  /// True where the two are one matrix: unless the checkpoint holds both and they differ.
   func isShared() throws -> Bool {
     guard isOn else { return false }
     return try !target.areDifferent("\(target.path).weight", "\(table.path).weight")

@@ -23,7 +23,7 @@ extension Recipe {
 
   /// Decodes a recipe over the defaults, checks it and resolves it.
   ///
-  /// - Parameter name: What the run directory is called when the recipe does not say.
+  /// - Parameter name: the name of the run directory when the recipe does not say.
   public init(_ tree: ConfigTree, name: String) throws {
     // A comparison reports on the one and chooses by the other.
     let isComparison = tree["methods"].map { !$0.isNull } ?? false

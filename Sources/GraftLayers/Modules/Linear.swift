@@ -10,7 +10,7 @@ public final class Linear {
   public let layout: WeightLayout
   public let role: Role?
   public var adapter: (any LinearAdapter)?
-  /// What changes how the output joins the residual stream, where this is the last layer of half a block.
+  /// The adapter of the place where the output joins the residual stream, where this is the last layer of half a block.
   public var residualAdapter: (any ResidualAdapter)?
 
   /// True where the matrix is the layer's own, rather than another module's.

@@ -13,7 +13,7 @@ public final class KeyValueState: LayerState {
 
   public var byteCount: Int { rows.byteCount }
 
-  /// What attention reads: rows of keys and values, with the spans into them.
+  /// The memory that attention reads: rows of keys and values, with the spans into them.
   typealias Read = (keys: Tensor, values: Tensor, spans: [AttentionSpan])
 
   /// Appends the new rows of every sequence, one span each, and returns what their queries read.

@@ -1,4 +1,4 @@
-/// What a model keeps of the sequences that it reads step by step: how many tokens it has read of each, and the state of
+/// The state of a model that reads sequences step by step: how many tokens it has read of each, and the state of
 /// every layer.
 public final class SequenceState {
   /// The number of tokens read of each sequence.

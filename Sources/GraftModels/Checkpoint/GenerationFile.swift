@@ -1,15 +1,15 @@
 import GraftCheckpoints
 import GraftJSON
 
-/// What a checkpoint says about generation: the keys of `generation_config.json`, or of `config.json` where there is no such
+/// The generation settings of a checkpoint: the keys of `generation_config.json`, or of `config.json` where there is no such
 /// file. Where there is one, `config.json` has no say, as in Transformers.
 public struct GenerationFile {
   public let keys: ArchitectureConfiguration
-  /// Whether there is a `generation_config.json`.
+  /// True where there is a `generation_config.json`.
   public let isOwnFile: Bool
   /// The ids that end a text; none where the file names none.
   public let endOfSequenceIDs: Set<Int32>
-  /// What the decoder of an encoder-decoder reads first; nil where the file does not say.
+  /// The token that the decoder of an encoder-decoder reads first; nil where the file does not say.
   public let startID: Int32?
   /// The same without the begin of sequence that stands in for it.
   private let ownStartID: Int32?

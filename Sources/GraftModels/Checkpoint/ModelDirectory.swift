@@ -11,7 +11,7 @@ public struct ModelDirectory {
   /// The checkpoint's tensors, with the rows of new tokens where there are some.
   public let weights: any WeightSource
   public let configuration: JSON
-  /// What the checkpoint says about generation.
+  /// The generation settings of the checkpoint.
   public let generation: GenerationFile
   /// The ids that end a text: those that `generation` names, else the configuration's.
   public let endOfSequenceIDs: Set<Int32>

@@ -98,7 +98,7 @@ extension ArchitectureConfiguration {
     }
   }
 
-  /// How far the positions are stretched: `factor`, or the ratio of the two lengths where there is none.
+  /// The factor by which the positions are stretched: `factor`, or the ratio of the two lengths where there is none.
   private func stretch(_ settings: ArchitectureConfiguration, original: Int) throws(ArchitectureError) -> Float {
     settings.contains("factor") ? try settings.positiveFloat("factor") : Float(try count("max_position_embeddings")) / Float(original)
   }

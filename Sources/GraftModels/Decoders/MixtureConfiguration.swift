@@ -11,7 +11,7 @@ struct MixtureConfiguration {
   var sharedSize: Int?
   /// True where the shared experts' output is multiplied by a sigmoid.
   var gatesShared = false
-  /// How far the factors of inputs are from 1 at most in training.
+  /// The largest distance from 1 of the factors of inputs in training.
   var jitter: Float = 0
 
   /// - Parameters:

@@ -83,7 +83,7 @@ public final class Transformer: SequenceToSequenceModel {
     pass.dropout(x + sinusoidalPositions(input.positions, width: hiddenSize), dropout, at: place)
   }
 
-  /// What the layers of one half have in common, BART's too.
+  /// The sizes and options that the layers of one half have in common, BART's too.
   struct Layer {
     var width: Int, heads: Int, intermediateSize: Int
     var hasAttentionBias: Bool

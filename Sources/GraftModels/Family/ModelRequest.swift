@@ -7,15 +7,15 @@ import GraftTensors
 public struct ModelRequest {
   public var config: ArchitectureConfiguration
   public var task: LearningTask
-  /// How many labels a classifier tells apart; the configuration's where nil.
+  /// The number of labels that a classifier tells apart; the configuration's where nil.
   public var labels: Int?
-  /// What its labels are; what the configuration says or implies where nil.
+  /// The kind of its labels; the one that the configuration says or implies where nil.
   public var problemType: ClassificationProblem?
-  /// Which tokens see which, where the architecture leaves it open; the configuration's where nil.
+  /// The attention style, where the architecture leaves it open; the configuration's where nil.
   public var style: AttentionStyle?
-  /// Whether only the hidden states of a decoder or an encoder are wanted: no head is asked for.
+  /// True where only the hidden states of a decoder or an encoder are wanted: no head is asked for.
   public var isHeadless: Bool
-  /// Whether a masked language model is to tell pairs of sentences apart, too.
+  /// True where a masked language model is to tell pairs of sentences apart, too.
   public var pairsSentences: Bool
 
   public init(
@@ -65,7 +65,7 @@ public struct ModelRequest {
     throw config.fail("attention", "\(style.rawValue) is not for \(modelType), whose architecture says which tokens see which; leave it out")
   }
 
-  /// What to throw for a task that the family has no model for.
+  /// The error for a task that the family has no model for.
   func unsupportedTask(_ modelType: String, supported: [LearningTask]) -> ArchitectureError {
     config.fail(
       "model_type",
@@ -77,7 +77,7 @@ extension ArchitectureConfiguration {
   /// Our own key for decoders that were trained with another attention than the causal one.
   public static let attentionStyleKey = "attention_style"
 
-  /// Which tokens of a decoder see which: Transformers says so with `is_causal`.
+  /// The attention style of a decoder: Transformers says it with `is_causal`.
   public func attentionStyle() throws(ArchitectureError) -> AttentionStyle {
     let isCausal = try bool("is_causal", default: true)
     if !isCausal, contains("sliding_window"), try bool("use_sliding_window", default: true) {

@@ -2,7 +2,7 @@ import GraftAdapters
 import GraftConfiguration
 import GraftJSON
 
-/// What is generated from `RecipeKey.all` and the methods: a page in Markdown and a JSON Schema.
+/// The reference that is generated from `RecipeKey.all` and the methods: a page in Markdown and a JSON Schema.
 public enum RecipeReference {
   /// `Documentation/Recipes.md`.
   public static var page: String {

@@ -10,8 +10,8 @@ package struct PlotScale: Sendable {
   /// A scale that holds `values`.
   ///
   /// - Parameters:
-  ///   - reachesTicks: Whether the axis ends on round numbers instead of on the outermost values.
-  ///   - isLogarithmic: Whether equal distances are equal factors; only where all values are above 0.
+  ///   - reachesTicks: true where the axis ends on round numbers instead of on the outermost values.
+  ///   - isLogarithmic: true where equal distances are equal factors; only where all values are above 0.
   package init(
     holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false,
     tickCount: Int = 5

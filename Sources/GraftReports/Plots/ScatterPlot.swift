@@ -19,7 +19,7 @@ public struct ScatterPlot: Sendable {
   public var isLogarithmic: Bool
   public var points: [Point]
 
-  /// - Parameter isLogarithmic: Whether equal distances along the x axis are equal factors.
+  /// - Parameter isLogarithmic: true where equal distances along the x axis are equal factors.
   public init(title: String, xLabel: String, isLogarithmic: Bool = false, points: [Point]) {
     self.title = title
     self.xLabel = xLabel

@@ -115,7 +115,7 @@ private struct AttentionProblem {
     }
   }
 
-  /// What a query head reads of the keys or values in a span, `[keys, size]` or transposed, ready for products with many blocks.
+  /// The part of the keys or values in a span that a query head reads, `[keys, size]` or transposed, ready for products with many blocks.
   func packed(_ x: Tensor, span: Int, head: Int, transposed: Bool) -> PackedMatrix {
     let width = x.shape.columns
     let size = width / keyValueHeads

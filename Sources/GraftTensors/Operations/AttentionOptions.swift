@@ -54,11 +54,11 @@ public struct AttentionOptions: Sendable, Hashable {
 
 /// The keys that a query sees within its span, apart from a window.
 public enum AttentionMask: Sendable, Hashable {
-  /// Those up to its own position.
+  /// The keys up to its own position.
   case causal
   /// All, as encoders and cross-attention do.
   case bidirectional
-  /// Those up to its own position and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
+  /// The keys up to its own position and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
   case prefix(lengths: [Int])
 
   /// Returns the keys, counted within the span, that the query at `position` sees out of `count`.

@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a cross-entropy departs from the plain negative log-likelihood of its targets.
+/// The departures of a cross-entropy from the plain negative log-likelihood of its targets.
 public struct CrossEntropyOptions: Sendable, Hashable {
   /// The share of every target's probability that is spread evenly over all classes (Szegedy et al. 2016, section 7).
   public var smoothing: Float

@@ -63,7 +63,7 @@ extension KeyRows {
   }
 }
 
-/// Where the gradients of spans' keys and values are written: in the rows themselves where no two spans share one, else in rows
+/// The memory that the gradients of spans' keys and values are written to: in the rows themselves where no two spans share one, else in rows
 /// of each span's own, which are added up in the order of the spans.
 struct KeyGradientPlaces {
   private let spans: [AttentionSpan]

@@ -57,7 +57,7 @@ public final class ExpertProjection {
     return adapter?(x, addingTo: outputs, of: self, routing, pass) ?? outputs
   }
 
-  /// What one layer of every expert makes of the expert's rows: all together, but for adapters that compute in another way.
+  /// The output of one layer of every expert for the expert's rows: all together, but for adapters that compute in another way.
   private func product(of layers: [Linear], _ x: Tensor, _ routing: ExpertRouting, _ pass: Pass) -> Tensor {
     func plain() -> Tensor { expertLinear(x, .separate(layers.map(\.weight.matrix)), routing) }
     let adapters = layers.map(\.adapter)

@@ -22,7 +22,7 @@ public final class MixtureOfExperts: Sublayer {
   public let shared: FeedForward?
   /// From the hidden size to one number, whose sigmoid the shared experts' output is multiplied by (Qwen2-MoE).
   public let sharedGate: Linear?
-  /// How far the factors of inputs are from 1 at most in training (Fedus et al. 2022, section 2.4).
+  /// The largest distance from 1 of the factors of inputs in training (Fedus et al. 2022, section 2.4).
   public let jitter: Float
 
   public init(

@@ -14,7 +14,7 @@ public final class Router {
       case logits
     }
 
-    /// How many experts a token is sent to.
+    /// The number of experts that a token is sent to.
     public var choices: Int
     public var scores: Scores
     /// Nil where the chosen scores are the weights; else they are divided by their sum and this.

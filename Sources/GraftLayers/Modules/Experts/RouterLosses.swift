@@ -2,7 +2,7 @@ import GraftTensors
 
 /// The losses of routers, over the logits of all layers: one keeps experts equally busy, the other keeps logits small.
 public struct RouterLosses: Sendable, Hashable {
-  /// How many experts a token is sent to.
+  /// The number of experts that a token is sent to.
   public var choices: Int
   /// The factor of the balancing loss `experts * Σ f_e P_e`, with the share `f_e` of tokens that are sent to expert `e`, and its mean
   /// probability `P_e` (Fedus et al. 2022, "Switch Transformers", eq. 4 to 6).

@@ -6,7 +6,7 @@ import CKernels
 public struct ExpertRouting {
   public let expertCount: Int
   public let tokenCount: Int
-  /// How many experts every token is sent to.
+  /// The number of experts that every token is sent to.
   public let choiceCount: Int
   /// `[tokens * choices]`: the expert of every choice, token by token.
   public let experts: [Int32]
@@ -47,7 +47,7 @@ public struct ExpertRouting {
   /// The rows that an expert is sent.
   public func rows(of expert: Int) -> Range<Int> { offsets[expert]..<offsets[expert + 1] }
 
-  /// How many rows every expert is sent.
+  /// The number of rows that every expert is sent.
   public var loads: [Int] { (0..<expertCount).map { rows(of: $0).count } }
 }
 

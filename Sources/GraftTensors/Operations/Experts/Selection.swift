@@ -20,11 +20,11 @@ public func largestColumns(_ x: Tensor, _ count: Int) -> [Int32] {
 
 /// A limit on the groups of experts that a token may choose from (DeepSeek-AI 2024, "DeepSeek-V2", section 2.1.3).
 public struct ExpertGroups: Sendable, Hashable {
-  /// How many groups of equal size the experts are cut into.
+  /// The number of groups of equal size that the experts are cut into.
   public var count: Int
-  /// How many of them a token chooses from.
+  /// The number of them that a token chooses from.
   public var chosen: Int
-  /// How many of a group's largest scores add up to its own: 1 in DeepSeek-V2, 2 in DeepSeek-V3.
+  /// The number of a group's largest scores that add up to its own: 1 in DeepSeek-V2, 2 in DeepSeek-V3.
   public var scoresPerGroup: Int
   /// The score of the experts of all other groups.
   public var maskedScore: Float
