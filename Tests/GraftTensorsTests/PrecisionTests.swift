@@ -10,7 +10,7 @@ import Testing
     let bits = (0..<65536).map { UInt16($0) }
     return bits.withUnsafeBytes { source in
       let out = Tensor(uninitialized: [65536], dtype: format)
-      out.rawPointer.copyMemory(from: source.baseAddress ?? out.rawPointer, byteCount: source.count)
+      if let base = source.baseAddress { out.rawPointer.copyMemory(from: base, byteCount: source.count) }
       return out
     }
   }
