@@ -141,11 +141,11 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
         for name, parameter in model.named_parameters() if name in names and parameter.grad is not None and name not in ungraded
         for stored_name, place in names[name] if parameter.grad[place].any() or not place
     }
-    written = {key: found for key, found in config.to_dict().items() if found is not None}
+    written = dict(config.to_dict())
     written.update(changes)
-    for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
-        written.pop(key, None)
     plain = type(config)().to_dict()
+    for key in [key for key, found in written.items() if found is None and plain.get(key) is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
+        written.pop(key, None)
     DEFAULTED[case] = sorted(key for key in written if key != "model_type" and key in plain and plain[key] == written[key])
     fixture = {
         "task": task, "config": written, "tensors": stored, "examples": examples, "outputs": outputs,
@@ -247,7 +247,7 @@ def other_decoders(t, tiny):
         "openai-gpt", t.OpenAIGPTLMHeadModel,
         t.OpenAIGPTConfig(vocab_size=19, n_embd=8, n_layer=2, n_head=2, n_positions=12, **off))
     # Three heads have the slopes of two, and one in between.
-    family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=2, n_head=3, pad_token_id=17))
+    family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=1, n_head=3, pad_token_id=17))
 
 
 def mixtures(t, tiny):
@@ -294,6 +294,30 @@ def mixtures(t, tiny):
         t.DeepseekV3Config(
             **latent, n_routed_experts=4, q_lora_rank=None, n_group=1, topk_group=1, norm_topk_prob=False, rope_interleave=False,
             n_shared_experts=2))
+
+
+def recurrences(t):
+    """The families without attention, each with what is its own."""
+    def family(case, model_class, config, **more):
+        golden(case, model_class, config, "causal_lm", TEXTS, **more)
+
+    # RWKV writes its state in place, which gradients cannot go through.
+    tiny = dict(vocab_size=19, hidden_size=8, num_hidden_layers=2, pad_token_id=17, layer_norm_epsilon=0.01, use_cache=False)
+    family("mamba", t.MambaForCausalLM, t.MambaConfig(**tiny, state_size=3), trains=True)
+    family(
+        "mamba-biases", t.MambaForCausalLM,
+        t.MambaConfig(
+            **tiny, state_size=2, conv_kernel=3, expand=1, use_bias=True, use_conv_bias=False, hidden_act="gelu", time_step_rank=3,
+            tie_word_embeddings=False))
+    family("rwkv", t.RwkvForCausalLM, t.RwkvConfig(**tiny), trains=True)
+    # The gradients of layers that are divided outside training are those of what they were divided to.
+    divided = [
+        f"rwkv.blocks.{block}.{layer}.weight" for block in (1, 2) for layer in ("attention.output", "feed_forward.value")]
+    family(
+        "rwkv-rescaled", t.RwkvForCausalLM,
+        t.RwkvConfig(
+            **dict(tiny, num_hidden_layers=3), attention_hidden_size=12, intermediate_size=10, rescale_every=1, tie_word_embeddings=True),
+        ungraded=divided)
 
 
 def activations(t, gpt2):
@@ -345,6 +369,7 @@ def main():
     causal_families(t, llama)
     mixtures(t, llama)
     other_decoders(t, llama)
+    recurrences(t)
     activations(t, gpt2)
 
     bert = dict(

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/GraftTensorsTests/Fixtures/operations.json: what torch computes of every operation's specimen in float64.
+Beside it, `selection.json` has rows with equal elements, and those that `torch.topk` chooses.
 
 A specimen's inputs are not stored: they are made from its name as `OperationSpecimen.makeInputs` does. A tensor is kept as
 its first values and a weighted sum of all. Needs numpy and torch. An operation that is new gets a line in `SPECIMENS` here.
@@ -199,6 +200,60 @@ def clamped_gate(x, alpha=1.702, limit=1.25):
     return (up + 1) * gate * torch.sigmoid(alpha * gate)
 
 
+def along(spans, function, *tensors):
+    """What a function makes of every sequence's rows; zero in rows of none."""
+    parts, at = [], 0
+    for first, last in spans:
+        own = function(*(tensor[first:last] for tensor in tensors))
+        parts += [torch.zeros(first - at, own.shape[1], dtype=own.dtype), own]
+        at = last
+    return torch.cat(parts)
+
+
+def causal_convolution(x, weight, bias=None):
+    """A row of no sequence, between two, sees itself alone."""
+    def own(x):
+        padded = F.pad(x.T[None], (weight.shape[2] - 1, 0))
+        return F.conv1d(padded, weight, bias, groups=len(weight))[0].T
+
+    return torch.cat([own(x[0:3]), own(x[3:4]), own(x[4:9])])
+
+
+def token_shift(x, mix):
+    def own(x):
+        return x * mix[0] + F.pad(x, (0, 0, 1, -1)) * (1 - mix[0])
+
+    return torch.cat([own(x[0:3]), own(x[3:4]), own(x[4:9])])
+
+
+def selective_scan(spans):
+    def function(x, delta, rates, b, c, skip):
+        def own(x, delta, b, c):
+            h, out = torch.zeros_like(rates), []
+            for row, step in enumerate(F.softplus(delta)):
+                h = torch.exp(-step[:, None] * rates.exp()) * h + (step * x[row])[:, None] * b[row]
+                out.append(h @ c[row] + skip * x[row])
+            return torch.stack(out)
+
+        return along(spans, own, x, delta, b, c)
+
+    return function
+
+
+def weighted_key_value(spans):
+    def function(key, value, decay, first):
+        def own(key, value):
+            n, d, out = 0, 0, []
+            for k, v in zip(key, value):
+                out.append((n + torch.exp(first + k) * v) / (d + torch.exp(first + k)))
+                n, d = torch.exp(-decay.exp()) * n + torch.exp(k) * v, torch.exp(-decay.exp()) * d + torch.exp(k)
+            return torch.stack(out)
+
+        return along(spans, own, key, value)
+
+    return function
+
+
 ACTIVATIONS = {
     "relu": F.relu, "gelu": F.gelu, "geluTanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu,
     "quickGELU": lambda x: x * torch.sigmoid(1.702 * x), "tanh": torch.tanh, "sigmoid": torch.sigmoid,
@@ -354,6 +409,20 @@ SPECIMENS = {
     "expertLinear, an expert without a matrix": ({"x": (7, 4), "first": (5, 4)}, lambda x, a: expert_linear(x, [a.T, None, None], ROUTED)),
     "expertFactors": ({"b": (4, 6)}, lambda b: b.reshape(4, 2, 3).permute(2, 0, 1)),
     "clampedGate": ({"x": ((4, 12), -2, 2)}, clamped_gate),
+    "causalConvolution": ({"x": (9, 5), "weight": (5, 1, 4), "bias": (5,)}, causal_convolution),
+    "causalConvolution, without bias": ({"x": (9, 70), "weight": (70, 1, 2)}, causal_convolution),
+    "tokenShift": ({"x": (9, 5), "mix": (1, 1, 5)}, token_shift),
+    "selectiveScan": (
+        {"x": (9, 5), "delta": (9, 5), "rates": (5, 3), "input": (9, 3), "output": (9, 3), "skip": (5,)},
+        selective_scan([(0, 3), (4, 9)])),
+    "selectiveScan, chunks": (
+        {"x": (40, 66), "delta": ((40, 66), -2, 2), "rates": ((66, 2), -2, 1), "input": (40, 2), "output": (40, 2), "skip": (66,)},
+        selective_scan([(0, 35), (35, 40)])),
+    "weightedKeyValue": (
+        {"key": ((9, 5), -2, 2), "value": (9, 5), "decay": (5,), "first": (5,)}, weighted_key_value([(0, 3), (4, 9)])),
+    "weightedKeyValue, chunks": (
+        {"key": ((40, 66), -2, 2), "value": (40, 66), "decay": ((66,), -5, 0), "first": (66,)},
+        weighted_key_value([(0, 35), (35, 40)])),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
 }
@@ -373,7 +442,22 @@ def described(tensor):
     return [float(f"{x:.8g}") for x in [float(values @ weights), *values[:8]]]
 
 
+def selections():
+    """Rows of few different values, with the columns of the largest."""
+    cases = []
+    for columns in (1, 2, 5, 8, 16, 60, 64, 128, 256):
+        for count in (1, 2, 3, 4, 6, 8):
+            for values in (1, 2, 3):
+                if count <= columns:
+                    row = [(7 * place + place * place // 3) % values for place in range(columns)]
+                    chosen = torch.tensor(row, dtype=torch.float32).topk(count)[1]
+                    cases.append({"values": row, "chosen": sorted(chosen.tolist())})
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    FILE.with_name("selection.json").write_text("[\n" + lines + "\n]\n")
+
+
 def main():
+    selections()
     goldens = {}
     for name, (inputs, function) in SPECIMENS.items():
         tensors = {}

@@ -22,19 +22,6 @@ GRAFT_INLINE float mish_gate(float x) {
   return n / (n + 2.0f);
 }
 
-/// log(1 + e^x): max(x, 0) + log(1 + u) of u = e^-|x|, which is twice the inverse hyperbolic tangent of u / (2 + u).
-GRAFT_INLINE float softplus(float x) {
-  float u = graft_exp(x > 0 ? -x : x), s = u / (2.0f + u), q = s * s;
-  float p = 1.0f / 15.0f;
-  p = p * q + 1.0f / 13.0f;
-  p = p * q + 1.0f / 11.0f;
-  p = p * q + 1.0f / 9.0f;
-  p = p * q + 1.0f / 7.0f;
-  p = p * q + 1.0f / 5.0f;
-  p = p * q + 1.0f / 3.0f;
-  return (x > 0 ? x : 0) + 2.0f * (s + s * q * p);
-}
-
 GRAFT_INLINE float value_of(int kind, float x) {
   switch (kind) {
     case GRAFT_RELU: return x > 0 ? x : 0;
@@ -54,7 +41,7 @@ GRAFT_INLINE float value_of(int kind, float x) {
     case GRAFT_MISH: return x * mish_gate(x);
     case GRAFT_LAPLACE: return 0.5f * (1.0f + graft_erf((x - LAPLACE_MEAN) * (0.70710678118654752f / LAPLACE_DEVIATION)));
     case GRAFT_HARD_SWISH: return x * (x < -3.0f ? 0 : x > 3.0f ? 6.0f : x + 3.0f) * (1.0f / 6.0f);
-    case GRAFT_ROOT_SOFTPLUS: return __builtin_elementwise_sqrt(softplus(x));
+    case GRAFT_ROOT_SOFTPLUS: return __builtin_elementwise_sqrt(graft_softplus(x));
     case GRAFT_NEGATIVE_EXPONENTIAL: return x > 0 ? 0 : graft_exp(x) - 1.0f - x;
     default: return x;
   }
@@ -97,7 +84,7 @@ GRAFT_INLINE float slope_of(int kind, float x) {
       return graft_exp(-0.5f * z * z) * (0.3989422804014327f / LAPLACE_DEVIATION);
     }
     case GRAFT_HARD_SWISH: return x < -3.0f ? 0.0f : x > 3.0f ? 1.0f : x * (1.0f / 3.0f) + 0.5f;
-    case GRAFT_ROOT_SOFTPLUS: return graft_sigmoid(x) / (2.0f * __builtin_elementwise_sqrt(softplus(x)));
+    case GRAFT_ROOT_SOFTPLUS: return graft_sigmoid(x) / (2.0f * __builtin_elementwise_sqrt(graft_softplus(x)));
     case GRAFT_NEGATIVE_EXPONENTIAL: return x > 0 ? 0 : graft_exp(x) - 1.0f;
     default: return 1.0f;
   }

@@ -43,6 +43,19 @@ GRAFT_INLINE float graft_sigmoid(float x) { return 1.0f / (1.0f + graft_exp(-x))
 
 GRAFT_INLINE float graft_tanh(float x) { return 1.0f - 2.0f / (graft_exp(2.0f * x) + 1.0f); }
 
+/// log(1 + e^x): max(x, 0) + log(1 + u) of u = e^-|x|, which is twice the inverse hyperbolic tangent of u / (2 + u).
+GRAFT_INLINE float graft_softplus(float x) {
+  float u = graft_exp(x > 0 ? -x : x), s = u / (2.0f + u), q = s * s;
+  float p = 1.0f / 15.0f;
+  p = p * q + 1.0f / 13.0f;
+  p = p * q + 1.0f / 11.0f;
+  p = p * q + 1.0f / 9.0f;
+  p = p * q + 1.0f / 7.0f;
+  p = p * q + 1.0f / 5.0f;
+  p = p * q + 1.0f / 3.0f;
+  return (x > 0 ? x : 0) + 2.0f * (s + s * q * p);
+}
+
 /// The rational minimax approximation on [-4, 4] that Eigen uses for float.
 GRAFT_INLINE float graft_erf(float x) {
   x = x < -4.0f ? -4.0f : x;

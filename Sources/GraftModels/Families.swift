@@ -18,6 +18,7 @@ extension ModelFamily {
     .gptOss,
     .granite,
     .llama,
+    .mamba,
     .mistral,
     .mixtral,
     .mt5,
@@ -29,6 +30,7 @@ extension ModelFamily {
     .qwen3,
     .qwen3MoE,
     .roberta,
+    .rwkv,
     .t5,
     .transformer,
   ]

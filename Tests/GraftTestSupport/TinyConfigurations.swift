@@ -24,9 +24,35 @@ public enum TinyConfiguration {
   public static let phi3 = decoder("phi3", heads: 3).setting(["partial_rotary_factor": 0.5, "sliding_window": 3])
   public static let glm = decoder("glm", heads: 2).setting(["head_dim": 8])
   public static let glm4 = decoder("glm4", heads: 2).setting(["head_dim": 8, "tie_word_embeddings": true])
-  public static let olmo2 = decoder("olmo2", heads: 3)
+  /// An OLMo 2 whose norms meet states that are large enough to learn from in a few steps.
+  public static let olmo2 = decoder("olmo2", heads: 3).setting(["initializer_range": 0.2])
   public static let openAIGPT: JSON = ["model_type": "openai-gpt", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
   public static let bloom: JSON = ["model_type": "bloom", "vocab_size": 23, "hidden_size": 12, "n_layer": 2, "n_head": 3]
+
+  /// A Mixtral of four experts, of which each token uses two.
+  public static let mixtral = decoder("mixtral", heads: 3).setting(["num_local_experts": 4, "num_experts_per_tok": 2])
+  /// A Qwen2-MoE with one dense layer, and shared experts behind a gate.
+  public static let qwen2MoE = decoder("qwen2_moe", heads: 2).setting([
+    "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 7, "shared_expert_intermediate_size": 9, "mlp_only_layers": [0],
+  ])
+  public static let qwen3MoE = decoder("qwen3_moe", heads: 2).setting([
+    "num_experts": 5, "num_experts_per_tok": 3, "moe_intermediate_size": 7, "norm_topk_prob": true,
+  ])
+  /// A gpt-oss with a window of three tokens in its first layer.
+  public static let gptOss = decoder("gpt_oss", heads: 2).setting([
+    "num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8, "sliding_window": 3,
+  ])
+  public static let deepSeekV2 = decoder("deepseek_v2", heads: 3).setting(latent)
+  /// A DeepSeek-V3 whose experts are in two groups.
+  public static let deepSeekV3 = decoder("deepseek_v3", heads: 3).setting(latent).setting([
+    "n_routed_experts": 6, "n_group": 2, "topk_group": 1, "q_lora_rank": 7,
+  ])
+
+  /// Latent attention, and mixtures from the second layer on.
+  private static let latent: JSON = [
+    "kv_lora_rank": 8, "q_lora_rank": .null, "qk_nope_head_dim": 5, "qk_rope_head_dim": 4, "v_head_dim": 6, "moe_intermediate_size": 7,
+    "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2, "first_k_dense_replace": 1, "num_key_value_heads": 3,
+  ]
 
   public static let bert = encoder("bert")
   public static let roberta = encoder("roberta")

@@ -176,6 +176,48 @@ void graft_softmax_rows_gradient(float *dx, const float *dout, const float *out,
 void graft_clamped_gate(float *out, const float *x, float alpha, float limit, long rows, long columns);
 void graft_clamped_gate_gradient(float *dx, const float *dout, const float *x, float alpha, float limit, long rows, long columns);
 
+// -- recurrences -----------------------------------------------------------------------------------------
+
+// One call of a scan's kernels is for the rows of one sequence and at most this many channels beside each other.
+#define GRAFT_SCAN_CHANNELS 64
+// Rows between two states that are kept for the way back, which computes the others again.
+#define GRAFT_SCAN_CHUNK 32
+
+/// out[r] = bias + the sum over i < kernel of weights[i] x[r - (kernel - 1 - i)], all [columns], for `count` rows from `first` on.
+/// places[r] is the row's place in its sequence; what lies before the first is initial[sequences[r], kernel - 1, columns], or zero where
+/// that is null. The bias may be null.
+void graft_causal_convolution(float *out, const float *x, const float *weights, const float *bias, const float *initial, const int32_t *places,
+                              const int32_t *sequences, long kernel, long first, long count, long columns);
+/// The input's gradient at `count` rows from `first` on, of `rows` in all; added to what is there where `add`.
+void graft_causal_convolution_input_gradient(float *dx, const float *dout, const float *weights, const int32_t *places, int add, long kernel,
+                                             long first, long count, long rows, long columns);
+/// Adds to dweights[kernel, columns] and dbias[columns], which may be null.
+void graft_causal_convolution_weight_gradient(float *dweights, float *dbias, const float *dout, const float *x, const float *initial,
+                                              const int32_t *places, const int32_t *sequences, long kernel, long first, long count, long columns);
+
+/// rates[size, channels] = -exp(logarithms[channels, size]).
+void graft_scan_rates(float *rates, const float *logarithms, long channels, long size);
+/// h = exp(s a) h + s x b and out = c . h + skip x, of s = softplus(delta), row after row (Gu and Dao 2023, algorithm 2).
+/// x, delta and out[rows, stride] and rates, h and kept states[chunks, size, stride] are at their first channel of `channels`; b and c are
+/// [rows, size]. `state`, unless null, is h before and afterwards; `states`, unless null, takes h before every chunk.
+/// `scratch` has room for size * GRAFT_SCAN_CHANNELS.
+void graft_selective_scan(float *out, float *state, float *states, float *scratch, const float *x, const float *delta, const float *rates,
+                          const float *b, const float *c, const float *skip, long rows, long channels, long stride, long size);
+/// The gradients, from the kept states. db and dc[rows, size] are those of these channels alone, drates[size, stride] and dskip[channels]
+/// those of this sequence. `scratch` has room for (2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS.
+void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *dc, float *drates, float *dskip, float *scratch, const float *dout,
+                                   const float *states, const float *x, const float *delta, const float *rates, const float *b, const float *c,
+                                   const float *skip, long rows, long channels, long stride, long size);
+
+/// out = (n + exp(first + k) v) / (d + exp(first + k)), then n = exp(decay) n + exp(k) v and d = exp(decay) d + exp(k), row after row; n and d
+/// are kept as multiples of exp(m) of their largest exponent m (Peng et al. 2023, appendix D).
+/// `state[3, stride]`, unless null, is n, d and m before and afterwards; `states[chunks, 3, stride]`, unless null, takes them before every chunk.
+void graft_wkv(float *out, float *state, float *states, const float *k, const float *v, const float *decay, const float *first, long rows,
+               long channels, long stride);
+/// The gradients, from the kept states; ddecay and dfirst[channels] are those of this sequence.
+void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float *dfirst, const float *dout, const float *states, const float *k, const float *v,
+                        const float *decay, const float *first, long rows, long channels, long stride);
+
 // -- randomness ------------------------------------------------------------------------------------------
 
 /// Philox 4x32-10 (Salmon et al. 2011): n uniform values in [0, 1) of stream `key`, from position `start` on.

@@ -15,11 +15,16 @@ public final class Norm {
   /// `[width]`, of layer norms that have one.
   public let bias: Parameter?
   public let epsilon: Float
+  /// The same outside training; RWKV halves its states there, which is as much as another epsilon.
+  private let inferenceEpsilon: Float
 
-  public init(_ scope: Scope, width: Int, epsilon: Float, kind: Kind = .rms(offset: 0), bias hasBias: Bool = false) throws {
+  public init(_ scope: Scope, width: Int, epsilon: Float, inferenceEpsilon: Float? = nil, kind: Kind = .rms(offset: 0), bias hasBias: Bool = false)
+    throws
+  {
     path = scope.path
     self.kind = kind
     self.epsilon = epsilon
+    self.inferenceEpsilon = inferenceEpsilon ?? epsilon
     if case .rms(offset: 1) = kind {
       weight = try scope.parameter("weight", [width], .zeros)
     } else {
@@ -30,8 +35,9 @@ public final class Norm {
   }
 
   /// - Parameter x: `[rows, columns]`, its columns a multiple of the width for a norm of every head.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    switch kind {
+  public func callAsFunction(_ x: Tensor, _ pass: Pass? = nil) -> Tensor {
+    let epsilon = pass?.isTraining ?? true ? epsilon : inferenceEpsilon
+    return switch kind {
     case .rms(let offset): rmsNorm(x, weight: weight.operand, offset: offset, epsilon: epsilon)
     case .layer: layerNorm(x, weight: weight.operand, bias: bias?.operand, epsilon: epsilon)
     }

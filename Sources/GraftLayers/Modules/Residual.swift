@@ -33,7 +33,7 @@ public struct Residual {
     switch norms {
     case .none: return joined(copy x, to: consume x, nil, layout, pass)
     case .before(let norm):
-      let input = norm(x)
+      let input = norm(x, pass)
       return joined(input, to: consume x, nil, layout, pass)
     case .after(let norm): return norm(joined(copy x, to: consume x, nil, layout, pass))
     case .inside(let norm): return joined(copy x, to: consume x, norm, layout, pass)

@@ -1,3 +1,4 @@
+import Foundation
 import GraftErrors
 import GraftTensors
 
@@ -9,6 +10,10 @@ public enum Initializer: Sendable, Hashable {
   case normal(standardDeviation: Float)
   /// Uniform on `±bound`.
   case uniform(bound: Float)
+  /// Every row's elements, one for each column.
+  case columns([Float])
+  /// `log(e^x - 1)` of an x whose logarithm is uniform between those of two bounds: softplus gives x back (Gu and Dao 2023, section 3.6).
+  case inverseSoftplus(Range<Float>, least: Float)
   /// The sines of the rows' numbers (Vaswani et al. 2017, section 3.5).
   case sinusoids
 
@@ -19,6 +24,13 @@ public enum Initializer: Sendable, Hashable {
     case .constant(let value): Tensor(repeating: value, shape: shape)
     case .normal(let deviation): stream.normal(shape, standardDeviation: deviation)
     case .uniform(let bound): stream.uniform(shape, in: -bound..<bound)
+    case .columns(let row): Tensor((0..<shape.elementCount).map { row[$0 % row.count] }, shape)
+    case .inverseSoftplus(let range, let least):
+      Tensor(
+        stream.uniform(shape, in: log(range.lowerBound)..<log(range.upperBound)).values.map { logarithm in
+          let x = max(exp(logarithm), least)
+          return x + log(-expm1(-x))
+        }, shape)
     case .sinusoids: sinusoidalPositions((0..<shape[0]).map { Int32($0) }, width: shape[1])
     }
   }

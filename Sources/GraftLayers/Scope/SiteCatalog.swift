@@ -9,6 +9,10 @@ public enum Role: String, Sendable, Hashable, CaseIterable {
   case fusedAttention, fusedGateUp
   /// The layers around latent attention's compressed rows.
   case queryCompression, latentCompression, latentExpansion
+  /// RWKV's gate over what is taken in.
+  case receptance
+  /// The layers around a state space: into its channels, from these to its parameters, to the sizes of its steps, and back.
+  case stateInput, stateParameters, stateStep, stateOutput
   case tokenEmbedding, positionEmbedding, languageModelHead, classifier, pooler, router
 }
 

@@ -41,3 +41,14 @@ public final class RecurrentState: LayerState {
     return true
   }
 }
+
+extension SequenceState {
+  /// The state of the recurrence at a path before the next rows of every sequence: of one that begins with them, the initial one.
+  /// - Parameter initial: the values before a sequence's first token, `[size]` each.
+  func recurrence(_ path: String, _ initial: @autoclosure () -> [Tensor]) -> RecurrentState {
+    let state = layer(path) { RecurrentState(sequences: lengths.count, initial: initial()) }
+    let holds = state.truncate(to: rowCounts)
+    precondition(holds, "a pass over tokens that \(path) has gone past")
+    return state
+  }
+}

@@ -14,6 +14,8 @@ public final class CausalDecoder: CausalLanguageModel {
     case learned(Embedding)
     /// Scores fall with the distance, by a slope for each head (ALiBi; Press et al. 2022).
     case slopes([Float])
+    /// The blocks themselves read tokens one after another (Mamba, RWKV).
+    case recurrence
   }
 
   /// The parts of a decoder, in the order in which they are computed.
@@ -29,6 +31,8 @@ public final class CausalDecoder: CausalLanguageModel {
     /// The norm of what the head reads.
     public var norm: Norm?
     public var head: LanguageModelHead
+    /// The losses of routers that are added to the training loss; nil for none.
+    public var routerLosses: RouterLosses?
 
     public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
@@ -64,13 +68,15 @@ public final class CausalDecoder: CausalLanguageModel {
     if let norm = parts.embeddingNorm { x = norm(x) }
     x = pass.dropout(x, parts.embeddingDropout, at: parts.embedding.path)
     let states = embedded.tokens(of: parts.blocks(consume x, layout, pass))
-    return parts.norm.map { $0(states) } ?? states
+    if let losses = parts.routerLosses, let auxiliary = pass.auxiliary { losses.add(to: auxiliary) }
+    return parts.norm.map { $0(states, pass) } ?? states
   }
 
   /// The embeddings with their positions, as far as these are added, and the layout with the rest.
   private func placed(_ embedded: EmbeddedInput, _ pass: Pass) -> (Tensor, SequenceLayout) {
     let positions = embedded.input.positions
     switch parts.positions {
+    case .recurrence: return (embedded.rows, embedded.input.layout(style))
     case .rotary(let frequencies): return (embedded.rows, embedded.input.layout(style, rotary: frequencies))
     case .learned(let table): return (embedded.rows + table(Tensor(positions), pass), embedded.input.layout(style))
     case .slopes(let slopes):

@@ -9,16 +9,17 @@ extension ModelFamily {
   /// A family of decoders. Its classifiers are made of the hidden states, as Transformers makes those of all decoders.
   ///
   /// - Parameters:
+  ///   - fixedStyle: the attention style of a family whose architecture says which tokens see which.
   ///   - tokenClassifier: the name of the layer that labels tokens; `score` labels texts.
   ///   - build: makes the decoder.
   public static func decoder(
     _ modelType: String, classNames: ClassNames?, tasks: [LearningTask] = [.causalLM, .sequenceClassification, .tokenClassification],
-    configuration: ConfigurationKeys, dimensions: DimensionKeys = .standard, tensors: TensorNames,
+    fixedStyle: AttentionStyle? = nil, configuration: ConfigurationKeys, dimensions: DimensionKeys = .standard, tensors: TensorNames,
     defaultTargets: DefaultTargets = DefaultTargets(), gguf: GGUFArchitecture? = nil, traits: Set<Trait> = [], tokenClassifier: String = "score",
     build: @escaping DecoderBuilder
   ) -> ModelFamily {
     ModelFamily(
-      modelType, classNames: classNames, tasks: tasks, fixedStyle: nil, configuration: configuration, dimensions: dimensions, tensors: tensors,
+      modelType, classNames: classNames, tasks: tasks, fixedStyle: fixedStyle, configuration: configuration, dimensions: dimensions, tensors: tensors,
       defaultTargets: defaultTargets, gguf: gguf, traits: traits
     ) { request, scope in
       let style = try request.decoderStyle()

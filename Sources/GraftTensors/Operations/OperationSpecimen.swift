@@ -37,6 +37,6 @@ package enum OperationCatalog {
     rowInsertionSpecimens,
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
     softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
-    expertFactorSpecimens,
+    expertFactorSpecimens, causalConvolutionSpecimens, selectiveScanSpecimens, weightedKeyValueSpecimens,
   ].flatMap { $0 }
 }

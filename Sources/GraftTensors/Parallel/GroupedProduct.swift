@@ -21,7 +21,10 @@ struct GroupedProduct {
   }
 
   /// Computes the columns of one piece on the calling thread.
-  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ rounding: ElementFormat?) {
+  /// - Parameters:
+  ///   - rounding: the format that operands are rounded to; nil for none.
+  ///   - isVector: true for a single row that is multiplied without packing.
+  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ rounding: ElementFormat?, isVector: Bool) {
     guard terms > 0 else {
       for row in 0..<rows {
         for column in range { out[row * stride + column] = beta == 0 ? 0 : beta * out[row * stride + column] }
@@ -31,11 +34,11 @@ struct GroupedProduct {
     var part = b.from(row: 0, column: range.lowerBound)
     part.rounding = rounding
     // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && (rows == 1 && rounding == nil || RegisterTile.ofThisProcessor == nil)
+    let isWidened = part.dtype != .float32 && (isVector && rounding == nil || RegisterTile.ofThisProcessor == nil)
     let widened = isWidened ? WidenedOperand(part, rows: terms, columns: range.count, through: rounding) : nil
     withExtendedLifetime(widened) {
       var packed = PackedMatrix(
-        widened?.operand ?? part, terms: terms, columns: range.count, forRows: rows,
+        widened?.operand ?? part, terms: terms, columns: range.count, forRows: isVector ? 1 : max(2, rows),
         readsInPlace: terms * b.stride <= RegisterTile.placeCapacity)
       packed.pack()
       multiplySerially(rows, range.count, terms, alpha, a, packed, beta, out + range.lowerBound, stride)
@@ -54,8 +57,10 @@ func multiplyGrouped(_ products: [GroupedProduct], alpha: Float = 1) {
       pieces.append((index, start..<min(product.columns, start + width)))
     }
   }
+  // Among others a single row is computed as they are: what it becomes does not depend on the rows that its matrix is multiplied with.
+  let areVectors = products.allSatisfy { $0.rows <= 1 }
   parallel(pieces.count) { index in
     let piece = pieces[index]
-    products[piece.product].multiply(columns: piece.columns, alpha, rounding)
+    products[piece.product].multiply(columns: piece.columns, alpha, rounding, isVector: areVectors)
   }
 }

@@ -15,6 +15,9 @@ struct PrefixLayout {
     let all = sites.sites.compactMap(\.attention)
     let model = sites.modelType ?? "this model"
     let attentions = all.filter { $0.place == .alone || $0.place == .decoder }
+    guard !attentions.isEmpty else {
+      throw TuningError("PREFIX_TUNING: \(model) has no attention, so no keys and values that a prefix could stand before; take PROMPT_TUNING")
+    }
     guard let width = attentions.first?.options.keyWidth, attentions.allSatisfy({ $0.options.keyWidth == width && $0.options.valueWidth == width })
     else {
       throw TuningError("PREFIX_TUNING: \(model) has no keys and values of one width in every layer")
