@@ -44,3 +44,27 @@ GRAFT_KERNEL void graft_float_to_float16(uint16_t *out, const float *a, long n) 
     out[i] = (uint16_t)(half | sign);
   }
 }
+
+GRAFT_KERNEL static void round_to_bfloat16(float *out, const float *a, long n) {
+  const uint32_t *bits = (const uint32_t *)a;
+  uint32_t *to = (uint32_t *)out;
+  for (long i = 0; i < n; i++) {
+    uint32_t b = bits[i], rounded = b + 0x7fffu + ((b >> 16) & 1u), quiet = b | 0x400000u;
+    to[i] = ((b & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) & 0xffff0000u;
+  }
+}
+
+void graft_round(float *out, const float *a, int type, long n) {
+  if (type == GRAFT_FLOAT32) {
+    if (out != a) memmove(out, a, (size_t)n * sizeof(float));
+  } else if (type == GRAFT_BFLOAT16) {
+    round_to_bfloat16(out, a, n);
+  } else {
+    uint16_t halves[256];
+    for (long start = 0; start < n; start += 256) {
+      long count = n - start < 256 ? n - start : 256;
+      graft_float_to_float16(halves, a + start, count);
+      graft_float16_to_float(out + start, halves, count);
+    }
+  }
+}

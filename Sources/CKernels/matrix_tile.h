@@ -1,5 +1,8 @@
 // One register tile of a matrix product and the packing of its panels, for one instruction set and width: included once for
-// each, with ROWS, LANES and VECTORS defined. No intrinsics: with every bound a constant the compiler keeps the whole tile in registers.
+// each, with ROWS, LANES and VECTORS defined. With every bound a constant the compiler keeps the whole tile in registers.
+//
+// With PAIRS defined, for the tile alone: the 4 bytes of an operand's term are a pair of bfloat16 terms, and their products are summed
+// by one instruction (VDPBF16PS). Packing moves 4 bytes at a time, whatever they are.
 //
 // The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
 
@@ -21,6 +24,8 @@
 
 typedef float VECTOR __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef float HALF __attribute__((vector_size(2 * LANES), aligned(4)));
+
+#ifndef PAIRS
 
 /// out[k, width] = a[count, k] transposed, and zero in the columns of the panel beyond `count`. Where `width` is less than
 /// the panel's, a row's end is written over by the next row, and the last one's falls behind `out`.
@@ -69,9 +74,34 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(copy)(
   }
 }
 
+#define TILE NAMED(tile)
+#define FIXED NAMED(fixed)
+#define ELEMENT float
+#define BROADCAST(element) (element)
+#define ADD_PRODUCT(sum, element, panel) (sum) += (element) * (panel)
+
+#else
+
+#define TILE NAMED(pair_tile)
+#define FIXED NAMED(fixed_pair)
+#define ELEMENT int32_t
+#define WORDS NAMED(words)
+#define HALVES NAMED(halves)
+typedef int32_t WORDS __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef __bf16 HALVES __attribute__((vector_size(4 * LANES)));
+#define BROADCAST(element) ((HALVES)((WORDS){0} + (element)))
+#if LANES == 16
+#define ADD_PRODUCT(sum, element, panel) (sum) = __builtin_ia32_dpbf16ps_512(sum, element, (HALVES)(panel))
+#else
+#define ADD_PRODUCT(sum, element, panel) (sum) = __builtin_ia32_dpbf16ps_256(sum, element, (HALVES)(panel))
+#endif
+
+#endif
+
 /// The tile, with as many rows as the compiler is told.
-__attribute__((always_inline, min_vector_width(32 * LANES))) static inline void NAMED(fixed)(int rows, const struct tile *tile) {
-  const float *a = tile->a, *b = tile->b, *addend = tile->addend, *ahead = tile->ahead;
+__attribute__((always_inline, min_vector_width(32 * LANES))) static inline void FIXED(int rows, const struct tile *tile) {
+  const ELEMENT *a = (const ELEMENT *)tile->a;
+  const float *b = tile->b, *addend = tile->addend, *ahead = tile->ahead;
   float *c = tile->c, alpha = tile->alpha, beta = tile->beta;
   long row_stride = tile->row_stride, column_stride = tile->column_stride, b_stride = tile->b_stride, c_stride = tile->c_stride;
   VECTOR sums[ROWS][VECTORS];
@@ -87,8 +117,8 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
       VECTOR panel[VECTORS];
       UNROLLED(int v = 0; v < VECTORS; v++) panel[v] = *(const VECTOR *)(b + v * LANES);
       UNROLLED(int i = 0; i < rows; i++) {
-        float element = a[i * row_stride];
-        UNROLLED(int v = 0; v < VECTORS; v++) sums[i][v] += element * panel[v];
+        ELEMENT element = a[i * row_stride];
+        UNROLLED(int v = 0; v < VECTORS; v++) ADD_PRODUCT(sums[i][v], BROADCAST(element), panel[v]);
       }
       a += column_stride;
       b += b_stride;
@@ -114,8 +144,8 @@ __attribute__((always_inline, min_vector_width(32 * LANES))) static inline void 
 }
 
 /// The tile, of at most ROWS rows and WIDTH columns.
-__attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(const struct tile *tile) {
-#define CASE(n) case n: NAMED(fixed)(n < ROWS ? n : ROWS, tile); return;
+__attribute__((noinline, min_vector_width(32 * LANES))) static void TILE(const struct tile *tile) {
+#define CASE(n) case n: FIXED(n < ROWS ? n : ROWS, tile); return;
   switch (tile->rows) {
     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if ROWS > 6
@@ -128,6 +158,14 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(tile)(
 #undef CASE
 }
 
+#undef TILE
+#undef FIXED
+#undef ELEMENT
+#undef BROADCAST
+#undef ADD_PRODUCT
+#undef WORDS
+#undef HALVES
+#undef PAIRS
 #undef UNROLLED
 #undef ZIP_LOW
 #undef ZIP_HIGH

@@ -1,5 +1,6 @@
 import GraftConfiguration
 import GraftOptimizers
+import GraftTensors
 
 extension Recipe {
   /// The `training:` section.
@@ -40,6 +41,8 @@ extension Recipe {
     public var labelSmoothing = 0.0
     /// The arithmetic of training.
     public var precision = PrecisionName.fp32
+    /// The dynamic loss scale of fp16.
+    public var lossScale = LossScaling()
     /// True where blocks run again for their gradients instead of keeping their activations.
     public var gradientCheckpointing = false
     /// The seed of everything that is drawn.
@@ -70,10 +73,48 @@ extension Recipe {
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw, lion, adafactor, muon }
 
   /// An arithmetic of training.
-  public enum PrecisionName: String, ConfigChoice { case fp32, bf16, fp16 }
+  public enum PrecisionName: String, ConfigChoice {
+    case fp32, bf16, fp16
+
+    /// The precision of matrix products.
+    public var arithmetic: Execution.Arithmetic {
+      switch self {
+      case .fp32: .float32
+      case .bf16: .bfloat16
+      case .fp16: .float16
+      }
+    }
+
+    /// The format of the products' operands.
+    public var operandFormat: ElementFormat {
+      switch self {
+      case .fp32: .float32
+      case .bf16: .bfloat16
+      case .fp16: .float16
+      }
+    }
+  }
 }
 
 extension LearningRateSchedule.Shape: ConfigChoice {}
+
+extension Recipe.Training {
+  /// The `loss_scale:` section, with torch's names and defaults.
+  public struct LossScaling: Codable, Sendable, Equatable {
+    /// The scale of the first step.
+    public var initial = 65536.0
+    /// The factor by which it grows.
+    public var growthFactor = 2.0
+    /// The factor by which it shrinks where gradients overflow.
+    public var backoffFactor = 0.5
+    /// Updates in a row after which it grows.
+    public var growthInterval = 2000
+    /// The least scale.
+    public var minimum = 1.0
+
+    public init() {}
+  }
+}
 
 extension Recipe.Training {
   /// The warm-up in steps, of `totalSteps`.

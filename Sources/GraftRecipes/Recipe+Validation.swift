@@ -156,6 +156,13 @@ extension Recipe.Training {
     }
     finite(maxGradNorm, "max_grad_norm")
     require(0 <= labelSmoothing && labelSmoothing < 1, "label_smoothing", labelSmoothing, "choose a share from 0 to below 1")
+    finite(lossScale.initial, "loss_scale.initial", from: lossScale.minimum)
+    require(lossScale.growthFactor >= 1 && lossScale.growthFactor.isFinite, "loss_scale.growth_factor", lossScale.growthFactor, "choose 1 or more")
+    require(
+      0 < lossScale.backoffFactor && lossScale.backoffFactor < 1, "loss_scale.backoff_factor", lossScale.backoffFactor,
+      "choose a number between 0 and 1")
+    positive(lossScale.growthInterval, "loss_scale.growth_interval")
+    require(lossScale.minimum > 0 && lossScale.minimum.isFinite, "loss_scale.minimum", lossScale.minimum, "choose a number above 0")
     require(seed >= 0, "seed", seed, "choose 0 or more")
     positive(loggingSteps, "logging_steps")
     positive(evalSteps, "eval_steps")

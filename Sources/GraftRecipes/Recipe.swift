@@ -70,7 +70,7 @@ extension Recipe {
     /// The model directory whose tokenizer goes with random weights; nil is that of `path`.
     public var tokenizer: String?
     /// The format that frozen weights are kept in.
-    public var dtype = WeightFormat.float32
+    public var dtype = WeightFormat.auto
     /// The quantization of frozen linear weights.
     public var quantization = QuantizationName.none
     /// Only where the architecture leaves it open; nil is its own kind, causal where there is none.
@@ -83,21 +83,25 @@ extension Recipe {
 
   /// A format that frozen weights can be kept in, under the name that `ElementFormat` has for it.
   public struct WeightFormat: ConfigChoice {
-    /// The format.
-    public let format: ElementFormat
+    /// The format; nil is that of the precision.
+    public let format: ElementFormat?
 
+    public static let auto = WeightFormat(format: nil)
     public static let float32 = WeightFormat(format: .float32)
-    public static let allCases = [float32, WeightFormat(format: .bfloat16), WeightFormat(format: .float16)]
+    public static let allCases = [auto, float32, WeightFormat(format: .bfloat16), WeightFormat(format: .float16)]
 
-    private init(format: ElementFormat) { self.format = format }
+    private init(format: ElementFormat?) { self.format = format }
 
     public init?(rawValue: String) {
       guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
       self = known
     }
 
-    public var rawValue: String { format.description }
+    public var rawValue: String { format?.description ?? "auto" }
   }
+
+  /// The format that frozen weights are kept in: the one that is asked for, or else that of the products' operands.
+  public var frozenFormat: ElementFormat { model.dtype.format ?? training.precision.operandFormat }
 
   /// The quantization of frozen linear weights.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }

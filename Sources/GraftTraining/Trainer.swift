@@ -21,6 +21,10 @@ public final class Trainer {
     public var seed: Int
     /// Label smoothing and the weights of classes.
     public var crossEntropy = CrossEntropyOptions()
+    /// The precision of matrix products.
+    public var arithmetic = Execution.Arithmetic.float32
+    /// The rule by which losses are scaled, as float16 needs it; nil for none.
+    public var lossScale: LossScale.Settings?
 
     public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, recomputation: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
@@ -53,6 +57,7 @@ public final class Trainer {
   private let communicator: any Communicator
   /// The norm of the gradients of the last update.
   private var updatedNorm = 0.0
+  private var lossScale: LossScale?
   private var clock: RunClock
   private var sinceLastLine: (loss: Double, terms: Double)
 
@@ -66,11 +71,14 @@ public final class Trainer {
     (self.optimizer, self.settings, self.hooks, self.communicator, self.loss) = (optimizer, settings, hooks, communicator, loss)
     clock = RunClock(tokens: progress.tokens, seconds: progress.seconds)
     sinceLastLine = (progress.unloggedLoss, progress.unloggedTerms)
+    lossScale = settings.lossScale.map { LossScale($0, state: progress.lossScale) }
   }
 
   /// The counters of the training, from the run's very beginning.
   public var progress: TrainingProgress {
-    TrainingProgress(tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms)
+    TrainingProgress(
+      tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms,
+      lossScale: lossScale?.state)
   }
 
   /// Does one planned step, or this process's share of it.
@@ -88,19 +96,22 @@ public final class Trainer {
   ) throws -> StepOutcome {
     var found = try differentiated(step, batch)
     try communicator.sum(&found.gradients, of: optimizer.parameters)
-    let norm = found.gradients.norm(over: optimizer.parameters)
+    let scale = lossScale?.state.scale ?? 1
+    let norm = found.gradients.norm(over: optimizer.parameters) / scale
     let rate = settings.schedule.learningRate(atStep: step.index)
-    let outcome: StepOutcome = hooks.skips(step.index + 1, found.loss, norm) ? .skipped : .updated
+    let overflowed = lossScale.map { !norm.isFinite && !$0.isAtMinimum } ?? false
+    let outcome: StepOutcome = overflowed || hooks.skips(step.index + 1, found.loss, norm) ? .skipped : .updated
     if outcome == .updated {
       try requireFinite(step, loss: found.loss, norm: norm)
-      update(step, found.gradients, norm: norm, rate: rate)
+      update(step, found.gradients, norm: norm, rate: rate, scale: scale)
     }
+    lossScale?.update(overflowed: overflowed)
     found.gradients = Gradients()
     try tell(step, found, rate: rate, isLast: isLast, onEvent)
     return outcome
   }
 
-  /// The sums of a step over all processes, and the gradients of this one.
+  /// The sums of a step over all processes, and the gradients of this one, times the loss scale.
   private struct Differentiated {
     var gradients = Gradients()
     /// The mean over the loss-carrying tokens (or examples) of the step.
@@ -121,6 +132,11 @@ public final class Trainer {
     let random = RandomStream(seed: UInt64(bitPattern: Int64(settings.seed))).split("dropout").split(step.index)
     var execution = Execution.current
     execution.recomputation = settings.recomputation
+    if let format = settings.arithmetic.operandFormat {
+      execution.arithmetic = settings.arithmetic
+      execution.savedForm = .converted(format)
+    }
+    let scale = lossScale?.state.scale ?? 1
     // Gradients are added up over processes: a penalty is the first one's.
     var isPenalized = communicator.rank != 0
     for ((index, batch), weight) in zip(share, weights) where weight > 0 {
@@ -131,15 +147,15 @@ public final class Trainer {
       let tape = Tape()
       let part = execution.run {
         tape.record {
-          var part = loss(batch, pass, 1 / Float(terms))
+          var part = loss(batch, pass, Float(scale) / Float(terms))
           // A mean over the micro-batch's tokens counts by its share of the step.
-          if let extra = auxiliary.totalLoss { part = part + Float(weight / terms) * extra }
+          if let extra = auxiliary.totalLoss { part = part + Float(scale * weight / terms) * extra }
           guard !isPenalized, let penalty = hooks.penalty() else { return part }
-          return part + penalty
+          return part + (scale == 1 ? penalty : Float(scale) * penalty)
         }
       }
       isPenalized = true
-      found.loss += Double(part.scalar)
+      found.loss += Double(part.scalar) / scale
       tape.addGradients(of: part, to: &found.gradients)
     }
     var total = [found.loss]
@@ -155,11 +171,14 @@ public final class Trainer {
     }
   }
 
-  private func update(_ step: PlannedStep, _ gradients: Gradients, norm: Double, rate: Double) {
+  /// - Parameters:
+  ///   - norm: of the gradients without their scale.
+  ///   - scale: the loss scale in the gradients.
+  private func update(_ step: PlannedStep, _ gradients: Gradients, norm: Double, rate: Double, scale: Double) {
     // As torch's clip_grad_norm_ does.
     let clip = settings.maxGradientNorm.map { $0 > 0 ? min(1, $0 / (norm + 1e-6)) : 1 } ?? 1
-    optimizer.step(gradients, learningRate: rate, gradientScale: clip)
-    hooks.updated(step.index + 1, gradients, Float(clip))
+    optimizer.step(gradients, learningRate: rate, gradientScale: clip / scale)
+    hooks.updated(step.index + 1, gradients, Float(clip / scale))
     updatedNorm = norm
   }
 
@@ -182,7 +201,8 @@ public final class Trainer {
       .logged(
         TrainingLine(
           step: done, epoch: step.epochsCompleted, loss: sinceLastLine.terms > 0 ? sinceLastLine.loss / sinceLastLine.terms : 0, learningRate: rate,
-          gradientNorm: updatedNorm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed)))
+          gradientNorm: updatedNorm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed,
+          lossScale: lossScale?.state)))
     sinceLastLine = (0, 0)
   }
 

@@ -18,6 +18,8 @@ public struct TrainingLine: Sendable, Equatable {
   public var tokensPerSecond: Double
   /// Seconds of training since the run began.
   public var elapsedSeconds: Double
+  /// The loss scale, with the steps that it has left out; nil without one.
+  public var lossScale: LossScale.State?
 }
 
 /// The trainer's counters, which a checkpoint keeps so that a run that goes on counts and logs as one that never stopped.
@@ -30,8 +32,13 @@ public struct TrainingProgress: Sendable, Equatable {
   public var unloggedLoss: Double
   /// The weight of the loss-carrying tokens (or examples) of those steps.
   public var unloggedTerms: Double
+  /// The state of the loss scale; nil without one.
+  public var lossScale: LossScale.State?
 
-  public init(tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0) {
+  public init(
+    tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0, lossScale: LossScale.State? = nil
+  ) {
+    self.lossScale = lossScale
     (self.tokens, self.seconds, self.unloggedLoss, self.unloggedTerms) = (tokens, seconds, unloggedLoss, unloggedTerms)
   }
 }

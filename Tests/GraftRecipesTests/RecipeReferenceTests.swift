@@ -30,6 +30,7 @@ import Testing
     "data.eval": ["data.eval=[a.jsonl, b.jsonl]"], "data.forgetting": ["data.forgetting=[a.jsonl]"], "data.columns": ["data.columns={text: a}"],
     "data.delimiter": ["data.delimiter=;"], "data.mean_span_length": ["data.mean_span_length=1.5"], "data.next_sentence": [],
     "methods": ["methods=[{name: a, method: {peft_type: LORA}}]"], "training.betas": ["training.betas=[0.5, 0.6]"],
+    "training.loss_scale": ["training.loss_scale={initial: 1024}"],
     "training.loraplus_lr_ratio": ["training.loraplus_lr_ratio=1.5"], "method.peft_type": ["method.peft_type=IA3"],
     "learning_rates": ["learning_rates=[0.5]"],
   ]

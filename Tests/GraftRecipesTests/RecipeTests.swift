@@ -213,6 +213,17 @@ import Testing
     #expect(Set(differences) == ["training.seed 4 0", "method.r 2 not given", "training.max_steps 5 not given", "training.num_epochs not given 1.0"])
   }
 
+  /// Frozen weights follow the precision unless a format is asked for; recipes that mean the same are not told apart.
+  @Test func frozenWeightsFollowThePrecision() throws {
+    func recipe(_ model: String, _ precision: String) throws -> Recipe {
+      try Recipe(yaml: "model: {path: m\(model)}\ndata: {train: t.jsonl}\ntraining: {precision: \(precision)}\n", file: "r.yaml")
+    }
+    #expect(try ["fp32", "bf16", "fp16"].map { try recipe("", $0).frozenFormat } == [.float32, .bfloat16, .float16])
+    #expect(try recipe(", dtype: float32", "bf16").frozenFormat == .float32)
+    #expect(try recipe("", "fp32").differences(from: recipe(", dtype: float32", "fp32")).isEmpty)
+    #expect(try recipe("", "bf16").differences(from: recipe(", dtype: float32", "bf16")).map(\.key) == ["model.dtype"])
+  }
+
   @Test func overridesStandAboveTheFile() throws {
     let recipe = try recipe(
       Self.minimal + "training: {num_epochs: 2}\n", "training.max_steps=7", "method.r=4",

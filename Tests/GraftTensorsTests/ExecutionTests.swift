@@ -27,7 +27,9 @@ import Testing
   @Test(arguments: [1, 20]) func theArithmeticIsThatOfProducts(rows: Int) {
     let input = x.value.rows(0..<rows)
     let found = Execution(arithmetic: .bfloat16).run { linear(input, w.value) }
-    #expect(found.values == linear(rounded(input), rounded(w.value)).values)
+    let expected = linear(rounded(input), rounded(w.value))
+    // Sums are those of float32, in the order of whichever tile computes them.
+    #expect(zip(found.values, expected.values).allSatisfy { abs($0 - $1) < 1e-5 })
     #expect(found.values != linear(input, w.value).values)
   }
 

@@ -39,32 +39,41 @@ enum graft_type { GRAFT_FLOAT32, GRAFT_BFLOAT16, GRAFT_FLOAT16 };
 struct graft_matrix {
   const void *base;
   int type;
+  /// The type that elements are rounded to before they are multiplied; GRAFT_FLOAT32 for none.
+  int rounding;
   long row_stride, column_stride;
 };
 
 /// The size of a register tile of this processor's own matrix product; 0 where it has none, and the BLAS does better.
 int graft_tile_rows(void);
 int graft_panel_columns(void);
-/// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [k, its width], the
-/// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel.
+/// The tile for operands that are rounded to a type: `avx512bf16`, `avx512`, `avx2` or `none`.
+const char *graft_matrix_tile(int rounding);
+/// The floats of a panel of k terms in each of its columns: two terms take one where the tile reads pairs of bfloat16.
+long graft_panel_depth(int rounding, long k);
+/// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [depth, its width], the
+/// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel; `from` is even.
 void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long first, long columns, long from, long to);
 /// Whether a product can read so many columns of b[k, ...] where they are, as if they were packed.
 int graft_reads_in_place(const struct graft_matrix *b, long columns);
 
-/// The second operand of a product: packed panels of so many terms, or a matrix's columns where they are.
+/// The second operand of a product: packed panels, or a matrix's columns where they are.
 struct graft_panels {
   const float *base;
-  long terms;
+  /// `graft_panel_depth` of the terms that were packed.
+  long depth;
   /// 0 where the panels are packed.
   long row_stride;
+  /// The type that their elements were rounded to, and that those of the first operand are; GRAFT_FLOAT32 for none.
+  int rounding;
 };
 
-/// c[rows, columns] = alpha a[first ..< first + rows, k] b[from ..< from + k, columns] + beta addend.
+/// c[rows, columns] = alpha a[first ..< first + rows, k] b[from ..< from + k, columns] + beta addend; `from` is even.
 /// The addend has the stride of c, may be c, and is not read where beta is 0.
 void graft_multiply_panels(const struct graft_matrix *a, long first, long rows, const struct graft_panels *b, long from, long columns, long k,
                            float alpha, float beta, const float *addend, float *c, long c_stride);
-/// c[rows, columns] = alpha a[rows, k] b[k, first ..< first + columns] + beta addend, for a few rows of floats, reading b once.
-/// One of the strides of b is 1. The addend has the stride of c, may be c, and is not read where beta is 0. Where alpha and beta are
+/// c[rows, columns] = alpha a[rows, k] b[k, first ..< first + columns] + beta addend, for a few rows of floats, reading b once and
+/// rounding nothing. One of the strides of b is 1. The addend has the stride of c, may be c, and is not read where beta is 0. Where alpha and beta are
 /// 1 and the column stride is 1, the terms of several calls are summed as those of one.
 void graft_multiply_few_rows(const float *a, long rows, long a_stride, const struct graft_matrix *b, long first, long columns, long k,
                              float alpha, float beta, const float *addend, float *c, long c_stride);
@@ -224,6 +233,8 @@ void graft_bfloat16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_bfloat16(uint16_t *out, const float *a, long n);
 void graft_float16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_float16(uint16_t *out, const float *a, long n);
+/// out = a rounded to the nearest number that a type has, ties to even; GRAFT_FLOAT32 rounds nothing. The two may be the same.
+void graft_round(float *out, const float *a, int type, long n);
 
 // -- optimizers ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ extension RecipeKey {
     RecipeKey("model.path", .text, "The base: a directory with a checkpoint of Transformers."),
     RecipeKey("model.config", .section, "Instead of `path`: the keys of a `config.json`, to start from random weights."),
     RecipeKey("model.tokenizer", .text, "The directory of the tokenizer, where random weights have none."),
-    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory."),
+    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`."),
     RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
@@ -81,7 +81,11 @@ extension RecipeKey {
     RecipeKey("training.warmup_ratio", .number, "Instead of `warmup_steps`: their share of all steps, rounded up."),
     RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 and `null` do not clip.", isOptional: true),
     RecipeKey("training.label_smoothing", .number, "The share of a target's probability that is spread over all classes, or the whole vocabulary."),
-    RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands."),
+    RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands, which sum in float32."),
+    RecipeKey(
+      "training.loss_scale", .mapping(.number),
+      "fp16: the factor of the loss that keeps gradients in range. It grows after so many updates and shrinks where gradients overflow, when the step is skipped."
+    ),
     RecipeKey(
       "training.gradient_checkpointing", .boolean,
       "Compute blocks again on the way back instead of keeping what they computed: less memory, more time."),

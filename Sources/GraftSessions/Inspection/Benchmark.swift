@@ -17,6 +17,8 @@ public struct Benchmark {
   /// A method's usual name, or a YAML file with a `method:` section.
   public var method: String
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
+  /// The precision of the products, and the format of frozen weights.
+  public var precision = Recipe.PrecisionName.fp32
 
   public init(model: String, method: String, batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int) {
     (self.model, self.method, self.batchSize, self.sequenceLength) = (model, method, batchSize, sequenceLength)
@@ -37,7 +39,7 @@ public struct Benchmark {
 
   /// Forward, loss, backward, clip and AdamW, step by step.
   public func training() throws -> Result {
-    let session = try ModelSession(model: model, task: .causalLM)
+    let session = try ModelSession(model: model, task: .causalLM, frozenType: method == "full" ? .float32 : precision.operandFormat)
     let network = try session.languageModel()
     let delta = try Delta(try tuningMethod(), on: network.catalog)
     let optimizer = Optimizer(AdamW(), parameters: delta.parameters.map(\.parameter), weightDecay: 0.01)
@@ -46,6 +48,9 @@ public struct Benchmark {
     let batch = Batch(collating: examples, objective: .nextToken)
     let terms = batch.lossTermCount
 
+    var execution = Execution.current
+    if precision != .fp32 { execution.savedForm = .converted(precision.operandFormat) }
+    let scale: Float = precision == .fp16 ? 1024 : 1
     var seconds: [Double] = []
     var losses: [Double] = []
     var allocations = 0
@@ -53,12 +58,12 @@ public struct Benchmark {
       if step == warmup { allocations = BufferPool.shared.statistics.systemAllocations }
       let start = ContinuousClock.now
       let tape = Tape()
-      let loss = tape.record { network.loss(batch, Pass(isTraining: true), scale: 1 / Float(terms)) }
+      let loss = execution.run { tape.record { network.loss(batch, Pass(isTraining: true), scale: scale / Float(terms)) } }
       let gradients = tape.gradients(of: loss)
-      let norm = gradients.norm(over: optimizer.parameters)
-      optimizer.step(gradients, learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
+      let norm = gradients.norm(over: optimizer.parameters) / Double(scale)
+      if norm.isFinite { optimizer.step(gradients, learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)) / Double(scale)) }
       if step >= warmup { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
-      losses.append(Double(loss.scalar))
+      losses.append(Double(loss.scalar / scale))
     }
     allocations = BufferPool.shared.statistics.systemAllocations - allocations
 
@@ -72,6 +77,7 @@ public struct Benchmark {
         "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
         "total_parameters": .integer(network.catalog.parameterCount), "gemm_peak_gflops": .number(peak), "model_flops_per_token": .number(flops),
         "flops_utilization": .number(flops * Double(tokens) / median / 1e9 / peak), "threads": .integer(Threads.count),
+        "precision": .string(precision.rawValue), "matrix_tile": .string(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)),
         "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"), "first_loss": .number(losses.first ?? 0),
         "last_loss": .number(losses.last ?? 0), "system_allocations_per_step": .number(Double(allocations) / Double(steps)),
       ])
@@ -79,7 +85,7 @@ public struct Benchmark {
 
   /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
   public func generation() throws -> Result {
-    let session = try ModelSession(model: model, task: .causalLM)
+    let session = try ModelSession(model: model, task: .causalLM, frozenType: precision.operandFormat)
     let network = try session.languageModel()
     var settings = SamplingSettings()
     settings.maxNewTokens = 128

@@ -1,6 +1,7 @@
 import Foundation
 import GraftCheckpoints
 import GraftJSON
+import GraftRecipes
 import GraftTensors
 
 /// The findings on this machine, and the cost of each lack.
@@ -11,9 +12,11 @@ public struct Diagnosis {
 
   public init() {
     let environment = ProcessInfo.processInfo.environment
-    let peak = Benchmark.productPeak()
+    let peaks = Recipe.PrecisionName.allCases.map { precision in
+      "\(Int(precision.run { Benchmark.productPeak() })) GFLOP/s in \(precision.rawValue) (\(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)))"
+    }
     var findings = Machine.description.map { (name: $0.label, value: $0.value) }
-    findings.append(("GEMM", "\(Int(peak)) GFLOP/s in fp32"))
+    findings.append(("GEMM", peaks.joined(separator: ", ")))
     findings.append(("HDF5", HDF5Library.version))
     findings.append(("MPI", "not used"))
     var advice: [String] = []

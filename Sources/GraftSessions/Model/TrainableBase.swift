@@ -45,7 +45,8 @@ package struct TrainableBase {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        frozenType: recipe.model.dtype.format, style: style,
+        // What is trained starts from the checkpoint's own values.
+        frozenType: recipe.model.dtype.format ?? (method is FullFineTuning ? .float32 : recipe.frozenFormat), style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }

@@ -70,11 +70,16 @@ struct RunHistory {
 extension TrainingLine {
   /// The line of `metrics.jsonl`.
   var json: JSON {
-    [
+    var json: JSON = [
       "step": .integer(step), "epoch": .number(epoch), "loss": .number(loss), "learning_rate": .number(learningRate),
       "grad_norm": .number(gradientNorm), "tokens": .integer(tokens), "tokens_per_second": .number(tokensPerSecond),
       "elapsed_seconds": .number(elapsedSeconds),
     ]
+    if let lossScale {
+      json["loss_scale"] = .number(lossScale.scale)
+      json["skipped_steps"] = .integer(lossScale.skippedSteps)
+    }
+    return json
   }
 }
 

@@ -39,6 +39,5 @@ public struct RunSettings: Sendable {
   private static func requireSupport(for recipe: Recipe) throws {
     func refuse(_ key: String, _ value: String) -> SessionError { SessionError(.usage, "\(key): \(value) is not supported yet; leave it out") }
     guard recipe.model.quantization == .none else { throw refuse("model.quantization", recipe.model.quantization.rawValue) }
-    guard recipe.training.precision == .fp32 else { throw refuse("training.precision", recipe.training.precision.rawValue) }
   }
 }

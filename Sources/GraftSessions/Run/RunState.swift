@@ -16,12 +16,14 @@ package struct RunState: Equatable {
   /// The record of a checkpoint, beside its step and epoch.
   package var json: JSON {
     let progress = training.progress
-    return [
+    var json: JSON = [
       "total_steps": .integer(training.stepCount), "tokens": .integer(progress.tokens), "seconds": .number(progress.seconds),
       "unlogged": ["loss": .number(progress.unloggedLoss), "terms": .number(progress.unloggedTerms)], "selection": training.selection.json,
       "stopped": .bool(training.isStopped), "peak_memory_bytes": .integer(peakMemoryBytes),
       "answers_before": .array(answersBefore.map(\.json)),
     ]
+    if let scale = progress.lossScale { json["loss_scale"] = scale.json }
+    return json
   }
 
   /// Goes on from a checkpoint's.
@@ -31,7 +33,7 @@ package struct RunState: Equatable {
     (training.step, training.epoch) = (step, epoch)
     training.progress = TrainingProgress(
       tokens: json["tokens"]?.int ?? 0, seconds: json["seconds"]?.double ?? 0, unloggedLoss: json["unlogged"]?["loss"]?.double ?? 0,
-      unloggedTerms: json["unlogged"]?["terms"]?.double ?? 0)
+      unloggedTerms: json["unlogged"]?["terms"]?.double ?? 0, lossScale: json["loss_scale"].flatMap { LossScale.State($0) })
     training.isStopped = json["stopped"]?.bool ?? false
     peakMemoryBytes = json["peak_memory_bytes"]?.int ?? 0
     answersBefore = (json["answers_before"]?.array ?? []).map { AnsweredPrompt($0) }
@@ -47,6 +49,19 @@ package struct RunState: Equatable {
           + "\(training.stepCount) gives it")
     }
     return notes
+  }
+}
+
+extension LossScale.State {
+  /// The record of a checkpoint.
+  var json: JSON {
+    ["scale": .number(scale), "updates_since_change": .integer(updatesSinceChange), "skipped_steps": .integer(skippedSteps)]
+  }
+
+  /// Nil where the record has no scale.
+  init?(_ json: JSON) {
+    guard let scale = json["scale"]?.double, scale > 0 else { return nil }
+    self.init(scale: scale, updatesSinceChange: json["updates_since_change"]?.int ?? 0, skippedSteps: json["skipped_steps"]?.int ?? 0)
   }
 }
 

@@ -111,6 +111,8 @@ public final class TrainingRun {
       schedule: plan.schedule, maxGradientNorm: training.maxGradNorm, loggingSteps: max(1, training.loggingSteps),
       recomputation: training.gradientCheckpointing, seed: training.seed)
     settings.crossEntropy = crossEntropy
+    settings.arithmetic = training.precision.arithmetic
+    if training.precision == .fp16 { settings.lossScale = LossScale.Settings(training.lossScale) }
     let hooks = delta.schedule.map { schedule in
       Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
     }
@@ -134,8 +136,20 @@ public final class TrainingRun {
     }
     return try withoutActuallyEscaping(isInterrupted) { isInterrupted in
       try withoutActuallyEscaping(onEvent) { onEvent in
-        try RunCourse(self, evaluatesEnds: evaluatesEnds, isInterrupted: isInterrupted, onEvent: onEvent).execute()
+        // Evaluations compute as training does.
+        try Execution(arithmetic: plan.settings.recipe.training.precision.arithmetic).run {
+          try RunCourse(self, evaluatesEnds: evaluatesEnds, isInterrupted: isInterrupted, onEvent: onEvent).execute()
+        }
       }
     }
+  }
+}
+
+extension LossScale.Settings {
+  /// The rule of a recipe.
+  init(_ recipe: Recipe.Training.LossScaling) {
+    self.init(
+      initial: recipe.initial, growthFactor: recipe.growthFactor, backoffFactor: recipe.backoffFactor, growthInterval: recipe.growthInterval,
+      minimum: recipe.minimum)
   }
 }

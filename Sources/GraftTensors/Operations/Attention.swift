@@ -67,6 +67,8 @@ private struct AttentionProblem {
   let bias: DistanceBias?
   let sinks: Tensor?
   let dropping: RandomStream?
+  /// The format that the operands of products are rounded to; the threads of a pool know no execution.
+  let rounding = Execution.current.arithmetic.operandFormat
 
   /// Rows of scores computed together: enough for an efficient product, few enough that a causal mask saves work.
   static let blockRows = 32
@@ -123,7 +125,8 @@ private struct AttentionProblem {
     let first = x.pointer + head / group * size
     let gathered = rows.isContiguous ? nil : rows.gathered(from: first, stride: width, columns: size)
     let operand = MatrixOperand(
-      gathered?.pointer ?? first + rows.first.lowerBound * width, stride: gathered == nil ? width : size, transposed: transposed)
+      gathered?.pointer ?? first + rows.first.lowerBound * width, stride: gathered == nil ? width : size, transposed: transposed,
+      rounding: rounding)
     var matrix = PackedMatrix(
       operand, terms: transposed ? size : rows.count, columns: transposed ? rows.count : size, forRows: spans[span].queries.count,
       keeping: gathered?.storage)
@@ -134,7 +137,7 @@ private struct AttentionProblem {
   /// Writes `query keyᵀ` of a block and head, `[queries, keys]`, capped, with the bias added, all before they are scaled.
   ///
   /// - Parameters:
-  ///   - keys: packed; nil where a single query reads them in their place.
+  ///   - keys: packed; nil where a single query reads them in their place, unrounded.
   ///   - slopes: memory for the derivatives of the cap, if they are wanted.
   func scores(_ block: Block, head: Int, _ keys: PackedMatrix?, into out: UnsafeMutablePointer<Float>, slopes: UnsafeMutablePointer<Float>? = nil) {
     let rows = block.queries.count
@@ -180,7 +183,7 @@ private struct AttentionProblem {
       let head = task / parts % heads
       let blocks = blocksOfSpans[span]
       guard task % parts < blocks.count else { return }
-      let isSingle = spans[span].queries.count == 1
+      let isSingle = spans[span].queries.count == 1 && rounding == nil
       let keys = isSingle ? nil : packed(key, span: span, head: head, transposed: true)
       let values = isSingle ? nil : packed(value, span: span, head: head, transposed: false)
       let widest = blocks.map(\.keys.count).max() ?? 0
@@ -250,7 +253,7 @@ private struct AttentionProblem {
         }
         let dOut = gradient.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
         let outs = out.pointer + block.queries.lowerBound * heads * valueSize + head * valueSize
-        let dOutOperand = MatrixOperand(dOut, stride: heads * valueSize)
+        let dOutOperand = MatrixOperand(dOut, stride: heads * valueSize, rounding: rounding)
         if wantsValues {
           multiplySerially(
             count, valueSize, rows, 1, MatrixOperand(kept, stride: count, transposed: true), dOutOperand, 1,
@@ -277,7 +280,8 @@ private struct AttentionProblem {
         if wantsKeys {
           multiplySerially(
             count, headSize, rows, 1, MatrixOperand(dp, stride: count, transposed: true),
-            MatrixOperand(query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize), 1,
+            MatrixOperand(
+              query.pointer + block.queries.lowerBound * heads * headSize + head * headSize, stride: heads * headSize, rounding: rounding), 1,
             dk + firstKey * heads * headSize + head * headSize, heads * headSize)
         }
       }

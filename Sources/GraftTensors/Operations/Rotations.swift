@@ -189,10 +189,12 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
     let o = out.mutablePointer
     let from = input.pointer
     let b = blocks.pointer
+    let rounding = Execution.current.arithmetic.operandFormat
     parallel(count) { block in
       multiplySerially(
         rows, size, size, 1, MatrixOperand(from + block * size, stride: width),
-        MatrixOperand(b + (isShared ? 0 : block * size * size), stride: size, transposed: transposed), 0, o + block * size, width)
+        MatrixOperand(b + (isShared ? 0 : block * size * size), stride: size, transposed: transposed, rounding: rounding), 0,
+        o + block * size, width)
     }
     return out
   }
@@ -203,9 +205,11 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
       let saved = input.tensor
       let from = saved.pointer
       let dy = gradient.pointer
+      let rounding = Execution.current.arithmetic.operandFormat
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
         multiplySerially(
-          size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true), MatrixOperand(dy + block * size, stride: width),
+          size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true),
+          MatrixOperand(dy + block * size, stride: width, rounding: rounding),
           1, target, size)
       }
       if isShared {

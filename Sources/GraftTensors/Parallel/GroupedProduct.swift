@@ -20,28 +20,22 @@ struct GroupedProduct {
     return max(1, columns / step) * step
   }
 
-  /// The product with rows that are rounded to bfloat16.
-  fileprivate func rounded(_ widened: WidenedOperand) -> GroupedProduct {
-    GroupedProduct(rows: rows, columns: columns, terms: terms, a: widened.operand, b: b, out: out, stride: stride, beta: beta)
-  }
-
   /// Computes the columns of one piece on the calling thread.
-  /// - Parameter isVector: true for a single row that is multiplied without packing.
-  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ arithmetic: Execution.Arithmetic, isVector: Bool) {
+  /// - Parameters:
+  ///   - rounding: the format that operands are rounded to; nil for none.
+  ///   - isVector: true for a single row that is multiplied without packing.
+  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ rounding: ElementFormat?, isVector: Bool) {
     guard terms > 0 else {
       for row in 0..<rows {
         for column in range { out[row * stride + column] = beta == 0 ? 0 : beta * out[row * stride + column] }
       }
       return
     }
-    let part = b.from(row: 0, column: range.lowerBound)
+    var part = b.from(row: 0, column: range.lowerBound)
+    part.rounding = rounding
     // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && (isVector || RegisterTile.ofThisProcessor == nil)
-    let widened =
-      switch arithmetic {
-      case .float32: isWidened ? WidenedOperand(part, rows: terms, columns: range.count) : nil
-      case .bfloat16: WidenedOperand(part, rows: terms, columns: range.count, through: .bfloat16)
-      }
+    let isWidened = part.dtype != .float32 && (isVector && rounding == nil || RegisterTile.ofThisProcessor == nil)
+    let widened = isWidened ? WidenedOperand(part, rows: terms, columns: range.count, through: rounding) : nil
     withExtendedLifetime(widened) {
       var packed = PackedMatrix(
         widened?.operand ?? part, terms: terms, columns: range.count, forRows: isVector ? 1 : max(2, rows),
@@ -55,9 +49,7 @@ struct GroupedProduct {
 /// Computes all products at once, in pieces of columns that every thread takes its share of: many small products cost what one
 /// large product of as many terms costs, and those without rows cost nothing. The precision is that of the current execution.
 func multiplyGrouped(_ products: [GroupedProduct], alpha: Float = 1) {
-  let arithmetic = Execution.current.arithmetic
-  let rounded = arithmetic == .bfloat16 ? products.map { WidenedOperand($0.a, rows: $0.rows, columns: $0.terms, through: .bfloat16) } : []
-  let products = arithmetic == .bfloat16 ? zip(products, rounded).map { $0.rounded($1) } : products
+  let rounding = Execution.current.arithmetic.operandFormat
   var pieces: [(product: Int, columns: Range<Int>)] = []
   for (index, product) in products.enumerated() where product.rows > 0 {
     let width = product.pieceColumns
@@ -67,10 +59,8 @@ func multiplyGrouped(_ products: [GroupedProduct], alpha: Float = 1) {
   }
   // Among others a single row is computed as they are: what it becomes does not depend on the rows that its matrix is multiplied with.
   let areVectors = products.allSatisfy { $0.rows <= 1 }
-  withExtendedLifetime(rounded) {
-    parallel(pieces.count) { index in
-      let piece = pieces[index]
-      products[piece.product].multiply(columns: piece.columns, alpha, arithmetic, isVector: areVectors)
-    }
+  parallel(pieces.count) { index in
+    let piece = pieces[index]
+    products[piece.product].multiply(columns: piece.columns, alpha, rounding, isVector: areVectors)
   }
 }

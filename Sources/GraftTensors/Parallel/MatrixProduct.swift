@@ -7,25 +7,36 @@ package struct MatrixOperand {
   var dtype: ElementFormat
   var stride: Int
   var isTransposed: Bool
+  /// The format that the elements of a product's second operand, and of its first with it, are rounded to; nil for none.
+  var rounding: ElementFormat?
 
-  package init(_ base: UnsafeRawPointer, dtype: ElementFormat = .float32, stride: Int, transposed: Bool = false) {
+  package init(
+    _ base: UnsafeRawPointer, dtype: ElementFormat = .float32, stride: Int, transposed: Bool = false, rounding: ElementFormat? = nil
+  ) {
     self.base = base
     self.dtype = dtype
     self.stride = stride
+    self.rounding = rounding
     isTransposed = transposed
   }
 
   /// The operand without its first rows and columns.
   func from(row: Int, column: Int) -> MatrixOperand {
     let offset = isTransposed ? column * stride + row : row * stride + column
-    return MatrixOperand(base + dtype.bytes(for: offset), dtype: dtype, stride: stride, transposed: isTransposed)
+    return MatrixOperand(base + dtype.bytes(for: offset), dtype: dtype, stride: stride, transposed: isTransposed, rounding: rounding)
   }
 
   /// The operand with its transposition in the strides.
   var matrix: graft_matrix {
-    let type = dtype == .bfloat16 ? GRAFT_BFLOAT16 : dtype == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32
-    return graft_matrix(base: base, type: Int32(type.rawValue), row_stride: isTransposed ? 1 : stride, column_stride: isTransposed ? stride : 1)
+    graft_matrix(
+      base: base, type: dtype.kernelType, rounding: (rounding ?? .float32).kernelType, row_stride: isTransposed ? 1 : stride,
+      column_stride: isTransposed ? stride : 1)
   }
+}
+
+extension ElementFormat {
+  /// The number that kernels know a floating-point format by.
+  var kernelType: Int32 { Int32((self == .bfloat16 ? GRAFT_BFLOAT16 : self == .float16 ? GRAFT_FLOAT16 : GRAFT_FLOAT32).rawValue) }
 }
 
 /// `c = alpha op(a) op(b) + beta addend`, with op(a) [m, k], op(b) [k, n] and c [m, n].
@@ -38,24 +49,31 @@ package func multiplyMatrices(
 ) {
   guard m > 0, n > 0 else { return }
   let addend = addend ?? UnsafePointer(c)
-  switch Execution.current.arithmetic {
-  case .float32: multiplyAsStored(m: m, n: n, k: k, alpha: alpha, a, b, beta: beta, c, stride: stride, addend: addend)
-  case .bfloat16:
-    let (x, y) = (WidenedOperand(a, rows: m, columns: k, through: .bfloat16), WidenedOperand(b, rows: k, columns: n, through: .bfloat16))
-    withExtendedLifetime((x, y)) {
-      multiplyAsStored(m: m, n: n, k: k, alpha: alpha, x.operand, y.operand, beta: beta, c, stride: stride, addend: addend)
-    }
+  guard let format = Execution.current.arithmetic.operandFormat else {
+    return multiplyReady(m: m, n: n, k: k, alpha: alpha, a, b, beta: beta, c, stride: stride, addend: addend)
+  }
+  var second = b
+  second.rounding = format
+  // Few rows are rounded before they meet a matrix that is stored so already; tiles round what they pack.
+  let isRead = b.dtype == format && FewRows.suit(m: m, n: n, k: k, a)
+  if !isRead, k > 0, RegisterTile.ofThisProcessor != nil {
+    return multiplyReady(m: m, n: n, k: k, alpha: alpha, a, second, beta: beta, c, stride: stride, addend: addend)
+  }
+  let first = WidenedOperand(a, rows: m, columns: k, through: format)
+  let widened = isRead ? nil : WidenedOperand(b, rows: k, columns: n, through: format)
+  withExtendedLifetime((first, widened)) {
+    multiplyReady(m: m, n: n, k: k, alpha: alpha, first.operand, widened?.operand ?? b, beta: beta, c, stride: stride, addend: addend)
   }
 }
 
-/// The product of operands with the precision that they are stored in.
-private func multiplyAsStored(
+/// The product of operands that are rounded already, or are to be as they are packed.
+private func multiplyReady(
   m: Int, n: Int, k: Int, alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int,
   addend: UnsafePointer<Float>
 ) {
-  if FewRows.suit(m: m, n: n, k: k, a) {
+  if b.rounding == nil, FewRows.suit(m: m, n: n, k: k, a) {
     FewRows.multiply(m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
-  } else if m > 1, k > 0, let tile = RegisterTile.ofThisProcessor {
+  } else if m > 1 || b.rounding != nil, k > 0, let tile = RegisterTile.ofThisProcessor {
     multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c {
@@ -89,9 +107,10 @@ private func multiplyTiled(
   _ tile: RegisterTile, m: Int, n: Int, k: Int, _ alpha: Float, _ a: graft_matrix, _ b: graft_matrix, _ beta: Float,
   _ addend: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
-  let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (k * tile.columns))) * tile.columns
+  let depth = graft_panel_depth(b.rounding, k)
+  let slab = min((n + tile.columns - 1) / tile.columns, max(1, RegisterTile.slabCapacity / (depth * tile.columns))) * tile.columns
   let isRead = (k * n <= RegisterTile.placeCapacity || m <= tile.rows) && b.isReadInPlace(columns: n)
-  let packed = isRead ? nil : Storage(byteCount: ElementFormat.float32.bytes(for: k * slab))
+  let packed = isRead ? nil : Storage(byteCount: ElementFormat.float32.bytes(for: depth * slab))
   let tileRows = (m + tile.rows - 1) / tile.rows
   withExtendedLifetime(packed) {
     for first in Swift.stride(from: 0, to: n, by: slab) {
@@ -172,7 +191,7 @@ private func multiplyInPieces(
   }
 }
 
-/// `c = alpha op(a) op(b) + beta c` on the calling thread, of float32 operands.
+/// `c = alpha op(a) op(b) + beta c` on the calling thread, of float32 operands; the second one says how both are rounded.
 package func multiplySerially(
   _ m: Int, _ n: Int, _ k: Int, _ alpha: Float, _ a: MatrixOperand, _ b: MatrixOperand, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
@@ -187,7 +206,10 @@ package func multiplySerially(
   _ c: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   guard let panels = b.panels, k > 0 else {
-    return sgemm(m, n, k, alpha, a, b.operand.from(row: firstTerm, column: firstColumn), beta, c, stride)
+    let second = b.operand.from(row: firstTerm, column: firstColumn)
+    guard let format = second.rounding else { return sgemm(m, n, k, alpha, a, second, beta, c, stride) }
+    let rounded = (WidenedOperand(a, rows: m, columns: k, through: format), WidenedOperand(second, rows: k, columns: n, through: format))
+    return withExtendedLifetime(rounded) { sgemm(m, n, k, alpha, rounded.0.operand, rounded.1.operand, beta, c, stride) }
   }
   withExtendedLifetime(b) {
     multiply(a.matrix, rows: 0..<m, panels.from(column: firstColumn), firstTerm: firstTerm, columns: n, k, alpha, beta, c, c, stride)
@@ -227,18 +249,9 @@ final class WidenedOperand {
     for line in 0..<lines {
       let out = base + ElementFormat.float32.bytes(for: line * length)
       convert(out, .float32, source.base + source.dtype.bytes(for: line * source.stride), source.dtype, length)
-      if let format { roundInPlace(out, length, through: format) }
+      if let format { graft_round(out.assumingMemoryBound(to: Float.self), out.assumingMemoryBound(to: Float.self), format.kernelType, length) }
     }
     self.storage = storage
-    operand = MatrixOperand(base, stride: length, transposed: source.isTransposed)
-  }
-}
-
-/// Rounds float32 elements to those that another format has.
-private func roundInPlace(_ elements: UnsafeMutableRawPointer, _ count: Int, through format: ElementFormat) {
-  withUnsafeTemporaryAllocation(byteCount: format.bytes(for: count), alignment: 16) { buffer in
-    guard let base = buffer.baseAddress else { return }
-    convert(base, format, elements, .float32, count)
-    convert(elements, .float32, base, format, count)
+    operand = MatrixOperand(base, stride: length, transposed: source.isTransposed, rounding: source.rounding)
   }
 }

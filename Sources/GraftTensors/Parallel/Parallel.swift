@@ -63,6 +63,11 @@ public enum LinearAlgebraBackend {
   /// The instruction set of our own kernels.
   public static var kernelInstructionSet: String { String(cString: graft_instruction_set()) }
 
+  /// The tile of our own matrix products in a precision: `avx512bf16`, `avx512` or `avx2`, or `none` where the BLAS computes them.
+  public static func matrixTile(for arithmetic: Execution.Arithmetic) -> String {
+    String(cString: graft_matrix_tile((arithmetic.operandFormat ?? .float32).kernelType))
+  }
+
   /// OpenBLAS runs on one thread, since our own pool splits the work.
   package static let prepare: Void = openblas_set_num_threads(1)
 }

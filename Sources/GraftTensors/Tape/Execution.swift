@@ -14,6 +14,17 @@ public struct Execution: Sendable, Hashable {
     case float32
     /// Float32 operands rounded to bfloat16 first, products and sums in float32, as 16-bit matrix units compute.
     case bfloat16
+    /// The same with float16, whose range is small: gradients need a loss scale (Micikevicius et al. 2018, "Mixed Precision Training").
+    case float16
+
+    /// The format that operands are rounded to; nil where they are read as they are stored.
+    package var operandFormat: ElementFormat? {
+      switch self {
+      case .float32: nil
+      case .bfloat16: .bfloat16
+      case .float16: .float16
+      }
+    }
   }
 
   /// The form in which activations wait for the way back.

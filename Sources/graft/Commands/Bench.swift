@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftRecipes
 import GraftSessions
 
 struct Bench: ParsableCommand {
@@ -11,7 +12,7 @@ struct Bench: ParsableCommand {
     "lora"
   @Option(help: ArgumentHelp("Sequences of a step.", valueName: "n")) var batchSize = 8
   @Option(help: ArgumentHelp("Tokens of a sequence.", valueName: "n")) var sequenceLength = 128
-  @Option(help: ArgumentHelp("fp32", valueName: "precision")) var precision = "fp32"
+  @OptionGroup var arithmetic: PrecisionOptions
   @Option(help: ArgumentHelp("Measured steps.", valueName: "n")) var steps = 10
   @Option(help: ArgumentHelp("Steps before the measured ones.", valueName: "n")) var warmup = 3
   @Flag(help: "Measure greedy generation: 32 prompt tokens, 128 new ones.") var generate = false
@@ -24,9 +25,9 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    guard precision == "fp32" else { throw SessionError(.usage, "--precision: \(precision) is not supported yet; use fp32") }
-    let bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
-    let result = generate ? try bench.generation() : try bench.training()
+    var bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
+    bench.precision = arithmetic.precision
+    let result = try arithmetic.precision.run { generate ? try bench.generation() : try bench.training() }
     Console.output(json ? result.json.serialized() : result.text)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftRecipes
 import GraftSessions
 
 struct Chat: ParsableCommand {
@@ -24,6 +25,10 @@ struct Chat: ParsableCommand {
 
   func run() throws {
     shared.apply()
+    try model.arithmetic.precision.run { try compute() }
+  }
+
+  private func compute() throws {
     let session = try model.session()
     let plan = try session.generationPlan(sampling.options(maxNewTokens: maxNewTokens), maxNewTokens: 512)
     let chat = try ChatSession(session, system: system, plan)

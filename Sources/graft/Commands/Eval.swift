@@ -1,5 +1,7 @@
 import Foundation
 import ArgumentParser
+import GraftRecipes
+import GraftSessions
 import GraftBatching
 import GraftJSON
 import GraftReports
@@ -24,6 +26,10 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     shared.apply()
+    try model.arithmetic.precision.run { try compute() }
+  }
+
+  private func compute() throws {
     let session = try model.session(task: task)
     layout.apply(to: session)
     let values = try session.evaluate(data, maxLength: maxLength)

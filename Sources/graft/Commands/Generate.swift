@@ -1,5 +1,6 @@
 import ArgumentParser
 import GraftJSON
+import GraftRecipes
 import GraftSessions
 
 struct Generate: ParsableCommand {
@@ -34,6 +35,10 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     shared.apply()
+    try model.arithmetic.precision.run { try compute() }
+  }
+
+  private func compute() throws {
     let session = try model.session()
     layout.apply(to: session)
     var options = sampling.options(maxNewTokens: maxNewTokens)

@@ -1,4 +1,6 @@
 import ArgumentParser
+import GraftRecipes
+import GraftSessions
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,6 +18,10 @@ struct Score: ParsableCommand {
 
   func run() throws {
     shared.apply()
+    try model.arithmetic.precision.run { try compute() }
+  }
+
+  private func compute() throws {
     let session = try model.session()
     layout.apply(to: session)
     try session.scores(of: data, maxLength: maxLength) { Console.output($0.json.serialized()) }

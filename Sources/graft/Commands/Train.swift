@@ -63,7 +63,8 @@ struct RunReporter {
       guard !isTerminal else { return }
       line(
         "step \(logged.step)  loss \(Figure.fixed(logged.loss, digits: 4))  lr \(Figure.compact(logged.learningRate))  "
-          + "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s  \(Figure.duration(seconds: logged.elapsedSeconds))")
+          + "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s  \(Figure.duration(seconds: logged.elapsedSeconds))"
+          + (logged.lossScale.map { "  loss scale \(Figure.compact($0.scale)), \($0.skippedSteps) skipped" } ?? ""))
     case .evaluated(let step, let values): line("eval at step \(step):  " + values.map(Self.figure).joined(separator: "  "))
     case .answered(let answer, let isBefore):
       let mark = answer.isExact ? "✓".green : "✗".red

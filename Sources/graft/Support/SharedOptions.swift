@@ -1,6 +1,7 @@
 import ArgumentParser
 import GraftBatching
 import GraftLayers
+import GraftRecipes
 import GraftSessions
 import GraftTensors
 
@@ -49,6 +50,8 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Which tokens of a decoder see which: causal | bidirectional | prefix (default: what the adapter or the checkpoint says).")
   var attention: AttentionStyle?
 
+  @OptionGroup var arithmetic: PrecisionOptions
+
   @Flag(help: "Use an adapter that was made for another base.")
   var force = false
 
@@ -57,8 +60,17 @@ struct ModelOptions: ParsableArguments {
   ///   - task: what it is for; nil is what the adapter, or else the checkpoint, says.
   ///   - isHeadless: whether hidden states are all that is wanted.
   func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
-    try ModelSession(model: model, adapter: adapter, task: task, style: attention, ignoresFingerprint: force, isHeadless: isHeadless)
+    try ModelSession(
+      model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, style: attention, ignoresFingerprint: force,
+      isHeadless: isHeadless)
   }
 }
 
+/// The precision of matrix products.
+struct PrecisionOptions: ParsableArguments {
+  @Option(help: "The type of the products' operands and of the weights in memory: fp32 | bf16 | fp16.")
+  var precision = Recipe.PrecisionName.fp32
+}
+
 extension AttentionStyle: ExpressibleByArgument {}
+extension Recipe.PrecisionName: ExpressibleByArgument {}

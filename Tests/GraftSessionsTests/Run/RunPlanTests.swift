@@ -24,7 +24,6 @@ import Testing
     ("method: {peft_type: LORRA}", "r.yaml:3: method.peft_type: unknown peft_type \"LORRA\"; did you mean 'LORA'?"),
     ("method: {peft_type: IA3}\ntraining: {loraplus_lr_ratio: 4}", "training.loraplus_lr_ratio: IA3 has no A and B factors"),
     ("training: {load_best_model_at_end: true}", "training.load_best_model_at_end: there are no held-out examples"),
-    ("training: {precision: fp16}", "training.precision: fp16 is not supported yet"),
   ])
   func `faults of the recipe are told before a file is read`(_ rest: String, _ message: String) throws {
     let recipe = try Recipe(yaml: Self.head + rest, file: "r.yaml")
