@@ -176,7 +176,7 @@ static float element(const struct graft_matrix *m, long row, long column) {
 
 static struct graft_matrix matrix(long rows, long columns, int type, int transposed) {
   const void *base = type == GRAFT_FLOAT32 ? (const void *)floats(rows * columns) : halves(rows * columns, type);
-  return (struct graft_matrix){base, type, transposed ? 1 : columns, transposed ? rows : 1};
+  return (struct graft_matrix){.base = base, .type = type, .row_stride = transposed ? 1 : columns, .column_stride = transposed ? rows : 1};
 }
 
 static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b) {
@@ -185,7 +185,7 @@ static void product(long m, long n, long k, int type_a, int type_b, int transpos
   float *panels = memory((size_t)(k * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
   graft_pack_panels(panels, &b, k, 0, n, 0, k);
   for (int in_place = 0; in_place <= graft_reads_in_place(&b, n); in_place++) {
-    struct graft_panels operand = in_place ? (struct graft_panels){b.base, 0, b.row_stride} : (struct graft_panels){panels, k, 0};
+    struct graft_panels operand = in_place ? (struct graft_panels){.base = b.base, .row_stride = b.row_stride} : (struct graft_panels){.base = panels, .depth = k};
     graft_multiply_panels(&a, 0, m, &operand, 0, n, k, 0.5f, 2, addend, c, n);
     for (long i = 0; i < m; i += m / 3 + 1)
       for (long j = 0; j < n; j += n / 3 + 1) {
@@ -205,7 +205,7 @@ static void product(long m, long n, long k, int type_a, int type_b, int transpos
 static void few_rows(long m, long n, long k, int type, int transposed) {
   struct graft_matrix b = matrix(k, n, type, transposed);
   float *a = floats(m * k), *c = floats(m * n), *addend = floats(m * n);
-  struct graft_matrix rows = {a, GRAFT_FLOAT32, k, 1};
+  struct graft_matrix rows = {.base = a, .type = GRAFT_FLOAT32, .row_stride = k, .column_stride = 1};
   long half = n / 2;
   graft_multiply_few_rows(a, m, k, &b, 0, half, k, 0.5f, 2, addend, c, n);
   graft_multiply_few_rows(a, m, k, &b, half, n - half, k, 0.5f, 2, addend + half, c + half, n);
