@@ -141,11 +141,11 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
         for name, parameter in model.named_parameters() if name in names and parameter.grad is not None and name not in ungraded
         for stored_name, place in names[name] if parameter.grad[place].any() or not place
     }
-    written = {key: found for key, found in config.to_dict().items() if found is not None}
+    written = dict(config.to_dict())
     written.update(changes)
-    for key in [key for key, found in written.items() if found is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
-        written.pop(key, None)
     plain = type(config)().to_dict()
+    for key in [key for key, found in written.items() if found is None and plain.get(key) is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
+        written.pop(key, None)
     DEFAULTED[case] = sorted(key for key in written if key != "model_type" and key in plain and plain[key] == written[key])
     fixture = {
         "task": task, "config": written, "tensors": stored, "examples": examples, "outputs": outputs,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/GraftTensorsTests/Fixtures/operations.json: what torch computes of every operation's specimen in float64.
+Beside it, `selection.json` has rows with equal elements, and those that `torch.topk` chooses.
 
 A specimen's inputs are not stored: they are made from its name as `OperationSpecimen.makeInputs` does. A tensor is kept as
 its first values and a weighted sum of all. Needs numpy and torch. An operation that is new gets a line in `SPECIMENS` here.
@@ -441,7 +442,22 @@ def described(tensor):
     return [float(f"{x:.8g}") for x in [float(values @ weights), *values[:8]]]
 
 
+def selections():
+    """Rows of few different values, with the columns of the largest."""
+    cases = []
+    for columns in (1, 2, 5, 8, 16, 60, 64, 128, 256):
+        for count in (1, 2, 3, 4, 6, 8):
+            for values in (1, 2, 3):
+                if count <= columns:
+                    row = [(7 * place + place * place // 3) % values for place in range(columns)]
+                    chosen = torch.tensor(row, dtype=torch.float32).topk(count)[1]
+                    cases.append({"values": row, "chosen": sorted(chosen.tolist())})
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    FILE.with_name("selection.json").write_text("[\n" + lines + "\n]\n")
+
+
 def main():
+    selections()
     goldens = {}
     for name, (inputs, function) in SPECIMENS.items():
         tensors = {}

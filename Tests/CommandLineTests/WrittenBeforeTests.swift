@@ -53,7 +53,9 @@ import Testing
     #expect(resumed.configuration == whole.configuration)
     #expect(resumed.tensors.map(\.name) == whole.tensors.map(\.name))
     for (found, expected) in zip(resumed.tensors, whole.tensors) {
-      #expect(largestDifference(found.tensor.values, expected.tensor.values) < 1e-4, "\(found.name)")
+      try #require(found.tensor.shape == expected.tensor.shape, "\(found.name)")
+      // AdaLoRA may keep nothing of a layer.
+      #expect(found.tensor.elementCount == 0 || largestDifference(found.tensor.values, expected.tensor.values) < 1e-4, "\(found.name)")
     }
   }
 }

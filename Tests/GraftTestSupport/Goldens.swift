@@ -34,3 +34,14 @@ public func complaint(_ body: () throws -> Void) -> String {
     return ""
   } catch { return "\(error)" }
 }
+
+/// Returns the values of a tiny checkpoint's tensor, which scripts and tests make from its name alone (`Scripts/golden_values.py`).
+public func syntheticValues(_ name: String, count: Int, centre: Double = 0) -> [Float] {
+  let seed = name.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+  return (0..<count).map { index in
+    var x = seed &+ UInt32(index)
+    x = (x ^ (x >> 16)) &* 0x7FEB_352D
+    x = (x ^ (x >> 15)) &* 0x846C_A68B
+    return Float(centre + (Double(x ^ (x >> 16)) / 4_294_967_296 - 0.5) * 0.8)
+  }
+}

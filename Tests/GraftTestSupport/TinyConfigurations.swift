@@ -28,6 +28,35 @@ public enum TinyConfiguration {
   public static let openAIGPT: JSON = ["model_type": "openai-gpt", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
   public static let bloom: JSON = ["model_type": "bloom", "vocab_size": 23, "hidden_size": 12, "n_layer": 2, "n_head": 3]
 
+  /// A Mixtral of four experts, of which each token uses two.
+  public static let mixtral = decoder("mixtral", heads: 3).setting(["num_local_experts": 4, "num_experts_per_tok": 2])
+  /// A Qwen2-MoE with one dense layer, and shared experts behind a gate.
+  public static let qwen2MoE = decoder("qwen2_moe", heads: 2).setting([
+    "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 7, "shared_expert_intermediate_size": 9, "mlp_only_layers": [0],
+  ])
+  public static let qwen3MoE = decoder("qwen3_moe", heads: 2).setting([
+    "num_experts": 5, "num_experts_per_tok": 3, "moe_intermediate_size": 7, "norm_topk_prob": true,
+  ])
+  /// A gpt-oss with a window of three tokens in its first layer.
+  public static let gptOss = decoder("gpt_oss", heads: 2).setting([
+    "num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8, "sliding_window": 3,
+  ])
+  public static let deepSeekV2 = decoder("deepseek_v2", heads: 3).setting(latent)
+  /// A DeepSeek-V3 whose experts are in two groups.
+  public static let deepSeekV3 = decoder("deepseek_v3", heads: 3).setting(latent).setting([
+    "n_routed_experts": 6, "n_group": 2, "topk_group": 1, "q_lora_rank": 7,
+  ])
+
+  /// Latent attention, and mixtures from the second layer on.
+  private static let latent: JSON = [
+    "kv_lora_rank": 8, "q_lora_rank": .null, "qk_nope_head_dim": 5, "qk_rope_head_dim": 4, "v_head_dim": 6, "moe_intermediate_size": 7,
+    "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2, "first_k_dense_replace": 1, "num_key_value_heads": 3,
+  ]
+
+  public static let mamba: JSON = ["model_type": "mamba", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3]
+  /// An RWKV whose states are halved after each layer outside training.
+  public static let rwkv: JSON = ["model_type": "rwkv", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "rescale_every": 1]
+
   public static let bert = encoder("bert")
   public static let roberta = encoder("roberta")
   public static let distilbert: JSON = [

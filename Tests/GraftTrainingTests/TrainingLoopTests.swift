@@ -134,6 +134,7 @@ private final class Log {
       let evaluated = first.words.count { $0.hasPrefix("eval") }
       let rest = makeLoop(settings, data, losses: Array(losses.dropFirst(evaluated)), state: part.state, log: second)
       try rest.run()
+      rest.takeStock()
       #expect(first.words.dropLast() + second.words == log.words)
       #expect(data.weight.value.values == whole.weight.value.values)
       #expect(rest.state.selection == reference.state.selection && rest.state.progress.tokens == 7)

@@ -19,6 +19,8 @@ public final class Checkpoint: WeightSource {
 
   private let fileOfTensor: [String: Int]
   private let listedNames: [String]
+  /// The tensors that are stored quantized, by the names of what they stand for.
+  private let quantized: [String: QuantizedTensor]
 
   /// Opens the weights of a model directory.
   ///
@@ -65,7 +67,12 @@ public final class Checkpoint: WeightSource {
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
         remedy: Self.remedyForMissingWeights(in: directory))
     }
+    let (files, fileOfTensor) = (files, fileOfTensor)
+    quantized = QuantizedTensor.find(in: listedNames.compactMap { name in fileOfTensor[name].flatMap { files[$0].description(of: name) } })
   }
+
+  /// True where some tensors are stored quantized, and read as the numbers that they stand for.
+  public var isQuantized: Bool { !quantized.isEmpty }
 
   private static func remedyForMissingWeights(in directory: String) -> String {
     let names = (try? directoryEntries(directory)) ?? []
@@ -81,26 +88,43 @@ public final class Checkpoint: WeightSource {
 
   public var name: String { directory }
 
-  public var tensorNames: [String] { listedNames }
+  /// Every tensor there is, quantized ones under the names of what they stand for.
+  public var tensorNames: [String] {
+    guard isQuantized else { return listedNames }
+    let nameOfPart = Dictionary(quantized.map { ($0.value.elements, $0.key) }) { first, _ in first }
+    let scales = Set(quantized.values.map(\.scales))
+    return listedNames.filter { !scales.contains($0) }.map { nameOfPart[$0] ?? $0 }
+  }
 
-  public func contains(_ name: String) -> Bool { fileOfTensor[name] != nil }
+  public func contains(_ name: String) -> Bool { fileOfTensor[name] != nil || quantized[name] != nil }
 
   /// The type and shape of the tensor called `name`, if there is one.
   public func description(of name: String) -> TensorDescription? {
-    fileOfTensor[name].flatMap { files[$0].description(of: name) }
+    if let tensor = quantized[name] { return TensorDescription(name: name, elementType: tensor.elementType, shape: tensor.shape) }
+    return fileOfTensor[name].flatMap { files[$0].description(of: name) }
   }
 
   /// Types and shapes of all tensors, in the order of `tensorNames`.
-  public var descriptions: [TensorDescription] { listedNames.compactMap(description(of:)) }
+  public var descriptions: [TensorDescription] { tensorNames.compactMap(description(of:)) }
 
   /// The tensor called `name`, over mapped bytes.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
   public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
+    if let tensor = quantized[name] { return try decoded(tensor) }
     guard let position = fileOfTensor[name] else {
       throw .malformed(directory, "the checkpoint has no tensor '\(name)'")
     }
     return try files[position].tensor(name)
+  }
+
+  private func decoded(_ tensor: QuantizedTensor) throws(CheckpointError) -> Tensor {
+    guard let position = fileOfTensor[tensor.scales] else { throw .malformed(directory, "the checkpoint has no tensor '\(tensor.scales)'") }
+    let scales = try files[position].tensor(tensor.scales)
+    guard let numbers = withBytes(of: tensor.elements, { tensor.decoded($0, scales: scales) }) else {
+      throw .malformed(directory, "the checkpoint has no tensor '\(tensor.elements)'")
+    }
+    return numbers
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.

@@ -31,6 +31,8 @@ public final class CausalDecoder: CausalLanguageModel {
     /// The norm of what the head reads.
     public var norm: Norm?
     public var head: LanguageModelHead
+    /// The losses of routers that are added to the training loss; nil for none.
+    public var routerLosses: RouterLosses?
 
     public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
@@ -66,6 +68,7 @@ public final class CausalDecoder: CausalLanguageModel {
     if let norm = parts.embeddingNorm { x = norm(x) }
     x = pass.dropout(x, parts.embeddingDropout, at: parts.embedding.path)
     let states = embedded.tokens(of: parts.blocks(consume x, layout, pass))
+    if let losses = parts.routerLosses, let auxiliary = pass.auxiliary { losses.add(to: auxiliary) }
     return parts.norm.map { $0(states, pass) } ?? states
   }
 

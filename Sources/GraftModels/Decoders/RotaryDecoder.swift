@@ -20,7 +20,8 @@ public enum RotaryDecoder {
   ) -> ModelFamily {
     .decoder(
       modelType, classNames: classNames, tasks: tasks, configuration: configuration,
-      tensors: TensorNames(base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"], renamedModules: renamedModules),
+      tensors: TensorNames(
+        base: "model", vocabulary: ["embed_tokens.weight", "lm_head.weight"], classifiers: ["score"], renamedModules: renamedModules),
       defaultTargets: defaultTargets, gguf: gguf?.architecture(read)
     ) { config, style, isHeadless, scope in
       let parts = try parts(try read(config), config, isHeadless: isHeadless, in: scope, block: block)
@@ -47,6 +48,7 @@ public enum RotaryDecoder {
     let norm = try Norm(model / "norm", width: c.hiddenSize, epsilon: c.epsilon, kind: .rms(offset: c.normOffset))
     let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer, scale: c.headScale, softcap: c.logitSoftcap)
     var parts = CausalDecoder.Parts(embedding: embedding, positions: .rotary(c.rotary), blocks: blocks, norm: norm, head: head)
+    parts.routerLosses = try config.routerLosses()
     parts.embeddingScale = c.embeddingScale
     parts.embeddingDropout = c.embeddingDropout
     return parts

@@ -22,6 +22,8 @@ extension ModelFamily {
 }
 
 extension [ConfigurationKey] {
-  /// The keys of the loss that balances experts.
-  static let balancing: [ConfigurationKey] = [.read("output_router_logits", false), .read("router_aux_loss_coef", 0.001)]
+  /// The keys of the losses of routers.
+  static let balancing: [ConfigurationKey] = [
+    .read("output_router_logits", false), .read("router_aux_loss_coef", 0.001), .read("router_z_loss_coef", 0.0),
+  ]
 }

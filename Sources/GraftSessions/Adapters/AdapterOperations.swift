@@ -175,6 +175,7 @@ public enum AdapterOperations {
           ?? (isGrown ? base.weights.tensor(description.name).shape.dimensions : description.shape))
     }
     var configuration = base.configuration
+    if checkpoint.isQuantized { configuration["quantization_config"] = nil }
     if let dtype {
       configuration[configuration["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(dtype.description)
     }

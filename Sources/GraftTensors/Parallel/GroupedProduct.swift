@@ -26,7 +26,8 @@ struct GroupedProduct {
   }
 
   /// Computes the columns of one piece on the calling thread.
-  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ arithmetic: Execution.Arithmetic) {
+  /// - Parameter isVector: true for a single row that is multiplied without packing.
+  fileprivate func multiply(columns range: Range<Int>, _ alpha: Float, _ arithmetic: Execution.Arithmetic, isVector: Bool) {
     guard terms > 0 else {
       for row in 0..<rows {
         for column in range { out[row * stride + column] = beta == 0 ? 0 : beta * out[row * stride + column] }
@@ -35,7 +36,7 @@ struct GroupedProduct {
     }
     let part = b.from(row: 0, column: range.lowerBound)
     // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && (rows == 1 || RegisterTile.ofThisProcessor == nil)
+    let isWidened = part.dtype != .float32 && (isVector || RegisterTile.ofThisProcessor == nil)
     let widened =
       switch arithmetic {
       case .float32: isWidened ? WidenedOperand(part, rows: terms, columns: range.count) : nil
@@ -43,7 +44,7 @@ struct GroupedProduct {
       }
     withExtendedLifetime(widened) {
       var packed = PackedMatrix(
-        widened?.operand ?? part, terms: terms, columns: range.count, forRows: rows,
+        widened?.operand ?? part, terms: terms, columns: range.count, forRows: isVector ? 1 : max(2, rows),
         readsInPlace: terms * b.stride <= RegisterTile.placeCapacity)
       packed.pack()
       multiplySerially(rows, range.count, terms, alpha, a, packed, beta, out + range.lowerBound, stride)
@@ -64,10 +65,12 @@ func multiplyGrouped(_ products: [GroupedProduct], alpha: Float = 1) {
       pieces.append((index, start..<min(product.columns, start + width)))
     }
   }
+  // Among others a single row is computed as they are: what it becomes does not depend on the rows that its matrix is multiplied with.
+  let areVectors = products.allSatisfy { $0.rows <= 1 }
   withExtendedLifetime(rounded) {
     parallel(pieces.count) { index in
       let piece = pieces[index]
-      products[piece.product].multiply(columns: piece.columns, alpha, arithmetic)
+      products[piece.product].multiply(columns: piece.columns, alpha, arithmetic, isVector: areVectors)
     }
   }
 }

@@ -45,6 +45,7 @@ public final class MixtureOfExperts: Sublayer {
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
     let x = pass.isTraining && jitter > 0 ? x * pass.random.split(path).split("jitter").uniform(x.shape, in: 1 - jitter..<1 + jitter) : x
     let choice = router(x, pass)
+    pass.auxiliary?.leave(choice.logits, as: RouterLosses.logits)
     let raised = raising(dispatchRows(x, choice.routing), choice.routing, pass)
     let hidden =
       switch middle {

@@ -25,10 +25,11 @@ public enum ExpertMatrices {
     }
   }
 
-  var slots: [Slot?] {
+  /// The places on a tape of the matrices that experts with rows have.
+  func slots(_ routing: ExpertRouting) -> [Slot?] {
     switch self {
     case .fused(let all): [all.slot]
-    case .separate(let matrices): matrices.map { $0?.slot }
+    case .separate(let matrices): matrices.indices.filter { !routing.rows(of: $0).isEmpty }.map { matrices[$0]?.slot }
     }
   }
 
@@ -84,8 +85,7 @@ public func expertLinear(
   if let bias { problem.addBias(bias.pointer, to: o) }
 
   let (input, biasInput, saved) = (x.slot, bias?.slot, matrices.isTracked ? Saved(x) : nil)
-  let hasIdleExperts = (0..<routing.expertCount).contains { routing.rows(of: $0).isEmpty }
-  return recorded("expertLinear", out, from: [input, biasInput, baseInput] + matrices.slots, mayOmit: hasIdleExperts) { gradient, tape in
+  return recorded("expertLinear", out, from: [input, biasInput, baseInput] + matrices.slots(routing)) { gradient, tape in
     if let baseInput { tape.accumulate(gradient, into: baseInput) }
     tape.accumulate(into: input) { dx, isFirst in problem.multiplyBackward(gradient.pointer, into: dx, adding: !isFirst) }
     if let x = saved?.tensor { problem.accumulateMatrixGradients(gradient.pointer, x.pointer, on: tape) }

@@ -1,0 +1,51 @@
+import GraftLayers
+import GraftTensors
+import Testing
+
+@Suite("Losses of routers")
+struct RouterLossTests {
+  private let logits: [Float] = [1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 0]
+
+  private func losses(_ losses: RouterLosses, _ layers: [Tensor]) -> [Float] {
+    let outputs = AuxiliaryOutputs()
+    for layer in layers { outputs.leave(layer, as: "router logits") }
+    losses.add(to: outputs)
+    #expect(outputs.take("router logits").isEmpty)
+    return outputs.losses.map(\.value.scalar)
+  }
+
+  /// Transformers' `load_balancing_loss_func` gives 2.066775 for these rows, and 2 for the first two: perfect balance is the number of choices.
+  @Test func balanceIsTransformers() throws {
+    let all = losses(RouterLosses(choices: 2, balancing: 1), [Tensor(logits, [3, 4])])
+    #expect(abs(try #require(all.first) - 2.066775) < 1e-5)
+    let two = losses(RouterLosses(choices: 2, balancing: 0.5), [Tensor(Array(logits.prefix(8)), [2, 4])])
+    #expect(abs(try #require(two.first) - 1) < 1e-6)
+    // The layers' rows are those of one router.
+    let parts = losses(RouterLosses(choices: 2, balancing: 1), [Tensor(Array(logits.prefix(8)), [2, 4]), Tensor(Array(logits.suffix(4)), [1, 4])])
+    #expect(abs(try #require(parts.first) - 2.066775) < 1e-5)
+  }
+
+  @Test func stabilityIsTheMeanSquareOfLogSums() throws {
+    let found = losses(RouterLosses(choices: 2, balancing: 0, stability: 0.25), [Tensor(logits, [3, 4])])
+    let sums = [4.4401897, 4.4401897, 1.7436684]
+    let expected = 0.25 * sums.reduce(0) { $0 + $1 * $1 } / 3
+    #expect(found.count == 1 && abs(Double(found[0]) - expected) < 1e-5)
+  }
+
+  /// A step down the balancing loss makes it smaller.
+  @Test func balanceCanBeTrained() throws {
+    let parameter = Parameter(path: "logits", value: Tensor(logits, [3, 4]), isTrainable: true)
+    let both = RouterLosses(choices: 2, balancing: 1, stability: 0.1)
+    func loss() -> Tensor {
+      let outputs = AuxiliaryOutputs()
+      outputs.leave(parameter.operand, as: "router logits")
+      both.add(to: outputs)
+      return outputs.totalLoss ?? Tensor([0])
+    }
+    let tape = Tape()
+    let before = tape.record { loss() }
+    let gradient = try #require(tape.gradients(of: before)[parameter])
+    parameter.assign(parameter.value - 0.05 * gradient)
+    #expect(loss().scalar < before.scalar - 1e-3)
+  }
+}
