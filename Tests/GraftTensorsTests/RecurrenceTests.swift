@@ -72,6 +72,6 @@ import Testing
     ).output.values
     #expect(mean[0] == 1 && mean[1] == 1)
     #expect(abs(mean[2] - (1 + 2 * 0.731_058_6)) < 1e-4)
-    #expect(mean.allSatisfy(\.isFinite))
+    #expect(mean.allSatisfy { $0.isFinite })
   }
 }
