@@ -205,6 +205,13 @@ def rotary_decoder(name, config, dropouts=("attention_dropout",), head="head_dim
         family.case({"hidden_size": 24})
     family.case({"use_cache": False, "bos_token_id": 5, "eos_token_id": [3, 4], "pad_token_id": 7, **{key: 0.5 for key in dropouts}}, same=True)
     family.case({"output_attentions": False, "initializer_range": 0.5, "unknown": {"a": 1}}, same=True)
+    # Kinds of layers, and the share of a head, are for other families.
+    if name not in ("gemma2", "gemma3_text"):
+        family.case({"layer_types": ["full_attention", "attention"]}, same=True)
+    if name not in ("phi3", "glm", "glm4"):
+        family.case({"partial_rotary_factor": 0.5}, same=True)
+    if "sliding_window" not in config:
+        family.case({"is_causal": False})
     tied(family, "lm_head.weight", "model.embed_tokens.weight")
     return family
 
@@ -219,7 +226,7 @@ def other_decoders():
     linear, stretched = {"type": "linear", "factor": 3.0}, {"rope_type": "linear", "factor": 3.0}
     family = families["gemma"] = rotary_decoder("gemma", gemma)
     family.case({"hidden_act": "gelu"}, same=True)
-    family.each({"hidden_act": "relu"}, {"attention_bias": True}, {"is_causal": False}, {"rope_scaling": linear})
+    family.each({"hidden_act": "relu"}, {"attention_bias": True}, {"rope_scaling": linear})
     family = families["gemma2"] = rotary_decoder(
         "gemma2", dict(gemma, sliding_window=3, query_pre_attn_scalar=5, attn_logit_softcapping=2.0, final_logit_softcapping=1.5),
         attention="eager")
@@ -262,7 +269,7 @@ def other_decoders():
             {"rope_parameters": {"partial_rotary_factor": 1.0, "rope_theta": 10000.0}}, {"rope_scaling": linear},
             {"rope_scaling": linear, "partial_rotary_factor": 1.0})
     family = families["olmo2"] = rotary_decoder("olmo2", tiny)
-    family.each({"hidden_act": "relu"}, {"attention_bias": True}, {"num_key_value_heads": None}, {"rope_scaling": linear}, {"is_causal": False})
+    family.each({"hidden_act": "relu"}, {"attention_bias": True}, {"num_key_value_heads": None}, {"rope_scaling": linear})
     family = families["granite"] = rotary_decoder(
         "granite", dict(tiny, embedding_multiplier=1.7, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5))
     family.each(

@@ -247,7 +247,7 @@ def other_decoders(t, tiny):
         "openai-gpt", t.OpenAIGPTLMHeadModel,
         t.OpenAIGPTConfig(vocab_size=19, n_embd=8, n_layer=2, n_head=2, n_positions=12, **off))
     # Three heads have the slopes of two, and one in between.
-    family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=2, n_head=3, pad_token_id=17))
+    family("bloom", t.BloomForCausalLM, t.BloomConfig(vocab_size=19, hidden_size=12, n_layer=1, n_head=3, pad_token_id=17))
 
 
 def mixtures(t, tiny):

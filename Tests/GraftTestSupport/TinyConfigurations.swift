@@ -24,7 +24,8 @@ public enum TinyConfiguration {
   public static let phi3 = decoder("phi3", heads: 3).setting(["partial_rotary_factor": 0.5, "sliding_window": 3])
   public static let glm = decoder("glm", heads: 2).setting(["head_dim": 8])
   public static let glm4 = decoder("glm4", heads: 2).setting(["head_dim": 8, "tie_word_embeddings": true])
-  public static let olmo2 = decoder("olmo2", heads: 3)
+  /// An OLMo 2 whose norms meet states that are large enough to learn from in a few steps.
+  public static let olmo2 = decoder("olmo2", heads: 3).setting(["initializer_range": 0.2])
   public static let openAIGPT: JSON = ["model_type": "openai-gpt", "vocab_size": 23, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 40]
   public static let bloom: JSON = ["model_type": "bloom", "vocab_size": 23, "hidden_size": 12, "n_layer": 2, "n_head": 3]
 

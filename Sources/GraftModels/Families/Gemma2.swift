@@ -11,7 +11,7 @@ extension ModelFamily {
         .read("num_key_value_heads", 4), .read("hidden_activation", "gelu_pytorch_tanh"), .read("max_position_embeddings", 8192),
         .read("attention_dropout", 0.0, orNull: true), .read("query_pre_attn_scalar", 256), .read("sliding_window", 4096, orNull: true),
         .read("final_logit_softcapping", 30.0, orNull: true), .read("attn_logit_softcapping", 50.0, orNull: true),
-        .only("attention_chunk_size", .null),
+        .only("attention_chunk_size", .null), .only("is_causal", true),
       ] + ConfigurationKey.withoutEffect("hidden_act")),
     defaultTargets: .gemma,
     gguf: GGUFForm(

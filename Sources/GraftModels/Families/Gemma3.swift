@@ -13,7 +13,7 @@ extension ModelFamily {
         .read("num_key_value_heads", 4), .read("hidden_activation", "gelu_pytorch_tanh"), .read("max_position_embeddings", 131_072),
         .read("attention_dropout", 0.0, orNull: true), .read("query_pre_attn_scalar", 256), .read("sliding_window", 4096, orNull: true),
         .read("final_logit_softcapping", .null), .optional("rope_local_base_freq"), .read("sliding_window_pattern", 6),
-        .only("attention_chunk_size", .null),
+        .only("attention_chunk_size", .null), .only("is_causal", true),
       ] + ConfigurationKey.withoutEffect("hidden_act", "attn_logit_softcapping")),
     defaultTargets: .gemma,
     gguf: GGUFForm(

@@ -11,7 +11,7 @@ extension ModelFamily {
       .decoder + .unwindowed + [
         .size("vocab_size"), .size("n_embd"), .size("n_layer"), .size("n_head"), .read("n_positions", 512), .read("afn", "gelu"),
         .read("resid_pdrop", 0.1), .read("embd_pdrop", 0.1), .read("attn_pdrop", 0.1), .read("layer_norm_epsilon", 1e-5),
-        .read("initializer_range", 0.02), .read("tie_word_embeddings", true),
+        .read("initializer_range", 0.02), .read("tie_word_embeddings", true), .only("is_causal", true),
       ]
         + ConfigurationKey.withoutEffect(
           "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"),
