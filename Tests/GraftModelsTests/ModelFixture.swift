@@ -17,6 +17,7 @@ struct ModelFixture {
     "gemma", "gemma2", "gemma3", "granite", "phi3", "phi3-window", "glm", "glm4", "olmo2", "openai-gpt", "bloom",
     "mixtral", "qwen2_moe", "qwen2_moe-dense", "qwen3_moe", "qwen3_moe-raw", "gpt_oss", "deepseek_v2", "deepseek_v2-groups", "deepseek_v3",
     "deepseek_v3-halves",
+    "mamba", "mamba-biases", "rwkv",
     "bert-old-names", "bert-next-sentence", "bert-pretraining", "bert-tokens", "roberta-multi-label", "roberta-untied",
     "distilbert", "t5", "t5-gated", "bart",
   ]

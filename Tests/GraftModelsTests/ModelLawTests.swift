@@ -181,7 +181,7 @@ struct ModelLawTests {
   }
 
   /// A prefix model's prompt sees itself in both directions, and what follows is causal.
-  @Test(arguments: TinyModel.causal)
+  @Test(arguments: TinyModel.attending)
   func prefixesSeeThemselves(_ tiny: TinyModel) throws {
     let model = try tiny.build(style: .prefix)
     func states(_ tokens: [Int32]) -> Tensor {
@@ -197,7 +197,7 @@ struct ModelLawTests {
   }
 
   /// A prompt in one pass and what follows it token by token, as generation goes, is the whole sequence.
-  @Test(arguments: TinyModel.causal)
+  @Test(arguments: TinyModel.attending)
   func aCachedPrefixPassIsAFullOne(_ tiny: TinyModel) throws {
     let model = try tiny.build(style: .prefix)
     let documents: [[Int32]] = [[3, 1, 4, 1, 5], [2, 7, 1, 8, 2, 8]]
@@ -219,6 +219,32 @@ struct ModelLawTests {
       #expect(largestDifference(step.values, gatherRows(full, Tensor(rows)).values) < 1e-5)
       taken = zip(taken, counts).map { $0 + $1 }
     }
+  }
+
+  /// What a recurrence keeps of a sequence is as much after many tokens as after few, and goes on where a longer pass ended.
+  @Test(arguments: TinyModel.recurrent)
+  func aRecurrenceKeepsOneSize(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let tokens = (0..<90).map { Int32($0 * 7 % 23) }
+    let full = model.hiddenStates(SequenceInput([tokens]), .inference)
+    let state = model.makeState(sequences: 1)
+    var sizes: Set<Int> = []
+    for part in [0..<40, 40..<41, 41..<77, 77..<90] {
+      let step = model.hiddenStates(SequenceInput([Array(tokens[part])], startingAt: state.lengths), Pass(state: state))
+      state.advance(by: [part.count])
+      #expect(largestDifference(step.values, full.rows(part).values) < 1e-5)
+      sizes.insert(state.byteCount)
+    }
+    #expect(sizes.count == 1)
+    // It cannot be taken back, but it can begin anew.
+    #expect(!state.truncate(to: 50))
+    #expect(model.hiddenStates(SequenceInput([tokens], startingAt: state.lengths), Pass(state: state)).values == full.values)
+  }
+
+  @Test(arguments: TinyModel.recurrent)
+  func aRecurrenceIsCausal(_ tiny: TinyModel) {
+    #expect(throws: ArchitectureError.self) { try tiny.build(style: .prefix) }
+    #expect(throws: ArchitectureError.self) { try tiny.build(style: .bidirectional) }
   }
 
   /// Every token of a bidirectional decoder sees all others.

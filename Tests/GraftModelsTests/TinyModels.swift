@@ -20,10 +20,14 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     TinyConfiguration.openAIGPT, TinyConfiguration.bloom, TinyConfiguration.mixtral, TinyConfiguration.qwen2MoE, TinyConfiguration.qwen3MoE,
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
+  /// Those without attention.
+  private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.rwkv]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
 
-  static let causal = decoders.map { TinyModel(configuration: $0, task: .causalLM) }
+  static let attending = decoders.map { TinyModel(configuration: $0, task: .causalLM) }
+  static let recurrent = recurrences.map { TinyModel(configuration: $0, task: .causalLM) }
+  static let causal = attending + recurrent
   static let masked = encoders.map { TinyModel(configuration: $0, task: .maskedLM) }
   static let sequenceToSequence = encoderDecoders.map { TinyModel(configuration: $0, task: .seq2seqLM) }
   static let textClassifiers = classifiers(.sequenceClassification)

@@ -54,6 +54,10 @@ public enum TinyConfiguration {
     "n_routed_experts": 4, "n_shared_experts": 2, "num_experts_per_tok": 2, "first_k_dense_replace": 1, "num_key_value_heads": 3,
   ]
 
+  public static let mamba: JSON = ["model_type": "mamba", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3]
+  /// An RWKV whose states are halved after each layer outside training.
+  public static let rwkv: JSON = ["model_type": "rwkv", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "rescale_every": 1]
+
   public static let bert = encoder("bert")
   public static let roberta = encoder("roberta")
   public static let distilbert: JSON = [
