@@ -84,8 +84,8 @@ extension RecipeKey {
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands, which sum in float32."),
     RecipeKey(
       "training.loss_scale", .mapping(.number),
-      "fp16: the factor of the loss that keeps gradients in range. It grows after so many updates and shrinks where gradients overflow, when the step is skipped."
-    ),
+      "fp16: the factor of the loss that keeps gradients in range. It grows after so many updates and shrinks where gradients overflow, when the step is skipped.",
+      isOptional: true),
     RecipeKey(
       "training.gradient_checkpointing", .boolean,
       "Compute blocks again on the way back instead of keeping what they computed: less memory, more time."),
