@@ -55,6 +55,7 @@ struct RunProduct {
     var json = state.json
     for (key, value) in adapterState { json[key] = value }
     json["identity"] = identity.json
+    if let optimizer { json["updates"] = .integer(optimizer.stepCount) }
     training.state = json
     if let optimizer { training.tensorGroups.append(TrainingCheckpoint.group(of: optimizer)) }
     if let schedule = delta.schedule { training.tensorGroups.append(TrainingCheckpoint.group(of: schedule)) }

@@ -65,7 +65,8 @@ struct TrainingCheckpoint {
   }
 
   func restore(_ optimizer: Optimizer) throws {
-    try optimizer.restore(stepCount: step) { name in
+    // Every step was an update before steps could be skipped.
+    try optimizer.restore(stepCount: state["updates"]?.int ?? step) { name in
       guard let tensor = optimizerState[Self.key(name)] else { throw SessionError(.data, "\(path): no optimizer state for \(name); start afresh") }
       return tensor
     }
