@@ -18,6 +18,24 @@ import Testing
     #expect(Execution.current == Execution())
   }
 
+  /// What rests in 16 bits for other operations is no input of a second run: it would compute something else.
+  @Test func aRecomputationRunsTwiceOnTheSameBits() {
+    let x = Parameter(path: "x", value: Tensor([1.001, 70_000, -3.14159]), isTrainable: true)
+    var seen: [[Float]] = []
+    Execution(recomputation: true, savedForm: .converted(.float16)).run {
+      let tape = Tape()
+      let loss = tape.record {
+        sum(
+          recomputed([2 * x.operand]) { inputs -> Tensor in
+            seen.append(inputs[0].values)
+            return inputs[0] * inputs[0]
+          })
+      }
+      #expect(tape.gradients(of: loss)[x] != nil)
+    }
+    #expect(seen.count == 2 && seen[0] == seen[1])
+  }
+
   @Test func aBodyThatThrowsLeavesNoConditionsBehind() {
     struct Failure: Error {}
     #expect(throws: Failure.self) { try Execution(recomputation: true).run { throw Failure() } }

@@ -53,22 +53,17 @@ public struct TransformerStack {
 
   /// Every tensor that a gradient goes to is an input of what is computed again: those of the layout, too.
   private func recomputed(_ block: TransformerBlock, _ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
-    guard let auxiliary = pass.auxiliary else {
-      return GraftTensors.recomputed([x] + layout.tensors) { inputs in
-        block(inputs[0], layout.replacing(inputs.dropFirst()), pass)
-      }
-    }
     // What the block leaves is an output like its states; each run of it leaves the same, in a collector of its own.
     var left: [AuxiliaryOutputs.Entry] = []
     let outputs = GraftTensors.recomputed([x] + layout.tensors) { inputs -> [Tensor] in
       var own = pass
-      let collector = AuxiliaryOutputs()
+      let collector = pass.auxiliary.map { _ in AuxiliaryOutputs() }
       own.auxiliary = collector
       let states = block(inputs[0], layout.replacing(inputs.dropFirst()), own)
-      left = collector.entries
-      return [states] + collector.entries.map(\.value)
+      left = collector?.entries ?? []
+      return [states] + left.map(\.value)
     }
-    auxiliary.adopt(left, values: outputs.dropFirst())
+    pass.auxiliary?.adopt(left, values: outputs.dropFirst())
     return outputs[0]
   }
 

@@ -21,7 +21,7 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float = 0, epsilon: Flo
     let at = part.lowerBound * columns
     graft_rms_norm(o + at, r + part.lowerBound, from + at, w, offset, epsilon, part.count, columns)
   }
-  let (savedInput, savedWeight, savedDeviations) = (Saved(x), Saved(weight), Saved(deviations, exactly: true))
+  let (savedInput, savedWeight, savedDeviations) = (Saved(x, exactly: true), Saved(weight), Saved(deviations, exactly: true))
   return recorded("rmsNorm", out, from: x.slot, weight.slot) { gradient, tape in
     let (x, weight, deviations) = (savedInput.tensor, savedWeight.tensor, savedDeviations.tensor)
     let dy = gradient.pointer
@@ -60,7 +60,7 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float
     graft_layer_norm(o + at, m + part.lowerBound, r + part.lowerBound, from + at, w, b, epsilon, part.count, columns)
   }
   let biasInput = bias?.slot
-  let (savedInput, savedWeight) = (Saved(x), Saved(weight))
+  let (savedInput, savedWeight) = (Saved(x, exactly: true), Saved(weight))
   let (savedMeans, savedDeviations) = (Saved(means, exactly: true), Saved(deviations, exactly: true))
   return recorded("layerNorm", out, from: x.slot, weight.slot, biasInput) { gradient, tape in
     let (x, weight, means, deviations) = (savedInput.tensor, savedWeight.tensor, savedMeans.tensor, savedDeviations.tensor)

@@ -7,26 +7,17 @@
 /// - Precondition: `body` repeats to the bit, which counter-based randomness makes the case, and every tracked tensor
 ///   that it reads is one of `inputs`.
 public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> Tensor) -> Tensor {
-  guard let outer = recomputingTape else { return body(inputs) }
-  let (output, isWanted) = probed(outer, inputs) { body($0) }
-  guard isWanted else { return output.detached }
-  var tracked = output.detached
-  let saved = inputs.map { Saved($0) }
-  tracked.node = outer.append("recomputed") { gradient, tape in
-    let inner = Tape(within: tape)
-    let leaves = saved.map { leaf(of: $0, on: inner, of: tape) }
-    inner.addGradients(of: inner.record { body(leaves) }, seed: gradient, to: &tape.sums)
-  }
-  tracked.tapeSerial = outer.serial
-  return tracked
+  recomputed(inputs) { [body($0)] }[0]
 }
 
 /// The same with several outputs, such as a block's hidden states and the statistics that its loss is computed from.
 public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tensor]) -> [Tensor] {
   guard let outer = recomputingTape else { return body(inputs) }
-  let (outputs, isWanted) = probed(outer, inputs) { body($0) }
-  guard isWanted, !outputs.isEmpty else { return outputs.map(\.detached) }
-  let saved = inputs.map { Saved($0) }
+  let probe = Tape(within: outer, isProbe: true)
+  let outputs = probe.record { body(inputs.map(\.detached)) }
+  guard !outputs.isEmpty, probe.hasMetTrainable || inputs.contains(where: outer.tracks) else { return outputs.map(\.detached) }
+  // Rounded inputs would make another function of the second run.
+  let saved = inputs.map { Saved($0, exactly: true) }
   return outer.appending("recomputed", outputs) { gradients, tape in
     let inner = Tape(within: tape)
     let leaves = saved.map { leaf(of: $0, on: inner, of: tape) }
@@ -39,13 +30,6 @@ public func recomputed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) -> [Tens
 private var recomputingTape: Tape? {
   guard Execution.current.recomputation, let outer = Tape.current, !outer.isProbe else { return nil }
   return outer
-}
-
-/// Runs a body without recording, and says whether a gradient has to be taken back through it.
-private func probed<Output>(_ outer: Tape, _ inputs: [Tensor], _ body: ([Tensor]) -> Output) -> (output: Output, isWanted: Bool) {
-  let probe = Tape(within: outer, isProbe: true)
-  let output = probe.record { body(inputs.map(\.detached)) }
-  return (output, probe.hasMetTrainable || inputs.contains(where: outer.tracks))
 }
 
 /// An input of the second run, whose gradient goes to the outer tape.

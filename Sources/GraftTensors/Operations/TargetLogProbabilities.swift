@@ -15,7 +15,8 @@ public func targetLogProbabilities(_ logits: Tensor, targets: Tensor) -> Tensor 
   parallel(over: rows, grain: rowGrain(columns: classes)) { part in
     for row in part { lookup.read(from + row * classes, row: row) }
   }
-  let saved = Saved(logits)
+  // Probabilities are computed from the sums that belong to these very logits.
+  let saved = Saved(logits, exactly: true)
   return recorded("targetLogProbabilities", lookup.values, from: logits.slot) { gradient, tape in
     let slopes = Tensor(uninitialized: saved.slot.shape)
     let s = slopes.mutablePointer

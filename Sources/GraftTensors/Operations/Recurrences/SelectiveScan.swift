@@ -37,7 +37,8 @@ public func selectiveScan(_ inputs: ScanInputs, _ rows: SequenceRows, from state
   let next = state.map { concatenateRows([$0.detached]) }
   let out = scan.forward(inputs, state: next, states: states)
   guard let states else { return (out, next) }
-  let saved = all.map { Saved($0) }
+  // The states belong to these very steps, which are exponents.
+  let saved = all.enumerated().map { Saved($1, exactly: $0 == 1) }
   let savedStates = Saved(states, exactly: true)
   let result = recorded("selectiveScan", out, from: all.map(\.slot)) { gradient, tape in
     let all = saved.map(\.tensor)

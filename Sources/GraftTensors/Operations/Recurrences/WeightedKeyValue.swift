@@ -33,7 +33,8 @@ public func weightedKeyValue(
       rates.pointer + group.lowerBound, first.pointer + group.lowerBound, rows.spans[sequence].count, group.count, channels)
   }
   guard let states else { return (out, next) }
-  let saved = all.map { Saved($0) }
+  // The states belong to these very keys, which are exponents.
+  let saved = all.enumerated().map { Saved($1, exactly: $0 == 0) }
   let savedStates = Saved(states, exactly: true)
   let result = recorded("weightedKeyValue", out, from: all.map(\.slot)) { gradient, tape in
     let (key, value, first, states) = (saved[0].tensor, saved[1].tensor, saved[3].tensor, savedStates.tensor)
