@@ -202,7 +202,7 @@ static void read_floats(float *out, const struct graft_matrix *a, long offset, l
   if (a->rounding != GRAFT_FLOAT32 && a->rounding != a->type) graft_round(out, out, a->rounding, n);
 }
 
-/// Consecutive elements, at most DEPTH of them, as bfloat16.
+/// Consecutive elements, at most 2 * DEPTH of them, as bfloat16.
 static void read_halves(uint16_t *out, const struct graft_matrix *a, long offset, long n) {
   if (a->type == GRAFT_BFLOAT16) {
     memcpy(out, (const uint16_t *)a->base + offset, (size_t)n * sizeof(uint16_t));

@@ -36,8 +36,8 @@ public final class Trainer {
   public struct Hooks {
     /// Added to a step's loss once, whatever the number of its micro-batches; recorded like it.
     public var penalty: () -> Tensor?
-    /// Asked with the loss and the norm of the gradients before an update; true leaves it out, as loss scaling does where gradients
-    /// overflow. The schedule and the log go on. Steps count from 1.
+    /// Asked with the loss and the norm of the gradients before an update; true leaves it out, as an overflow under a loss
+    /// scale does. The schedule and the log go on. Steps count from 1.
     public var skips: (_ step: Int, _ loss: Double, _ gradientNorm: Double) -> Bool
     /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
     public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
@@ -105,7 +105,7 @@ public final class Trainer {
       try requireFinite(step, loss: found.loss, norm: norm)
       update(step, found.gradients, norm: norm, rate: rate, scale: scale)
     }
-    lossScale?.update(overflowed: overflowed)
+    if overflowed || outcome == .updated { lossScale?.update(overflowed: overflowed) }
     found.gradients = Gradients()
     try tell(step, found, rate: rate, isLast: isLast, onEvent)
     return outcome

@@ -2,8 +2,8 @@ import GraftTensors
 
 /// The tensors that layers leave beside their hidden states in one pass, and the losses that are added to the training loss.
 ///
-/// A mixture of experts leaves its routing statistics here, of which its model makes one balancing loss over all layers
-/// (Fedus et al. 2021, eq. 4). Under recomputation they are outputs of the recomputed block, so that gradients reach them.
+/// A mixture of experts leaves its router's logits here, of which its model makes one balancing loss over all layers
+/// (Fedus et al. 2022, eq. 4 to 6). Under recomputation they are outputs of the recomputed block, so that gradients reach them.
 public final class AuxiliaryOutputs {
   /// A tensor under the name that its reader asks for, or a loss under its own.
   struct Entry {

@@ -66,7 +66,7 @@ public final class ExpertProjection {
     guard zip(adapters, terms).allSatisfy({ ($0 == nil) == ($1 == nil) }), let first = terms.lazy.compactMap({ $0 }).first,
       terms.allSatisfy({ $0.map { $0.a.shape == first.a.shape && $0.scale == first.scale && $0.dropout == first.dropout } ?? true })
     else { return oneByOne(layers, x, routing, pass) }
-    let low = expertLinear(pass.dropout(x, first.dropout, at: path), .separate(terms.map { $0.map { .dense($0.a) } }), routing)
+    let low = expertLinear(pass.dropout(x, first.dropout, at: layers[0].path), .separate(terms.map { $0.map { .dense($0.a) } }), routing)
     return expertLinear(low, .separate(terms.map { $0.map { .dense($0.b) } }), routing, scale: first.scale, addingTo: plain())
   }
 

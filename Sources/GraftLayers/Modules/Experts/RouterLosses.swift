@@ -36,8 +36,8 @@ public struct RouterLosses: Sendable, Hashable {
       for expert in largestColumns(layer.detached, choices) { counts[Int(expert)] += 1 }
     }
     // The counts are constants: a gradient goes to the probabilities alone.
-    let factors = Tensor(counts.map { $0 * Float(experts) / (Float(rows) * Float(rows)) }, [1, experts])
-    return total(probabilities.map { linear($0, factors) })
+    let factors = Tensor(counts.map { $0 * Float(experts) / (Float(rows) * Float(rows)) })
+    return total(probabilities.map { scaleColumns($0, by: factors) })
   }
 
   private func squared(_ x: Tensor) -> Tensor { x * x }
