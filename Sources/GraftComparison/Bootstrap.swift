@@ -10,7 +10,6 @@ package struct ScoreTable: Sendable, Equatable {
     self.scores = scores
   }
 
-  var seedCount: Int { scores.count }
   var exampleCount: Int { scores[0].count }
   package var mean: Double { Self.mean(seedMeans) }
 

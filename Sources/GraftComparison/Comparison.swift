@@ -59,7 +59,11 @@ public final class Comparison {
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
     let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
     labelNote = labels?.note
-    let base = try TrainableBase(RunSettings(methods[0].recipe(seed: seeds[0])), labels: labels?.scheme)
+    let seed = seeds[0]
+    let formats = Set(methods.compactMap { try? RunSettings($0.recipe(seed: seed)).frozenFormat })
+    let base = try TrainableBase(
+      RunSettings(Self.untouched(methods[0].recipe(seed: seed))), labels: labels?.scheme,
+      frozenFormat: formats.count == 1 ? formats.first : .float32)
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
     digest = try Self.digest(of: split, and: base.fingerprint())
@@ -112,6 +116,14 @@ public final class Comparison {
     }
   }
 
+  /// Returns a recipe without what is its method's alone.
+  private static func untouched(_ recipe: Recipe) -> Recipe {
+    var copy = recipe
+    copy.method = ["peft_type": "FULL"]
+    copy.training.loraplusLrRatio = nil
+    return copy
+  }
+
   /// The base as it is. A delta must be on for a run to be prepared, and is taken off again before anything is computed.
   private func baseline(_ onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonRecord {
     let key = try SHA256.hash("baseline \(digest) \(Self.determining(recipe).rendered())")
@@ -121,10 +133,8 @@ public final class Comparison {
       return known
     }
     var record = ComparisonRecord(key: key, name: "untouched base", seed: 0, learningRate: 0)
-    var plain = methods[0].recipe(seed: seeds[0])
-    plain.method = ["peft_type": "FULL"]
-    plain.training.loraplusLrRatio = nil
-    let run = try TrainingRun(RunSettings(plain), output: output, claim: nil, sharing: base, split: split, notes: notes)
+    let run = try TrainingRun(
+      RunSettings(Self.untouched(methods[0].recipe(seed: seeds[0]))), output: output, claim: nil, sharing: base, split: split, notes: notes)
     run.delta.detach()
     let scores = try run.exampleScores()
     record.take(scores, answers: Self.keptAnswers)

@@ -16,10 +16,12 @@ struct ExampleScores: Sendable {
 }
 
 extension TrainingRun {
-  /// Evaluates the model as it is on every held-out example: answers where there are any to give, else labels, else the
-  /// mean loss of an example's tokens.
+  /// Evaluates the model as it is on every held-out example, in the precision of its training: answers where there are any to
+  /// give, else labels, else the mean loss of an example's tokens.
   /// - Throws: `SessionError` where nothing is held out.
-  func exampleScores() throws -> ExampleScores {
+  func exampleScores() throws -> ExampleScores { try plan.settings.recipe.training.precision.run { try computedScores() } }
+
+  private func computedScores() throws -> ExampleScores {
     guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
     if let answers = data.answers {
       let outcome = try answers.run()

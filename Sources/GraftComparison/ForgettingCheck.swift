@@ -10,6 +10,7 @@ final class ForgettingCheck {
   private let model: any TrainableModel
   private let texts: EncodedDataset
   private let objective: BatchObjective
+  private let precision: Recipe.PrecisionName
   private var baseLoss: Double?
 
   /// - Throws: `SessionError` where the base is no language model, and what reading the texts throws.
@@ -19,6 +20,7 @@ final class ForgettingCheck {
       throw SessionError(.usage, "data.forgetting: only language models have a loss on texts; leave it out")
     }
     self.model = model
+    precision = recipe.training.precision
     let records = try DataPreparation.records(of: paths)
     let encoder = try DataPreparation.encoder(
       try base.makeTokenizer(), for: base.model, task: task, maxLength: recipe.data.maxLength, completionOnlyLoss: false, cutsTextsIntoWindows: true)
@@ -33,5 +35,7 @@ final class ForgettingCheck {
   /// The loss with what is attached, less that of the base.
   func rise() -> Double? { baseLoss.map { loss - $0 } }
 
-  private var loss: Double { Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+  private var loss: Double {
+    precision.run { Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+  }
 }

@@ -23,8 +23,10 @@ package struct TrainableBase {
   let newTokens: NewTokens?
   private let knownFingerprint = KnownFingerprint()
 
-  /// - Parameter labels: a classifier's labels; the configuration's where nil.
-  package init(_ settings: RunSettings, labels: LabelScheme?) throws {
+  /// - Parameters:
+  ///   - labels: a classifier's labels; the configuration's where nil.
+  ///   - frozenFormat: the format of frozen weights; that of the settings where nil.
+  package init(_ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil) throws {
     let recipe = settings.recipe
     let method = settings.method
     companion = recipe.model.tokenizer ?? recipe.model.path
@@ -45,8 +47,7 @@ package struct TrainableBase {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        // What is trained starts from the checkpoint's own values.
-        frozenType: recipe.model.dtype.format ?? (method is FullFineTuning ? .float32 : recipe.frozenFormat), style: style,
+        frozenType: frozenFormat ?? settings.frozenFormat, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }

@@ -1,5 +1,6 @@
 import GraftAdapters
 import GraftRecipes
+import GraftTensors
 import GraftTraining
 
 /// Everything that a recipe settles by itself: what is wrong with it is told before a file is read or a model is mapped.
@@ -25,6 +26,9 @@ public struct RunSettings: Sendable {
 
   /// The highest learning rate of the run: the recipe's, or the method's own.
   public var learningRate: Double { recipe.training.learningRate ?? type(of: method).defaultLearningRate }
+
+  /// The format of frozen weights in memory. What is trained starts from the checkpoint's own values.
+  package var frozenFormat: ElementFormat { recipe.model.dtype.format ?? (method is FullFineTuning ? .float32 : recipe.frozenFormat) }
 
   /// The seed of everything that the run draws.
   var seed: UInt64 { UInt64(bitPattern: Int64(recipe.training.seed)) }
