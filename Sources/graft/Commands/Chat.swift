@@ -2,7 +2,7 @@ import ArgumentParser
 import GraftRecipes
 import GraftSessions
 
-struct Chat: ParsableCommand {
+struct Chat: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Talk with a model through its chat template.",
     discussion: """
@@ -23,12 +23,7 @@ struct Chat: ParsableCommand {
     try SamplingOptions.validate(maxNewTokens: maxNewTokens)
   }
 
-  func run() throws {
-    shared.apply()
-    try model.arithmetic.precision.run { try compute() }
-  }
-
-  private func compute() throws {
+  func compute() throws {
     let session = try model.session()
     let plan = try session.generationPlan(sampling.options(maxNewTokens: maxNewTokens), maxNewTokens: 512)
     let chat = try ChatSession(session, system: system, plan)

@@ -3,7 +3,7 @@ import GraftJSON
 import GraftReports
 import GraftSessions
 
-struct Embed: ParsableCommand {
+struct Embed: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sentence embeddings, as JSON Lines.",
     discussion: """
@@ -27,8 +27,7 @@ struct Embed: ParsableCommand {
     guard prompt == nil || promptName == nil else { throw ValidationError("--prompt-name: beside --prompt; leave out one of them") }
   }
 
-  func run() throws {
-    shared.apply()
+  func compute() throws {
     let modules = try SentenceModules(in: model.model)
     var model = model
     model.model = modules?.encoderPath ?? model.model

@@ -8,7 +8,7 @@ import GraftReports
 
 extension LearningTask: ExpressibleByArgument {}
 
-struct Eval: ParsableCommand {
+struct Eval: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Loss, perplexity and accuracy on held-out data; exact match of generated answers.",
     discussion: "Example: graft eval --model Data/models/seedling --adapter runs/quickstart --data Data/instructions/eval.jsonl")
@@ -24,12 +24,7 @@ struct Eval: ParsableCommand {
 
   func validate() throws { try LengthOption.check(maxLength) }
 
-  func run() throws {
-    shared.apply()
-    try model.arithmetic.precision.run { try compute() }
-  }
-
-  private func compute() throws {
+  func compute() throws {
     let session = try model.session(task: task)
     layout.apply(to: session)
     let values = try session.evaluate(data, maxLength: maxLength)

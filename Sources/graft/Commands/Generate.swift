@@ -3,7 +3,7 @@ import GraftJSON
 import GraftRecipes
 import GraftSessions
 
-struct Generate: ParsableCommand {
+struct Generate: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Complete prompts.",
     discussion: """
@@ -33,12 +33,7 @@ struct Generate: ParsableCommand {
     }
   }
 
-  func run() throws {
-    shared.apply()
-    try model.arithmetic.precision.run { try compute() }
-  }
-
-  private func compute() throws {
+  func compute() throws {
     let session = try model.session()
     layout.apply(to: session)
     var options = sampling.options(maxNewTokens: maxNewTokens)

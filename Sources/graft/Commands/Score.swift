@@ -2,7 +2,7 @@ import ArgumentParser
 import GraftRecipes
 import GraftSessions
 
-struct Score: ParsableCommand {
+struct Score: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "The log-probability of every token of every example, as JSON Lines.",
     discussion: "Example: graft score --model Data/models/seedling --data Data/instructions/eval.jsonl")
@@ -16,12 +16,7 @@ struct Score: ParsableCommand {
 
   func validate() throws { try LengthOption.check(maxLength) }
 
-  func run() throws {
-    shared.apply()
-    try model.arithmetic.precision.run { try compute() }
-  }
-
-  private func compute() throws {
+  func compute() throws {
     let session = try model.session()
     layout.apply(to: session)
     try session.scores(of: data, maxLength: maxLength) { Console.output($0.json.serialized()) }

@@ -74,3 +74,18 @@ struct PrecisionOptions: ParsableArguments {
 
 extension AttentionStyle: ExpressibleByArgument {}
 extension Recipe.PrecisionName: ExpressibleByArgument {}
+
+/// A command that computes with a model, in the precision that its options say.
+protocol ModelCommand: ParsableCommand {
+  var model: ModelOptions { get }
+  var shared: SharedOptions { get }
+  /// Loads the model and does the command's work.
+  func compute() throws
+}
+
+extension ModelCommand {
+  func run() throws {
+    shared.apply()
+    try model.arithmetic.precision.run { try compute() }
+  }
+}
