@@ -86,13 +86,7 @@ extension Recipe {
     }
 
     /// The format of the products' operands.
-    public var operandFormat: ElementFormat {
-      switch self {
-      case .fp32: .float32
-      case .bf16: .bfloat16
-      case .fp16: .float16
-      }
-    }
+    public var operandFormat: ElementFormat { arithmetic.operandFormat ?? .float32 }
   }
 }
 

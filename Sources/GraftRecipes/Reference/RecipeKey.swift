@@ -12,7 +12,7 @@ public struct RecipeKey: Sendable {
   public var allowsNull: Bool { isOptional || defaultValue.isNull }
   private let isOptional: Bool
 
-  /// - Parameter isOptional: true where `null` says something else than the default.
+  /// - Parameter isOptional: true where `null` may stand for the value, though the default is another.
   init(_ path: String, _ type: ValueType, _ meaning: String, isOptional: Bool = false) {
     (self.path, self.type, self.meaning, self.isOptional) = (path, type, meaning, isOptional)
   }

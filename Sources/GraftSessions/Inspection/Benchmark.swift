@@ -39,9 +39,10 @@ public struct Benchmark {
 
   /// Forward, loss, backward, clip and AdamW, step by step.
   public func training() throws -> Result {
-    let session = try ModelSession(model: model, task: .causalLM, frozenType: method == "full" ? .float32 : precision.operandFormat)
+    let tuning = try tuningMethod()
+    let session = try ModelSession(model: model, task: .causalLM, frozenType: tuning is FullFineTuning ? .float32 : precision.operandFormat)
     let network = try session.languageModel()
-    let delta = try Delta(try tuningMethod(), on: network.catalog)
+    let delta = try Delta(tuning, on: network.catalog)
     let optimizer = Optimizer(AdamW(), parameters: delta.parameters.map(\.parameter), weightDecay: 0.01)
     let ids = Self.syntheticIDs(batchSize * sequenceLength, vocabulary: network.vocabularySize)
     let examples = (0..<batchSize).map { EncodedExample(tokens: Array(ids[$0 * sequenceLength..<($0 + 1) * sequenceLength])) }
@@ -107,7 +108,7 @@ public struct Benchmark {
         "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(127 / (median.total - median.first)),
         "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(ProcessMemory.peakBytes),
         "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
-        "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
+        "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
       ])
   }
 

@@ -70,6 +70,12 @@ extension RunCourse {
   /// The signs of an update that was so large that nothing is learned any more, though all is finite.
   private var overflowWarnings: [String] {
     guard let loss = writer.history.finalLoss, loop.state.step > 1 else { return [] }
+    if let scale = loop.state.progress.lossScale, scale.skippedSteps == loop.state.step {
+      return [
+        "nothing was trained: gradients overflowed in all \(loop.state.step) steps, which were skipped; train for longer, or lower "
+          + "training.loss_scale.initial to \(Figure.compact(scale.scale))"
+      ]
+    }
     let largest = run.delta.parameters.map { $0.parameter.value.largestMagnitude }.max() ?? 0
     guard largest > 1e6 || writer.history.hasLostGradient else { return [] }
     let cause = largest > 1e6 ? "a trained value has grown to \(Figure.compact(Double(largest)))" : "the gradient has become zero"

@@ -37,8 +37,7 @@ package struct RunIdentity {
   private static let changeable = [
     "training.max_steps", "training.num_epochs", "training.logging_steps", "training.eval_steps", "training.save_steps", "training.save_total_limit",
     "training.early_stopping_patience", "training.load_best_model_at_end", "training.metric_for_best_model", "training.greater_is_better",
-    "data.eval",
-    "data.forgetting", "report", "output_dir",
+    "data.eval", "data.forgetting", "report", "output_dir",
   ]
 
   /// The SHA-256 of records' content, wherever they stand.

@@ -137,7 +137,7 @@ public final class TrainingRun {
     return try withoutActuallyEscaping(isInterrupted) { isInterrupted in
       try withoutActuallyEscaping(onEvent) { onEvent in
         // Evaluations compute as training does.
-        try Execution(arithmetic: plan.settings.recipe.training.precision.arithmetic).run {
+        try plan.settings.recipe.training.precision.run {
           try RunCourse(self, evaluatesEnds: evaluatesEnds, isInterrupted: isInterrupted, onEvent: onEvent).execute()
         }
       }
