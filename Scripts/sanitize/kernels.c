@@ -46,7 +46,6 @@ static void elementwise(long n) {
   graft_multiply(out, a, b, n);
   graft_accumulate(out, a, n);
   graft_accumulate_scaled(out, a, 0.5f, n);
-  graft_accumulate_product(out, a, b, n);
   graft_scale(out, a, 2, n);
   graft_fill(out, 1, n);
   graft_sum(a, n);

@@ -22,10 +22,6 @@ GRAFT_KERNEL void graft_accumulate_scaled(float *out, const float *a, float scal
   for (long i = 0; i < n; i++) out[i] += scale * a[i];
 }
 
-GRAFT_KERNEL void graft_accumulate_product(float *out, const float *a, const float *b, long n) {
-  for (long i = 0; i < n; i++) out[i] += a[i] * b[i];
-}
-
 GRAFT_KERNEL void graft_scale(float *out, const float *a, float scale, long n) {
   for (long i = 0; i < n; i++) out[i] = scale * a[i];
 }

@@ -85,7 +85,6 @@ void graft_subtract(float *out, const float *a, const float *b, long n);
 void graft_multiply(float *out, const float *a, const float *b, long n);
 void graft_accumulate(float *out, const float *a, long n);                         // out += a
 void graft_accumulate_scaled(float *out, const float *a, float scale, long n);     // out += scale a
-void graft_accumulate_product(float *out, const float *a, const float *b, long n); // out += a b
 void graft_scale(float *out, const float *a, float scale, long n);
 void graft_fill(float *out, float value, long n);
 /// out[rows, columns] = a[rows, columns] + row[columns]

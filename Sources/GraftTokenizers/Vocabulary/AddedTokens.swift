@@ -73,8 +73,6 @@ struct AddedTokens: Sendable {
     byID[token.id] = token
   }
 
-  var hasNormalized: Bool { !normalizedTrie.isEmpty }
-
   /// The contents of all added tokens.
   var contents: [ArraySlice<UInt8>] { ids.indices.map { positions[$0] } }
 
