@@ -17,7 +17,7 @@ extension Comparison {
     _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> ComparisonRecord? {
     let own = method.recipe(seed: seed, learningRate: rate)
-    let key = try SHA256.hash("\(isTrial) \(digest) \(Self.determining(own).rendered())")
+    let key = try RunKey.of(isTrial ? .trial : .run, own, digest: digest)
     if let known = store.record(key) {
       try onEvent(.finished(known, isReused: true))
       return known
@@ -82,15 +82,6 @@ extension Comparison {
     record.forgetting = forgetting?.rise()
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true
-  }
-
-  /// Returns the part of a recipe that determines a result.
-  static func determining(_ recipe: Recipe) -> Recipe {
-    var copy = recipe
-    (copy.outputDirectory, copy.report) = (nil, Recipe.Report())
-    (copy.methods, copy.seeds, copy.learningRates) = (nil, nil, nil)
-    (copy.training.saveSteps, copy.training.saveTotalLimit) = (nil, nil)
-    return copy
   }
 
   static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {

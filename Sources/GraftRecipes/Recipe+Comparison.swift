@@ -4,13 +4,18 @@ import GraftConfiguration
 extension Recipe {
   /// One line of a comparison: what differs from the recipe's own `method` and `training`.
   public struct ComparedMethod: Codable, Sendable, Equatable {
+    /// The name in results.
     public var name: String
+    /// The `method:` section.
     public var method: ConfigTree
     /// Keys of `training:` that differ for this method.
     public var training: ConfigTree?
     /// The learning rates to try.
     public var learningRates: [Double]?
 
+    /// - Parameters:
+    ///   - method: the `method:` section.
+    ///   - training: keys of `training:` that differ for this method.
     public init(name: String, method: ConfigTree, training: ConfigTree? = nil, learningRates: [Double]? = nil) {
       self.name = name
       self.method = method
@@ -21,6 +26,7 @@ extension Recipe {
 
   /// A method of a comparison with what is to be tried for it.
   public struct PlannedMethod: Sendable, Equatable {
+    /// The name in results.
     public var name: String
     /// The key and the value that place it on a curve, where a key of the method was given a list.
     public var swept: ComparedMethod.SweptKey?
