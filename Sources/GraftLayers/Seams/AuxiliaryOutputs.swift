@@ -14,6 +14,7 @@ public final class AuxiliaryOutputs {
 
   private(set) var entries: [Entry] = []
 
+  /// A collector without entries.
   public init() {}
 
   /// Leaves a layer's tensor for whoever asks for its name after the last layer.

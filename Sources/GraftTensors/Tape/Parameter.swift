@@ -11,10 +11,17 @@ public final class Parameter {
     didSet { if isTrainable && stored.format != .float32 { stored = .dense(stored.dense()) } }
   }
 
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - isTrainable: true where gradients are asked for.
   public convenience init(path: String, value: Tensor, isTrainable: Bool = false) {
     self.init(path: path, stored: .dense(value), isTrainable: isTrainable)
   }
 
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - stored: the values as they are kept, perhaps in blocks.
+  ///   - isTrainable: true where gradients are asked for.
   public init(path: String, stored: Weight, isTrainable: Bool = false) {
     self.path = path
     self.stored = isTrainable ? .dense(stored.dense()) : stored
@@ -22,6 +29,7 @@ public final class Parameter {
     keepInPlace()
   }
 
+  /// The shape of the values.
   public var shape: Shape { stored.shape }
 
   /// The format that the elements are stored in.
