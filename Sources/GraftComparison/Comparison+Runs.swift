@@ -79,7 +79,7 @@ extension Comparison {
     record.totalParameters = run.overview.totalParameters
     record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")
     record.isMergeable = run.delta.method.isMergeable
-    record.forgetting = forgetting?.rise()
+    record.forgetting = try forgetting?.rise()
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true
   }
