@@ -39,10 +39,14 @@ public final class Parameter {
 
   /// The value as an operand: tracked where it is trainable and a tape records.
   /// - Precondition: dense, as everything is but matrices of products and tables.
-  public var operand: Tensor { tracked(value) }
+  public var operand: Tensor {
+    NonFiniteSearch.current?.look(at: self)
+    return tracked(value)
+  }
 
   /// The weight as the matrix of a product or a table of rows, tracked like `operand`.
   public var matrix: Weight {
+    NonFiniteSearch.current?.look(at: self)
     guard case .dense(let tensor) = stored else { return stored }
     return .dense(tracked(tensor))
   }
