@@ -102,7 +102,10 @@ public final class Trainer {
     let overflowed = lossScale.map { !norm.isFinite && !$0.isAtMinimum } ?? false
     let outcome: StepOutcome = overflowed || hooks.skips(step.index + 1, found.loss, norm) ? .skipped : .updated
     if outcome == .updated {
-      try requireFinite(step, loss: found.loss, norm: norm)
+      guard found.loss.isFinite, norm.isFinite else {
+        found.gradients = Gradients()
+        throw try divergence(step, batch, isOfLoss: !found.loss.isFinite)
+      }
       update(step, found.gradients, norm: norm, rate: rate, scale: scale)
     }
     if overflowed || outcome == .updated { lossScale?.update(overflowed: overflowed) }
@@ -164,11 +167,11 @@ public final class Trainer {
     return found
   }
 
-  private func requireFinite(_ step: PlannedStep, loss: Double, norm: Double) throws(TrainingError) {
-    guard loss.isFinite, norm.isFinite else {
-      throw TrainingError(
-        .diverged, "step \(step.index + 1): the \(loss.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
-    }
+  /// Returns the error of a step whose loss or gradient is not finite; computed once more, the step shows which operation began it.
+  private func divergence(_ step: PlannedStep, _ batch: ([Int]) -> Batch, isOfLoss: Bool) throws -> TrainingError {
+    let search = NonFiniteSearch()
+    _ = try search.run { try differentiated(step, batch) }
+    return .divergence(step: step.index + 1, isOfLoss: isOfLoss, search.finding, in: settings)
   }
 
   /// - Parameters:

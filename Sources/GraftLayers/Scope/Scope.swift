@@ -141,6 +141,21 @@ public struct Scope {
     return parameter
   }
 
+  /// The table called `name` here: its rows are looked up exactly as the source has them, whatever the format of frozen matrices, in which
+  /// products read it where a head shares it.
+  ///
+  /// In the source's own type it stays mapped, so that only rows which are looked up come into memory.
+  /// - Throws: as `parameter` does.
+  public func table(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Parameter {
+    let value = try value(name, shape, initializer, fallsBack: false)
+    let isFloat32 = construction.isTrainable || construction.frozenType == .float32 || ![.bfloat16, .float16].contains(value.dtype)
+    let parameter = Parameter(
+      path: (self / name).path, stored: .dense(isFloat32 ? value.converted(to: .float32) : value), productFormat: construction.frozenType,
+      isTrainable: construction.isTrainable)
+    catalog.add(parameter)
+    return parameter
+  }
+
   /// A tensor that is part of the model but never trained, float32; its initial value where the source lacks it.
   /// - Throws: `WeightError` where the source holds another shape, and what the source throws.
   public func buffer(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Tensor {

@@ -11,7 +11,7 @@ extension RecipeKey {
     RecipeKey("model.path", .text, "The base: a directory with a checkpoint of Transformers."),
     RecipeKey("model.config", .section, "Instead of `path`: the keys of a `config.json`, to start from random weights."),
     RecipeKey("model.tokenizer", .text, "The directory of the tokenizer, where random weights have none."),
-    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`."),
+    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."),
     RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),

@@ -42,7 +42,8 @@ package struct TrainableBase {
       let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
-      model = try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: seed))
+      let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
+      model = try ModelFamily.build(request, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
