@@ -50,6 +50,9 @@ public struct ModelOutline: Sendable, Hashable {
   /// The elements that are kept of every token by layers without a window.
   public var keptPerToken: Int { sum { $0.window == nil ? $0.keptPerToken : 0 } }
 
+  /// The elements that are kept of a sequence of so many tokens.
+  public func kept(length: Int) -> Int { sum { $0.keptPerToken * min(length, $0.window ?? length) + $0.keptPerSequence } }
+
   /// The elements that layers with a window keep, when it is full.
   public var keptInWindows: Int { sum { outline in outline.window.map { $0 * outline.keptPerToken } ?? 0 } }
 

@@ -116,7 +116,7 @@ extension RecipeKey {
 
   private static let run = [
     RecipeKey("output_dir", .text, "The run's directory; `runs/` and the recipe's name where nothing is said."),
-    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, training, learning_rates}` for each method."),
+    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, model, training, learning_rates}` for each method; the keys of `model` and `training` stand above the recipe's."),
     RecipeKey("seeds", .list(.whole), "In a comparison: the seeds to run each method under; 0, 1 and 2 where nothing is said."),
     RecipeKey(
       "learning_rates", .list(.number),

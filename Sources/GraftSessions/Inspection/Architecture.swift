@@ -14,7 +14,11 @@ public struct Architecture {
   /// - Throws: `ArchitectureError` where no model can be built of it.
   public init(of configuration: JSON, source: String) throws {
     let request = ModelRequest(ArchitectureConfiguration(configuration, source: source), task: LearningTask(of: configuration))
-    let model = try ModelFamily.build(request, in: Scope(outlining: SiteCatalog()))
+    self.init(of: try ModelFamily.build(request, in: Scope(outlining: SiteCatalog())))
+  }
+
+  /// The architecture of a model that is built.
+  public init(of model: any Model) {
     let outline = model.outline
     let count = model.catalog.parameterCount
     var json: JSON = [
@@ -26,6 +30,7 @@ public struct Architecture {
     self.json = json
   }
 
+  /// A drawing that was kept.
   package init(json: JSON) { self.json = json }
 
   private static func headWords(of catalog: SiteCatalog) -> String {

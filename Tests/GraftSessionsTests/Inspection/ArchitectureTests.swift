@@ -3,6 +3,7 @@ import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels
+import GraftRecipes
 import GraftSessions
 import GraftTestSupport
 import Testing
@@ -79,6 +80,17 @@ import Testing
     #expect(windows["stacks"]?[0]?["groups"]?.array?.count == 2)
     // One head of keys and values of 8 columns each, in float32: a token's, and a window of three.
     #expect(windows["cache_bytes_per_token"] == 64 && windows["cache_bytes_in_windows"] == 192)
+  }
+
+  /// The shipped comparison of architectures is one of models of which a token uses as much.
+  @Test func comparedArchitecturesAreOfOneSize() throws {
+    let recipe = try Recipe(file: Repository.file("Recipes/compare-architectures.yaml").path)
+    let counts = try recipe.plannedMethods().map { method in
+      let configuration = try #require(method.recipe.model.config?.json)
+      return try #require(try Architecture(of: configuration, source: method.name).json["active_parameters"]?.int)
+    }
+    let mean = Double(counts.reduce(0, +)) / Double(counts.count)
+    #expect(counts.count == 3 && counts.allSatisfy { abs(Double($0) / mean - 1) < 0.03 }, "\(counts)")
   }
 
   /// What both have stands in one line; what one lacks leaves its place empty.
