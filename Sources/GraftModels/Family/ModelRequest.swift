@@ -17,6 +17,8 @@ public struct ModelRequest {
   public var isHeadless: Bool
   /// True where a masked language model is to tell pairs of sentences apart, too.
   public var pairsSentences: Bool
+  /// The coefficients of routers' losses that a training asks for; the configuration's where nil.
+  public var routerLosses: RouterLossFactors?
 
   public init(
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,

@@ -81,6 +81,12 @@ extension RecipeKey {
     RecipeKey("training.warmup_ratio", .number, "Instead of `warmup_steps`: their share of all steps, rounded up."),
     RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 and `null` do not clip.", isOptional: true),
     RecipeKey("training.label_smoothing", .number, "The share of a target's probability that is spread over all classes, or the whole vocabulary."),
+    RecipeKey(
+      "training.router_aux_loss_coef", .number,
+      "Mixtures of experts: the factor of the loss that keeps experts equally busy; what the model's configuration asks for where nothing is said."),
+    RecipeKey(
+      "training.router_z_loss_coef", .number,
+      "Mixtures of experts: the factor of the loss that keeps routers' logits small; what the model's configuration asks for where nothing is said."),
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands, which sum in float32."),
     RecipeKey(
       "training.loss_scale", .mapping(.number),
@@ -110,7 +116,7 @@ extension RecipeKey {
 
   private static let run = [
     RecipeKey("output_dir", .text, "The run's directory; `runs/` and the recipe's name where nothing is said."),
-    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, training, learning_rates}` for each method."),
+    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, model, training, learning_rates}` for each method; the keys of `model` and `training` stand above the recipe's."),
     RecipeKey("seeds", .list(.whole), "In a comparison: the seeds to run each method under; 0, 1 and 2 where nothing is said."),
     RecipeKey(
       "learning_rates", .list(.number),

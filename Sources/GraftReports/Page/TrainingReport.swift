@@ -14,11 +14,14 @@ public struct TrainingReport: Sendable {
     public var gradientNorm: Double?
     /// Tokens read in a second.
     public var tokensPerSecond: Double?
+    /// Other figures of the log, under their keys: losses that layers add, the imbalance of experts.
+    public var others: [(name: String, value: Double)]
 
     public init(
       step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil,
-      tokensPerSecond: Double? = nil
+      tokensPerSecond: Double? = nil, others: [(name: String, value: Double)] = []
     ) {
+      self.others = others
       self.step = step
       self.epoch = epoch
       self.loss = loss
@@ -66,6 +69,19 @@ public struct TrainingReport: Sendable {
     }
   }
 
+  /// The work of the experts of one layer.
+  public struct ExpertLoad: Sendable {
+    /// The path of the layer.
+    public var layer: String
+    /// The share of rows that each expert was sent.
+    public var shares: [Double]
+
+    public init(layer: String, shares: [Double]) {
+      self.layer = layer
+      self.shares = shares
+    }
+  }
+
   /// The heading of the page.
   public var title: String
   /// One line: the model, the method, the date.
@@ -80,6 +96,10 @@ public struct TrainingReport: Sendable {
   public var evaluations: [Evaluation]
   /// Held-out prompts with their answers.
   public var samples: [Sample]
+  /// The work of experts in the last steps, layer by layer.
+  public var expertLoads: [ExpertLoad]
+  /// The number of those steps.
+  public var expertLoadSteps: Int
   /// Remarks for the reader: truncated examples, skipped steps.
   public var notes: [String]
   /// The resolved recipe as YAML.
@@ -93,7 +113,8 @@ public struct TrainingReport: Sendable {
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
     summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
     samples: [Sample] = [],
-    notes: [String] = [], recipe: String, machine: [(label: String, value: String)] = [], commands: [String] = []
+    notes: [String] = [], recipe: String, expertLoads: [ExpertLoad] = [], expertLoadSteps: Int = 0,
+    machine: [(label: String, value: String)] = [], commands: [String] = []
   ) {
     self.title = title
     self.subtitle = subtitle
@@ -102,6 +123,8 @@ public struct TrainingReport: Sendable {
     self.points = points
     self.evaluations = evaluations
     self.samples = samples
+    self.expertLoads = expertLoads
+    self.expertLoadSteps = expertLoadSteps
     self.notes = notes
     self.recipe = recipe
     self.machine = machine
