@@ -19,7 +19,7 @@ extension Comparison {
   ) throws -> ComparisonRecord? {
     let own = method.recipe(seed: seed, learningRate: rate)
     let ownBase = sharesBase(method) ? "" : ((try? base.get().fingerprint().weightsSHA256) ?? "")
-    let key = try SHA256.hash("\(isTrial) \(digest) \(ownBase)\(Self.determining(own).rendered())")
+    let key = try RunKey.of(isTrial ? .trial : .run, own, digest: digest + ownBase)
     if let known = store.record(key) {
       try onEvent(.finished(known, isReused: true))
       return known
@@ -88,15 +88,6 @@ extension Comparison {
     record.take(base)
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true
-  }
-
-  /// Returns the part of a recipe that determines a result.
-  static func determining(_ recipe: Recipe) -> Recipe {
-    var copy = recipe
-    (copy.outputDirectory, copy.report) = (nil, Recipe.Report())
-    (copy.methods, copy.seeds, copy.learningRates) = (nil, nil, nil)
-    (copy.training.saveSteps, copy.training.saveTotalLimit) = (nil, nil)
-    return copy
   }
 
   static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {

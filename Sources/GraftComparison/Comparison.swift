@@ -13,6 +13,7 @@ public enum ComparisonEvent: Sendable {
   case note(String)
   /// A run begins.
   case runStarted(name: String, seed: Int, learningRate: Double, isTrial: Bool)
+  /// An event of a run's training.
   case training(TrainingEvent)
   /// A run is done, or was done by an earlier call.
   case finished(ComparisonRecord, isReused: Bool)
@@ -28,6 +29,7 @@ public final class Comparison {
   let recipe: Recipe
   let output: String
   let methods: [Recipe.PlannedMethod]
+  /// The seeds that every method runs under.
   public let seeds: [Int]
   /// Remarks on the data.
   public let notes = DataNotes()
@@ -48,7 +50,7 @@ public final class Comparison {
   ///
   /// - Parameters:
   ///   - output: the folder of the results; runs of this comparison found finished there are not repeated.
-  ///   - isFresh: whether to remove what an earlier comparison wrote there.
+  ///   - isFresh: true where what an earlier comparison wrote there is removed.
   /// - Throws: what is wrong with the recipe, the base or the data, and `CheckpointError` of kind `cannotCreate` for a folder that holds something
   ///   else. What is wrong with one method alone becomes its result.
   public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
@@ -148,7 +150,7 @@ public final class Comparison {
 
   /// The base as it is. A delta must be on for a run to be prepared, and is taken off again before anything is computed.
   private func baseline(_ onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonRecord {
-    let key = try SHA256.hash("baseline \(digest) \(Self.determining(recipe).rendered())")
+    let key = try RunKey.of(.baseline, recipe, digest: digest)
     if let known = store.record(key) {
       forgetting?.measureBase()
       try onEvent(.finished(known, isReused: true))

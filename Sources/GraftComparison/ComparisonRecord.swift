@@ -6,6 +6,7 @@ import GraftSessions
 public struct ComparisonRecord: Sendable, Equatable {
   /// The end of a run.
   public enum Status: String, Sendable {
+    /// A run with a result, one that an error ended, and one whose loss or weights did not stay finite.
     case success, failed, diverged
     /// The untouched base, which nothing was trained on.
     case baseline

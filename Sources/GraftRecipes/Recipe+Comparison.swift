@@ -4,7 +4,9 @@ import GraftConfiguration
 extension Recipe {
   /// One line of a comparison: what differs from the recipe's own `model`, `method` and `training`.
   public struct ComparedMethod: Codable, Sendable, Equatable {
+    /// The name in results.
     public var name: String
+    /// The `method:` section.
     public var method: ConfigTree
     /// Keys of `model:` that differ for this method, such as `config`.
     public var model: ConfigTree?
@@ -13,6 +15,10 @@ extension Recipe {
     /// The learning rates to try.
     public var learningRates: [Double]?
 
+    /// - Parameters:
+    ///   - method: the `method:` section.
+    ///   - model: keys of `model:` that differ for this method.
+    ///   - training: keys of `training:` that differ for this method.
     public init(
       name: String, method: ConfigTree, model: ConfigTree? = nil, training: ConfigTree? = nil, learningRates: [Double]? = nil
     ) {
@@ -26,6 +32,7 @@ extension Recipe {
 
   /// A method of a comparison with what is to be tried for it.
   public struct PlannedMethod: Sendable, Equatable {
+    /// The name in results.
     public var name: String
     /// The key and the value that place it on a curve, where a key of the method was given a list.
     public var swept: ComparedMethod.SweptKey?

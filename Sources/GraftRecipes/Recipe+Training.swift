@@ -70,6 +70,7 @@ extension Recipe {
 
     package static let defaultBetas = [0.9, 0.999]
 
+    /// The section's defaults.
     public init() {}
   }
 
@@ -78,6 +79,7 @@ extension Recipe {
 
   /// An arithmetic of training.
   public enum PrecisionName: String, ConfigChoice {
+    /// The format of the products' operands: float32, bfloat16 or float16. Sums are float32.
     case fp32, bf16, fp16
 
     /// The precision of matrix products.
@@ -110,6 +112,7 @@ extension Recipe.Training {
     /// The least scale.
     public var minimum = 1.0
 
+    /// The section's defaults.
     public init() {}
   }
 }

@@ -11,13 +11,17 @@ public final class Trainer {
   /// The summed loss of a batch, times a scale.
   public typealias Loss = (_ batch: Batch, _ pass: Pass, _ scale: Float) -> Tensor
 
+  /// The settings of a training that its steps depend on.
   public struct Settings: Sendable {
+    /// The learning rate of every step.
     public var schedule: LearningRateSchedule
     /// Nil or 0 does not clip.
     public var maxGradientNorm: Double?
+    /// Steps between two lines of the log.
     public var loggingSteps: Int
     /// True where blocks run again for their gradients, instead of keeping their activations.
     public var recomputation: Bool
+    /// The seed of dropout.
     public var seed: Int
     /// Label smoothing and the weights of classes.
     public var crossEntropy = CrossEntropyOptions()
@@ -26,6 +30,7 @@ public final class Trainer {
     /// The rule by which losses are scaled, as float16 needs it; nil for none.
     public var lossScale: LossScale.Settings?
 
+    /// Settings in float32, without smoothing, class weights or a loss scale.
     public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, recomputation: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
       (self.recomputation, self.seed) = (recomputation, seed)
@@ -42,6 +47,7 @@ public final class Trainer {
     /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
     public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
 
+    /// Hooks that do nothing, but for those that are given.
     public init(
       penalty: @escaping () -> Tensor? = { nil }, skips: @escaping (Int, Double, Double) -> Bool = { _, _, _ in false },
       updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }

@@ -44,6 +44,7 @@ public struct TrainingProgress: Sendable, Equatable {
   /// The state of the loss scale; nil without one.
   public var lossScale: LossScale.State?
 
+  /// A line with the values that its properties have.
   public init(
     tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0, lossScale: LossScale.State? = nil
   ) {
@@ -56,11 +57,13 @@ public struct TrainingProgress: Sendable, Equatable {
 public enum TrainingEvent: Sendable {
   /// A step is done: how many, of how many, with its own loss.
   case stepped(step: Int, of: Int, loss: Double, tokensPerSecond: Double, secondsLeft: Double)
+  /// A line of the log is due.
   case logged(TrainingLine)
 }
 
 /// The fate of a step's update.
 public enum StepOutcome: Sendable, Hashable {
+  /// The optimizer changed the weights.
   case updated
   /// Left out; the weights and the optimizer's state are as they were.
   case skipped
@@ -78,6 +81,7 @@ public struct TrainingError: UserError {
   public let kind: Kind
   public let description: String
 
+  /// - Parameter description: one line that says where training ended, and what to do.
   public init(_ kind: Kind, _ description: String) {
     self.kind = kind
     self.description = description

@@ -5,8 +5,11 @@ import GraftTensors
 public protocol Model: AnyObject {
   /// Such as `llama`.
   var modelType: String { get }
+  /// The parameters and sites of the network.
   var catalog: SiteCatalog { get }
+  /// The number of tokens that the embedding knows.
   var vocabularySize: Int { get }
+  /// The width of hidden states.
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }

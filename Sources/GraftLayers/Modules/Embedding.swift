@@ -2,10 +2,13 @@ import GraftTensors
 
 /// A table of one vector per token (or position, or segment).
 public final class Embedding {
+  /// The module's path, such as `model.embed_tokens`.
   public let path: String
   /// `[entries, width]`.
   public let weight: Parameter
+  /// The purpose of the table; nil where methods do not ask for it.
   public let role: Role?
+  /// The adapter in the layer's slot.
   public var adapter: (any EmbeddingTableAdapter)?
   /// Virtual tokens before every sequence, in the slot of the token embedding.
   public var prompt: (any PromptAdapter)?
@@ -24,6 +27,7 @@ public final class Embedding {
     scope.catalog.add(Site(path: path, role: role, module: .embedding(self)))
   }
 
+  /// The number of vectors.
   public var entries: Int { weight.shape[0] }
 
   /// - Parameter indices: int32 `[tokens]`.

@@ -2,6 +2,7 @@ import GraftTensors
 
 /// The name of an activation in a configuration: one without parameters, or one of the two that have some.
 public enum NonlinearityName: Sendable, Hashable {
+  /// An activation without parameters.
   case fixed(Activation)
   /// He et al. 2015, eq. 1, with one slope for all channels, as Transformers has it.
   case prelu
@@ -30,6 +31,7 @@ public final class Nonlinearity {
 
   private let kind: Kind
 
+  /// An activation without parameters.
   public init(_ activation: Activation) { kind = .fixed(activation) }
 
   /// - Parameter scope: the module's own, which the parameters are in.

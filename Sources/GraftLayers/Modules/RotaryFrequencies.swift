@@ -3,7 +3,9 @@ import GraftTensors
 
 /// The angles per position of rotary embeddings, with the ways in which long contexts stretch them.
 public struct RotaryFrequencies: Sendable, Hashable {
+  /// The treatment of positions beyond those of pretraining.
   public enum Scaling: Sendable, Hashable {
+    /// None: the angles of pretraining go on.
     case none
     /// Positions divided by a factor (Chen et al. 2023).
     case linear(factor: Float)
@@ -22,11 +24,14 @@ public struct RotaryFrequencies: Sendable, Hashable {
 
   /// The number of a head's components that are rotated; even.
   public var rotatedSize: Int
+  /// The base of the frequencies, `base^(-2i / rotatedSize)` for pair `i` (Su et al. 2021, section 3.2.2).
   public var base: Float
+  /// The treatment of positions beyond those of pretraining.
   public var scaling: Scaling
   /// True where neighbours are a pair (GLM), false where the two halves of what is rotated are.
   public var isInterleaved: Bool
 
+  /// - Parameter rotatedSize: the number of a head's components that are rotated; even.
   public init(rotatedSize: Int, base: Float, scaling: Scaling = .none, isInterleaved: Bool = false) {
     self.rotatedSize = rotatedSize
     self.base = base

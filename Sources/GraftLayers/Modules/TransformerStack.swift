@@ -2,10 +2,13 @@ import GraftTensors
 
 /// One layer of a transformer: sublayers one after another, each with its residual connection.
 public final class TransformerBlock {
+  /// The sublayers with their residual connections, in the order of the computation.
   public let residuals: [Residual]
 
+  /// The sublayers in the order of the computation.
   public init(_ residuals: Residual...) { self.residuals = residuals }
 
+  /// The sublayers in the order of the computation.
   public init(_ residuals: [Residual]) { self.residuals = residuals }
 
   /// - Parameter x: `[rows, hidden]`.
@@ -18,6 +21,7 @@ public final class TransformerBlock {
 
 /// The blocks of a model or of one of its halves, one after another, recomputed on the way back where the execution says so.
 public struct TransformerStack {
+  /// The blocks, the first first.
   public let blocks: [TransformerBlock]
   private let path: String
   private let layerDrop: Float

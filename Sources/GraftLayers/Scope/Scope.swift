@@ -4,9 +4,13 @@ import GraftTensors
 
 /// The distribution of an initial value where no checkpoint gives one.
 public enum Initializer: Sendable, Hashable {
+  /// All 0.
   case zeros
+  /// All 1.
   case ones
+  /// All the same.
   case constant(Float)
+  /// Normal around 0.
   case normal(standardDeviation: Float)
   /// Uniform on `±bound`.
   case uniform(bound: Float)
@@ -40,6 +44,7 @@ public enum Initializer: Sendable, Hashable {
 public struct WeightError: UserError {
   public let description: String
 
+  /// - Parameter description: one line that names the tensor.
   public init(_ description: String) { self.description = description }
 
   public var status: ErrorStatus { .malformedInput }
@@ -50,6 +55,7 @@ public struct WeightError: UserError {
 /// A scope fetches a tensor from its source, or draws it where there is none, and enters what it made into the catalog.
 /// Construction is loading: a missing or mis-shaped tensor is reported at the line that wants it.
 public struct Scope {
+  /// The path, without a dot at its end; empty at the root.
   public let path: String
   package let construction: Construction
   /// Other names under which the source may hold a path, in order of preference.
@@ -116,6 +122,7 @@ public struct Scope {
     self.aliases = aliases
   }
 
+  /// Returns the scope of a member of a module.
   public static func / (scope: Scope, name: String) -> Scope {
     Scope(path: scope.path.isEmpty ? name : "\(scope.path).\(name)", construction: scope.construction, aliases: scope.aliases)
   }
@@ -124,8 +131,10 @@ public struct Scope {
   /// - Parameter aliases: the other names of a full path, in order of preference.
   public func calling(_ aliases: @escaping (String) -> [String]) -> Scope { Scope(path: path, construction: construction, aliases: aliases) }
 
+  /// Returns the scope of an element of a list.
   public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
 
+  /// The catalog that parameters and sites are entered in.
   public var catalog: SiteCatalog { construction.catalog }
 
   /// True where the source has a tensor here, under its own name or an alias.

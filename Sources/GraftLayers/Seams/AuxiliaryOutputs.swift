@@ -17,6 +17,7 @@ public final class AuxiliaryOutputs {
   /// The rows of the pass that experts were sent, layer by layer.
   public private(set) var loads: [ExpertLoad] = []
 
+  /// A collector without entries.
   public init() {}
 
   /// Leaves a layer's tensor for whoever asks for its name after the last layer.

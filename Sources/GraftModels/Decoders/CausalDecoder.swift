@@ -20,20 +20,26 @@ public final class CausalDecoder: CausalLanguageModel {
 
   /// The parts of a decoder, in the order in which they are computed.
   public struct Parts {
+    /// The table of tokens.
     public var embedding: Embedding
     /// The factor of the embeddings.
     public var embeddingScale: Float = 1
+    /// The way in which the order of tokens is known.
     public var positions: Positions
     /// The norm of the embeddings with their positions.
     public var embeddingNorm: Norm?
+    /// The probability with which an element of the embeddings is dropped in training.
     public var embeddingDropout: Float = 0
+    /// The blocks.
     public var blocks: TransformerStack
     /// The norm of what the head reads.
     public var norm: Norm?
+    /// The layer from hidden states to logits.
     public var head: LanguageModelHead
     /// The losses of routers that are added to the training loss; nil for none.
     public var routerLosses: RouterLosses?
 
+    /// Parts without what only some families have; the other properties are set afterwards.
     public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
       self.positions = positions

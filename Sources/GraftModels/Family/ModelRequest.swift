@@ -5,7 +5,9 @@ import GraftTensors
 
 /// A configuration, and what the model that it describes is for.
 public struct ModelRequest {
+  /// The configuration, resolved for its family where a family builds from it.
   public var config: ArchitectureConfiguration
+  /// The task that the model is for.
   public var task: LearningTask
   /// The number of labels that a classifier tells apart; the configuration's where nil.
   public var labels: Int?
@@ -20,6 +22,7 @@ public struct ModelRequest {
   /// The coefficients of routers' losses that a training asks for; the configuration's where nil.
   public var routerLosses: RouterLossFactors?
 
+  /// A request for a model with the head of a task.
   public init(
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
     style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false

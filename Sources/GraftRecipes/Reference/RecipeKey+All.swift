@@ -89,9 +89,13 @@ extension RecipeKey {
       "Mixtures of experts: the factor of the loss that keeps routers' logits small; what the model's configuration asks for where nothing is said."),
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands, which sum in float32."),
     RecipeKey(
-      "training.loss_scale", .mapping(.number),
-      "fp16: the factor of the loss that keeps gradients in range. It grows after so many updates and shrinks where gradients overflow, when the step is skipped.",
-      isOptional: true),
+      "training.loss_scale.initial", .number,
+      "fp16: the factor of the loss in the first step, which keeps gradients in range; no other precision has one."),
+    RecipeKey("training.loss_scale.growth_factor", .number, "The number that the factor is multiplied by after `growth_interval` updates in a row."),
+    RecipeKey(
+      "training.loss_scale.backoff_factor", .number, "The number below 1 that it is multiplied by where gradients overflow; the step is skipped."),
+    RecipeKey("training.loss_scale.growth_interval", .whole, "Updates in a row after which the factor grows."),
+    RecipeKey("training.loss_scale.minimum", .number, "The least factor; gradients that overflow under it end the run."),
     RecipeKey(
       "training.gradient_checkpointing", .boolean,
       "Compute blocks again on the way back instead of keeping what they computed: less memory, more time."),

@@ -2,7 +2,7 @@ import Foundation
 
 extension TrainingReport {
   /// The report as one self-contained page.
-  public func html() -> String {
+  package func html() -> String {
     var sections: [HTMLPage.Section] = []
     if !notes.isEmpty {
       sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>"))

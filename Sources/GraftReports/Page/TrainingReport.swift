@@ -1,23 +1,23 @@
 /// The report of a training run, for its `report.html`.
-public struct TrainingReport: Sendable {
+package struct TrainingReport: Sendable {
   /// One line of the training log.
-  public struct Point: Sendable {
+  package struct Point: Sendable {
     /// Optimizer steps done.
-    public var step: Int
+    package var step: Int
     /// Epochs done, as a fraction.
-    public var epoch: Double
+    package var epoch: Double
     /// The mean loss.
-    public var loss: Double
+    package var loss: Double
     /// The learning rate of the step.
-    public var learningRate: Double
+    package var learningRate: Double
     /// The L2 norm of all gradients before clipping.
-    public var gradientNorm: Double?
+    package var gradientNorm: Double?
     /// Tokens read in a second.
-    public var tokensPerSecond: Double?
+    package var tokensPerSecond: Double?
     /// Other figures of the log, under their keys: losses that layers add, the imbalance of experts.
-    public var others: [(name: String, value: Double)]
+    package var others: [(name: String, value: Double)]
 
-    public init(
+    package init(
       step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil,
       tokensPerSecond: Double? = nil, others: [(name: String, value: Double)] = []
     ) {
@@ -32,17 +32,17 @@ public struct TrainingReport: Sendable {
   }
 
   /// One evaluation: its loss and the task's metrics.
-  public struct Evaluation: Sendable {
+  package struct Evaluation: Sendable {
     /// Optimizer steps done.
-    public var step: Int
+    package var step: Int
     /// Epochs done, as a fraction.
-    public var epoch: Double
+    package var epoch: Double
     /// The mean loss.
-    public var loss: Double
+    package var loss: Double
     /// The other metrics, by name.
-    public var metrics: [(name: String, value: Double)]
+    package var metrics: [(name: String, value: Double)]
 
-    public init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
+    package init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
       self.step = step
       self.epoch = epoch
       self.loss = loss
@@ -51,17 +51,17 @@ public struct TrainingReport: Sendable {
   }
 
   /// The answers of the model to a prompt, before and after.
-  public struct Sample: Sendable {
+  package struct Sample: Sendable {
     /// The prompt.
-    public var prompt: String
+    package var prompt: String
     /// The answer that was expected.
-    public var expected: String?
+    package var expected: String?
     /// The answer of the untrained model.
-    public var before: String?
+    package var before: String?
     /// The answer of the result.
-    public var after: String
+    package var after: String
 
-    public init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
+    package init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
       self.prompt = prompt
       self.expected = expected
       self.before = before
@@ -70,46 +70,46 @@ public struct TrainingReport: Sendable {
   }
 
   /// The work of the experts of one layer.
-  public struct ExpertLoad: Sendable {
+  package struct ExpertLoad: Sendable {
     /// The path of the layer.
-    public var layer: String
+    package var layer: String
     /// The share of rows that each expert was sent.
-    public var shares: [Double]
+    package var shares: [Double]
 
-    public init(layer: String, shares: [Double]) {
+    package init(layer: String, shares: [Double]) {
       self.layer = layer
       self.shares = shares
     }
   }
 
   /// The heading of the page.
-  public var title: String
+  package var title: String
   /// One line: the model, the method, the date.
-  public var subtitle: String
+  package var subtitle: String
   /// The figures shown large, a handful.
-  public var highlights: [(label: String, value: String)]
+  package var highlights: [(label: String, value: String)]
   /// The rows of the summary table.
-  public var summary: [(label: String, value: String)]
+  package var summary: [(label: String, value: String)]
   /// The lines of the training log.
-  public var points: [Point]
+  package var points: [Point]
   /// The evaluations, by step.
-  public var evaluations: [Evaluation]
+  package var evaluations: [Evaluation]
   /// Held-out prompts with their answers.
-  public var samples: [Sample]
+  package var samples: [Sample]
   /// The work of experts in the last steps, layer by layer.
-  public var expertLoads: [ExpertLoad]
+  package var expertLoads: [ExpertLoad]
   /// The number of those steps.
-  public var expertLoadSteps: Int
+  package var expertLoadSteps: Int
   /// Remarks for the reader: truncated examples, skipped steps.
-  public var notes: [String]
+  package var notes: [String]
   /// The resolved recipe as YAML.
-  public var recipe: String
+  package var recipe: String
   /// Processor, threads, libraries.
-  public var machine: [(label: String, value: String)]
+  package var machine: [(label: String, value: String)]
   /// The commands that do it again.
-  public var commands: [String]
+  package var commands: [String]
 
-  public init(
+  package init(
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
     summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
     samples: [Sample] = [],

@@ -8,6 +8,7 @@ import GraftTensors
 
 /// The content of a model, adapter, run, safetensors or GGUF file.
 public struct Inspection {
+  /// The content, as `graft inspect --json` prints it.
   public let json: JSON
 
   /// - Parameter model: the base of an adapter, which tells what it adapts there and how far it moves the weights.

@@ -21,7 +21,7 @@ package struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
-  private let knownFingerprint = KnownFingerprint()
+  private let read = Read()
 
   /// - Parameters:
   ///   - labels: a classifier's labels; the configuration's where nil.
@@ -77,12 +77,13 @@ package struct TrainableBase {
     try recipe.model.config?.json ?? Checkpoint.configuration(in: recipe.model.path ?? "")
   }
 
-  package func makeTokenizer() throws -> Tokenizer {
-    if let newTokens { return newTokens.extended.tokenizer }
-    guard let companion else {
-      throw RunSettings.missingTokenizer
-    }
-    return try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+  /// Returns the model's tokenizer, with the tokens that the recipe adds; its files are read once.
+  package func tokenizer() throws -> Tokenizer {
+    if let known = read.tokenizer ?? newTokens?.extended.tokenizer { return known }
+    guard let companion else { throw RunSettings.missingTokenizer }
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+    read.tokenizer = tokenizer
+    return tokenizer
   }
 
   func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {
@@ -96,7 +97,7 @@ package struct TrainableBase {
     if source == nil, let initial = recipe.initialAdapter {
       source = try AdapterFile.read(initial).adapter().weights(from: initial)
     }
-    let tokenizer = try makeTokenizer()
+    let tokenizer = try tokenizer()
     return try Delta(
       method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)),
       services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
@@ -111,14 +112,17 @@ package struct TrainableBase {
 
   /// Returns what tells this base from others; every weight on the disk is read for it, once.
   package func fingerprint() throws -> BaseFingerprint {
-    if let known = knownFingerprint.value { return known }
+    if let known = read.fingerprint { return known }
     let fingerprint = try directory.map { try BaseFingerprint(ofModel: $0.checkpoint) } ?? BaseFingerprint(ofModel: configuration)
-    knownFingerprint.value = fingerprint
+    read.fingerprint = fingerprint
     return fingerprint
   }
 
-  /// The part of a base that its copies share.
-  private final class KnownFingerprint { var value: BaseFingerprint? }
+  /// The results of reading files, once for a base and its copies.
+  private final class Read {
+    var tokenizer: Tokenizer?
+    var fingerprint: BaseFingerprint?
+  }
 
   /// Writes the trained weights as a MODEL, in place of those that the run had there.
   /// - Parameter labels: a classifier's labels.

@@ -38,6 +38,11 @@ public struct RunPlan: Sendable {
     /// True where those held out are reported by a comparison, so that nothing may be chosen by them.
     public var isReported: Bool
 
+    /// - Parameters:
+    ///   - train: the examples to train on.
+    ///   - evaluationCount: the number of examples held out.
+    ///   - hasSelection: true where there are examples by which weights may be chosen.
+    ///   - isReported: true where those held out are reported by a comparison.
     public init(train: [EncodedExample], evaluationCount: Int = 0, hasSelection: Bool = false, isReported: Bool = false) {
       self.train = train
       self.evaluationCount = evaluationCount

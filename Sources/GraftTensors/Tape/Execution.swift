@@ -35,11 +35,14 @@ public struct Execution: Sendable, Hashable {
     case converted(ElementFormat)
   }
 
+  /// The precision of matrix products.
   public var arithmetic: Arithmetic
   /// True where blocks run again for their gradients, instead of keeping their activations.
   public var recomputation: Bool
+  /// The form in which tensors are kept for the way back.
   public var savedForm: SavedForm
 
+  /// The conditions of inference and of plain training, unless something is given.
   public init(arithmetic: Arithmetic = .float32, recomputation: Bool = false, savedForm: SavedForm = .asComputed) {
     (self.arithmetic, self.recomputation, self.savedForm) = (arithmetic, recomputation, savedForm)
   }

@@ -21,11 +21,18 @@ public final class Parameter {
   /// The elements in that format, made when a product first reads them.
   private var narrowed: Tensor?
 
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - isTrainable: true where gradients are asked for.
   public convenience init(path: String, value: Tensor, isTrainable: Bool = false) {
     self.init(path: path, stored: .dense(value), isTrainable: isTrainable)
   }
 
-  /// - Parameter productFormat: the format that products read the elements in while they are frozen; nil for that they are stored in.
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - stored: the values as they are kept, perhaps in blocks.
+  ///   - productFormat: the format that products read the elements in while they are frozen; nil for that they are stored in.
+  ///   - isTrainable: true where gradients are asked for.
   public init(path: String, stored: Weight, productFormat: ElementFormat? = nil, isTrainable: Bool = false) {
     self.path = path
     self.productFormat = productFormat
@@ -34,6 +41,7 @@ public final class Parameter {
     keepInPlace()
   }
 
+  /// The shape of the values.
   public var shape: Shape { stored.shape }
 
   /// The format that the elements are stored in.

@@ -10,6 +10,7 @@ public struct RouterLosses: Sendable, Hashable {
   /// The factor of the mean of `log² Σ exp(logits)` (Zoph et al. 2022, "ST-MoE", eq. 5).
   public var stability: Float
 
+  /// The losses with their factors; a loss whose factor is 0 is left out.
   public init(choices: Int, balancing: Float, stability: Float = 0) {
     self.choices = choices
     self.balancing = balancing
