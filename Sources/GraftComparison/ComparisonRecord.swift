@@ -85,10 +85,6 @@ public struct ComparisonRecord: Sendable, Equatable {
   /// The `training:` section of the recipe.
   public var training = JSON.null
 
-  package init(key: String, name: String, seed: Int, learningRate: Double) {
-    (self.key, self.name, self.seed, self.learningRate) = (key, name, seed, learningRate)
-  }
-
   /// The mean score; not a number where there are none.
   public var score: Double { scores.isEmpty ? .nan : ScoreTable.mean(scores) }
   /// True where the metric counts successes.
@@ -96,7 +92,7 @@ public struct ComparisonRecord: Sendable, Equatable {
   /// Tokens that training read.
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 
-  init(key: String, name: String, seed: Int, learningRate: Double) {
+  package init(key: String, name: String, seed: Int, learningRate: Double) {
     (self.key, self.name, self.seed, self.learningRate) = (key, name, seed, learningRate)
   }
 }
