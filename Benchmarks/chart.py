@@ -8,21 +8,23 @@ FONT = 'font-family="system-ui, sans-serif" font-size="12"'
 
 
 def _text(x, y, words, anchor="start", colour="#444", weight="normal"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}">{escape(words)}</text>'
+    halo = 'stroke="#fff" stroke-width="3" paint-order="stroke"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}" {halo}>{escape(words)}</text>'
 
 
 def _group(name, values, limit, scale, top):
     """A name, a bar for each value, and a stroke at the limit."""
     height = BAR * len(values)
-    parts = [_text(LABELS - 8, top + height / 2 + 4, name, "end")]
+    x = LABELS + limit * scale
+    parts = [
+        f'<line x1="{x:.1f}" y1="{top - 3:.1f}" x2="{x:.1f}" y2="{top + height + 2:.1f}" stroke="#b03030" stroke-width="2"/>',
+        _text(LABELS - 8, top + height / 2 + 4, name, "end")]
     for index, value in enumerate(values):
         if value is None:
             continue
         y, length = top + index * BAR, value * scale
         parts.append(f'<rect x="{LABELS}" y="{y:.1f}" width="{length:.1f}" height="{BAR - 1}" fill="{COLOURS[index]}"/>')
         parts.append(_text(LABELS + length + 5, y + 9, f"{value:,.{0 if value >= 100 else 1}f} ({value / limit:.0%})"))
-    x = LABELS + limit * scale
-    parts.append(f'<line x1="{x:.1f}" y1="{top - 3:.1f}" x2="{x:.1f}" y2="{top + height + 2:.1f}" stroke="#b03030" stroke-width="2"/>')
     return parts
 
 
