@@ -21,6 +21,8 @@ public struct Benchmark {
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
   /// The precision of the products, and the format of frozen weights.
   public var precision = Recipe.PrecisionName.fp32
+  /// True where training is compared with the rate of large products on this machine.
+  public var measuresPeak = true
 
   /// - Parameter method: a method's usual name, or a YAML file with a `method:` section.
   public init(model: String, method: String, batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int) {
@@ -75,17 +77,20 @@ public struct Benchmark {
     let tokens = batchSize * sequenceLength
     let median = seconds.sorted()[seconds.count / 2]
     let flops = Self.flopsPerToken(network, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
-    let peak = Self.productPeak()
-    return Result(
-      json: [
-        "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
-        "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
-        "total_parameters": .integer(network.catalog.parameterCount), "gemm_peak_gflops": .number(peak), "model_flops_per_token": .number(flops),
-        "flops_utilization": .number(flops * Double(tokens) / median / 1e9 / peak), "threads": .integer(Threads.count),
-        "precision": .string(precision.rawValue), "matrix_tile": .string(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)),
-        "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"), "first_loss": .number(losses.first ?? 0),
-        "last_loss": .number(losses.last ?? 0), "system_allocations_per_step": .number(Double(allocations) / Double(steps)),
-      ])
+    var figures: JSONObject = [
+      "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
+      "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
+      "total_parameters": .integer(network.catalog.parameterCount), "model_flops_per_token": .number(flops), "threads": .integer(Threads.count),
+      "precision": .string(precision.rawValue), "matrix_tile": .string(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)),
+      "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"), "first_loss": .number(losses.first ?? 0),
+      "last_loss": .number(losses.last ?? 0), "system_allocations_per_step": .number(Double(allocations) / Double(steps)),
+    ]
+    if measuresPeak {
+      let peak = Self.productPeak()
+      figures["gemm_peak_gflops"] = .number(peak)
+      figures["flops_utilization"] = .number(flops * Double(tokens) / median / 1e9 / peak)
+    }
+    return Result(json: .object(figures))
   }
 
   /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
