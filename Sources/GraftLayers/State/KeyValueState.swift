@@ -5,6 +5,7 @@ public final class KeyValueState: LayerState {
   private var rows: TokenRows
   private let window: Int?
 
+  /// The cache before the first token of so many sequences.
   /// - Parameters:
   ///   - window: the number of keys that a query sees, itself included, where limited.
   ///   - format: the floating-point format that rows are kept in.

@@ -11,6 +11,7 @@ public struct AbsorbedAttention {
 
   /// Heads and sizes, of keys with their rotary part.
   public let options: AttentionOptions
+  /// The keys that a query sees.
   public let mask: AttentionMask
   private let expansion: Tensor
   private let term: Term?
@@ -20,6 +21,8 @@ public struct AbsorbedAttention {
   /// The columns of a head's key without its rotary part.
   private var plainSize: Int { options.headSize - rotarySize }
 
+  /// Attention through an expansion of latent rows.
+  ///
   /// - Parameters:
   ///   - expansion: `[heads * (plain + value), rank]`, from latent rows to each head's key without position and its value.
   ///   - term: factors `[r, rank]` and `[heads * (plain + value), r]`, whose product is added to the expansion; nil for none.
@@ -32,6 +35,8 @@ public struct AbsorbedAttention {
       expansion.shape[0] == options.heads * (options.headSize - rotarySize + options.valueSize), "expansion \(expansion.shape) for \(options)")
   }
 
+  /// Attention of queries to the rows of their spans.
+  ///
   /// - Parameters:
   ///   - query: `[query rows, heads * headSize]`, rotated.
   ///   - latents: `[rows, rank]`.
