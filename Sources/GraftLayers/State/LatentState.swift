@@ -8,7 +8,7 @@ public final class LatentState: LayerState {
   /// The rows of all sequences, with each sequence's place in them.
   public typealias Held = (latents: Tensor, rotaryKeys: Tensor, rows: [KeyRows])
 
-  /// The cache before the first token of so many sequences.
+  /// The cache of as many sequences, without a token.
   /// - Parameter format: the floating-point format that rows are kept in.
   public init(sequences: Int, format: ElementFormat = .float32) { rows = TokenRows(sequences: sequences, format: format) }
 
