@@ -112,10 +112,16 @@ public struct Benchmark {
       runs.append(((ContinuousClock.now - start) / .seconds(1), first ?? 0))
     }
     let median = runs.sorted { $0.total < $1.total }[1]
+    let decoding = 127 / (median.total - median.first)
+    let peak = ProcessMemory.peakBytes
+    let bandwidth = MemoryBandwidth.measured()
+    let weights = Self.weightBytesPerToken(network)
     return Result(
       json: [
-        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(127 / (median.total - median.first)),
-        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(ProcessMemory.peakBytes),
+        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
+        "weight_bytes_per_token": weights.map(JSON.integer) ?? .null, "memory_bytes_per_second": .number(bandwidth),
+        "bandwidth_utilization": weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null,
+        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
         "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
         "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
       ])
@@ -163,6 +169,14 @@ public struct Benchmark {
     let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
     let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
+  }
+
+  /// The bytes of the matrices that a decoder reads for every token; nil for a mixture, whose experts a token chooses.
+  private static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
+    guard model.catalog.sites.allSatisfy({ $0.experts == nil }) else { return nil }
+    let head = model.head.linear
+    let layers = model.catalog.linears.filter { $0 !== head }
+    return (layers + [head]).reduce(0) { $0 + $1.weight.stored.byteCount }
   }
 
   /// GFLOP/s of a large product, the best of several.
