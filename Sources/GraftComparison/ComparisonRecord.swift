@@ -93,7 +93,7 @@ public struct ComparisonRecord: Sendable, Equatable {
   /// Tokens that training read.
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 
-  init(key: String, name: String, seed: Int, learningRate: Double) {
+  package init(key: String, name: String, seed: Int, learningRate: Double) {
     (self.key, self.name, self.seed, self.learningRate) = (key, name, seed, learningRate)
   }
 }
