@@ -22,6 +22,7 @@ public struct ComparisonRecord: Sendable, Equatable {
 
   /// The bytes that generation keeps of a sequence of so many tokens, in float32.
   public struct CachePoint: Sendable, Equatable {
+    /// The tokens, and the bytes.
     public var length: Int, bytes: Int
   }
 
