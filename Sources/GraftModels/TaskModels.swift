@@ -16,6 +16,7 @@ extension HeadedModel {
   public var maximumLength: Int? { base.maximumLength }
   public var segmentCount: Int { base.segmentCount }
   public var attentionStyle: AttentionStyle? { base.attentionStyle }
+  public var outline: ModelOutline? { base.outline }
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
   public func makeState(sequences: Int) -> SequenceState { base.makeState(sequences: sequences) }
 }

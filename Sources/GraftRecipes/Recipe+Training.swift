@@ -39,6 +39,10 @@ extension Recipe {
     public var maxGradNorm: Double? = 1.0
     /// The share of a target's probability that is spread over all classes, or the whole vocabulary.
     public var labelSmoothing = 0.0
+    /// The coefficient of the loss that keeps experts equally busy; nil is the model's configuration's.
+    public var routerAuxLossCoef: Double?
+    /// The coefficient of the loss that keeps routers' logits small; nil is the model's configuration's.
+    public var routerZLossCoef: Double?
     /// The arithmetic of training.
     public var precision = PrecisionName.fp32
     /// The dynamic loss scale of fp16.

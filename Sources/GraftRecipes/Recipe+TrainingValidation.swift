@@ -66,6 +66,8 @@ extension Recipe.Training {
       bounds.require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
     }
     bounds.requireFinite(maxGradNorm, "max_grad_norm")
+    bounds.requireFinite(routerAuxLossCoef, "router_aux_loss_coef")
+    bounds.requireFinite(routerZLossCoef, "router_z_loss_coef")
     bounds.require(0 <= labelSmoothing && labelSmoothing < 1, "label_smoothing", labelSmoothing, "choose a share from 0 to below 1")
   }
 

@@ -20,6 +20,8 @@ public protocol Model: AnyObject {
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor
+  /// The model as drawings show it; nil for a model that does not say what it is made of.
+  var outline: ModelOutline? { get }
   /// Returns the state before the first token of so many sequences, for passes that continue each other.
   func makeState(sequences: Int) -> SequenceState
 }
@@ -27,6 +29,7 @@ public protocol Model: AnyObject {
 extension Model {
   public var attentionStyle: AttentionStyle? { nil }
   public var segmentCount: Int { 1 }
+  public var outline: ModelOutline? { nil }
   public func makeState(sequences: Int) -> SequenceState { SequenceState(sequences: sequences) }
 }
 

@@ -22,7 +22,7 @@ public final class Embedding {
   ) throws {
     path = scope.path
     self.padding = padding.map { $0 < 0 ? $0 + entries : $0 }
-    weight = try scope.parameter("weight", [entries, width], initializer, keepsType: true)
+    weight = try scope.table("weight", [entries, width], initializer)
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .embedding(self)))
   }
@@ -37,5 +37,5 @@ public final class Embedding {
   }
 
   /// The look-up without the adapter.
-  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.matrix, indices, untrained: padding) }
+  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.table, indices, untrained: padding) }
 }

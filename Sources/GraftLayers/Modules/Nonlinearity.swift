@@ -51,6 +51,15 @@ public final class Nonlinearity {
     }
   }
 
+  /// The name as a configuration has it.
+  var name: String {
+    switch kind {
+    case .fixed(let activation): activation.rawValue
+    case .prelu: "prelu"
+    case .xielu: "xielu"
+    }
+  }
+
   /// Elementwise.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     switch kind {

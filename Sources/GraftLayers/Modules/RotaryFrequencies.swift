@@ -125,3 +125,21 @@ public struct RotaryFrequencies: Sendable, Hashable {
     return RotaryTable(joining: groups.map { length, rows in (rows, table(rows.map { positions[$0] }, length: length)) })
   }
 }
+
+extension RotaryFrequencies {
+  /// The base and the scaling in words.
+  public var words: String {
+    func text(_ number: Float) -> String { number == number.rounded() && abs(number) < 1e9 ? "\(Int(number))" : "\(number)" }
+    let name: String? =
+      switch scaling {
+      case .none: nil
+      case .linear(let factor): "linear × \(text(factor))"
+      case .dynamic(let factor, _): "dynamic × \(text(factor))"
+      case .llama3(let factor, _, _, _): "llama3 × \(text(factor))"
+      case .yarn(let factor, _, _, _, _, _): "yarn × \(text(factor))"
+      case .longRope: "longrope"
+      case .proportional(let factor, _): "proportional × \(text(factor))"
+      }
+    return (["base \(text(base))", "\(rotatedSize) columns" + (isInterleaved ? " in pairs" : "")] + [name].compactMap { $0 }).joined(separator: ", ")
+  }
+}

@@ -68,15 +68,28 @@ public struct Scope {
     let stream: RandomStream
     let isTrainable: Bool
     let catalog: SiteCatalog
+    /// True where nothing but shapes is wanted.
+    let isOutline: Bool
+    private var blank: BlankMemory?
     var consumed: Set<String> = []
     /// The paths whose tensors may stand for a path's own.
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog
+      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog,
+      isOutline: Bool = false
     ) {
+      self.isOutline = isOutline
       (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
       (self.isTrainable, self.catalog) = (isTrainable, catalog)
+    }
+
+    /// A tensor of zeros that takes no memory.
+    func outlined(_ shape: Shape) throws(MemoryError) -> Tensor {
+      if let tensor = blank?.tensor(shape) { return tensor }
+      let memory = try BlankMemory(byteCount: 4 * shape.elementCount)
+      blank = memory
+      return memory.tensor(shape) ?? .zeros(shape)
     }
   }
 
@@ -92,6 +105,14 @@ public struct Scope {
     path = ""
     construction = Construction(
       source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), isTrainable: isTrainable, catalog: catalog)
+    aliases = { _ in [] }
+  }
+
+  /// The root of a construction of which nothing but shapes is wanted: no weights are read or drawn, and no memory is taken for them.
+  public init(outlining catalog: SiteCatalog) {
+    path = ""
+    construction = Construction(
+      source: nil, frozenType: .float32, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
     aliases = { _ in [] }
   }
 
@@ -150,6 +171,21 @@ public struct Scope {
     return parameter
   }
 
+  /// The table called `name` here: its rows are looked up exactly as the source has them, whatever the format of frozen matrices, in which
+  /// products read it where a head shares it.
+  ///
+  /// In the source's own type it stays mapped, so that only rows which are looked up come into memory.
+  /// - Throws: as `parameter` does.
+  public func table(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Parameter {
+    let value = try value(name, shape, initializer, fallsBack: false)
+    let isFloat32 = construction.isTrainable || construction.frozenType == .float32 || ![.bfloat16, .float16].contains(value.dtype)
+    let parameter = Parameter(
+      path: (self / name).path, stored: .dense(isFloat32 ? value.converted(to: .float32) : value), productFormat: construction.frozenType,
+      isTrainable: construction.isTrainable)
+    catalog.add(parameter)
+    return parameter
+  }
+
   /// A tensor that is part of the model but never trained, float32; its initial value where the source lacks it.
   /// - Throws: `WeightError` where the source holds another shape, and what the source throws.
   public func buffer(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Tensor {
@@ -189,6 +225,7 @@ public struct Scope {
     guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
       throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
     }
+    guard !construction.isOutline else { return try construction.outlined(shape) }
     try requireMemory(for: shape, full)
     return initializer.makeTensor(shape, construction.stream.split(full))
   }

@@ -29,11 +29,13 @@ public struct ModelDirectory {
   ///   - isHeadless: true where hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: true where a masked language model is to tell pairs of sentences apart, too.
   ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
+  ///   - routerLosses: the coefficients of routers' losses; the configuration's where nil.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
     style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil
+    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
     checkpoint = try Checkpoint(directory: path)
@@ -54,8 +56,9 @@ public struct ModelDirectory {
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels, outputs: names?.classifiers ?? []) { source = replaced }
-    let request = ModelRequest(
+    var request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
+    request.routerLosses = routerLosses
     model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {

@@ -68,6 +68,10 @@ public final class CausalDecoder: CausalLanguageModel {
   public var attentionStyle: AttentionStyle? { style }
   public var maximumLength: Int? { if case .learned(let table) = parts.positions { table.entries } else { nil } }
 
+  public var outline: ModelOutline? {
+    ModelOutline(positions: parts.positions.words, finalNorm: parts.norm, stacks: [.init("decoder", parts.blocks)])
+  }
+
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
     let embedded = parts.embedding.embedded(input, pass, scale: parts.embeddingScale)
     var (x, layout) = placed(embedded, pass)
@@ -89,6 +93,18 @@ public final class CausalDecoder: CausalLanguageModel {
       var layout = embedded.input.layout(style)
       layout.bias = DistanceBias(slopes: slopes, maximumDistance: Int(positions.max() ?? 0))
       return (embedded.rows, layout)
+    }
+  }
+}
+
+extension CausalDecoder.Positions {
+  /// The positions in words.
+  var words: String {
+    switch self {
+    case .rotary(let tables): "rotary, " + tables.map(\.words).joined(separator: "; ")
+    case .learned(let table): "learned, \(table.entries)"
+    case .slopes: "linear biases (ALiBi)"
+    case .recurrence: "by recurrence"
     }
   }
 }

@@ -19,6 +19,8 @@ public struct ModelRequest {
   public var isHeadless: Bool
   /// True where a masked language model is to tell pairs of sentences apart, too.
   public var pairsSentences: Bool
+  /// The coefficients of routers' losses that a training asks for; the configuration's where nil.
+  public var routerLosses: RouterLossFactors?
 
   /// A request for a model with the head of a task.
   public init(

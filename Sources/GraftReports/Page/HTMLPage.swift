@@ -62,6 +62,9 @@ extension HTML {
   /// Plots beside one another where there is room.
   package static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
 
+  /// Small plots, as many beside one another as there is room for.
+  package static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
+
   /// Something folded away until it is asked for (and unfolded on paper).
   package static func details(_ title: String, _ content: HTML) -> HTML {
     "<details><summary>\(text: title)</summary>\n\(content)\n</details>"

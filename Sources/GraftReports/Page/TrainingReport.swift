@@ -14,11 +14,14 @@ package struct TrainingReport: Sendable {
     package var gradientNorm: Double?
     /// Tokens read in a second.
     package var tokensPerSecond: Double?
+    /// Other figures of the log, under their keys: losses that layers add, the imbalance of experts.
+    package var others: [(name: String, value: Double)]
 
     package init(
       step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil,
-      tokensPerSecond: Double? = nil
+      tokensPerSecond: Double? = nil, others: [(name: String, value: Double)] = []
     ) {
+      self.others = others
       self.step = step
       self.epoch = epoch
       self.loss = loss
@@ -66,6 +69,19 @@ package struct TrainingReport: Sendable {
     }
   }
 
+  /// The work of the experts of one layer.
+  package struct ExpertLoad: Sendable {
+    /// The path of the layer.
+    package var layer: String
+    /// The share of rows that each expert was sent.
+    package var shares: [Double]
+
+    package init(layer: String, shares: [Double]) {
+      self.layer = layer
+      self.shares = shares
+    }
+  }
+
   /// The heading of the page.
   package var title: String
   /// One line: the model, the method, the date.
@@ -80,6 +96,10 @@ package struct TrainingReport: Sendable {
   package var evaluations: [Evaluation]
   /// Held-out prompts with their answers.
   package var samples: [Sample]
+  /// The work of experts in the last steps, layer by layer.
+  package var expertLoads: [ExpertLoad]
+  /// The number of those steps.
+  package var expertLoadSteps: Int
   /// Remarks for the reader: truncated examples, skipped steps.
   package var notes: [String]
   /// The resolved recipe as YAML.
@@ -93,7 +113,8 @@ package struct TrainingReport: Sendable {
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
     summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
     samples: [Sample] = [],
-    notes: [String] = [], recipe: String, machine: [(label: String, value: String)] = [], commands: [String] = []
+    notes: [String] = [], recipe: String, expertLoads: [ExpertLoad] = [], expertLoadSteps: Int = 0,
+    machine: [(label: String, value: String)] = [], commands: [String] = []
   ) {
     self.title = title
     self.subtitle = subtitle
@@ -102,6 +123,8 @@ package struct TrainingReport: Sendable {
     self.points = points
     self.evaluations = evaluations
     self.samples = samples
+    self.expertLoads = expertLoads
+    self.expertLoadSteps = expertLoadSteps
     self.notes = notes
     self.recipe = recipe
     self.machine = machine

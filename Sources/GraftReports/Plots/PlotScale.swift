@@ -37,6 +37,12 @@ package struct PlotScale: Sendable {
     (lower, upper) = reachesTicks ? (first * step, last * step) : (low, high)
   }
 
+  /// A scale between two values with ticks of one's own.
+  init(from lower: Double, to upper: Double, ticks: [Double]) {
+    (self.lower, self.upper, self.ticks) = (lower, upper, ticks)
+    isLogarithmic = false
+  }
+
   /// 0 at the lower end, 1 at the upper.
   package func position(of value: Double) -> Double {
     isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)

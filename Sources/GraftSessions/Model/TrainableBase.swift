@@ -32,6 +32,7 @@ package struct TrainableBase {
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention
+    let routerLosses = RouterLossFactors(balancing: recipe.training.routerAuxLossCoef, stability: recipe.training.routerZLossCoef)
     let seed = settings.seed
     if let config = recipe.model.config {
       directory = nil
@@ -39,16 +40,19 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      let request = ModelRequest(
+      var request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
-      model = try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: seed))
+      request.routerLosses = routerLosses
+      let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
+      model = try ModelFamily.build(request, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
         frozenType: frozenFormat ?? settings.frozenFormat, style: style,
-        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
+        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
+        routerLosses: routerLosses)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method

@@ -96,7 +96,7 @@ public struct RunPlan: Sendable {
     method.expectedParameterCount(on: sites).map { parameters in
       MemoryEstimate(
         parameters: parameters, stateCount: settings.recipe.training.updateRule.stateCount, on: sites, tokens: largestBatch,
-        recomputation: settings.recipe.training.gradientCheckpointing)
+        recomputation: settings.recipe.training.gradientCheckpointing, precision: settings.recipe.training.precision)
     }
   }
 

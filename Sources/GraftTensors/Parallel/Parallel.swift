@@ -4,14 +4,14 @@ import Foundation
 
 /// The threads that operations run on.
 public enum Threads {
-  /// The number of threads, the caller's included: every core at first.
+  /// The number of threads that work is cut for, the caller's included: every core at first. No more of them run than there are cores.
   public static var count: Int {
     get { Int(graft_thread_count()) }
     set { graft_set_thread_count(Int32(newValue)) }
   }
 
-  /// The machine's cores.
-  public static let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  /// The cores that this process may use.
+  public static var coreCount: Int { Int(graft_processor_count()) }
 }
 
 /// Runs `body` for every index below `count`, on all threads.
@@ -46,8 +46,12 @@ package func parallel(over count: Int, grain: Int, _ body: (Range<Int>) -> Void)
 /// Elements that one task of an elementwise operation handles: large against a task's cost, small against the cache.
 package let elementwiseGrain = 1 << 15
 
-/// The number of rows of `columns` elements that make a task.
-package func rowGrain(columns: Int) -> Int { max(1, elementwiseGrain / max(1, columns)) }
+/// The number of rows of `columns` elements that make a task where rows do not meet: fewer on many cores, so that a small model has
+/// enough tasks for all of them.
+package func rowGrain(columns: Int) -> Int {
+  let parts = max(1, min(Threads.count, Threads.coreCount) / 8)
+  return max(1, elementwiseGrain / parts / max(1, columns))
+}
 
 /// The BLAS library, as it describes itself.
 public enum LinearAlgebraBackend {

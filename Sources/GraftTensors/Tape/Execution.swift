@@ -56,12 +56,15 @@ public struct Execution: Sendable, Hashable {
   }
 }
 
-/// The conditions of a thread with the tape that it records on, if any: the thread-local value.
+/// The conditions of a thread with the tape that it records on and the search that it computes in, if any: the thread-local value.
 final class ExecutionFrame {
   var execution: Execution
   let tape: Tape?
+  let search: NonFiniteSearch?
 
-  init(_ execution: Execution, tape: Tape?) { (self.execution, self.tape) = (execution, tape) }
+  init(_ execution: Execution, tape: Tape?, search: NonFiniteSearch? = .current) {
+    (self.execution, self.tape, self.search) = (execution, tape, search)
+  }
 
   static var current: ExecutionFrame? {
     graft_thread_local_get().map { Unmanaged<ExecutionFrame>.fromOpaque($0).takeUnretainedValue() }

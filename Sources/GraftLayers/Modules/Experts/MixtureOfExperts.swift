@@ -50,6 +50,7 @@ public final class MixtureOfExperts: Sublayer {
     let x = pass.isTraining && jitter > 0 ? x * pass.random.split(path).split("jitter").uniform(x.shape, in: 1 - jitter..<1 + jitter) : x
     let choice = router(x, pass)
     pass.auxiliary?.leave(choice.logits, as: RouterLosses.logits)
+    pass.auxiliary?.leave(ExpertLoad(path: path, rows: choice.routing.loads))
     let raised = raising(dispatchRows(x, choice.routing), choice.routing, pass)
     let hidden =
       switch middle {
