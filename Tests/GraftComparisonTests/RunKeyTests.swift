@@ -13,6 +13,8 @@ import GraftComparison
 
   @Test func defaultsHaveNoPartInIt() throws {
     let key = try RunKey.of(.run, recipe(), digest: "d")
+    // Results on disks have it: it stays what it is.
+    #expect(key.hasPrefix("4917db51ac50d688"))
     for override in ["training.optimizer=adamw", "training.loss_scale.initial=65536", "report.html=false", "output_dir=x", "method.peft_type=lora"] {
       #expect(try RunKey.of(.run, recipe(override), digest: "d") == key, "\(override)")
     }

@@ -26,7 +26,7 @@ struct TinyRun: Sendable {
   init(
     _ training: String, data: String = "packing: false, shuffle: false", deviation: Double = 0.2, count: Int = 4,
     in shared: TemporaryDirectory? = nil,
-    use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(), isInterrupted: () -> Bool = { false }
+    use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(), isInterrupted: (_ lineCount: Int) -> Bool = { _ in false }
   ) throws {
     let folder = try shared ?? Self.folder(count: count)
     let recipe = try Recipe(
@@ -44,7 +44,8 @@ struct TinyRun: Sendable {
     var lines: [TrainingLine] = []
     var evaluations: [(step: Int, values: [String: Double])] = []
     var overview: RunOverview?
-    let outcome = try TrainingRun(recipe, output: output, use: use, communicator: communicator).run(isInterrupted: isInterrupted) { event in
+    let outcome = try TrainingRun(recipe, output: output, use: use, communicator: communicator).run(isInterrupted: { isInterrupted(lines.count) }) {
+      event in
       switch event {
       case .started(let found): overview = found
       case .training(.logged(let line)): lines.append(line)
