@@ -10,7 +10,8 @@ clang -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=address -mllvm -as
   -c Sources/CKernels/few_rows.c -o "$folder/few_rows.o"
 clang -fuse-ld=lld -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-pass-failed \
   Scripts/sanitize/kernels.c $kernels "$folder/few_rows.o" -lm -lpthread -o "$folder/kernels"
-for tile in "" avx2 none; do
+# `amx-model` is the path of AMX with its instruction in plain C.
+for tile in "" amx-model avx2 none; do
   GRAFT_MATRIX_TILE=$tile "$folder/kernels"
 done
 

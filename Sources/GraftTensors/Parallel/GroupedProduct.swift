@@ -34,7 +34,7 @@ struct GroupedProduct {
     var part = b.from(row: 0, column: range.lowerBound)
     part.rounding = rounding
     // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && (isVector && rounding == nil || RegisterTile.ofThisProcessor == nil)
+    let isWidened = part.dtype != .float32 && (isVector && rounding == nil || RegisterTile(for: rounding) == nil)
     let widened = isWidened ? WidenedOperand(part, rows: terms, columns: range.count, through: rounding) : nil
     withExtendedLifetime(widened) {
       var packed = PackedMatrix(
