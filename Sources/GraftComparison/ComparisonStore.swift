@@ -6,7 +6,7 @@ import GraftRecipes
 import GraftSessions
 
 /// The folder of a comparison: `results.json` is written after every run, and says which runs need not be repeated.
-struct ComparisonStore {
+package struct ComparisonStore {
   private let path: String
   private let model: String
   /// The hash of the examples and the base.
@@ -15,26 +15,31 @@ struct ComparisonStore {
   private var order: [String] = []
 
   /// Reads whatever results of this comparison a folder has.
-  /// - Parameter isFresh: whether what is there is to be replaced.
+  /// - Parameter isFresh: true where what is there is to be replaced.
   /// - Throws: `CheckpointError` of kind `cannotCreate` where they are another comparison's, `SessionError` where they are damaged.
-  init(_ path: String, model: String, recipe: Recipe, digest: String, isFresh: Bool) throws {
+  package init(_ path: String, model: String, recipe: Recipe, digest: String, isFresh: Bool) throws {
     (self.path, self.model, self.digest) = (path, model, digest)
     guard !isFresh, let bytes = try InputFile.bytesIfPresent(of: path + "/results.json") else { return }
     guard let text = String(validating: bytes, as: UTF8.self), let document = try? JSON(parsing: text), let runs = document["runs"]?.object else {
       throw SessionError(.data, "\(path)/results.json: holds no results of a comparison; choose another folder with --output")
     }
-    try Self.require(recipe, digest, sameAs: document, in: path)
+    let earlier = try? Recipe(file: path + "/recipe.yaml")
+    try Self.require(recipe, digest, sameAs: document, earlier, in: path)
+    let isOlder = document["version"]?.int ?? 1 < Self.version
     for entry in runs {
-      guard let record = ComparisonRecord(entry.value) else {
+      guard var record = ComparisonRecord(entry.value) else {
         throw SessionError(.data, "\(path)/results.json: run \(entry.key.prefix(12)) is damaged; delete the file to start afresh")
       }
+      if isOlder, let earlier, let key = try? RunKey.of(record, in: earlier, digest: digest) { record.key = key }
       keep(record)
     }
   }
 
+  /// The version of `results.json`; in the first, keys were hashes of whole recipes.
+  private static let version = 2
+
   /// - Throws: `CheckpointError` where the comparison in a folder is of other examples, another base or other settings.
-  private static func require(_ recipe: Recipe, _ digest: String, sameAs document: JSON, in path: String) throws {
-    let earlier = try? Recipe(file: path + "/recipe.yaml")
+  private static func require(_ recipe: Recipe, _ digest: String, sameAs document: JSON, _ earlier: Recipe?, in path: String) throws {
     var differences =
       try earlier.map { try recipe.differences(from: $0) }?.filter { !mayChange($0.key) }.map { difference in
         "\(difference.key) is \(difference.value) instead of \(difference.other)"
@@ -53,7 +58,7 @@ struct ComparisonStore {
   }
 
   /// A run that need not be repeated: one that failed may have been mended since.
-  func record(_ key: String) -> ComparisonRecord? { records[key].flatMap { $0.status == .failed ? nil : $0 } }
+  package func record(_ key: String) -> ComparisonRecord? { records[key].flatMap { $0.status == .failed ? nil : $0 } }
 
   private mutating func keep(_ record: ComparisonRecord) {
     if records.updateValue(record, forKey: record.key) == nil { order.append(record.key) }
@@ -65,7 +70,7 @@ struct ComparisonStore {
     var runs = JSONObject()
     for key in order { runs[key] = records[key]?.json(model: model, system: system) }
     let document: JSON = [
-      "format": "graft-comparison", "version": .integer(1), "model": .string(model), "digest": .string(digest), "runs": .object(runs),
+      "format": "graft-comparison", "version": .integer(Self.version), "model": .string(model), "digest": .string(digest), "runs": .object(runs),
     ]
     try write(document.serialized(pretty: true) + "\n", to: "results.json")
     guard !record.isTrial else { return }

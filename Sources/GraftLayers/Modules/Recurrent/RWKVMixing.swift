@@ -5,12 +5,14 @@ import GraftTensors
 public final class TimeMixing: Sublayer {
   /// The layers and vectors of a time mixing.
   public struct Layers {
+    /// `[channels, hidden]` each, and the output's `[hidden, channels]`.
     public var key: Linear, value: Linear, receptance: Linear, output: Linear
     /// The shares of a token's own row in what each layer reads, `[1, 1, hidden]`; the rest is the row before it.
     public var keyMix: Parameter, valueMix: Parameter, receptanceMix: Parameter
     /// The logarithms of the rates at which tokens fade, and what a token's own key has more: `[channels]` each.
     public var decay: Parameter, first: Parameter
 
+    /// The layers and vectors, with the shapes that their properties have.
     public init(
       key: Linear, value: Linear, receptance: Linear, output: Linear, keyMix: Parameter, valueMix: Parameter, receptanceMix: Parameter,
       decay: Parameter, first: Parameter
@@ -21,9 +23,12 @@ public final class TimeMixing: Sublayer {
     }
   }
 
+  /// The module's path, such as `rwkv.blocks.0.attention`.
   public let path: String
+  /// The layers and vectors of the mixing.
   public let layers: Layers
 
+  /// The mixing at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers) { (path, self.layers) = (scope.path, layers) }
 
   public var last: Linear? { layers.output }
@@ -49,11 +54,14 @@ public final class TimeMixing: Sublayer {
 /// RWKV's channel mixing in the place of the feed-forward: `sigmoid(receptance) * value(relu(key)²)` of shifted tokens
 /// (Peng et al. 2023, section 3.1, eq. 18).
 public final class ChannelMixing: Sublayer {
+  /// The module's path, such as `rwkv.blocks.0.feed_forward`.
   public let path: String
+  /// `[intermediate, hidden]`, `[hidden, intermediate]`, and `[hidden, hidden]`.
   public let key: Linear, value: Linear, receptance: Linear
   /// The shares of a token's own row, `[1, 1, hidden]`.
   public let keyMix: Parameter, receptanceMix: Parameter
 
+  /// The mixing at the path of `scope`.
   public init(_ scope: Scope, key: Linear, value: Linear, receptance: Linear, keyMix: Parameter, receptanceMix: Parameter) {
     path = scope.path
     (self.key, self.value, self.receptance) = (key, value, receptance)
