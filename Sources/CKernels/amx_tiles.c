@@ -1,5 +1,6 @@
 // Products by AMX, the tile registers of Intel's processors from Sapphire Rapids on, and by a model of its instruction in plain C, by
 // which packing, blocking and edges are tested on every processor.
+#define _GNU_SOURCE
 #include "matrix_product.h"
 
 // -- the model -------------------------------------------------------------------------------------------
