@@ -12,7 +12,7 @@ INLINE long PAIRS(least)(long a, long b) { return a < b ? a : b; }
 
 /// 32 consecutive terms of a row.
 INLINE void PAIRS(terms)(words16 *out, const void *row, int is_half) {
-  if (is_half) *out = *(const words16 *)row;
+  if (is_half) *out = (words16)*(const halves32 *)row;
   else ROUND(out, ((const floats16 *)row)[0], ((const floats16 *)row)[1]);
 }
 
