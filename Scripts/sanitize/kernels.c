@@ -178,18 +178,28 @@ static struct graft_matrix matrix(long rows, long columns, int type, int transpo
   return (struct graft_matrix){.base = base, .type = type, .row_stride = transposed ? 1 : columns, .column_stride = transposed ? rows : 1};
 }
 
-static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b) {
+/// An element as a product whose operands are rounded to a type reads it.
+static double operand(const struct graft_matrix *m, long row, long column, int rounding) {
+  float out = element(m, row, column);
+  graft_round(&out, &out, rounding, 1);
+  return out;
+}
+
+static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b, int rounding) {
   struct graft_matrix a = matrix(m, k, type_a, transposed_a), b = matrix(k, n, type_b, transposed_b);
   int step = graft_panel_columns();
-  float *panels = memory((size_t)(k * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
+  long depth = graft_panel_depth(rounding, k);
+  b.rounding = rounding;
+  float *panels = memory((size_t)(depth * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
   graft_pack_panels(panels, &b, k, 0, n, 0, k);
   for (int in_place = 0; in_place <= graft_reads_in_place(&b, n); in_place++) {
-    struct graft_panels operand = in_place ? (struct graft_panels){.base = b.base, .row_stride = b.row_stride} : (struct graft_panels){.base = panels, .depth = k};
-    graft_multiply_panels(&a, 0, m, &operand, 0, n, k, 0.5f, 2, addend, c, n);
+    struct graft_panels second = in_place ? (struct graft_panels){.base = b.base, .row_stride = b.row_stride}
+                                           : (struct graft_panels){.base = panels, .depth = depth, .rounding = rounding};
+    graft_multiply_panels(&a, 0, m, &second, 0, n, k, 0.5f, 2, addend, c, n);
     for (long i = 0; i < m; i += m / 3 + 1)
       for (long j = 0; j < n; j += n / 3 + 1) {
         double sum = 0;
-        for (long p = 0; p < k; p++) sum += (double)element(&a, i, p) * element(&b, p, j);
+        for (long p = 0; p < k; p++) sum += operand(&a, i, p, rounding) * operand(&b, p, j, rounding);
         double expected = 0.5 * sum + 2.0 * addend[i * n + j];
         if (fabs(c[i * n + j] - expected) > 1e-3 * (1 + fabs(expected))) {
           printf("a product [%ld, %ld, %ld] of types %d and %d is %g at [%ld, %ld], not %g\n", m, n, k, type_a, type_b, c[i * n + j], i, j, expected);
@@ -222,7 +232,7 @@ static void few_rows(long m, long n, long k, int type, int transposed) {
 }
 
 int main(void) {
-  static const long heights[] = {1, 2, 6, 13, 14, 15, 113}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
+  static const long heights[] = {1, 2, 6, 13, 14, 15, 16, 17, 33, 129}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
   static const long few[] = {1, 2, 7, 33};
   for (long i = 0; i < COUNT(lengths); i++) {
     elementwise(lengths[i]);
@@ -233,18 +243,21 @@ int main(void) {
     }
   }
   long products = 0;
-  for (long i = 0; graft_tile_rows() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
+  for (long i = 0; graft_panel_columns() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
-      for (int transposed = 0; transposed < 4; transposed++, products += 2) {
-        product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1);
-        product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1);
-      }
+      for (int transposed = 0; transposed < 4; transposed++)
+        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++, products += 2) {
+          if (!graft_tile_rows(rounding)) continue;
+          product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1, rounding);
+          product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1, rounding);
+        }
   }
   for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
       for (int transposed = 0; transposed < 2; transposed++, products++)
         few_rows(i % 8 + 1, widths[i / 8 % COUNT(widths)], terms[i / 8 / COUNT(widths)], type, transposed);
-  printf("kernels: clean, with %ld products by a tile of %d rows\n", products, graft_tile_rows());
+  printf("kernels: clean, with %ld products by the tiles %s, %s and %s\n", products, graft_matrix_tile(GRAFT_FLOAT32),
+         graft_matrix_tile(GRAFT_BFLOAT16), graft_matrix_tile(GRAFT_FLOAT16));
   return 0;
 }

@@ -49,10 +49,12 @@ struct graft_matrix {
   long row_stride, column_stride;
 };
 
-/// The size of a register tile of this processor's own matrix product; 0 where it has none, and the BLAS does better.
-int graft_tile_rows(void);
+/// The rows of a tile of this processor's own matrix product for operands that are rounded to a type; 0 where it has none, and the BLAS
+/// does better.
+int graft_tile_rows(int rounding);
+/// The columns of the widest panel of all types; 0 where there are none.
 int graft_panel_columns(void);
-/// The tile for operands that are rounded to a type: `avx512bf16`, `avx512`, `avx2` or `none`.
+/// The tile for operands that are rounded to a type: `amx`, `avx512bf16`, `avx512`, `avx2` or `none`, or `amx-model` for tests.
 const char *graft_matrix_tile(int rounding);
 /// The floats of a panel of k terms in each of its columns: two terms take one where the tile reads pairs of bfloat16.
 long graft_panel_depth(int rounding, long k);
@@ -239,7 +241,8 @@ void graft_bfloat16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_bfloat16(uint16_t *out, const float *a, long n);
 void graft_float16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_float16(uint16_t *out, const float *a, long n);
-/// out = a rounded to the nearest number that a type has, ties to even; GRAFT_FLOAT32 rounds nothing. The two may be the same.
+/// out = a as an operand of products that are rounded to a type: to the nearest number that it has, ties to even, and zero for what is
+/// subnormal in bfloat16; GRAFT_FLOAT32 rounds nothing. The two may be the same.
 void graft_round(float *out, const float *a, int type, long n);
 
 // -- optimizers ------------------------------------------------------------------------------------------
