@@ -55,6 +55,16 @@ public enum TinyConfiguration {
   ]
 
   public static let mamba: JSON = ["model_type": "mamba", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3]
+  /// A Mamba-2 whose heads are in two groups.
+  public static let mamba2: JSON = [
+    "model_type": "mamba2", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3, "num_heads": 4, "head_dim": 6,
+    "n_groups": 2,
+  ]
+  /// An RWKV-7 of three heads.
+  public static let rwkv7: JSON = [
+    "model_type": "rwkv7", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "head_dim": 4, "intermediate_size": 20,
+    "decay_low_rank_dim": 4, "a_low_rank_dim": 4, "v_low_rank_dim": 2, "gate_low_rank_dim": 4,
+  ]
   /// An RWKV whose states are halved after each layer outside training.
   public static let rwkv: JSON = ["model_type": "rwkv", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "rescale_every": 1]
 

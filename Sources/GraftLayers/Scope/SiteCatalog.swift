@@ -9,7 +9,7 @@ public enum Role: String, Sendable, Hashable, CaseIterable {
   case fusedAttention, fusedGateUp
   /// The layers around latent attention's compressed rows.
   case queryCompression, latentCompression, latentExpansion
-  /// RWKV's gate over what is taken in.
+  /// RWKV's gate over what is taken in, or what reads its state.
   case receptance
   /// The layers around a state space: into its channels, from these to its parameters, to the sizes of its steps, and back.
   case stateInput, stateParameters, stateStep, stateOutput
@@ -24,6 +24,7 @@ public struct Site {
     case norm(Norm)
     case attention(Attention)
     case experts(ExpertProjection)
+    case recurrence(Recurrence)
   }
 
   /// The dotted module path, such as `model.layers.0.self_attn.q_proj`.
@@ -35,6 +36,7 @@ public struct Site {
   public var embedding: Embedding? { if case .embedding(let module) = module { module } else { nil } }
   public var norm: Norm? { if case .norm(let module) = module { module } else { nil } }
   public var attention: Attention? { if case .attention(let module) = module { module } else { nil } }
+  public var recurrence: Recurrence? { if case .recurrence(let module) = module { module } else { nil } }
   public var experts: ExpertProjection? { if case .experts(let module) = module { module } else { nil } }
 }
 
