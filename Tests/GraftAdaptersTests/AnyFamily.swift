@@ -15,11 +15,15 @@ enum AnyFamily {
     "num_key_value_heads": 1, "d_kv": 6,
   ]
 
+  /// What some families need besides, since the sizes of their heads make up others.
+  private static let own: [String: JSON] = ["mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6]]
+
   /// The family's first task, or another.
   static func build(_ modelType: String, task: LearningTask? = nil) throws -> any Model {
     let family = try #require(ModelFamily.registry[modelType])
     var configuration = configuration
     configuration["model_type"] = .string(modelType)
+    for (key, value) in own[modelType]?.object ?? [:] { configuration[key] = value }
     let request = ModelRequest(ArchitectureConfiguration(configuration, source: modelType), task: task ?? family.tasks[0])
     return try family.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: 7))
   }
