@@ -152,8 +152,8 @@ let package = Package(
     .testTarget(
       name: "GraftRecipesTests",
       dependencies: [
-        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftModels", "GraftRecipes",
-        "GraftTestSupport",
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftRecipes", "GraftTestSupport",
       ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftBatching", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
@@ -163,7 +163,7 @@ let package = Package(
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
         "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison"]),
+    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

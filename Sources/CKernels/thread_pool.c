@@ -1,94 +1,167 @@
-// A pool of threads that share one job at a time. Tasks are taken from a counter, so that which thread
-// runs which task varies, but the tasks themselves never do.
+// A pool of threads that share one job at a time. Tasks are taken from a counter, so that which thread runs which task varies, but the
+// tasks themselves never do. A job ends when its tasks have ended: a helper that sleeps, or that the system runs late, is not waited for.
+#define _GNU_SOURCE
 #include "CKernels.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAXIMUM_THREADS 256
-// About 50 microseconds: longer than the gap between two kernels of one step, shorter than anybody notices.
-#define SPINS 4000
+// Longer than most gaps between two kernels of a step, shorter than anybody notices; waking a thread takes about as long.
+#define LONGEST_SPIN 50000
+#define SHORTEST_SPIN 2000
 
 #if defined(__x86_64__)
 #define PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE() __asm__ volatile("isb")
 #else
 #define PAUSE() ((void)0)
 #endif
 
 static pthread_mutex_t entry = PTHREAD_MUTEX_INITIALIZER;  // one job at a time
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static int wanted_threads = 0, started_workers = 0;
-static atomic_long generation = 0;
-static atomic_int sleepers = 0;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   // who sleeps and who leaves
+static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, job_ended = PTHREAD_COND_INITIALIZER, helper_left = PTHREAD_COND_INITIALIZER;
+static atomic_int thread_count = 0, processors = 0;  // 0 until somebody asks
+static int helpers = 0, most_helpers = 0;            // threads beside the callers' that are there, and that may be
+static atomic_int sleepers = 0;                      // helpers that wait for `work_came`
+static atomic_int caller_sleeps = 0;                 // the job's caller waits for `job_ended`
 
+// Whoever takes a count above zero from `untaken` has a task of the job that is on, and the job stays on until it is counted off
+// `unfinished`: only then are the other fields read.
 static struct {
   graft_task task;
   void *context;
   long count;
-  int workers;           // how many workers take part
-  atomic_long next;
-  atomic_int unfinished; // workers that have not yet left the job
+  _Alignas(128) atomic_long untaken;
+  _Alignas(128) atomic_long unfinished;
 } job;
 
 static _Thread_local int inside_task = 0;
 static _Thread_local void *thread_local_value = NULL;
 
+static long nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+static int has_work(void) { return atomic_load(&job.untaken) > 0; }
+static int has_ended(void) { return atomic_load(&job.unfinished) == 0; }
+
+// A waiter's memory of its waits: it spins where they tend to be short, and otherwise leaves the core to others.
+struct patience { long expected; };
+
+static void learn(struct patience *patience, long started) {
+  long wait = nanoseconds() - started;
+  if (wait > 4 * LONGEST_SPIN) wait = 4 * LONGEST_SPIN;
+  patience->expected += (wait - patience->expected) / 8;
+}
+
+static int spin(const struct patience *patience, long started, int (*is_over)(void)) {
+  long longest = patience->expected < LONGEST_SPIN ? LONGEST_SPIN : SHORTEST_SPIN;
+  do {
+    for (int i = 0; i < 32; i++) {
+      if (is_over()) return 1;
+      PAUSE();
+    }
+  } while (nanoseconds() - started < longest);
+  return is_over();
+}
+
+// Wakes as many sleepers as there are tasks for, two at most: they wake the next.
+static void wake_helpers(void) {
+  long tasks = atomic_load(&job.untaken), count = atomic_load(&sleepers);
+  if (count > 2) count = 2;
+  if (count > tasks) count = tasks;
+  if (count <= 0) return;
+  pthread_mutex_lock(&lock);  // a helper that saw no work sleeps by now
+  pthread_mutex_unlock(&lock);
+  while (count-- > 0) pthread_cond_signal(&work_came);
+}
+
 static void take_tasks(void) {
+  long done = 0, left;
   inside_task = 1;
-  for (;;) {
-    long index = atomic_fetch_add_explicit(&job.next, 1, memory_order_relaxed);
-    if (index >= job.count) break;
-    job.task(job.context, index);
+  while ((left = atomic_fetch_sub(&job.untaken, 1)) > 0) {
+    if (done++ == 0) wake_helpers();
+    job.task(job.context, job.count - left);
   }
   inside_task = 0;
+  if (done > 0 && atomic_fetch_sub(&job.unfinished, done) == done && atomic_load(&caller_sleeps)) {
+    pthread_mutex_lock(&lock);
+    pthread_cond_signal(&job_ended);
+    pthread_mutex_unlock(&lock);
+  }
 }
 
-struct start { int index; long generation; };
-
-static void *work(void *argument) {
-  struct start *start = argument;
-  int index = start->index;
-  long seen = start->generation;
-  free(start);
-  for (;;) {
-    int spins = 0;
-    while (atomic_load_explicit(&generation, memory_order_acquire) == seen && spins++ < SPINS) PAUSE();
-    if (atomic_load_explicit(&generation, memory_order_acquire) == seen) {
-      pthread_mutex_lock(&lock);
-      atomic_fetch_add(&sleepers, 1);
-      while (atomic_load(&generation) == seen) pthread_cond_wait(&wake, &lock);
-      atomic_fetch_sub(&sleepers, 1);
-      pthread_mutex_unlock(&lock);
+// Returns 0 where the thread is one too many.
+static int wait_for_work(struct patience *patience) {
+  long started = nanoseconds();
+  if (!spin(patience, started, has_work)) {
+    pthread_mutex_lock(&lock);
+    atomic_fetch_add(&sleepers, 1);
+    while (!has_work() && helpers <= most_helpers) pthread_cond_wait(&work_came, &lock);
+    atomic_fetch_sub(&sleepers, 1);
+    int leaves = helpers > most_helpers;
+    if (leaves) {
+      helpers--;
+      pthread_cond_signal(&helper_left);
     }
-    seen = atomic_load_explicit(&generation, memory_order_acquire);
-    if (index <= job.workers) take_tasks();
-    atomic_fetch_sub_explicit(&job.unfinished, 1, memory_order_release);
+    pthread_mutex_unlock(&lock);
+    if (leaves) return 0;
   }
-  return NULL;
+  learn(patience, started);
+  return 1;
 }
 
-static void start_workers(int count) {
-  while (started_workers < count) {
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 4 << 20);
-    struct start *start = malloc(sizeof *start);
-    int failed = !start;
-    if (start) {
-      *start = (struct start){.index = started_workers + 1, .generation = atomic_load(&generation)};
-      failed = pthread_create(&thread, &attributes, work, start);
-      if (failed) free(start);
-    }
-    pthread_attr_destroy(&attributes);
-    if (failed) break;
-    started_workers++;
+static void *help(void *unused) {
+  struct patience patience = {0};
+  while (wait_for_work(&patience)) take_tasks();
+  return unused;
+}
+
+// Threads beyond the processors would only wait for one another, and keep those that work waiting: there are none.
+static int helper_limit(void) {
+  int threads = graft_thread_count(), places = graft_processor_count();
+  return (threads < places ? threads : places) - 1;
+}
+
+static void start_helpers(int count) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, 4 << 20);
+  pthread_mutex_lock(&lock);
+  most_helpers = count;
+  for (pthread_t thread; helpers < count && !pthread_create(&thread, &attributes, help, NULL);) helpers++;
+  pthread_mutex_unlock(&lock);
+  pthread_attr_destroy(&attributes);
+}
+
+// Returns when those that are too many have left.
+static void limit_helpers(void) {
+  pthread_mutex_lock(&lock);
+  most_helpers = helper_limit();
+  pthread_cond_broadcast(&work_came);
+  while (helpers > most_helpers) pthread_cond_wait(&helper_left, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+static void wait_for_end(void) {
+  static struct patience patience;
+  long started = nanoseconds();
+  if (!spin(&patience, started, has_ended)) {
+    pthread_mutex_lock(&lock);
+    atomic_store(&caller_sleeps, 1);
+    while (!has_ended()) pthread_cond_wait(&job_ended, &lock);
+    atomic_store(&caller_sleeps, 0);
+    pthread_mutex_unlock(&lock);
   }
+  learn(&patience, started);
 }
 
 void graft_parallel(long count, graft_task task, void *context) {
@@ -101,39 +174,48 @@ void graft_parallel(long count, graft_task task, void *context) {
     return;
   }
   pthread_mutex_lock(&entry);
-  // Workers start only between jobs, knowing the last one, so that none counts itself out of a job it never joined.
-  start_workers(graft_thread_count() - 1);
+  int most = helper_limit();
+  if (helpers < most) start_helpers(most);
   job.task = task;
   job.context = context;
   job.count = count;
-  job.workers = graft_thread_count() - 1;
-  atomic_store_explicit(&job.next, 0, memory_order_relaxed);
-  atomic_store_explicit(&job.unfinished, started_workers, memory_order_relaxed);
-  pthread_mutex_lock(&lock);
-  atomic_fetch_add_explicit(&generation, 1, memory_order_release);
-  if (atomic_load(&sleepers) > 0) pthread_cond_broadcast(&wake);
-  pthread_mutex_unlock(&lock);
+  atomic_store(&job.unfinished, count);
+  atomic_store(&job.untaken, count);
   take_tasks();
-  int spins = 0;
-  while (atomic_load_explicit(&job.unfinished, memory_order_acquire) > 0) {
-    if (spins++ < SPINS) PAUSE();
-    else sched_yield();
-  }
+  if (!has_ended()) wait_for_end();
   pthread_mutex_unlock(&entry);
+}
+
+int graft_processor_count(void) {
+  long count = atomic_load_explicit(&processors, memory_order_relaxed);
+  if (count > 0) return (int)count;
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+#endif
+  if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
+  count = count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : count;
+  atomic_store(&processors, (int)count);
+  return (int)count;
+}
+
+int graft_thread_count(void) {
+  int count = atomic_load_explicit(&thread_count, memory_order_relaxed);
+  return count > 0 ? count : graft_processor_count();
 }
 
 void graft_set_thread_count(int count) {
   pthread_mutex_lock(&entry);
-  wanted_threads = count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : count;
+  atomic_store(&thread_count, count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : count);
+  limit_helpers();
   pthread_mutex_unlock(&entry);
 }
 
-int graft_thread_count(void) {
-  if (wanted_threads == 0) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    wanted_threads = cores < 1 ? 1 : cores > MAXIMUM_THREADS ? MAXIMUM_THREADS : (int)cores;
-  }
-  return wanted_threads;
+void graft_set_processor_count(int count) {
+  pthread_mutex_lock(&entry);
+  atomic_store(&processors, count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : count);
+  limit_helpers();
+  pthread_mutex_unlock(&entry);
 }
 
 void *graft_thread_local_get(void) { return thread_local_value; }

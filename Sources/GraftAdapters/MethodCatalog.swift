@@ -43,8 +43,11 @@ public enum MethodCatalog {
   public static func type(named name: String) -> (any TuningMethod.Type)? { registry[name.uppercased()] }
 
   /// The keys of all methods' configurations, and those of every method.
-  public static var keys: Set<String> {
-    all.reduce(into: ["peft_type", "init_from"]) { keys, method in keys.formUnion(method.keys) }
+  public static var keys: Set<String> { keys(of: all) }
+
+  /// Returns the keys of some methods' configurations, and those of every method.
+  package static func keys(of methods: [any TuningMethod.Type]) -> Set<String> {
+    methods.reduce(into: ["peft_type", "init_from"]) { keys, method in keys.formUnion(method.keys) }
   }
 
   /// The method of a recipe's `method:` section, read over the recipe's defaults.

@@ -22,3 +22,13 @@ public protocol TrainingSchedule: AnyObject {
   /// Makes of the delta as it is trained what is kept of it in the end.
   func finish(_ stored: inout StoredAdapter)
 }
+
+/// A schedule does nothing but what it says itself.
+extension TrainingSchedule {
+  public func prepare(stepCount: Int) throws {}
+  public func penalty() -> Tensor? { nil }
+  public func updated(step: Int, gradients: Gradients, gradientScale: Float) {}
+  public var state: [StoredTensor] { [] }
+  public func restore(_ tensor: (_ name: String) throws -> Tensor) throws {}
+  public func finish(_ stored: inout StoredAdapter) {}
+}

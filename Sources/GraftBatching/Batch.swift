@@ -16,6 +16,10 @@ public struct Batch: Sendable, Equatable {
   /// The encoder's input of sequence-to-sequence tasks: one document for each of the batch's own, in their order.
   public var source: SequenceInput?
 
+  /// - Parameters:
+  ///   - targets: the id to predict at each row.
+  ///   - labels: one a document, or none.
+  ///   - source: the encoder's input.
   public init(
     _ input: SequenceInput, targets: [Int32], targetWeights: [Float]? = nil, labels: [ExampleLabel] = [], source: SequenceInput? = nil
   ) {

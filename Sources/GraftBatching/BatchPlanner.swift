@@ -9,6 +9,9 @@ public struct BatchPlanner: Sendable, Hashable {
   /// The seed of every epoch's order; nil for the order of the file.
   public var shuffle: UInt64?
 
+  /// - Parameters:
+  ///   - packing: the most tokens of a packed row; nil for one example per row.
+  ///   - shuffle: the seed of every epoch's order; nil for the order of the file.
   public init(batchSize: Int, gradientAccumulationSteps: Int = 1, packing: Int? = nil, shuffle: UInt64? = nil) {
     precondition(batchSize > 0 && gradientAccumulationSteps > 0, "batchSize, gradientAccumulationSteps: positive")
     self.batchSize = batchSize
@@ -22,6 +25,7 @@ public struct BatchPlanner: Sendable, Hashable {
     BatchPlan(planner: self, lengths: lengths)
   }
 
+  /// The plan for examples.
   public func plan(_ examples: [EncodedExample]) -> BatchPlan {
     plan(lengths: examples.map(\.packedLength))
   }
@@ -44,8 +48,11 @@ public struct PlannedStep: Sendable, Hashable {
 ///
 /// A step never reaches over the end of an epoch: the last micro-batch and the last step of an epoch may be smaller.
 public struct BatchPlan: Sendable {
+  /// The planner that made it.
   public let planner: BatchPlanner
+  /// The number of micro-batches of every epoch.
   public let microBatchesPerEpoch: Int
+  /// The number of optimizer steps of every epoch.
   public let stepsPerEpoch: Int
   private let lengths: [Int]
 

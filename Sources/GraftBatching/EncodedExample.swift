@@ -1,8 +1,10 @@
 /// The value a whole example carries in classification and regression.
 public enum ExampleLabel: Sendable, Hashable {
+  /// One class of several.
   case `class`(Int)
   /// Any number of classes (multi-label).
   case classes(Set<Int>)
+  /// A number to predict.
   case value(Float)
   /// Several numbers to predict at once.
   case values([Float])
@@ -29,6 +31,9 @@ public struct EncodedExample: Sendable, Equatable {
   /// The number of leading tokens that see each other in both directions (prefix language models).
   public var promptLength: Int?
 
+  /// - Parameters:
+  ///   - tokens: the ids that the model reads.
+  ///   - isScored: true for each token whose prediction carries loss; nil for all of them.
   public init(
     tokens: [Int32], isScored: [Bool]? = nil, lossWeights: [Float]? = nil, typeIDs: [Int32]? = nil, label: ExampleLabel? = nil,
     source: [Int32]? = nil, tokenLabels: [Int32]? = nil, promptLength: Int? = nil

@@ -5,6 +5,9 @@ public struct SequenceSpan: Sendable, Hashable {
   /// The number of rows.
   public var count: Int
 
+  /// - Parameters:
+  ///   - start: the index of the first row.
+  ///   - count: the number of rows.
   public init(start: Int, count: Int) {
     self.start = start
     self.count = count
@@ -27,6 +30,10 @@ public struct SequenceInput: Sendable, Equatable {
   /// The number of leading tokens of each document that see each other in both directions, for prefix language models.
   public var promptLengths: [Int]?
 
+  /// - Parameters:
+  ///   - tokens: token ids, one a row.
+  ///   - positions: one a row.
+  ///   - spans: one a document.
   public init(tokens: [Int32], positions: [Int32], spans: [SequenceSpan], typeIDs: [Int32]? = nil, promptLengths: [Int]? = nil) {
     self.tokens = tokens
     self.positions = positions

@@ -22,6 +22,7 @@ public struct CheckpointError: UserError, Equatable {
     case outOfMemory
   }
 
+  /// The sort of failure.
   public let kind: Kind
   /// The file or directory, with the tensor, key or line where there is one.
   public let location: String
@@ -30,6 +31,10 @@ public struct CheckpointError: UserError, Equatable {
   /// The way to mend it, where that is known.
   public let remedy: String?
 
+  /// - Parameters:
+  ///   - location: the file or directory, with the tensor, key or line where there is one.
+  ///   - problem: the fault.
+  ///   - remedy: the way to mend it.
   public init(_ kind: Kind, _ location: String, _ problem: String, remedy: String? = nil) {
     self.kind = kind
     self.location = location

@@ -11,13 +11,15 @@ import GraftTraining
 
 /// The runs of a comparison, and what tells them from others.
 extension Comparison {
+  /// - Parameter base: the method's base, or why there is none.
   /// - Returns: nil when the run was interrupted.
   func result(
-    of method: Recipe.PlannedMethod, seed: Int, rate: Double?, on split: RecordSplit, isTrial: Bool, _ isInterrupted: () -> Bool,
-    _ onEvent: (ComparisonEvent) throws -> Void
+    of method: Recipe.PlannedMethod, on base: Result<TrainableBase, any Error>, seed: Int, rate: Double?, of split: RecordSplit, isTrial: Bool,
+    _ isInterrupted: () -> Bool, _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> ComparisonRecord? {
     let own = method.recipe(seed: seed, learningRate: rate)
-    let key = try SHA256.hash("\(isTrial) \(digest) \(Self.determining(own).rendered())")
+    let ownBase = sharesBase(method) ? "" : ((try? base.get().fingerprint().weightsSHA256) ?? "")
+    let key = try RunKey.of(isTrial ? .trial : .run, own, digest: digest + ownBase)
     if let known = store.record(key) {
       try onEvent(.finished(known, isReused: true))
       return known
@@ -28,7 +30,8 @@ extension Comparison {
     (record.method, record.training) = (own.method.json, try own.trainingJSON)
     try onEvent(.runStarted(name: method.name, seed: seed, learningRate: learningRate, isTrial: isTrial))
     do {
-      guard try train(own, on: split, into: &record, isInterrupted, onEvent) else { return nil }
+      let base = try base.get()
+      guard try train(own, on: base, of: split, into: &record, isInterrupted, onEvent, measuresForgetting: sharesBase(method)) else { return nil }
     } catch let error as TrainingError {
       (record.status, record.message) = (.diverged, error.description)
     } catch let error as SessionError where error.kind == .nonFinite {
@@ -45,8 +48,8 @@ extension Comparison {
 
   /// - Returns: false when the run was interrupted.
   private func train(
-    _ recipe: Recipe, on split: RecordSplit, into record: inout ComparisonRecord, _ isInterrupted: () -> Bool,
-    _ onEvent: (ComparisonEvent) throws -> Void
+    _ recipe: Recipe, on base: TrainableBase, of split: RecordSplit, into record: inout ComparisonRecord, _ isInterrupted: () -> Bool,
+    _ onEvent: (ComparisonEvent) throws -> Void, measuresForgetting: Bool
   ) throws -> Bool {
     let folder = "\(output)/runs/\(record.folderName)"
     let claim = try OutputClaim(folder, files: .ofRun, use: .resumed)
@@ -59,7 +62,9 @@ extension Comparison {
     var points = run.earlierMetrics.compactMap(ComparisonRecord.Point.init)
     let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
       guard case .training(let training) = event else { return }
-      if case .logged(let line) = training { points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds)) }
+      if case .logged(let line) = training {
+        points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds, tokens: line.tokens))
+      }
       try onEvent(.training(training))
     }
     guard !outcome.isInterrupted else { return false }
@@ -79,18 +84,10 @@ extension Comparison {
     record.totalParameters = run.overview.totalParameters
     record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")
     record.isMergeable = run.delta.method.isMergeable
-    record.forgetting = forgetting?.rise()
+    if measuresForgetting { record.forgetting = forgetting?.rise() }
+    record.take(base)
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true
-  }
-
-  /// Returns the part of a recipe that determines a result.
-  static func determining(_ recipe: Recipe) -> Recipe {
-    var copy = recipe
-    (copy.outputDirectory, copy.report) = (nil, Recipe.Report())
-    (copy.methods, copy.seeds, copy.learningRates) = (nil, nil, nil)
-    (copy.training.saveSteps, copy.training.saveTotalLimit) = (nil, nil)
-    return copy
   }
 
   static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {
@@ -117,6 +114,17 @@ extension ComparisonRecord {
     answers = Array(scores.answers.prefix(count))
   }
 
+  /// Takes the facts of the model that a run trained.
+  fileprivate mutating func take(_ base: TrainableBase) {
+    model = base.name
+    architecture = Architecture(of: base.model).json
+    guard let outline = base.model.outline else { return }
+    cache = Self.cacheLengths.map { CachePoint(length: $0, bytes: ElementFormat.float32.bytes(for: outline.kept(length: $0))) }
+  }
+
+  /// The lengths at which the memory of a cache is told.
+  private static let cacheLengths = [0, 128, 256, 512, 1024, 2048, 3072, 4096]
+
   /// A folder of its own for every run, whatever the method is called.
   fileprivate var folderName: String {
     let plain = name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=.".contains($0)) ? String($0) : "-" }.joined()
@@ -128,7 +136,7 @@ extension ComparisonRecord.Point {
   /// A line of `metrics.jsonl`; nil for one that tells of an evaluation.
   fileprivate init?(_ line: JSON) {
     guard let point = TrainingReport.Point(line) else { return nil }
-    self.init(step: point.step, loss: point.loss, seconds: line["elapsed_seconds"]?.double ?? 0)
+    self.init(step: point.step, loss: point.loss, seconds: line["elapsed_seconds"]?.double ?? 0, tokens: line["tokens"]?.int ?? 0)
   }
 }
 

@@ -13,6 +13,7 @@ public enum ComparisonEvent: Sendable {
   case note(String)
   /// A run begins.
   case runStarted(name: String, seed: Int, learningRate: Double, isTrial: Bool)
+  /// An event of a run's training.
   case training(TrainingEvent)
   /// A run is done, or was done by an earlier call.
   case finished(ComparisonRecord, isReused: Bool)
@@ -28,10 +29,13 @@ public final class Comparison {
   let recipe: Recipe
   let output: String
   let methods: [Recipe.PlannedMethod]
+  /// The seeds that every method runs under.
   public let seeds: [Int]
   /// Remarks on the data.
   public let notes = DataNotes()
+  /// The base of the first method, and of all that have the same `model:`.
   let base: TrainableBase
+  private let labels: LabelScheme?
   private let labelNote: String?
   let split: RecordSplit, trialSplit: RecordSplit?
   let digest: String
@@ -46,7 +50,7 @@ public final class Comparison {
   ///
   /// - Parameters:
   ///   - output: the folder of the results; runs of this comparison found finished there are not repeated.
-  ///   - isFresh: whether to remove what an earlier comparison wrote there.
+  ///   - isFresh: true where what an earlier comparison wrote there is removed.
   /// - Throws: what is wrong with the recipe, the base or the data, and `CheckpointError` of kind `cannotCreate` for a folder that holds something
   ///   else. What is wrong with one method alone becomes its result.
   public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
@@ -59,6 +63,7 @@ public final class Comparison {
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
     let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
     labelNote = labels?.note
+    self.labels = labels?.scheme
     let seed = seeds[0]
     let formats = Set(methods.compactMap { try? RunSettings($0.recipe(seed: seed)).frozenFormat })
     let base = try TrainableBase(
@@ -84,11 +89,13 @@ public final class Comparison {
     var finished: [ComparisonRecord] = []
     var trials: [ComparisonRecord] = []
     for method in methods {
+      let base = Result { try self.base(of: method) }
       var chosen: Double?
       if method.learningRates.count > 1, let trialSplit {
         var tried: [ComparisonRecord] = []
         for rate in method.learningRates {
-          guard let record = try result(of: method, seed: seeds[0], rate: rate, on: trialSplit, isTrial: true, isInterrupted, onEvent) else {
+          guard let record = try result(of: method, on: base, seed: seeds[0], rate: rate, of: trialSplit, isTrial: true, isInterrupted, onEvent)
+          else {
             return nil
           }
           tried.append(record)
@@ -99,13 +106,30 @@ public final class Comparison {
       }
       for seed in seeds {
         let rate = chosen ?? method.learningRates.first
-        guard let record = try result(of: method, seed: seed, rate: rate, on: split, isTrial: false, isInterrupted, onEvent) else { return nil }
+        guard let record = try result(of: method, on: base, seed: seed, rate: rate, of: split, isTrial: false, isInterrupted, onEvent) else {
+          return nil
+        }
         finished.append(record)
       }
     }
-    let result = ComparisonResult(recipe: recipe, baseline: untouched, runs: finished, trials: trials, output: output, baseName: base.name)
+    let result = ComparisonResult(
+      recipe: recipe, baseline: untouched, runs: finished, trials: trials, output: output, baseName: baseName)
     try store.write(result)
     return result
+  }
+
+  /// True for a method that has the model of the first one, which is in memory once.
+  func sharesBase(_ method: Recipe.PlannedMethod) -> Bool { method.recipe.model == methods[0].recipe.model }
+
+  /// The base of a method.
+  private func base(of method: Recipe.PlannedMethod) throws -> TrainableBase {
+    sharesBase(method) ? base : try TrainableBase(RunSettings(Self.untouched(method.recipe(seed: seeds[0]))), labels: labels)
+  }
+
+  /// The name of the model, where it is one.
+  private var baseName: String {
+    let count = methods.reduce(into: [Recipe.Model]()) { if !$0.contains($1.recipe.model) { $0.append($1.recipe.model) } }.count
+    return count == 1 ? base.name : "\(count) models"
   }
 
   /// The run with the best score, and of those that are equal the one with the least training loss.
@@ -126,7 +150,7 @@ public final class Comparison {
 
   /// The base as it is. A delta must be on for a run to be prepared, and is taken off again before anything is computed.
   private func baseline(_ onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonRecord {
-    let key = try SHA256.hash("baseline \(digest) \(Self.determining(recipe).rendered())")
+    let key = try RunKey.of(.baseline, recipe, digest: digest)
     if let known = store.record(key) {
       forgetting?.measureBase()
       try onEvent(.finished(known, isReused: true))

@@ -6,6 +6,7 @@ import GraftSessions
 public struct ComparisonRecord: Sendable, Equatable {
   /// The end of a run.
   public enum Status: String, Sendable {
+    /// A run with a result, one that an error ended, and one whose loss or weights did not stay finite.
     case success, failed, diverged
     /// The untouched base, which nothing was trained on.
     case baseline
@@ -15,6 +16,13 @@ public struct ComparisonRecord: Sendable, Equatable {
   public struct Point: Sendable, Equatable {
     /// Optimizer steps done, the mean loss since the line before, and the seconds of training.
     public var step: Int, loss: Double, seconds: Double
+    /// Tokens read so far; 0 where an earlier version did not note it.
+    public var tokens: Int
+  }
+
+  /// The bytes that generation keeps of a sequence of so many tokens, in float32.
+  public struct CachePoint: Sendable, Equatable {
+    public var length: Int, bytes: Int
   }
 
   /// The hash of everything that determines the run.
@@ -62,6 +70,12 @@ public struct ComparisonRecord: Sendable, Equatable {
   public var examples = 0
   /// True where the method can be folded into the base.
   public var isMergeable = false
+  /// The name of the model that was trained; nil where an earlier version did not note it.
+  public var model: String?
+  /// The drawing of its architecture.
+  public var architecture = JSON.null
+  /// The memory that its cache takes.
+  public var cache: [CachePoint] = []
   /// The lines of the training log.
   public var points: [Point] = []
   /// Answers to held-out prompts, the first few.
@@ -91,6 +105,7 @@ extension ComparisonRecord {
   ///   - system: the machine.
   public func json(model: String, system: JSON) -> JSON {
     var configuration = training
+    let model = self.model ?? model
     configuration["model_id"] = .string(model)
     let memory = JSON.integer(peakMemoryBytes)
     // PEFT's tools ask every configuration for its type, and take one that is empty for full fine-tuning.
@@ -133,12 +148,18 @@ extension ComparisonRecord {
       "answers": .array(
         answers.map { ["prompt": .string($0.prompt), "expected": .string($0.expected), "answer": .string($0.answer)] }),
     ]
+    if let model { own["model"] = .string(model) }
+    if !architecture.isNull { own["architecture"] = architecture }
+    if !cache.isEmpty { own["cache"] = .array(cache.map { ["length": .integer($0.length), "bytes": .integer($0.bytes)] }) }
     if let swept { own["swept"] = ["family": .string(swept.family), "key": .string(swept.key), "value": .number(swept.value)] }
     return own
   }
 
   private static func json(_ point: Point) -> JSON {
-    ["step": .integer(point.step), "train loss": .number(point.loss), "elapsed time": .number(point.seconds)]
+    [
+      "step": .integer(point.step), "train loss": .number(point.loss), "elapsed time": .number(point.seconds),
+      "train total tokens": .integer(point.tokens),
+    ]
   }
 
   private func number(_ value: Double) -> JSON { value.isFinite ? .number(value) : .null }
@@ -162,6 +183,9 @@ extension ComparisonRecord {
       own["answers"]?.array?.map {
         AnsweredPrompt(prompt: $0["prompt"]?.string ?? "", expected: $0["expected"]?.string ?? "", answer: $0["answer"]?.string ?? "")
       } ?? []
+    model = own["model"]?.string
+    architecture = own["architecture"] ?? .null
+    cache = (own["cache"]?.array ?? []).map { CachePoint(length: $0["length"]?.int ?? 0, bytes: $0["bytes"]?.int ?? 0) }
     if let swept = own["swept"] {
       self.swept = Recipe.ComparedMethod.SweptKey(
         family: swept["family"]?.string ?? "", key: swept["key"]?.string ?? "", value: swept["value"]?.double ?? 0)
@@ -174,7 +198,7 @@ extension ComparisonRecord {
     let metrics = train["metrics"]?.array ?? []
     points = metrics.dropLast().compactMap { point in
       guard let step = point["step"]?.int, let loss = point["train loss"]?.double else { return nil }
-      return Point(step: step, loss: loss, seconds: point["elapsed time"]?.double ?? 0)
+      return Point(step: step, loss: loss, seconds: point["elapsed time"]?.double ?? 0, tokens: point["train total tokens"]?.int ?? 0)
     }
     if let last = metrics.last {
       tokens = last["train total tokens"]?.int ?? 0

@@ -13,6 +13,7 @@ struct ComparisonReport {
     var sections = [HTMLPage.Section("Methods", "\(table.html)\(reading)")]
     let figures = plots.compactMap { $0.figure }
     if !figures.isEmpty { sections.append(.init("Plots", .plotGrid(figures))) }
+    if comparesModels { sections.append(.init("Architectures", .code(drawings))) }
     if !trials.rows.isEmpty { sections.append(.init("Learning rates tried", trials.html)) }
     if let samples { sections.append(.init("Answers side by side", samples)) }
     sections.append(.init("Recipe", .code(try result.recipe.rendered())))
@@ -21,7 +22,7 @@ struct ComparisonReport {
     let methods = result.rows.count - 1
     let seeds = Set(result.runs.map(\.seed)).count
     return HTMLPage(
-      title: "\(methods) methods on \(result.baseName)",
+      title: comparesModels ? result.baseName : "\(methods) methods on \(result.baseName)",
       subtitle: "\(ComparisonText.metric(result.metric)) on \(result.baseline.scores.count) held-out examples, \(seeds) seed\(seeds == 1 ? "" : "s")",
       highlights: highlights, sections: sections
     ).rendered()
@@ -99,9 +100,52 @@ private struct NamedPlot {
 }
 
 extension ComparisonReport {
+  /// True where methods train other models than each other.
+  private var comparesModels: Bool { Set(result.runs.compactMap { $0.architecture.isNull ? nil : $0.architecture.serialized() }).count > 1 }
+
+  /// The architectures side by side.
+  private var drawings: String {
+    let known = result.rows.dropFirst().compactMap { row in
+      result.runs.first { $0.name == row.name && !$0.architecture.isNull }.map { (row.name, Architecture(json: $0.architecture)) }
+    }
+    return Architecture.text(known.map(\.1), titles: known.map(\.0))
+  }
+
   private var trained: [ComparisonResult.Row] { result.rows.dropFirst().filter { $0.score.isFinite } }
 
-  private var plots: [NamedPlot] { [learningCurves, pareto] + sweeps + [seconds, memory, sizes] }
+  private var plots: [NamedPlot] {
+    [learningCurves, lossByTime] + (comparesModels ? [lossByTokens, cache] : []) + [pareto] + sweeps + [seconds, memory, sizes]
+  }
+
+  private var lossByTime: NamedPlot { curves("loss-by-time", "Training loss by time", "seconds") { $0.seconds } }
+  private var lossByTokens: NamedPlot { curves("loss-by-tokens", "Training loss by tokens", "tokens") { Double($0.tokens) } }
+
+  /// The mean loss over seeds against the mean of something else.
+  private func curves(_ name: String, _ title: String, _ xLabel: String, _ x: (ComparisonRecord.Point) -> Double) -> NamedPlot {
+    let series = trained.compactMap { row -> LinePlot.Series? in
+      let runs = result.runs.filter { $0.name == row.name && $0.status == .success && !$0.points.isEmpty }
+      guard let length = runs.map(\.points.count).min(), length > 0 else { return nil }
+      let points = (0..<length).map { place -> LinePlot.Point in
+        .init(x: ScoreTable.mean(runs.map { x($0.points[place]) }), y: ScoreTable.mean(runs.map { $0.points[place].loss }))
+      }
+      return LinePlot.Series(row.name, points)
+    }
+    return NamedPlot(
+      name: name, title: title, legend: series.map(\.name), figure: LinePlot(title: title, xLabel: xLabel, series: series).html)
+  }
+
+  /// The memory that generation takes for a sequence, by its length.
+  private var cache: NamedPlot {
+    let title = "Cache of one sequence, kB in float32"
+    let series = trained.compactMap { row in
+      result.runs.first { $0.name == row.name && !$0.cache.isEmpty }.map { run in
+        LinePlot.Series(row.name, run.cache.map { .init(x: Double($0.length), y: Double($0.bytes) / 1e3) }, hasMarkers: true)
+      }
+    }
+    return NamedPlot(
+      name: "cache-by-length", title: title, legend: series.map(\.name),
+      figure: LinePlot(title: title, xLabel: "tokens", series: series, includesZero: true).html)
+  }
 
   private var pareto: NamedPlot {
     let title = "\(ComparisonText.metric(result.metric)) by trained parameters"

@@ -63,8 +63,6 @@ public struct ComparisonResult: Sendable {
 
   /// The method with the best score; nil where nothing succeeded.
   public var best: Row? { rows.first(where: \.isBest) }
-  /// The best and those that cannot be told from it.
-  public var winners: [Row] { rows.filter { $0.isBest || $0.isTie } }
 
   /// True where all methods read as many tokens as each other under every seed.
   public var hasEqualBudgets: Bool {

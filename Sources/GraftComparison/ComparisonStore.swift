@@ -15,7 +15,7 @@ struct ComparisonStore {
   private var order: [String] = []
 
   /// Reads whatever results of this comparison a folder has.
-  /// - Parameter isFresh: whether what is there is to be replaced.
+  /// - Parameter isFresh: true where what is there is to be replaced.
   /// - Throws: `CheckpointError` of kind `cannotCreate` where they are another comparison's, `SessionError` where they are damaged.
   init(_ path: String, model: String, recipe: Recipe, digest: String, isFresh: Bool) throws {
     (self.path, self.model, self.digest) = (path, model, digest)
@@ -23,18 +23,23 @@ struct ComparisonStore {
     guard let text = String(validating: bytes, as: UTF8.self), let document = try? JSON(parsing: text), let runs = document["runs"]?.object else {
       throw SessionError(.data, "\(path)/results.json: holds no results of a comparison; choose another folder with --output")
     }
-    try Self.require(recipe, digest, sameAs: document, in: path)
+    let earlier = try? Recipe(file: path + "/recipe.yaml")
+    try Self.require(recipe, digest, sameAs: document, earlier, in: path)
+    let isOlder = document["version"]?.int ?? 1 < Self.version
     for entry in runs {
-      guard let record = ComparisonRecord(entry.value) else {
+      guard var record = ComparisonRecord(entry.value) else {
         throw SessionError(.data, "\(path)/results.json: run \(entry.key.prefix(12)) is damaged; delete the file to start afresh")
       }
+      if isOlder, let earlier, let key = try? RunKey.of(record, in: earlier, digest: digest) { record.key = key }
       keep(record)
     }
   }
 
+  /// The version of `results.json`; in the first, keys were hashes of whole recipes.
+  private static let version = 2
+
   /// - Throws: `CheckpointError` where the comparison in a folder is of other examples, another base or other settings.
-  private static func require(_ recipe: Recipe, _ digest: String, sameAs document: JSON, in path: String) throws {
-    let earlier = try? Recipe(file: path + "/recipe.yaml")
+  private static func require(_ recipe: Recipe, _ digest: String, sameAs document: JSON, _ earlier: Recipe?, in path: String) throws {
     var differences =
       try earlier.map { try recipe.differences(from: $0) }?.filter { !mayChange($0.key) }.map { difference in
         "\(difference.key) is \(difference.value) instead of \(difference.other)"
@@ -65,7 +70,7 @@ struct ComparisonStore {
     var runs = JSONObject()
     for key in order { runs[key] = records[key]?.json(model: model, system: system) }
     let document: JSON = [
-      "format": "graft-comparison", "version": .integer(1), "model": .string(model), "digest": .string(digest), "runs": .object(runs),
+      "format": "graft-comparison", "version": .integer(Self.version), "model": .string(model), "digest": .string(digest), "runs": .object(runs),
     ]
     try write(document.serialized(pretty: true) + "\n", to: "results.json")
     guard !record.isTrial else { return }

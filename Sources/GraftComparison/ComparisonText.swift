@@ -15,6 +15,7 @@ public enum ComparisonText {
     return ["exact_match", "accuracy"].contains(metric) ? Figure.fixed(100 * value, digits: 1) + " %" : Figure.fixed(value, digits: 4)
   }
 
+  /// Returns the titles of the table's columns.
   public static func columns(_ result: ComparisonResult) -> [String] {
     columns(metric: result.metric, hasForgetting: result.rows.contains { $0.forgetting != nil })
   }

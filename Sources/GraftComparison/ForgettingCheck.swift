@@ -23,7 +23,7 @@ final class ForgettingCheck {
     precision = recipe.training.precision
     let records = try DataPreparation.records(of: paths)
     let encoder = try DataPreparation.encoder(
-      try base.makeTokenizer(), for: base.model, task: task, maxLength: recipe.data.maxLength, completionOnlyLoss: false, cutsTextsIntoWindows: true)
+      try base.tokenizer(), for: base.model, task: task, maxLength: recipe.data.maxLength, completionOnlyLoss: false, cutsTextsIntoWindows: true)
     texts = try encoder.encodeDataset(records)
     try DataPreparation.check(texts.examples, of: records, for: base.model)
     objective = DataPreparation.objective(task, for: base.model)

@@ -2,22 +2,30 @@ import GraftErrors
 
 /// A configuration that cannot be used, with its place and the remedy.
 public struct ConfigError: UserError, Equatable {
+  /// The sort of fault.
   public enum Kind: Sendable {
     /// The file says something it must not.
     case invalid
+    /// There is no such file.
     case noSuchFile
     /// The file is there, and reading it failed.
     case unreadable
   }
 
+  /// The sort of fault.
   public var kind: Kind
   /// The file and line; nil for a configuration made in code.
   public var location: ConfigLocation?
   /// The keys from the root to the value, for example `["training", "batch_size"]`.
   public var path: [String]
+  /// The fault.
   public var problem: String
+  /// The way to mend it.
   public var advice: String
 
+  /// - Parameters:
+  ///   - location: the file and line; nil for a configuration made in code.
+  ///   - path: the keys from the root to the value.
   public init(
     location: ConfigLocation?, path: [String], problem: String, advice: String, kind: Kind = .invalid
   ) {

@@ -1,24 +1,34 @@
 /// The keys of a section in the order they were written.
 public struct ConfigMapping: Sendable {
+  /// A key with its value.
   public struct Entry: Sendable {
+    /// The key.
     public var key: String
+    /// The place at which the key was written.
     public var keyLocation: ConfigLocation?
+    /// The value.
     public var value: ConfigTree
   }
 
+  /// The keys with their values, in the order in which they were written.
   public private(set) var entries: [Entry] = []
   /// The index of every key: files may have many thousands.
   private var positions: [String: Int] = [:]
 
+  /// A section without keys.
   public init() {}
 
+  /// The keys with their values; of several with one key, the last.
   public init(_ members: some Sequence<(String, ConfigTree)>) {
     for (key, value) in members { self[key] = value }
   }
 
+  /// The keys, in the order in which they were written.
   public var keys: [String] { entries.map(\.key) }
+  /// True where there is no key.
   public var isEmpty: Bool { entries.isEmpty }
 
+  /// Returns a key with its places; nil where there is none.
   public func entry(_ key: String) -> Entry? { positions[key].map { entries[$0] } }
 
   /// The value of `key`. Assigning a new key appends it, assigning nil removes it.

@@ -2,10 +2,14 @@ import GraftJSON
 
 /// The place of a value in a configuration file; lines and columns count from 1.
 public struct ConfigLocation: Sendable, Hashable {
+  /// The path of the file.
   public var file: String
+  /// The line.
   public var line: Int
+  /// The column on the line.
   public var column: Int
 
+  /// A place in a file.
   public init(file: String, line: Int, column: Int = 1) {
     self.file = file
     self.line = line
@@ -17,26 +21,36 @@ public struct ConfigLocation: Sendable, Hashable {
 ///
 /// Two trees are equal when they say the same, wherever and in whatever order of keys they say it.
 public struct ConfigTree: Sendable {
+  /// The forms that a value has.
   public enum Content: Sendable {
+    /// One value.
     case scalar(ScalarValue)
+    /// A list of values.
     case sequence([ConfigTree])
+    /// A section.
     case mapping(ConfigMapping)
   }
 
+  /// The value.
   public var value: Content
   /// The place at which the value was written; nil for defaults and values made in code.
   public var location: ConfigLocation?
   /// True where the mapping may have any key: it is not checked against, nor merged with, the default's keys.
   package var isOpen = false
 
+  /// - Parameter location: the place at which the value was written.
   public init(_ value: Content, location: ConfigLocation? = nil) {
     self.value = value
     self.location = location
   }
 
+  /// No value.
   public static var null: ConfigTree { ConfigTree(.scalar(.null)) }
+  /// Returns one value without a place.
   public static func scalar(_ scalar: ScalarValue) -> ConfigTree { ConfigTree(.scalar(scalar)) }
+  /// Returns a list without a place.
   public static func sequence(_ elements: [ConfigTree]) -> ConfigTree { ConfigTree(.sequence(elements)) }
+  /// Returns a section without a place.
   public static func mapping(_ mapping: ConfigMapping) -> ConfigTree { ConfigTree(.mapping(mapping)) }
 }
 
@@ -45,10 +59,12 @@ extension ConfigTree: ScalarReadable {
     if case .scalar(let scalar) = value { scalar } else { nil }
   }
 
+  /// The elements of a list; nil for anything else.
   public var sequence: [ConfigTree]? {
     if case .sequence(let elements) = value { elements } else { nil }
   }
 
+  /// The keys of a section; nil for anything else.
   public var mapping: ConfigMapping? {
     if case .mapping(let mapping) = value { mapping } else { nil }
   }

@@ -4,6 +4,7 @@ import Synchronization
 public final class DataNotes: Sendable {
   private let said = Mutex<[(file: String?, remarks: [String])]>([])
 
+  /// No notes.
   public init() {}
 
   /// Adds a remark unless it stands here already.

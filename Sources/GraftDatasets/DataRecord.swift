@@ -2,7 +2,9 @@ import GraftJSON
 
 /// One record of a data file, and where it stands.
 public struct DataRecord: Sendable, Equatable {
+  /// The fields of the record, under our names where a layout gave them.
   public var fields: JSONObject
+  /// The path of the file.
   public var file: String
   /// The line on which the record begins, counted from 1.
   public var line: Int
@@ -13,6 +15,7 @@ public struct DataRecord: Sendable, Equatable {
   /// The lines that the record takes up.
   public var lineCount: Int
 
+  /// - Parameter line: the line on which the record begins, counted from 1.
   public init(_ fields: JSONObject, file: String, line: Int, isDocument: Bool = false, isRow: Bool = false, lineCount: Int = 1) {
     self.fields = fields
     self.file = file

@@ -12,11 +12,14 @@ public struct EncodingReport: Sendable, Equatable {
   public var droppedCount = 0
   /// Texts that were cut into windows.
   public var cutTextCount = 0
+  /// Tokens of all examples.
   public var tokenCount = 0
+  /// Tokens whose prediction carries loss.
   public var scoredTokenCount = 0
   /// Tokens of each record before anything was cut, sorted.
   public var lengths: [Int] = []
 
+  /// A report of nothing.
   public init() {}
 
   /// The length that `share` of the records do not exceed.
@@ -28,11 +31,14 @@ public struct EncodingReport: Sendable, Equatable {
 
 /// Examples ready for batches.
 public struct EncodedDataset: Sendable {
+  /// The examples.
   public var examples: [EncodedExample]
   /// The number of the record that each example comes of; one of a pair is that of its first segment.
   public var records: [Int]
+  /// The report on their encoding.
   public var report: EncodingReport
 
+  /// - Parameter records: the number of the record that each example comes of; nil for one each.
   public init(examples: [EncodedExample], records: [Int]? = nil, report: EncodingReport) {
     self.examples = examples
     self.records = records ?? Array(examples.indices)

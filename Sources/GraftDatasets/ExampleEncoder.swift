@@ -8,8 +8,11 @@ import GraftJSON
 /// from those of the prompt alone. A conversation is rendered by its chat template, which writes every special token
 /// itself.
 public struct ExampleEncoder: Sendable {
+  /// The tokenizer of the model.
   public var tokenizer: any TextTokenizer
+  /// The task that examples are for.
   public var task: LearningTask
+  /// The layout of the records; `auto` tells it from their keys.
   public var format: DataFormat
   /// The most tokens of an example; nil does not cut.
   public var maxLength: Int?
@@ -17,6 +20,7 @@ public struct ExampleEncoder: Sendable {
   public var completionOnlyLoss: Bool
   /// True where texts longer than `maxLength` become several examples instead of a shorter one, as `.txt` documents do.
   public var cutsTextsIntoWindows: Bool
+  /// A classifier's labels; nil where examples have none.
   public var labels: LabelScheme?
   /// True where records have to have labels; otherwise texts are classified without them.
   public var requiresLabels = true
@@ -30,12 +34,17 @@ public struct ExampleEncoder: Sendable {
   public var corruption: TextCorruption
   /// True where masked texts are paired, to be told apart by whether the second follows the first.
   public var pairsSentences: Bool
+  /// The model's chat template; nil where it has none.
   public var renderChat: ChatRenderer?
   /// The chat template's names of the data's roles, beside those that are known anyway.
   public var roles: [String: String]
   /// The notes on the data.
   public let notes: DataNotes
 
+  /// - Parameters:
+  ///   - maxLength: the most tokens of an example; nil does not cut.
+  ///   - labels: a classifier's labels.
+  ///   - renderChat: the model's chat template.
   public init(
     tokenizer: any TextTokenizer, task: LearningTask, format: DataFormat = .auto, maxLength: Int? = nil,
     completionOnlyLoss: Bool = true, cutsTextsIntoWindows: Bool = false, labels: LabelScheme? = nil,

@@ -5,6 +5,7 @@ public struct Mixture: Sendable, Equatable {
   /// The factors by the files' paths; files that are not listed count once.
   public var weights: [String: Double]
 
+  /// - Parameter weights: by the path of the file.
   public init(weights: [String: Double]) { self.weights = weights }
 
   /// The numbers of the examples that make an epoch, in passes over them: a weight of 2.5 has all examples of its file twice

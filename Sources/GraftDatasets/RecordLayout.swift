@@ -10,6 +10,7 @@ public struct RecordLayout: Sendable, Equatable {
   /// The format of the records; one of a program's own turns them into those of another.
   public var format: DataFormat
 
+  /// The layout of files that have our names, unless something is given.
   public init(columns: [String: String] = [:], table: TableLayout = TableLayout(), format: DataFormat = .auto) {
     self.columns = columns
     self.table = table

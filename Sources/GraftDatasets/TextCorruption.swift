@@ -7,6 +7,9 @@ public struct TextCorruption: Sendable, Equatable {
   /// The mean number of neighbouring tokens taken out together.
   public var meanSpanLength: Double
 
+  /// - Parameters:
+  ///   - rate: the share of a text's tokens.
+  ///   - meanSpanLength: the mean number of neighbouring tokens.
   public init(rate: Double = 0.15, meanSpanLength: Double = 3) {
     self.rate = rate
     self.meanSpanLength = meanSpanLength

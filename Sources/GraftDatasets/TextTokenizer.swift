@@ -1,10 +1,15 @@
 /// Token ids of a text or a pair of texts, with their segment ids.
 public struct TokenizedText: Sendable, Equatable {
+  /// Token ids.
   public var ids: [Int32]
+  /// Segment ids, one for each token.
   public var typeIDs: [Int32]
   /// The text that each token is of, 0 or 1; nil for one that the tokenizer added.
   public var sequences: [Int?]
 
+  /// - Parameters:
+  ///   - typeIDs: one for each token; nil for zeros.
+  ///   - sequences: the text that each token is of; nil for the first.
   public init(ids: [Int32], typeIDs: [Int32]? = nil, sequences: [Int?]? = nil) {
     self.ids = ids
     self.typeIDs = typeIDs ?? Array(repeating: 0, count: ids.count)
@@ -53,9 +58,11 @@ public protocol TextTokenizer: Sendable {
   var endOfSequenceText: String? { get }
   /// The text of the token that starts a sequence; nil where there is none.
   var beginningOfSequenceText: String? { get }
+  /// The id of the mask; nil where there is none.
   var maskID: Int32? { get }
   /// True where a text that is too long loses its beginning instead of its end.
   var truncatesLeft: Bool { get }
+  /// Returns true for a token that is no text, such as those that end sequences.
   func isSpecial(_ id: Int32) -> Bool
   /// The id of a token as the vocabulary writes it; nil where there is none.
   func id(for token: String) -> Int32?

@@ -17,7 +17,9 @@ public struct FileError: UserError, Equatable {
     case outOfMemory
   }
 
+  /// The sort of failure.
   public let kind: Kind
+  /// The path of the file.
   public let path: String
   /// The line that is malformed, counted from 1.
   public let line: Int?
@@ -28,6 +30,10 @@ public struct FileError: UserError, Equatable {
   /// The `errno` with which the system refused to open the file or to go on reading it.
   package let readingCode: Int32?
 
+  /// - Parameters:
+  ///   - line: the line that is malformed, counted from 1.
+  ///   - problem: the fault.
+  ///   - remedy: the way to mend it.
   public init(_ kind: Kind, _ path: String, line: Int? = nil, _ problem: String, remedy: String? = nil) {
     self.init(kind, path, line: line, problem, remedy: remedy, readingCode: nil)
   }

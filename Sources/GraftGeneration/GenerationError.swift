@@ -2,6 +2,7 @@ import GraftErrors
 
 /// A request that generation cannot serve.
 public struct GenerationError: UserError {
+  /// The sort of failure.
   public enum Kind: Sendable {
     /// The model, or what is asked of it, does not generate.
     case unsupported
@@ -9,6 +10,7 @@ public struct GenerationError: UserError {
     case nonFinite
   }
 
+  /// The sort of failure.
   public let kind: Kind
   public let description: String
 

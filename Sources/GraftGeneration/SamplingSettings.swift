@@ -3,6 +3,7 @@
 /// They apply in the order of Transformers' `generate`: the constraints, temperature, top-h, top-k, top-p, min-p,
 /// typical-p, epsilon and eta.
 public struct SamplingSettings: Sendable, Hashable {
+  /// The most tokens that are generated.
   public var maxNewTokens = 128
   /// The most tokens of a whole sequence, where set; then `maxNewTokens` says nothing. A decoder's counts its prompt, an
   /// encoder-decoder's its start token.
@@ -25,10 +26,12 @@ public struct SamplingSettings: Sendable, Hashable {
   public var epsilonCutoff: Float = 0
   /// Only tokens more probable than this, or than its root times the exponential of minus the entropy (Hewitt et al. 2022).
   public var etaCutoff: Float = 0
+  /// The seed of the draws.
   public var seed: UInt64 = 0
   /// Searches with beams instead of choosing one token at a time, where set; at a temperature above 0 the beams are drawn.
   public var beams: BeamSettings?
 
+  /// Settings that always take the most probable token.
   public init() {}
 }
 
@@ -51,7 +54,9 @@ public struct BeamSettings: Sendable, Hashable {
   public var count: Int
   /// A sequence's score is its log-probability over its length to this power: above 0 favours longer ones.
   public var lengthPenalty: Float = 1
+  /// The end of the search.
   public var earlyStopping = EarlyStopping.heuristic
 
+  /// - Parameter count: the number of sequences that are followed side by side.
   public init(count: Int) { self.count = count }
 }

@@ -6,8 +6,10 @@ public struct ScoreConstraints: Sendable, Hashable {
   public struct SequenceBias: Sendable, Hashable {
     /// At least one.
     public var tokens: [Int32]
+    /// The number.
     public var bias: Float
 
+    /// - Parameter tokens: at least one.
     public init(_ tokens: [Int32], bias: Float) { (self.tokens, self.bias) = (tokens, bias) }
   }
 
@@ -18,9 +20,13 @@ public struct ScoreConstraints: Sendable, Hashable {
     /// Raised to the number of tokens since.
     public var factor: Double
 
+    /// - Parameters:
+    ///   - start: the number of new tokens that go by first.
+    ///   - factor: raised to the number of tokens since.
     public init(start: Int, factor: Double) { (self.start, self.factor) = (start, factor) }
   }
 
+  /// Numbers added to the scores of sequences' last tokens.
   public var sequenceBiases: [SequenceBias] = []
   /// Above 1 favours the tokens of the source (of a decoder: the prompt).
   public var encoderRepetitionPenalty: Float = 1
@@ -42,6 +48,7 @@ public struct ScoreConstraints: Sendable, Hashable {
   public var forcedLastTokens: [Int32] = []
   /// True where scores that are not finite are replaced instead of being an error.
   public var removesInvalidScores = false
+  /// The growth of the end's score; nil for none.
   public var lengthDecay: LengthDecay?
   /// Tokens that never occur.
   public var suppressedTokens: Set<Int32> = []
@@ -50,5 +57,6 @@ public struct ScoreConstraints: Sendable, Hashable {
   /// True where the probabilities that a beam search adds up are made to sum to 1 after all of this.
   public var renormalizes = false
 
+  /// No constraints.
   public init() {}
 }

@@ -7,6 +7,7 @@ public struct JSONParsingOptions: Sendable {
   /// The number of arrays and objects that may be nested.
   public var maximumDepth = 128
 
+  /// Strict JSON, unless something is allowed.
   public init(allowsDuplicateKeys: Bool = false, allowsNonFiniteNumbers: Bool = false, maximumDepth: Int = 128) {
     self.allowsDuplicateKeys = allowsDuplicateKeys
     self.allowsNonFiniteNumbers = allowsNonFiniteNumbers

@@ -1,13 +1,18 @@
 /// A JSON value that keeps what text says: key order, and the difference between `1` and `1.0`.
 public enum JSON: Sendable {
+  /// `null`.
   case null
+  /// `true` or `false`.
   case bool(Bool)
   /// A number written without fraction or exponent that fits an `Int`.
   case integer(Int)
   /// Any other number.
   case number(Double)
+  /// A text.
   case string(String)
+  /// A list of values.
   case array([JSON])
+  /// Members in the order in which they stand.
   case object(JSONObject)
 }
 

@@ -9,6 +9,9 @@ public struct JSONError: UserError, Equatable {
   /// The column in Unicode scalars, from 1.
   public let column: Int
 
+  /// - Parameters:
+  ///   - line: counted from 1.
+  ///   - column: counted from 1, in bytes.
   public init(message: String, line: Int, column: Int) {
     self.message = message
     self.line = line

@@ -1,9 +1,14 @@
 /// A value without parts, of JSON or of a configuration.
 public enum ScalarValue: Sendable {
+  /// Nothing.
   case null
+  /// A truth value.
   case bool(Bool)
+  /// A whole number.
   case integer(Int)
+  /// Any other number.
   case number(Double)
+  /// A text.
   case string(String)
 }
 

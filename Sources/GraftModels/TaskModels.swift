@@ -4,6 +4,7 @@ import GraftTensors
 
 /// A model that puts a head on another's hidden states.
 public protocol HeadedModel: Model {
+  /// The model that computes the hidden states.
   var base: any Model { get }
 }
 
@@ -15,6 +16,7 @@ extension HeadedModel {
   public var maximumLength: Int? { base.maximumLength }
   public var segmentCount: Int { base.segmentCount }
   public var attentionStyle: AttentionStyle? { base.attentionStyle }
+  public var outline: ModelOutline? { base.outline }
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor { base.hiddenStates(input, pass) }
   public func makeState(sequences: Int) -> SequenceState { base.makeState(sequences: sequences) }
 }
@@ -24,6 +26,7 @@ public final class MaskedPredictor: MaskedLanguageModel, HeadedModel {
   public let base: any Model
   private let predictionHead: MaskedLanguageModelHead
 
+  /// - Parameter base: an encoder.
   public init(_ base: any Model, head: MaskedLanguageModelHead) { (self.base, predictionHead) = (base, head) }
 
   public var head: LanguageModelHead { predictionHead.decoder }
@@ -52,6 +55,9 @@ public final class PairPredictor: SentencePairModel, HeadedModel {
   public let base: any Model
   private let predictionHead: MaskedLanguageModelHead, pairHead: ClassificationHead
 
+  /// - Parameters:
+  ///   - base: an encoder.
+  ///   - pairHead: the head of two labels: the second sentence follows, or does not.
   public init(_ base: any Model, head: MaskedLanguageModelHead, pairHead: ClassificationHead) {
     (self.base, predictionHead, self.pairHead) = (base, head, pairHead)
   }
@@ -105,6 +111,7 @@ public final class TokenLabeler: TokenClassifier, HeadedModel {
   public let base: any Model
   private let head: ClassificationHead
 
+  /// - Parameter base: an encoder or a decoder.
   public init(_ base: any Model, head: ClassificationHead) { (self.base, self.head) = (base, head) }
 
   public var labelCount: Int { head.labelCount }

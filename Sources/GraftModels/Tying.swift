@@ -8,7 +8,7 @@ struct Tying {
   private let target: Scope, table: Scope
   private let isOn: Bool
 
-  /// - Parameter isOn: whether the configuration ties the two.
+  /// - Parameter isOn: true where the configuration ties the two.
   init(of target: Scope, to table: Scope, isOn: Bool) {
     (self.target, self.table, self.isOn) = (target, table, isOn)
     if isOn { target.tie("\(target.path).weight", to: "\(table.path).weight") }

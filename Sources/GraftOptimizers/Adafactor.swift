@@ -13,6 +13,7 @@ public struct Adafactor: UpdateRule {
   /// The exponent of the decay of old squares, `1 - t^decayRate` (section 7.2).
   public var decayRate: Double
 
+  /// The rule with Transformers' names and defaults.
   public init(epsilon: Double = 1e-30, clipThreshold: Double = 1, decayRate: Double = -0.8) {
     self.epsilon = epsilon
     self.clipThreshold = clipThreshold

@@ -12,11 +12,14 @@ public struct Muon: UpdateRule {
     case adamW
   }
 
+  /// The decay of the moment.
   public var momentum: Double
+  /// The factor of the rate for the shape of a matrix.
   public var rateScale: RateScale
   /// The rule of parameters that are no matrices.
   public var others: AdamW
 
+  /// - Parameter others: the rule of what is no matrix.
   public init(momentum: Double = 0.95, rateScale: RateScale = .adamW, others: AdamW = AdamW()) {
     self.momentum = momentum
     self.rateScale = rateScale

@@ -2,8 +2,11 @@ import GraftTensors
 
 /// An update rule over a list of parameters, with its state.
 public final class Optimizer {
+  /// The rule that updates follow.
   public let rule: any UpdateRule
+  /// The parameters that are trained, in a fixed order.
   public let parameters: [Parameter]
+  /// The decoupled weight decay, times the learning rate.
   public let weightDecay: Double
   /// Steps done.
   public private(set) var stepCount = 0

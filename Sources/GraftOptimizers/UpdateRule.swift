@@ -4,6 +4,7 @@ import GraftTensors
 public struct UpdateContext: Sendable {
   /// Counted from 1.
   public var step: Int
+  /// The learning rate of this parameter in this step.
   public var learningRate: Double
   /// Multiplied into the gradient, as clipping and loss scaling do.
   public var gradientScale: Float
@@ -42,9 +43,12 @@ extension UpdateRule {
 
 /// The name and the shape of a tensor that a rule keeps for a parameter, such as `exp_avg`.
 public struct StateDescription: Sendable, Hashable {
+  /// The name under which checkpoints keep it, such as `m`.
   public let name: String
+  /// Its shape: the parameter's, or one that follows from it.
   public let shape: Shape
 
+  /// - Parameter shape: the parameter's, or one that follows from it.
   public init(_ name: String, _ shape: Shape) { (self.name, self.shape) = (name, shape) }
 }
 

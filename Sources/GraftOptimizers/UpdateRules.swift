@@ -4,6 +4,7 @@ import GraftTensors
 
 /// `w -= rate (g + decay w)` (Robbins and Monro 1951).
 public struct SGD: UpdateRule {
+  /// The rule, which has no settings.
   public init() {}
   public func state(of shape: Shape) -> [StateDescription] { [] }
 
@@ -20,8 +21,10 @@ public struct SGD: UpdateRule {
 
 /// SGD along a running sum of gradients (Polyak 1964): `v = momentum v + g`, `w -= rate v`.
 public struct Momentum: UpdateRule {
+  /// The decay of the velocity.
   public var momentum: Float
 
+  /// The rule with a decay.
   public init(momentum: Double = 0.9) { self.momentum = Float(momentum) }
   public func state(of shape: Shape) -> [StateDescription] { [StateDescription("momentum_buffer", shape)] }
 
@@ -42,8 +45,10 @@ public struct Momentum: UpdateRule {
 
 /// SGD with each element divided by the root of its running mean square (Tieleman and Hinton 2012).
 public struct RMSProp: UpdateRule {
+  /// The decay of the mean of squares, and the term beside its root.
   public var smoothing: Float, epsilon: Float
 
+  /// The rule with torch's defaults.
   public init(smoothing: Double = 0.99, epsilon: Double = 1e-8) { (self.smoothing, self.epsilon) = (Float(smoothing), Float(epsilon)) }
   public func state(of shape: Shape) -> [StateDescription] { [StateDescription("square_avg", shape)] }
 
@@ -64,8 +69,10 @@ public struct RMSProp: UpdateRule {
 
 /// First and second moments with their biases corrected (Kingma and Ba 2015, algorithm 1). Decay is added to the gradient.
 public struct Adam: UpdateRule {
+  /// The decays of the first and the second moment, and the term beside the second's root.
   public var beta1: Float, beta2: Float, epsilon: Float
 
+  /// The rule with the paper's defaults.
   public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
     (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
   }
@@ -89,8 +96,10 @@ public struct Adam: UpdateRule {
 
 /// Adam with the decay applied to the weights themselves (Loshchilov and Hutter 2019, algorithm 2).
 public struct AdamW: UpdateRule {
+  /// The decays of the first and the second moment, and the term beside the second's root.
   public var beta1: Float, beta2: Float, epsilon: Float
 
+  /// The rule with the paper's defaults.
   public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
     (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
   }

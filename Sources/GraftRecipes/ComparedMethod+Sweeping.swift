@@ -6,9 +6,12 @@ extension Recipe.ComparedMethod {
   public struct SweptKey: Sendable, Equatable {
     /// The name of the method that was expanded.
     public var family: String
+    /// The key, such as `r`.
     public var key: String
+    /// The value of this method.
     public var value: Double
 
+    /// - Parameter family: the name of the method that was expanded.
     public init(family: String, key: String, value: Double) {
       self.family = family
       self.key = key

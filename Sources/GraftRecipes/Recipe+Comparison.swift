@@ -2,18 +2,29 @@ import GraftAdapters
 import GraftConfiguration
 
 extension Recipe {
-  /// One line of a comparison: what differs from the recipe's own `method` and `training`.
+  /// One line of a comparison: what differs from the recipe's own `model`, `method` and `training`.
   public struct ComparedMethod: Codable, Sendable, Equatable {
+    /// The name in results.
     public var name: String
+    /// The `method:` section.
     public var method: ConfigTree
+    /// Keys of `model:` that differ for this method, such as `config`.
+    public var model: ConfigTree?
     /// Keys of `training:` that differ for this method.
     public var training: ConfigTree?
     /// The learning rates to try.
     public var learningRates: [Double]?
 
-    public init(name: String, method: ConfigTree, training: ConfigTree? = nil, learningRates: [Double]? = nil) {
+    /// - Parameters:
+    ///   - method: the `method:` section.
+    ///   - model: keys of `model:` that differ for this method.
+    ///   - training: keys of `training:` that differ for this method.
+    public init(
+      name: String, method: ConfigTree, model: ConfigTree? = nil, training: ConfigTree? = nil, learningRates: [Double]? = nil
+    ) {
       self.name = name
       self.method = method
+      self.model = model
       self.training = training
       self.learningRates = learningRates
     }
@@ -21,6 +32,7 @@ extension Recipe {
 
   /// A method of a comparison with what is to be tried for it.
   public struct PlannedMethod: Sendable, Equatable {
+    /// The name in results.
     public var name: String
     /// The key and the value that place it on a curve, where a key of the method was given a list.
     public var swept: ComparedMethod.SweptKey?
@@ -65,6 +77,7 @@ extension Recipe {
     var recipe = self
     (recipe.methods, recipe.seeds, recipe.learningRates, recipe.comparisonKey) = (nil, nil, nil, nil)
     recipe.method = compared.method
+    if let overrides = compared.model { recipe.model = try model(overrides, at: ["methods", "\(index)", "model"]) }
     guard let overrides = compared.training else { return recipe }
     for pair in Recipe.exclusiveTrainingKeys {
       // What a method sets takes the place of the other way to say it.
@@ -81,5 +94,19 @@ extension Recipe {
         location: overrides.location(at: [key]), path: path + [key], problem: problem.problem, advice: problem.advice)
     }
     return recipe
+  }
+
+  /// The recipe's model with what differs for one method.
+  private func model(_ overrides: ConfigTree, at path: [String]) throws -> Model {
+    var model = model
+    // What a method names takes the place of the other way to say it.
+    if overrides["config"] != nil { model.path = nil }
+    if overrides["path"] != nil { model.config = nil }
+    model = try overrides.decoded(over: model, at: path)
+    if let problem = model.problems().first {
+      let keys = Array(problem.path.dropFirst())
+      throw ConfigError(location: overrides.location(at: keys), path: path + keys, problem: problem.problem, advice: problem.advice)
+    }
+    return model
   }
 }

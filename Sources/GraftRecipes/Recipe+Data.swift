@@ -50,6 +50,7 @@ extension Recipe {
     /// True where `masked_lm` pairs sentences and learns which follow each other, too.
     public var nextSentence = false
 
+    /// The section's defaults.
     public init() {}
 
     package var corruption: TextCorruption { TextCorruption(rate: corruptionRate, meanSpanLength: meanSpanLength) }
@@ -84,6 +85,7 @@ public struct FileList: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
   /// The number of times that the examples of a file are drawn in an epoch, by its path, where the list has one.
   public var weights: [String: Double] = [:]
 
+  /// Files without weights.
   public init(_ paths: [String]) { self.paths = paths }
   public init(arrayLiteral elements: String...) { self.init(elements) }
   public init(stringLiteral value: String) { self.init([value]) }

@@ -4,6 +4,7 @@ import GraftDatasets
 
 /// The name of a class, which may look like a number or a truth value.
 public struct LabelName: Codable, Sendable, Hashable, ExpressibleByStringLiteral {
+  /// The name.
   public var text: String
 
   public init(stringLiteral value: String) { text = value }

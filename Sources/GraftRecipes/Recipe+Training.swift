@@ -39,6 +39,10 @@ extension Recipe {
     public var maxGradNorm: Double? = 1.0
     /// The share of a target's probability that is spread over all classes, or the whole vocabulary.
     public var labelSmoothing = 0.0
+    /// The coefficient of the loss that keeps experts equally busy; nil is the model's configuration's.
+    public var routerAuxLossCoef: Double?
+    /// The coefficient of the loss that keeps routers' logits small; nil is the model's configuration's.
+    public var routerZLossCoef: Double?
     /// The arithmetic of training.
     public var precision = PrecisionName.fp32
     /// The dynamic loss scale of fp16.
@@ -66,6 +70,7 @@ extension Recipe {
 
     package static let defaultBetas = [0.9, 0.999]
 
+    /// The section's defaults.
     public init() {}
   }
 
@@ -74,6 +79,7 @@ extension Recipe {
 
   /// An arithmetic of training.
   public enum PrecisionName: String, ConfigChoice {
+    /// The format of the products' operands: float32, bfloat16 or float16. Sums are float32.
     case fp32, bf16, fp16
 
     /// The precision of matrix products.
@@ -106,6 +112,7 @@ extension Recipe.Training {
     /// The least scale.
     public var minimum = 1.0
 
+    /// The section's defaults.
     public init() {}
   }
 }

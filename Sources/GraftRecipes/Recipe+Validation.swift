@@ -155,6 +155,8 @@ extension Recipe.Training {
       require(0 <= warmupRatio && warmupRatio <= 1, "warmup_ratio", warmupRatio, "choose a share from 0 to 1")
     }
     finite(maxGradNorm, "max_grad_norm")
+    finite(routerAuxLossCoef, "router_aux_loss_coef")
+    finite(routerZLossCoef, "router_z_loss_coef")
     require(0 <= labelSmoothing && labelSmoothing < 1, "label_smoothing", labelSmoothing, "choose a share from 0 to below 1")
     finite(lossScale.initial, "loss_scale.initial", from: lossScale.minimum)
     require(lossScale.growthFactor >= 1 && lossScale.growthFactor.isFinite, "loss_scale.growth_factor", lossScale.growthFactor, "choose 1 or more")

@@ -34,6 +34,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
 
+  /// The defaults.
   public init() {}
 
   struct PlacedKey: Sendable, Equatable {
@@ -78,6 +79,7 @@ extension Recipe {
     /// Texts that become one token each: the tokenizer and the tables grow, and the new rows are trained and stored.
     public var newTokens: [String] = []
 
+    /// The section's defaults.
     public init() {}
   }
 
@@ -86,7 +88,9 @@ extension Recipe {
     /// The format; nil is that of the precision.
     public let format: ElementFormat?
 
+    /// The format of the precision.
     public static let auto = WeightFormat(format: nil)
+    /// float32, whatever the precision.
     public static let float32 = WeightFormat(format: .float32)
     public static let allCases = [auto, float32, WeightFormat(format: .bfloat16), WeightFormat(format: .float16)]
 
@@ -113,6 +117,7 @@ extension Recipe {
     /// True where events for TensorBoard are written.
     public var tensorboard = true
 
+    /// The section's defaults.
     public init() {}
   }
 

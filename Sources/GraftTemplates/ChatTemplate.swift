@@ -91,12 +91,16 @@ public struct ChatTemplate: Sendable {
 
 /// A conversation as text.
 public struct RenderedChat: Sendable, Equatable {
+  /// The whole text, special tokens included.
   public var text: String
   /// The ranges of `{% generation %}` blocks in `text`, in UTF-8 bytes; empty where the template has none.
   public var assistantSpans: [Range<Int>]
   /// The text written while a loop stood at a message, in order; nothing is known of a text that a block captured first.
   public var messageSpans: [MessageSpan]
 
+  /// - Parameters:
+  ///   - assistantSpans: in UTF-8 bytes of `text`.
+  ///   - messageSpans: the text written for each message, in order.
   public init(text: String, assistantSpans: [Range<Int>] = [], messageSpans: [MessageSpan] = []) {
     self.text = text
     self.assistantSpans = assistantSpans
@@ -111,6 +115,9 @@ public struct MessageSpan: Sendable, Equatable {
   /// UTF-8 bytes of the rendered text.
   public var range: Range<Int>
 
+  /// - Parameters:
+  ///   - message: counted from 0.
+  ///   - range: UTF-8 bytes of the rendered text.
   public init(message: Int, range: Range<Int>) {
     self.message = message
     self.range = range

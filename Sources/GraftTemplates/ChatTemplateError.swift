@@ -2,6 +2,7 @@ import GraftErrors
 
 /// A chat template that could not be read or rendered.
 public struct ChatTemplateError: UserError, Equatable {
+  /// The sort of failure.
   public enum Kind: Equatable, Sendable {
     /// The template is not valid Jinja.
     case syntax
@@ -17,6 +18,7 @@ public struct ChatTemplateError: UserError, Equatable {
     case limit
   }
 
+  /// The sort of failure.
   public let kind: Kind
   /// The template's name, usually the file or key it came from.
   public let template: String
@@ -24,6 +26,7 @@ public struct ChatTemplateError: UserError, Equatable {
   public let line: Int
   /// The message that the template was at, counted from 0; nil where it was at none.
   public let messageIndex: Int?
+  /// The fault, as the template or the interpreter says it.
   public let message: String
 }
 

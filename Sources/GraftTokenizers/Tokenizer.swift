@@ -107,8 +107,4 @@ public final class Tokenizer: Sendable {
   public var unknownID: Int32? { configuration.unkToken.flatMap(id(for:)) }
   /// The id of the mask.
   public var maskID: Int32? { configuration.maskToken.flatMap(id(for:)) }
-  /// The id of the classifier's token, such as `[CLS]`.
-  public var classifierID: Int32? { configuration.clsToken.flatMap(id(for:)) }
-  /// The id of the separator, such as `[SEP]`.
-  public var separatorID: Int32? { configuration.sepToken.flatMap(id(for:)) }
 }

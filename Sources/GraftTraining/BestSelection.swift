@@ -11,11 +11,14 @@ public struct BestSelection: Sendable, Equatable {
 
   /// An evaluation that none before was better than.
   public struct Best: Sendable, Equatable {
+    /// The optimizer steps that led to them.
     public var step: Int
+    /// Passes over the data until then.
     public var epoch: Double
     /// The metric that decides.
     public var value: Double
 
+    /// - Parameter value: the metric of the weights.
     public init(step: Int, epoch: Double, value: Double) {
       self.step = step
       self.epoch = epoch

@@ -18,6 +18,7 @@ public protocol Communicator {
 
 /// The only process of a training: every sum is what it has.
 public struct SingleProcess: Communicator {
+  /// The one process.
   public init() {}
   public var rank: Int { 0 }
   public var size: Int { 1 }

@@ -15,6 +15,7 @@ public struct LossScale: Sendable, Equatable {
     /// The least scale: gradients that overflow even with it end the training.
     public var minimum: Double
 
+    /// The rule with torch's names and defaults.
     public init(
       initial: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5, growthInterval: Int = 2000, minimum: Double = 1
     ) {
@@ -32,12 +33,15 @@ public struct LossScale: Sendable, Equatable {
     /// Steps whose update was left out since the run began.
     public var skippedSteps: Int
 
+    /// - Parameter scale: the factor of the next step's loss.
     public init(scale: Double, updatesSinceChange: Int = 0, skippedSteps: Int = 0) {
       (self.scale, self.updatesSinceChange, self.skippedSteps) = (scale, updatesSinceChange, skippedSteps)
     }
   }
 
+  /// The numbers of the rule.
   public let settings: Settings
+  /// The factor, and the updates that led to it.
   public private(set) var state: State
 
   /// - Parameter state: that of a checkpoint; nil begins anew.

@@ -15,6 +15,7 @@ public struct ConfusionTable: Sendable, Equatable {
   private var total: Int { counts.reduce(0) { $0 + $1.reduce(0, +) } }
   private var hits: Int { counts.indices.reduce(0) { $0 + counts[$1][$1] } }
 
+  /// The share of right predictions.
   public var accuracy: Double { Double(hits) / Double(max(1, total)) }
 
   /// The mean over the classes that occur of the harmonic mean of precision and recall.
@@ -45,8 +46,10 @@ public struct MultiLabelTable: Sendable, Equatable {
   /// For every class: examples that have it and were said to, were said to only, and have it only.
   private var hits: [Int], extras: [Int], misses: [Int]
   private var exactCount = 0
+  /// The number of examples counted.
   public private(set) var exampleCount = 0
 
+  /// A table without counts.
   public init(classes: Int) {
     hits = Array(repeating: 0, count: classes)
     (extras, misses) = (hits, hits)
@@ -76,6 +79,7 @@ public struct MultiLabelTable: Sendable, Equatable {
   }
 }
 
+/// Metrics of predicted values.
 public enum Metrics {
   /// Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of theirs.
   public static func spearman(_ x: [Double], _ y: [Double]) -> Double { pearson(ranks(x), ranks(y)) }

@@ -11,13 +11,17 @@ public final class Trainer {
   /// The summed loss of a batch, times a scale.
   public typealias Loss = (_ batch: Batch, _ pass: Pass, _ scale: Float) -> Tensor
 
+  /// The settings of a training that its steps depend on.
   public struct Settings: Sendable {
+    /// The learning rate of every step.
     public var schedule: LearningRateSchedule
     /// Nil or 0 does not clip.
     public var maxGradientNorm: Double?
+    /// Steps between two lines of the log.
     public var loggingSteps: Int
     /// True where blocks run again for their gradients, instead of keeping their activations.
     public var recomputation: Bool
+    /// The seed of dropout.
     public var seed: Int
     /// Label smoothing and the weights of classes.
     public var crossEntropy = CrossEntropyOptions()
@@ -26,6 +30,7 @@ public final class Trainer {
     /// The rule by which losses are scaled, as float16 needs it; nil for none.
     public var lossScale: LossScale.Settings?
 
+    /// Settings in float32, without smoothing, class weights or a loss scale.
     public init(schedule: LearningRateSchedule, maxGradientNorm: Double?, loggingSteps: Int, recomputation: Bool, seed: Int) {
       (self.schedule, self.maxGradientNorm, self.loggingSteps) = (schedule, maxGradientNorm, loggingSteps)
       (self.recomputation, self.seed) = (recomputation, seed)
@@ -42,6 +47,7 @@ public final class Trainer {
     /// Told of an update with its gradients and the factor that it multiplied into them; steps count from 1.
     public var updated: (_ step: Int, _ gradients: Gradients, _ gradientScale: Float) -> Void
 
+    /// Hooks that do nothing, but for those that are given.
     public init(
       penalty: @escaping () -> Tensor? = { nil }, skips: @escaping (Int, Double, Double) -> Bool = { _, _, _ in false },
       updated: @escaping (Int, Gradients, Float) -> Void = { _, _, _ in }
@@ -59,7 +65,8 @@ public final class Trainer {
   private var updatedNorm = 0.0
   private var lossScale: LossScale?
   private var clock: RunClock
-  private var sinceLastLine: (loss: Double, terms: Double)
+  private var sinceLastLine: (loss: Double, terms: Double, auxiliary: [AuxiliaryLoss])
+  private var expertLoads: RecentExpertLoads
 
   /// - Parameters:
   ///   - communicator: the processes that share every step.
@@ -70,15 +77,18 @@ public final class Trainer {
   ) {
     (self.optimizer, self.settings, self.hooks, self.communicator, self.loss) = (optimizer, settings, hooks, communicator, loss)
     clock = RunClock(tokens: progress.tokens, seconds: progress.seconds)
-    sinceLastLine = (progress.unloggedLoss, progress.unloggedTerms)
+    sinceLastLine = (progress.unloggedLoss, progress.unloggedTerms, progress.unloggedAuxiliary)
+    expertLoads = progress.expertLoads
     lossScale = settings.lossScale.map { LossScale($0, state: progress.lossScale) }
   }
 
   /// The counters of the training, from the run's very beginning.
   public var progress: TrainingProgress {
-    TrainingProgress(
+    var progress = TrainingProgress(
       tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms,
       lossScale: lossScale?.state)
+    (progress.unloggedAuxiliary, progress.expertLoads) = (sinceLastLine.auxiliary, expertLoads)
+    return progress
   }
 
   /// Does one planned step, or this process's share of it.
@@ -102,7 +112,10 @@ public final class Trainer {
     let overflowed = lossScale.map { !norm.isFinite && !$0.isAtMinimum } ?? false
     let outcome: StepOutcome = overflowed || hooks.skips(step.index + 1, found.loss, norm) ? .skipped : .updated
     if outcome == .updated {
-      try requireFinite(step, loss: found.loss, norm: norm)
+      guard found.loss.isFinite, norm.isFinite else {
+        found.gradients = Gradients()
+        throw try divergence(step, batch, isOfLoss: !found.loss.isFinite)
+      }
       update(step, found.gradients, norm: norm, rate: rate, scale: scale)
     }
     if overflowed || outcome == .updated { lossScale?.update(overflowed: overflowed) }
@@ -119,6 +132,7 @@ public final class Trainer {
     /// Their weight.
     var terms: Double
     var tokens: Int
+    var auxiliary = AuxiliarySums()
   }
 
   /// Forward and backward over the micro-batches of this process: every `size`-th of the step's, from `rank` on.
@@ -156,19 +170,21 @@ public final class Trainer {
       }
       isPenalized = true
       found.loss += Double(part.scalar) / scale
+      found.auxiliary.add(auxiliary, weight: weight)
       tape.addGradients(of: part, to: &found.gradients)
     }
     var total = [found.loss]
     try communicator.sum(&total)
     found.loss = total[0]
+    try found.auxiliary.sum(over: communicator)
     return found
   }
 
-  private func requireFinite(_ step: PlannedStep, loss: Double, norm: Double) throws(TrainingError) {
-    guard loss.isFinite, norm.isFinite else {
-      throw TrainingError(
-        .diverged, "step \(step.index + 1): the \(loss.isFinite ? "gradient" : "loss") is not finite; lower the learning rate, or check the weights")
-    }
+  /// Returns the error of a step whose loss or gradient is not finite; computed once more, the step shows which operation began it.
+  private func divergence(_ step: PlannedStep, _ batch: ([Int]) -> Batch, isOfLoss: Bool) throws -> TrainingError {
+    let search = NonFiniteSearch()
+    _ = try search.run { try differentiated(step, batch) }
+    return .divergence(step: step.index + 1, isOfLoss: isOfLoss, search.finding, in: settings)
   }
 
   /// - Parameters:
@@ -191,19 +207,26 @@ public final class Trainer {
     if total.isFinite {
       sinceLastLine.loss += total * found.terms
       sinceLastLine.terms += found.terms
+      sinceLastLine.auxiliary.add(found.auxiliary.losses)
     }
+    expertLoads.count(found.auxiliary.loads)
     let done = step.index + 1
     let left = Double(settings.schedule.totalSteps - done) * clock.secondsPerStep
     try onEvent(
       .stepped(step: done, of: settings.schedule.totalSteps, loss: total, tokensPerSecond: clock.tokensPerSecond, secondsLeft: left))
     guard isLast || done % settings.loggingSteps == 0 else { return }
-    try onEvent(
-      .logged(
-        TrainingLine(
-          step: done, epoch: step.epochsCompleted, loss: sinceLastLine.terms > 0 ? sinceLastLine.loss / sinceLastLine.terms : 0, learningRate: rate,
-          gradientNorm: updatedNorm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed,
-          lossScale: lossScale?.state)))
-    sinceLastLine = (0, 0)
+    try onEvent(.logged(line(of: step, rate: rate)))
+    sinceLastLine = (0, 0, [])
+  }
+
+  /// The line of the log about the steps since the last one.
+  private func line(of step: PlannedStep, rate: Double) -> TrainingLine {
+    let (loss, terms, auxiliary) = sinceLastLine
+    return TrainingLine(
+      step: step.index + 1, epoch: step.epochsCompleted, loss: terms > 0 ? loss / terms : 0, learningRate: rate,
+      gradientNorm: updatedNorm, tokens: clock.tokens, tokensPerSecond: clock.tokensPerSecond, elapsedSeconds: clock.elapsed,
+      lossScale: lossScale?.state, auxiliaryLosses: auxiliary.map { AuxiliaryLoss($0.name, $0.value / max(terms, 1e-30)) },
+      expertImbalance: expertLoads.imbalance)
   }
 
   /// Leaves out of the clock what is not training, such as an evaluation.
@@ -212,26 +235,4 @@ public final class Trainer {
     defer { clock.leaveOut(ContinuousClock.now - start) }
     return try body()
   }
-}
-
-/// The time that training has taken, and its speed.
-private struct RunClock {
-  private(set) var tokens: Int
-  private var start = ContinuousClock.now
-  private var steps = 0
-  private let earlierSeconds: Double
-
-  init(tokens: Int, seconds: Double) { (self.tokens, earlierSeconds) = (tokens, seconds) }
-
-  mutating func count(_ more: Int) {
-    tokens += more
-    steps += 1
-  }
-
-  mutating func leaveOut(_ duration: Duration) { start += duration }
-
-  private var sinceStart: Double { (ContinuousClock.now - start) / .seconds(1) }
-  var elapsed: Double { earlierSeconds + sinceStart }
-  var tokensPerSecond: Double { Double(tokens) / max(elapsed, 1e-9) }
-  var secondsPerStep: Double { sinceStart / Double(max(1, steps)) }
 }

@@ -1,4 +1,5 @@
 import GraftErrors
+import GraftLayers
 
 /// One line of the training log, about the steps since the last line.
 public struct TrainingLine: Sendable, Equatable {
@@ -20,6 +21,10 @@ public struct TrainingLine: Sendable, Equatable {
   public var elapsedSeconds: Double
   /// The loss scale, with the steps that it has left out; nil without one.
   public var lossScale: LossScale.State?
+  /// The means since the last line of the losses that layers add to the loss, without their coefficients.
+  public var auxiliaryLosses: [AuxiliaryLoss] = []
+  /// The largest load of an expert as a multiple of the mean one, in the last steps and as a mean over layers; nil without experts.
+  public var expertImbalance: Double?
 }
 
 /// The trainer's counters, which a checkpoint keeps so that a run that goes on counts and logs as one that never stopped.
@@ -32,9 +37,14 @@ public struct TrainingProgress: Sendable, Equatable {
   public var unloggedLoss: Double
   /// The weight of the loss-carrying tokens (or examples) of those steps.
   public var unloggedTerms: Double
+  /// The summed losses beside the task's of those steps, each times the weight of its terms.
+  public var unloggedAuxiliary: [AuxiliaryLoss] = []
+  /// The loads of experts in the last steps.
+  public var expertLoads = RecentExpertLoads()
   /// The state of the loss scale; nil without one.
   public var lossScale: LossScale.State?
 
+  /// A line with the values that its properties have.
   public init(
     tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0, lossScale: LossScale.State? = nil
   ) {
@@ -47,11 +57,13 @@ public struct TrainingProgress: Sendable, Equatable {
 public enum TrainingEvent: Sendable {
   /// A step is done: how many, of how many, with its own loss.
   case stepped(step: Int, of: Int, loss: Double, tokensPerSecond: Double, secondsLeft: Double)
+  /// A line of the log is due.
   case logged(TrainingLine)
 }
 
 /// The fate of a step's update.
 public enum StepOutcome: Sendable, Hashable {
+  /// The optimizer changed the weights.
   case updated
   /// Left out; the weights and the optimizer's state are as they were.
   case skipped
@@ -69,6 +81,7 @@ public struct TrainingError: UserError {
   public let kind: Kind
   public let description: String
 
+  /// - Parameter description: one line that says where training ended, and what to do.
   public init(_ kind: Kind, _ description: String) {
     self.kind = kind
     self.description = description

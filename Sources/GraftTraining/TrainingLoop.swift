@@ -18,6 +18,7 @@ public final class TrainingLoop {
     /// Evaluations in a row without an improvement that end the training; nil never ends it.
     public var patience: Int?
 
+    /// - Parameter stepCount: optimizer steps, those done before included.
     public init(stepCount: Int, evaluationInterval: Int? = nil, checkpointInterval: Int? = nil, patience: Int? = nil) {
       self.stepCount = stepCount
       self.evaluationInterval = evaluationInterval
@@ -28,9 +29,12 @@ public final class TrainingLoop {
 
   /// The metrics of an evaluation, and the one by which the best weights are chosen.
   public struct Evaluation {
+    /// The metrics, with their names.
     public var metrics: MetricValues
+    /// The value of the metric that weights are chosen by.
     public var decisive: Double
 
+    /// - Parameter decisive: the value of the metric that weights are chosen by.
     public init(_ metrics: MetricValues, decisive: Double) {
       self.metrics = metrics
       self.decisive = decisive
@@ -39,6 +43,7 @@ public final class TrainingLoop {
 
   /// An event of a training, told at once.
   public enum Event {
+    /// An event of a step.
     case training(TrainingEvent)
     /// The weights of the step that is done were evaluated, and may be the best so far.
     case evaluated(MetricValues, isBest: Bool)
@@ -50,6 +55,7 @@ public final class TrainingLoop {
 
   /// Stops a training, or an evaluation in its middle, on request.
   public struct Interruption: Error {
+    /// The word to stop.
     public init() {}
   }
 

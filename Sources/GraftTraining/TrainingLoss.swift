@@ -17,6 +17,9 @@ public struct TrainingLoss: Sendable {
   /// The loss of a batch.
   public let sum: Sum
 
+  /// - Parameters:
+  ///   - name: the name in recipes.
+  ///   - sum: the summed loss of a batch.
   public init(_ name: String, sum: @escaping Sum) {
     self.name = name
     self.sum = sum

@@ -16,6 +16,7 @@ public struct TrainingState: Sendable, Equatable {
   /// The last step whose weights were evaluated.
   public var evaluatedStep: Int?
 
+  /// The state before the first step.
   public init(stepCount: Int, selection: BestSelection = BestSelection()) {
     self.stepCount = stepCount
     self.selection = selection

@@ -122,6 +122,39 @@ import Testing
     #expect(actual.last == expected.last && actual.scores == expected.scores)
   }
 
+  /// Lines of a comparison may have models of their own, of which the report shows the architectures.
+  @Test func modelsAreCompared() throws {
+    let folder = try Graft.scratch()
+    let config = "vocab_size: 1024, hidden_size: 16, num_hidden_layers: 1"
+    let attention = "model_type: llama, intermediate_size: 24, num_attention_heads: 2, num_key_value_heads: 1"
+    let recipe =
+      try baseRecipe() + """
+
+        seeds: [0]
+        methods:
+          - {name: base, method: {peft_type: FULL}}
+          - {name: attention, method: {peft_type: FULL}, model: {tokenizer: Data/models/seedling, config: {\(config), \(attention)}}}
+          - {name: scan, method: {peft_type: FULL}, model: {tokenizer: Data/models/seedling, config: {\(config), model_type: mamba}}}
+          - {name: broken, method: {peft_type: FULL}, model: {tokenizer: Data/models/seedling, config: {\(config), model_type: no}}}
+
+        """
+    let first = try compare(recipe, in: folder)
+    try #require(first.code == 0, "\(first.errors)")
+    #expect(first.errors.contains("broken seed 0: failed: ") && first.errors.contains("unsupported model_type"))
+    let records = Dictionary(try runs(in: folder).map { ($0["graft"]?["name"]?.string ?? "", $0) }) { first, _ in first }
+    #expect(records["scan"]?["graft"]?["architecture"]?["model_type"] == "mamba")
+    // One head of keys and values of 8 columns, in float32, of every token; a state of one size.
+    let caches = ["attention", "scan"].map { name in (records[name]?["graft"]?["cache"]?.array ?? []).compactMap { $0["bytes"]?.int } }
+    #expect(caches[0].first == 0 && caches[0].last == 4096 * 16 * 4)
+    #expect((caches[1].first ?? 0) > 0 && Set(caches[1]).count == 1)
+    let report = try String(contentsOf: folder.appending(path: "out/report.html"), encoding: .utf8)
+    for title in ["<h2>Architectures</h2>", "<span>Training loss by tokens</span>", "<span>Training loss by time</span>", "Cache of one sequence"] {
+      #expect(report.contains(title), "\(title)")
+    }
+    let second = try compare(recipe, in: folder)
+    #expect(second.errors.components(separatedBy: "(from before)").count - 1 == 4)
+  }
+
   /// The base in memory is the same for every run: a method alone and after others, FULL included, gives the same scores.
   @Test func runsDoNotTouchEachOther() throws {
     let base = try baseRecipe()

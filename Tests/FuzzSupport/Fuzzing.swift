@@ -21,7 +21,7 @@ public enum Fuzzing {
   ///
   /// - Parameters:
   ///   - factor: how many times larger than the input that may be which is read from it.
-  ///   - isRefusal: whether an error is one of those that say what is wrong with an input.
+  ///   - isRefusal: true where an error is one of those that say what is wrong with an input.
   ///   - read: reads one input and returns the bytes of what was read.
   public static func bytes(
     like seeds: [[UInt8]], factor: Int = 4, isRefusal: (any Error) -> Bool, _ read: ([UInt8]) throws -> Int

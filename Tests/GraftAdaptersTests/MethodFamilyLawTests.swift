@@ -12,7 +12,7 @@ import Testing
   private struct Subject {
     let model: any TrainableModel, delta: Delta, batch: Batch
 
-    /// - Parameter isRandom: whether the delta's values are drawn anew, so that it changes something.
+    /// - Parameter isRandom: true where the delta's values are drawn anew, so that it changes something.
     init(_ example: FamilyMethod, _ family: TinyFamily, isRandom: Bool) throws {
       model = try family.build()
       batch = family.batch(for: model)

@@ -6,7 +6,7 @@ import GraftTensors
 import Testing
 
 /// A two-layer Llama with biases and random weights, the same every time.
-/// - Parameter tiesHead: whether the head's matrix is the embedding's.
+/// - Parameter tiesHead: true where the head's matrix is the embedding's.
 func makeTinyModel(tiesHead: Bool = false, style: AttentionStyle = .causal) throws -> CausalDecoder {
   let json = try JSON(
     parsing: """

@@ -6,29 +6,33 @@ import Testing
 struct RouterLossTests {
   private let logits: [Float] = [1, 2, 3, 4, 4, 3, 2, 1, 0, 0, 1, 0]
 
-  private func losses(_ losses: RouterLosses, _ layers: [Tensor]) -> [Float] {
+  /// The losses without their coefficients; `total` is with them.
+  private func losses(_ losses: RouterLosses, _ layers: [Tensor], total: Float) -> [Float] {
     let outputs = AuxiliaryOutputs()
     for layer in layers { outputs.leave(layer, as: "router logits") }
     losses.add(to: outputs)
     #expect(outputs.take("router logits").isEmpty)
+    #expect(abs((outputs.totalLoss?.scalar ?? .nan) - total) < 1e-5)
+    #expect(outputs.losses.map(\.name) == (losses.balancing != 0 ? ["aux_loss"] : []) + (losses.stability != 0 ? ["z_loss"] : []))
     return outputs.losses.map(\.value.scalar)
   }
 
   /// Transformers' `load_balancing_loss_func` gives 2.066775 for these rows, and 2 for the first two: perfect balance is the number of choices.
   @Test func balanceIsTransformers() throws {
-    let all = losses(RouterLosses(choices: 2, balancing: 1), [Tensor(logits, [3, 4])])
+    let all = losses(RouterLosses(choices: 2, balancing: 1), [Tensor(logits, [3, 4])], total: 2.066775)
     #expect(abs(try #require(all.first) - 2.066775) < 1e-5)
-    let two = losses(RouterLosses(choices: 2, balancing: 0.5), [Tensor(Array(logits.prefix(8)), [2, 4])])
-    #expect(abs(try #require(two.first) - 1) < 1e-6)
+    let two = losses(RouterLosses(choices: 2, balancing: 0.5), [Tensor(Array(logits.prefix(8)), [2, 4])], total: 1)
+    #expect(abs(try #require(two.first) - 2) < 1e-6)
     // The layers' rows are those of one router.
-    let parts = losses(RouterLosses(choices: 2, balancing: 1), [Tensor(Array(logits.prefix(8)), [2, 4]), Tensor(Array(logits.suffix(4)), [1, 4])])
+    let parts = losses(
+      RouterLosses(choices: 2, balancing: 1), [Tensor(Array(logits.prefix(8)), [2, 4]), Tensor(Array(logits.suffix(4)), [1, 4])], total: 2.066775)
     #expect(abs(try #require(parts.first) - 2.066775) < 1e-5)
   }
 
   @Test func stabilityIsTheMeanSquareOfLogSums() throws {
-    let found = losses(RouterLosses(choices: 2, balancing: 0, stability: 0.25), [Tensor(logits, [3, 4])])
     let sums = [4.4401897, 4.4401897, 1.7436684]
-    let expected = 0.25 * sums.reduce(0) { $0 + $1 * $1 } / 3
+    let expected = sums.reduce(0) { $0 + $1 * $1 } / 3
+    let found = losses(RouterLosses(choices: 2, balancing: 0, stability: 0.25), [Tensor(logits, [3, 4])], total: Float(0.25 * expected))
     #expect(found.count == 1 && abs(Double(found[0]) - expected) < 1e-5)
   }
 

@@ -268,6 +268,18 @@ struct ModelLawTests {
     #expect(exact.hiddenStates(input, .inference).values != rounded.hiddenStates(input, .inference).values)
   }
 
+  /// Rows are looked up exactly, and products read the 16-bit form of a table that a head shares.
+  @Test(arguments: TinyModel.all)
+  func sixteenBitMatricesLeaveRowsExact(_ tiny: TinyModel) throws {
+    let (exact, rounded) = (try tiny.build(), try tiny.build(frozenType: .bfloat16))
+    let rows = Tensor([1, 0, 2] as [Int32])
+    for (table, other) in zip(exact.catalog.sites.compactMap(\.embedding), rounded.catalog.sites.compactMap(\.embedding)) {
+      #expect(table.plain(rows).values == other.plain(rows).values, "\(table.path)")
+      #expect(other.weight.matrix.format == .bfloat16 && table.weight.matrix.format == .float32)
+      #expect(other.weight.matrix.dense().values == table.weight.value.converted(to: .bfloat16).values)
+    }
+  }
+
   @Test(arguments: TinyModel.causal + TinyModel.masked + TinyModel.sequenceToSequence + TinyModel.tokenClassifiers)
   func nothingScoredIsNoLoss(_ tiny: TinyModel) throws {
     let model = try tiny.build(isTrainable: true)

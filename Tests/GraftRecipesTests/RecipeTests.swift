@@ -97,6 +97,7 @@ import Testing
       training: {max_steps: 30, learning_rate: 3e-4, max_grad_norm: null, warmup_ratio: 0.1}
       methods:
         - {name: lora, method: {peft_type: LORA, r: 4}}
+        - {name: scan, method: {peft_type: FULL}, model: {config: {model_type: mamba, hidden_size: 128}}}
         - {name: "prompt tuning", method: {peft_type: PROMPT_TUNING}, training: {batch_size: 2}, learning_rates: [1e-3, 0.3]}
       seeds: [0, 1]
       """)
@@ -105,6 +106,26 @@ import Testing
     let text = try plain.rendered()
     #expect(try Recipe(yaml: text, file: "other.yaml") == plain)
     #expect(!text.contains("methods") && !text.contains("seeds"))
+  }
+
+  /// The model of a line of a comparison stands above the recipe's, key by key; a configuration takes the place of a path.
+  @Test func aComparedModelStandsAboveTheRecipes() throws {
+    let recipe = try recipe(
+      Self.minimal + """
+        methods:
+          - {name: plain, method: {peft_type: FULL}}
+          - {name: scan, method: {peft_type: FULL}, model: {config: {model_type: mamba}, tokenizer: t}}
+          - {name: half, method: {peft_type: FULL}, model: {dtype: bfloat16}}
+          - {name: other, method: {peft_type: FULL}, model: {path: n}}
+
+        """)
+    let models = try recipe.plannedMethods().map(\.recipe.model)
+    #expect(models[0] == recipe.model && models[0].path == "m")
+    #expect(models[1].path == nil && models[1].config?["model_type"]?.string == "mamba" && models[1].tokenizer == "t")
+    #expect(models[2].path == "m" && models[2].dtype.rawValue == "bfloat16" && models[3].path == "n")
+    let prefix = Self.minimal + "methods:\n  - {name: a, method: {peft_type: FULL}, model: "
+    #expect(message(prefix + "{config: {hidden_size: 8}}}\n").contains("methods.0.model.config.model_type: the key is missing"))
+    #expect(message(prefix + "{pth: n}}\n").contains("methods.0.model.pth: unknown key"))
   }
 
   @Test func errorsNameLineAndNearestKey() {

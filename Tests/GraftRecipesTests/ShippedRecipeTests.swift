@@ -14,7 +14,8 @@ import Testing
     let recipe = try Recipe(file: Repository.file("Recipes/\(name)").path)
     #expect(recipe.outputDirectory == "runs/" + name.dropLast(".yaml".count))
     #expect(try Recipe(yaml: try recipe.rendered(), file: name) == recipe)
-    if let type = recipe.model.config?["model_type"]?.string { #expect(ModelFamily.registry[type] != nil) }
+    let models = [recipe.model] + (try recipe.methods.map { _ in try recipe.plannedMethods().map(\.recipe.model) } ?? [])
+    for type in models.compactMap({ $0.config?["model_type"]?.string }) { #expect(ModelFamily.registry[type] != nil, "\(type)") }
     // What other commands make, as the recipe's head says, is not shipped.
     let paths = [recipe.model.path, recipe.model.tokenizer].compactMap { $0 } + (recipe.data.train?.paths ?? []) + (recipe.data.eval?.paths ?? [])
     for path in paths where !path.hasPrefix("runs/") && !path.hasPrefix("Data/generated/") {

@@ -52,6 +52,23 @@ import Testing
     #expect(page.contains("<tr class=\"best\"><th scope=\"row\" class=\"number\">3</th>"))
   }
 
+  @Test func loadsOfExpertsAreColumns() {
+    #expect(!report.html().contains("Expert load"))
+    var routed = report
+    routed.points = (1...3).map { .init(step: $0, epoch: 1, loss: 1, learningRate: 1e-4, others: [("aux_loss", 2 + Double($0)), ("z_loss", 1)]) }
+    routed.expertLoads = (0..<14).map { .init(layer: "layer<\($0)>", shares: $0 == 1 ? [0.5, 0.25, 0.25, 0] : [0.25, 0.25, 0.25, 0.25]) }
+    routed.expertLoadSteps = 1
+    let page = routed.html()
+    #expect(page.contains("<h2>Expert load</h2>") && page.contains("in the last 1 step.") && page.contains("<span>Aux loss</span>"))
+    #expect(page.contains("<summary>2 more layers</summary>"))
+    #expect(page.contains("layer&lt;1&gt;: expert 0 has 50 % of the rows, expert 3 has 0 % of the rows, 25 % are even"))
+    let columns = page.matches(of: /<path class="bar s0" d="([^"]*)"\/>/).map(\.output.1)
+    // Four columns each, from the bottom and back; the even ones half as high as the highest, none for nothing.
+    #expect(columns.count == 14 && columns.allSatisfy { $0.matches(of: /Z/).count == 4 })
+    let heights = columns[1].matches(of: /V([0-9.]+)h[0-9.]+V([0-9.]+)/).map { (Double($0.output.2) ?? 0) - (Double($0.output.1) ?? 0) }
+    #expect(heights.count == 4 && abs(heights[0] - 2 * heights[1]) < 0.25 && heights[3] == 0 && heights[0] > 80)
+  }
+
   @Test func elementsAreClosedInOrder() {
     var open: [Substring] = []
     let void: Set<Substring> = ["meta", "!doctype"]

@@ -105,6 +105,19 @@ struct Q8Sample {
     #expect(half.value.values == (2 * dense).converted(to: .bfloat16).values && half.format == .bfloat16)
   }
 
+  /// A frozen table that a head shares: rows are exact, products read 16 bits, and what is assigned shows in both.
+  @Test func productsMayReadATableInASmallerFormat() {
+    let (first, second) = (RandomStream(seed: 1).normal([3, 4]), RandomStream(seed: 2).normal([3, 4]))
+    let table = Parameter(path: "w", stored: .dense(first), productFormat: .bfloat16)
+    for value in [first, second] {
+      table.assign(value)
+      #expect(table.table.dense().values == value.values && table.format == .float32)
+      #expect(table.matrix.format == .bfloat16 && table.matrix.dense().values == value.converted(to: .bfloat16).values)
+    }
+    table.isTrainable = true
+    #expect(table.matrix.dense().values == second.values)
+  }
+
   /// A trained weight is dense float32, whatever it was.
   @Test func trainingMakesBlocksDense() {
     let (blocks, dense) = weight(2, 32)

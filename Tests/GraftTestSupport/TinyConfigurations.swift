@@ -90,6 +90,23 @@ public enum TinyConfiguration {
   ]
   public static let transformer: JSON = ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3]
 
+  /// What some families need besides, since the sizes of their heads make up others.
+  private static let own: [String: JSON] = ["mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6]]
+
+  /// Returns a configuration of any family that is known, a program's own included: no family reads a key that it does not have.
+  public static func any(_ type: String) -> JSON {
+    let all: JSON = [
+      "model_type": .string(type),
+      "vocab_size": 23,
+      "hidden_size": 12, "n_embd": 12, "d_model": 12, "dim": 12,
+      "intermediate_size": 20, "hidden_dim": 20, "d_ff": 20, "encoder_ffn_dim": 20, "decoder_ffn_dim": 20,
+      "num_hidden_layers": 2, "n_layer": 2, "n_layers": 2, "num_layers": 2, "encoder_layers": 2, "decoder_layers": 2,
+      "num_attention_heads": 2, "n_head": 2, "n_heads": 2, "num_heads": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+      "num_key_value_heads": 1, "d_kv": 6,
+    ]
+    return all.setting(own[type] ?? [:])
+  }
+
   /// Returns a decoder in Llama's terms, with one head of keys and values.
   public static func decoder(_ type: String, heads: Int) -> JSON {
     [

@@ -55,6 +55,8 @@ private struct ThreadRank: Communicator {
     var losses: [Double] = []
     var norms: [Double] = []
     var tokens: [Int] = []
+    var auxiliary: [Double] = []
+    var loads: [[Int]] = []
   }
 
   /// Steps of five micro-batches of unequal sizes, with a penalty and dropout.
@@ -66,7 +68,11 @@ private struct ThreadRank: Communicator {
     let trainer = Trainer(
       Optimizer(SGD(), parameters: [quadratic.weight]), settings: settings, hooks: Trainer.Hooks(penalty: { 0.1 * sum(quadratic.weight.operand) }),
       communicator: communicator
-    ) { batch, pass, scale in quadratic.loss(batch, pass, scale) + 0.01 * sum(pass.dropout(quadratic.weight.operand, 0.5, at: "here")) }
+    ) { batch, pass, scale in
+      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)]), times: 0, as: "aux_loss")
+      pass.auxiliary?.leave(ExpertLoad(path: "layer", rows: [batch.lossTokenCount, 1]))
+      return quadratic.loss(batch, pass, scale) + 0.01 * sum(pass.dropout(quadratic.weight.operand, 0.5, at: "here"))
+    }
     var course = Course()
     for step in data.plan(1, 5).steps(0..<4) {
       try trainer.run(step, batch: data.batch) { event in
@@ -74,9 +80,11 @@ private struct ThreadRank: Communicator {
         course.losses.append(line.loss)
         course.norms.append(line.gradientNorm)
         course.tokens.append(line.tokens)
+        course.auxiliary.append(line.auxiliaryLosses.first?.value ?? 0)
       }
       course.path.append(quadratic.values)
     }
+    course.loads = trainer.progress.expertLoads.layers.map(\.rows)
     return course
   }
 
@@ -96,8 +104,14 @@ private struct ThreadRank: Communicator {
       }
       return try await group.reduce(into: []) { $0.append($1) }
     }
+    #expect(one.loads == [[36, 16]] && one.auxiliary.allSatisfy { abs($0 - 3) < 1e-9 })
+    // A process without a micro-batch has the sums, but not their names.
+    for course in courses where size < 6 || !course.loads.isEmpty {
+      #expect(isClose(course.auxiliary, one.auxiliary) && course.loads == one.loads)
+    }
+    #expect(courses.contains { $0.loads == one.loads })
     for course in courses {
-      #expect(course == courses[0])
+      #expect(course.path == courses[0].path && course.losses == courses[0].losses && course.norms == courses[0].norms)
       for (found, expected) in zip(course.path, one.path) { #expect(isClose(found, expected)) }
       #expect(course.path.count == 4 && isClose(course.losses, one.losses) && isClose(course.norms, one.norms) && course.tokens == one.tokens)
     }

@@ -183,6 +183,55 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
     }
   }
 
+  /// What layers add is logged by name without its coefficient, as a mean over the rows since the last line; experts' rows are counted.
+  @Test func auxiliaryLossesAndLoadsAreLogged() throws {
+    let data = Goals(examples: [[0], [1, 2, 3]])
+    let quadratic = Quadratic(start: [0, 0], goals: Self.goals)
+    let trainer = Trainer(
+      Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1, steps: 60), logging: 2)
+    ) { batch, pass, scale in
+      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)]), times: 0.01, as: "aux_loss")
+      for layer in ["first", "second"] {
+        pass.auxiliary?.leave(ExpertLoad(path: layer, rows: layer == "first" ? [batch.lossTokenCount, 1] : [2, 2]))
+      }
+      return quadratic.loss(batch, pass, scale)
+    }
+    var lines: [TrainingLine] = []
+    for step in data.plan(1, 2).steps(0..<60) {
+      try trainer.run(step, isLast: step.index == 59, batch: data.batch) { if case .logged(let line) = $0 { lines.append(line) } }
+    }
+    // One row of a mean of 1, three of a mean of 3.
+    #expect(lines.count == 30 && lines.allSatisfy { $0.auxiliaryLosses == [AuxiliaryLoss("aux_loss", 2.5)] })
+    // Rows of 4 and 2 in the first layer: 4/3 of the mean; 1 in the second.
+    #expect(lines.allSatisfy { abs(($0.expertImbalance ?? 0) - (4.0 / 3 + 1) / 2) < 1e-12 })
+    let loads = trainer.progress.expertLoads
+    #expect(loads.stepCount == 60 && loads.windows.map(\.stepCount) == [50, 10] && loads.layers.map(\.path) == ["first", "second"])
+    #expect(loads.layers.map(\.rows) == [[240, 120], [240, 240]])
+    #expect(trainer.progress.unloggedAuxiliary.isEmpty)
+  }
+
+  /// A trainer goes on counting where another one stopped, and forgets the older of two full windows.
+  @Test func recentLoadsGoOn() throws {
+    let data = Goals(examples: [[0]])
+    func trained(_ steps: Range<Int>, from progress: TrainingProgress) throws -> TrainingProgress {
+      let quadratic = Quadratic(start: [0, 0], goals: Self.goals)
+      let trainer = Trainer(
+        Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1, steps: 200), logging: 1000), progress: progress
+      ) { batch, pass, scale in
+        pass.auxiliary?.add(loss: Tensor([3]), as: "aux_loss")
+        pass.auxiliary?.leave(ExpertLoad(path: "layer", rows: [1, 0]))
+        return quadratic.loss(batch, pass, scale)
+      }
+      for step in data.plan(1, 1).steps(steps) { try trainer.run(step, batch: data.batch) { _ in } }
+      return trainer.progress
+    }
+    let whole = try trained(0..<130, from: TrainingProgress())
+    let parts = try trained(75..<130, from: try trained(0..<75, from: TrainingProgress()))
+    #expect(parts.expertLoads == whole.expertLoads && parts.unloggedAuxiliary == whole.unloggedAuxiliary)
+    #expect(whole.expertLoads.stepCount == 80 && whole.expertLoads.layers == [ExpertLoad(path: "layer", rows: [80, 0])])
+    #expect(whole.unloggedAuxiliary == [AuxiliaryLoss("aux_loss", 390)] && whole.expertLoads.imbalance == 2)
+  }
+
   /// Every micro-batch of every step draws from a stream of its own, the same ones under the same seed.
   @Test func everyMicroBatchHasItsRandomStream() throws {
     func keys(seed: Int, steps: Range<Int>) throws -> [UInt64] {
@@ -283,7 +332,8 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
     }
     for step in data.plan(1, 1).steps(4..<5) {
       #expect { try trainer.run(step, batch: data.batch) { _ in } } throws: { error in
-        (error as? TrainingError)?.kind == .diverged && "\(error)".contains("step 5")
+        let cause = isLoss ? "loss is not finite: add at weight gives inf" : "gradient is not finite: the way back through scale at weight gives inf"
+        return (error as? TrainingError)?.kind == .diverged && "\(error)".hasPrefix("step 5: the \(cause)")
       }
     }
     #expect(weight.value.values == start)

@@ -15,9 +15,14 @@ typedef void (*graft_task)(void *context, long index);
 
 /// Runs task(context, 0 ..< count), in any order, on the calling thread and the pool's. A call from within a task runs serially.
 void graft_parallel(long count, graft_task task, void *context);
-/// Sets how many threads run tasks, the caller included.
+/// Sets how many threads run tasks, the caller included: as many as there are processors at first. Where there are fewer processors,
+/// only that many threads are there, since more would but wait for one another. Not to be called from within a task.
 void graft_set_thread_count(int count);
 int graft_thread_count(void);
+/// The processors that this process may use.
+int graft_processor_count(void);
+/// Says that there are more processors or fewer than there are, for tests of the pool.
+void graft_set_processor_count(int count);
 
 /// One pointer per thread, for the tape that records.
 void *graft_thread_local_get(void);

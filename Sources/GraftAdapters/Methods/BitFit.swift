@@ -10,6 +10,7 @@ public struct BitFit: TuningMethod {
     title: "BitFit", formula: "the base's own biases", parameters: "all biases",
     seam: "biases", source: "Ben Zaken et al. 2022")
 
+  /// Modules that are trained and stored whole.
   public var modulesToSave: [String]?
 
   public init() {}

@@ -54,7 +54,9 @@ extension BottleneckAdapter {
 
 /// The factor of a bottleneck's output.
 public enum BottleneckScaling: Codable, Sendable, Hashable {
+  /// The same throughout.
   case constant(Double)
+  /// One number for each adapter, which is trained and starts at 1.
   case learned
 
   public init(from decoder: any Decoder) throws {

@@ -16,11 +16,17 @@ public struct BottleneckAdapter: TuningMethod {
 
   /// AdapterHub's stock configurations, which the other keys refine.
   public enum Preset: String, ConfigChoice {
+    /// Behind the feed-forward (Pfeiffer et al. 2021).
     case sequential = "seq_bn"
+    /// Behind attention and behind the feed-forward (Houlsby et al. 2019).
     case doubleSequential = "double_seq_bn"
+    /// Beside the feed-forward (He et al. 2022).
     case parallel = "par_bn"
+    /// Beside the feed-forward, with a factor (He et al. 2022).
     case scaledParallel = "scaled_par_bn"
+    /// Behind both halves, with weights that are sums of Kronecker products (Mahabadi et al. 2021).
     case compacter
+    /// The same, behind the feed-forward alone.
     case compacterPlusPlus = "compacter++"
   }
 
@@ -63,6 +69,7 @@ public struct BottleneckAdapter: TuningMethod {
   package var dropout = 0.0
   /// Layers that get none.
   package var leaveOut: [Int] = []
+  /// Modules that are trained and stored whole.
   public var modulesToSave: [String]?
 
   public init() {}

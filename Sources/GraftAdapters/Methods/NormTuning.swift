@@ -12,7 +12,9 @@ public struct NormTuning: TuningMethod {
 
   /// Nil for the family's own.
   public var targetModules: ModuleSelection?
+  /// Modules that stay as they are although `targetModules` names them.
   public var excludeModules: ModuleSelection?
+  /// Modules that are trained and stored whole.
   public var modulesToSave: OneOrMany<String>?
 
   public init() {}

@@ -3,10 +3,12 @@ import GraftLayers
 
 /// PEFT's `trainable_token_indices`: ids of tokens whose rows are trained, of the token embedding or of tables by name.
 public enum TokenSelection: Codable, Sendable, Hashable {
+  /// Tokens of the token embedding, in the configuration's order.
   case embedding([Int])
   /// In the configuration's order.
   case tables([Table])
 
+  /// Tokens of one table.
   public struct Table: Codable, Sendable, Hashable {
     /// A path, or the end of one.
     package var name: String

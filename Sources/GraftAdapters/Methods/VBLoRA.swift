@@ -157,14 +157,6 @@ private final class ChoiceStorage: TrainingSchedule {
     }
   }
 
-  func penalty() -> Tensor? { nil }
-
-  func updated(step: Int, gradients: Gradients, gradientScale: Float) {}
-
-  var state: [StoredTensor] { [] }
-
-  func restore(_ tensor: (String) throws -> Tensor) throws {}
-
   func finish(_ stored: inout StoredAdapter) {
     for case .logits(let logits, _) in mixtures {
       guard let index = stored.tensors.firstIndex(where: { $0.name == logits.path }) else { continue }

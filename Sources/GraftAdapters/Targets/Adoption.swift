@@ -122,10 +122,15 @@ extension Linear {
 
 /// The biases of the base that are trained beside the adapter.
 public enum BiasTraining: String, ConfigChoice {
+  /// None, or all that the base has.
   case none, all
+  /// The biases of the layers that LoRA adapts.
   case loraOnly = "lora_only"
+  /// The biases of the layers that VeRA adapts.
   case veraOnly = "vera_only"
+  /// The biases of the layers that OFT adapts.
   case oftOnly = "oft_only"
+  /// The biases of the layers that VB-LoRA adapts.
   case vbloraOnly = "vblora_only"
 }
 

@@ -13,6 +13,7 @@ public struct TargetKeys: InlinedKeys, Sendable, Hashable {
   /// Modules that are trained and stored whole.
   public var modulesToSave: [String]?
 
+  /// The keys of a configuration that names no modules and no layers.
   public init() {}
 }
 

@@ -2,10 +2,15 @@ import GraftLayers
 
 /// A method that picks modules with the keys that LoRA has for it.
 public protocol TargetedMethod: TuningMethod {
+  /// The modules to adapt; nil for the family's own, which PEFT lists by name.
   var targetModules: ModuleSelection? { get set }
+  /// Modules that stay as they are although `targetModules` names them.
   var excludeModules: ModuleSelection? { get }
+  /// The numbers of the layers to adapt; nil for all.
   var layersToTransform: OneOrMany<Int>? { get }
+  /// The names before which a layer's number stands.
   var layersPattern: OneOrMany<String>? { get }
+  /// Modules that are trained and stored whole.
   var modulesToSave: [String]? { get }
 }
 

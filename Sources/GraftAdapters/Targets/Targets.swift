@@ -12,6 +12,7 @@ public struct Targets: Sendable {
   public var saved: [String]
   /// The numbers of the layers to adapt; nil for all.
   public var layers: [Int]?
+  /// The names before which a layer's number stands.
   public var layersPattern: [String]
 
   /// A choice by PEFT's targeting keys.

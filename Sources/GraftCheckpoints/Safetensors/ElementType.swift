@@ -4,27 +4,49 @@ import GraftTensors
 ///
 /// The order of the cases is the one safetensors writers sort by, last first.
 public enum ElementType: String, CaseIterable, Sendable {
+  /// A truth value in a byte.
   case bool = "BOOL"
+  /// Two numbers in a byte.
   case float4 = "F4"
+  /// Floating-point numbers of 6 bits, 2 of them exponent.
   case float6E2M3 = "F6_E2M3"
+  /// Floating-point numbers of 6 bits, 3 of them exponent.
   case float6E3M2 = "F6_E3M2"
+  /// A byte.
   case uint8 = "U8"
+  /// A byte with a sign.
   case int8 = "I8"
+  /// Floating-point numbers of 8 bits, 5 of them exponent.
   case float8E5M2 = "F8_E5M2"
+  /// Floating-point numbers of 8 bits, 4 of them exponent.
   case float8E4M3 = "F8_E4M3"
+  /// Powers of two in 8 bits, the scales of microscaled blocks.
   case float8E8M0 = "F8_E8M0"
+  /// The same as `float8E4M3` without infinities and without a negative zero.
   case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  /// The same as `float8E5M2` without infinities and without a negative zero.
   case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  /// Whole numbers of 16 bits.
   case int16 = "I16"
+  /// Whole numbers of 16 bits without a sign.
   case uint16 = "U16"
+  /// IEEE half precision.
   case float16 = "F16"
+  /// The upper half of float32.
   case bfloat16 = "BF16"
+  /// Whole numbers of 32 bits.
   case int32 = "I32"
+  /// Whole numbers of 32 bits without a sign.
   case uint32 = "U32"
+  /// IEEE single precision.
   case float32 = "F32"
+  /// Complex numbers of two float32.
   case complex64 = "C64"
+  /// IEEE double precision.
   case float64 = "F64"
+  /// Whole numbers of 64 bits.
   case int64 = "I64"
+  /// Whole numbers of 64 bits without a sign.
   case uint64 = "U64"
 
   /// The encoding of a tensor's elements in memory, which is also how they are stored.

@@ -5,14 +5,20 @@ import Synchronization
 
 /// A conversation to be written as a chat template says, and what goes with it.
 public struct ChatRequest: Sendable {
+  /// The messages, each an object with a role.
   public var messages: [JSON]
+  /// The functions that a model may call, as JSON Schemas.
   public var tools: [JSON]?
+  /// The documents that a model may cite.
   public var documents: [JSON]?
   /// Further variables of the template.
   public var variables: [String: JSON]
   /// True where the text ends with the start of an answer.
   public var addsGenerationPrompt: Bool
 
+  /// - Parameters:
+  ///   - messages: the messages, each an object with a role.
+  ///   - variables: further variables of the template.
   public init(
     _ messages: [JSON], tools: [JSON]? = nil, documents: [JSON]? = nil, variables: [String: JSON] = [:], addsGenerationPrompt: Bool = false
   ) {
@@ -41,6 +47,8 @@ public final class ChatRenderer: Sendable {
     (self.source, self.render) = (source, render)
   }
 
+  /// Returns a conversation as text.
+  /// - Throws: what the template has against it.
   public func callAsFunction(_ request: ChatRequest) throws -> RenderedChat { try render(request) }
 
   /// Returns true for a name that stands in the template: a key or variable that does not is not read.

@@ -3,6 +3,7 @@ import GraftJSON
 
 /// The labels of a classification: what they are, and the name of every output of the model.
 public struct LabelScheme: Sendable, Equatable {
+  /// The kind of labels.
   public let problem: ClassificationProblem
   /// One for each output.
   public let names: [String]
@@ -12,6 +13,9 @@ public struct LabelScheme: Sendable, Equatable {
   /// True where a number among the labels may be a class's index: not where classes are called by numbers.
   private let countsClasses: Bool
 
+  /// - Parameters:
+  ///   - names: the names of the outputs, in order.
+  ///   - isMultiHot: true where a record has a number for each name.
   public init(names: [String], problem: ClassificationProblem = .singleLabel, isMultiHot: Bool = false) {
     self.problem = problem
     self.names = names

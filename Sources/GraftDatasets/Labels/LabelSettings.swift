@@ -2,6 +2,7 @@ import GraftBatching
 
 /// The settings of labels before the data is read; what is nil is told from the data.
 public struct LabelSettings: Sendable, Equatable {
+  /// The kind of labels.
   public var problem: ClassificationProblem?
   /// The number of outputs.
   public var count: Int?
@@ -10,6 +11,7 @@ public struct LabelSettings: Sendable, Equatable {
   /// The checkpoint's own labels, which hold where the data agrees.
   public var checkpoint = CheckpointLabels()
 
+  /// Settings that leave everything to the data, unless something is given.
   public init(problem: ClassificationProblem? = nil, count: Int? = nil, names: [String]? = nil, checkpoint: CheckpointLabels = CheckpointLabels()) {
     (self.problem, self.count, self.names, self.checkpoint) = (problem, count, names, checkpoint)
   }
@@ -17,14 +19,18 @@ public struct LabelSettings: Sendable, Equatable {
 
 /// The labels of a checkpoint's configuration.
 public struct CheckpointLabels: Sendable, Equatable {
+  /// The names of the outputs, in order; empty where the checkpoint has none.
   public var names: [String]
+  /// The kind of labels, where the checkpoint says.
   public var problem: ClassificationProblem?
 
+  /// The labels of a checkpoint; by default none.
   public init(names: [String] = [], problem: ClassificationProblem? = nil) { (self.names, self.problem) = (names, problem) }
 }
 
 /// The labels of a dataset, and in one line where that was told from.
 public struct DecidedLabels: Sendable, Equatable {
+  /// The labels.
   public var scheme: LabelScheme
   /// Nil where nothing was inferred.
   public var note: String?

@@ -9,6 +9,9 @@ public struct TableLayout: Sendable, Equatable {
   /// True where the first row names the columns; otherwise they are called `1`, `2` and so on.
   public var hasHeader: Bool
 
+  /// - Parameters:
+  ///   - delimiter: the byte between fields; nil is what the file's name implies.
+  ///   - quoting: the meaning of quotes; nil is what the file's name implies.
   public init(delimiter: UInt8? = nil, quoting: TableQuoting? = nil, hasHeader: Bool = true) {
     (self.delimiter, self.quoting, self.hasHeader) = (delimiter, quoting, hasHeader)
   }

@@ -3,7 +3,9 @@ import GraftTensors
 
 /// A model that gives a whole text its label.
 public protocol SequenceClassifier: TrainableModel {
+  /// The number of outputs, one for each label.
   var labelCount: Int { get }
+  /// The kind of labels: one of several, several at once, or a value.
   var problem: ClassificationProblem { get }
   /// - Returns: `[documents, labels]`.
   func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor
@@ -60,6 +62,7 @@ extension SequenceClassifier {
 
 /// A model that gives every token its label.
 public protocol TokenClassifier: TrainableModel {
+  /// The number of labels.
   var labelCount: Int { get }
   /// - Returns: `[rows, labels]`.
   func logits(_ input: SequenceInput, _ pass: Pass) -> Tensor

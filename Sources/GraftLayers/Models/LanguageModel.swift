@@ -3,6 +3,7 @@ import GraftTensors
 
 /// A model that predicts tokens of its vocabulary: causal, masked, or from a source.
 public protocol LanguageModel: TrainableModel {
+  /// The layer from hidden states to the logits of the vocabulary.
   var head: LanguageModelHead { get }
   /// The states that the head reads at the given rows of a batch.
   /// - Returns: `[rows.count, hidden]`.

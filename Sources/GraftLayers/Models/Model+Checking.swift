@@ -13,7 +13,7 @@ extension Model {
   /// - Parameters:
   ///   - name: the origin of the tokens, for messages.
   ///   - typeIDs: their segment ids.
-  ///   - isTarget: whether they are what the decoder of an encoder-decoder reads.
+  ///   - isTarget: true where they are what the decoder of an encoder-decoder reads.
   /// - Throws: `SequenceError` for a token outside the vocabulary, a segment the model does not have, or more tokens than
   ///   there are learned positions.
   public func check(_ tokens: [Int32], typeIDs: [Int32]? = nil, of name: String, isTarget: Bool = false) throws(SequenceError) {

@@ -5,8 +5,11 @@ import GraftTensors
 public protocol Model: AnyObject {
   /// Such as `llama`.
   var modelType: String { get }
+  /// The parameters and sites of the network.
   var catalog: SiteCatalog { get }
+  /// The number of tokens that the embedding knows.
   var vocabularySize: Int { get }
+  /// The width of hidden states.
   var hiddenSize: Int { get }
   /// The most tokens of a sequence, where the positions are learned; nil where they can go on.
   var maximumLength: Int? { get }
@@ -17,6 +20,8 @@ public protocol Model: AnyObject {
   /// The last hidden states, after the final norm; those of the encoder where there are two halves.
   /// - Returns: `[rows, hidden]`.
   func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor
+  /// The model as drawings show it; nil for a model that does not say what it is made of.
+  var outline: ModelOutline? { get }
   /// Returns the state before the first token of so many sequences, for passes that continue each other.
   func makeState(sequences: Int) -> SequenceState
 }
@@ -24,6 +29,7 @@ public protocol Model: AnyObject {
 extension Model {
   public var attentionStyle: AttentionStyle? { nil }
   public var segmentCount: Int { 1 }
+  public var outline: ModelOutline? { nil }
   public func makeState(sequences: Int) -> SequenceState { SequenceState(sequences: sequences) }
 }
 

@@ -3,9 +3,11 @@ import GraftTensors
 
 /// The layout of a forward pass: documents, positions and what attention adds, computed once and read by every layer.
 public struct SequenceLayout {
+  /// The documents: the rows of each, and the keys that they see.
   public var spans: [AttentionSpan]
   /// One a row.
   public var positions: [Int32]
+  /// The keys that a query sees among those of its document.
   public var mask: AttentionMask
   /// The rotary tables of the stack, which layers choose among by index (Gemma 3 has one for its windows and one for all).
   public var rotary: [RotaryTable]
@@ -14,6 +16,9 @@ public struct SequenceLayout {
   /// The encoder's states that cross-attention reads.
   public var source: EncoderStates?
 
+  /// - Parameters:
+  ///   - spans: the documents.
+  ///   - positions: the position of every row.
   public init(
     spans: [AttentionSpan], positions: [Int32], mask: AttentionMask, rotary: [RotaryTable] = [], bias: DistanceBias? = nil,
     source: EncoderStates? = nil
@@ -45,6 +50,7 @@ public struct EncoderStates {
   public var states: Tensor
   private let embedded: EmbeddedInput
 
+  /// The states `[rows, hidden]` of an encoder's input.
   public init(_ states: Tensor, of embedded: EmbeddedInput) {
     (self.states, self.embedded) = (states, embedded)
   }

@@ -4,6 +4,7 @@ import GraftTensors
 public final class Attention: Sublayer {
   /// The layers of queries, keys and values.
   public enum Projection {
+    /// A layer each: `[heads * headSize, hidden]`, and keys and values of as many heads as they have.
     case separate(query: Linear, key: Linear, value: Linear)
     /// One layer, whose columns are those of all queries, of all keys and of all values.
     case fused(Linear)
@@ -21,11 +22,15 @@ public final class Attention: Sublayer {
     case source
   }
 
+  /// The module's path, such as `model.layers.0.self_attn`.
   public let path: String
+  /// The stack that it is in.
   public let place: Place
   /// Heads, sizes, and what becomes of the scores.
   public let options: AttentionOptions
+  /// The layers of queries, keys and values.
   public let projection: Projection
+  /// The layer of the output, `[hidden, heads * valueSize]`.
   public let output: Linear
   /// Norms of queries and keys before rotation: of every head (Qwen3), or of all heads together (OLMo 2), as their width says.
   public let queryNorm: Norm?, keyNorm: Norm?
@@ -40,6 +45,7 @@ public final class Attention: Sublayer {
   /// A second attention beside this one.
   public var supplement: (any AttentionSupplement)?
 
+  /// The attention at the path of `scope`, entered in its catalog.
   public init(
     _ scope: Scope, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
     queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, dropout: Float = 0

@@ -2,10 +2,13 @@ import GraftTensors
 
 /// A table of one vector per token (or position, or segment).
 public final class Embedding {
+  /// The module's path, such as `model.embed_tokens`.
   public let path: String
   /// `[entries, width]`.
   public let weight: Parameter
+  /// The purpose of the table; nil where methods do not ask for it.
   public let role: Role?
+  /// The adapter in the layer's slot.
   public var adapter: (any EmbeddingTableAdapter)?
   /// Virtual tokens before every sequence, in the slot of the token embedding.
   public var prompt: (any PromptAdapter)?
@@ -19,11 +22,12 @@ public final class Embedding {
   ) throws {
     path = scope.path
     self.padding = padding.map { $0 < 0 ? $0 + entries : $0 }
-    weight = try scope.parameter("weight", [entries, width], initializer, keepsType: true)
+    weight = try scope.table("weight", [entries, width], initializer)
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .embedding(self)))
   }
 
+  /// The number of vectors.
   public var entries: Int { weight.shape[0] }
 
   /// - Parameter indices: int32 `[tokens]`.
@@ -33,5 +37,5 @@ public final class Embedding {
   }
 
   /// The look-up without the adapter.
-  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.matrix, indices, untrained: padding) }
+  public func plain(_ indices: Tensor) -> Tensor { gatherRows(weight.table, indices, untrained: padding) }
 }

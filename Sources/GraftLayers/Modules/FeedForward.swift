@@ -5,20 +5,28 @@ import GraftTensors
 public final class FeedForward: Sublayer {
   /// The layers from the hidden size to the intermediate one.
   public enum Projection {
+    /// One layer, `[intermediate, hidden]`.
     case plain(up: Linear)
+    /// Two layers, `[intermediate, hidden]` each, of which the first has the activation.
     case gated(gate: Linear, up: Linear)
     /// One layer whose first half of columns is the gate's and whose second is the other's (Phi-3, GLM-4).
     case fused(Linear)
   }
 
+  /// The layers from the hidden size to the intermediate one.
   public let projection: Projection
+  /// The layer back, `[hidden, intermediate]`.
   public let down: Linear
+  /// The activation between them.
   public let activation: Nonlinearity
   /// The probability with which an element between the two layers is dropped in training.
   public let middleDropout: Float
   /// The probability with which an element of the output is dropped in training.
   public let dropout: Float
 
+  /// - Parameters:
+  ///   - middleDropout: the probability with which an element between the two layers is dropped.
+  ///   - dropout: the probability with which an element of the output is dropped.
   public init(_ projection: Projection, down: Linear, activation: Nonlinearity, middleDropout: Float = 0, dropout: Float = 0) {
     self.projection = projection
     self.down = down

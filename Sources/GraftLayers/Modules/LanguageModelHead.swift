@@ -11,6 +11,10 @@ public struct LanguageModelHead {
   /// The largest magnitude of a logit, `softcap * tanh(logit / softcap)`; nil for none (Gemma 2).
   public let softcap: Float?
 
+  /// - Parameters:
+  ///   - linear: `[vocabulary, hidden]`.
+  ///   - scale: the factor of the hidden states.
+  ///   - softcap: the largest magnitude of a logit; nil for none.
   public init(_ linear: Linear, scale: Float = 1, softcap: Float? = nil) {
     self.linear = linear
     self.scale = scale

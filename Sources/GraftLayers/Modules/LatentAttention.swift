@@ -5,24 +5,30 @@ import GraftTensors
 public final class LatentAttention: Sublayer {
   /// The layers from hidden states to queries.
   public enum Query {
+    /// One layer, `[heads * headSize, hidden]`.
     case plain(Linear)
     /// Down to a latent row, its norm, and up.
     case compressed(down: Linear, norm: Norm, up: Linear)
   }
 
+  /// The module's path, such as `model.layers.0.self_attn`.
   public let path: String
   /// Heads and sizes: `headSize` is a key's, its rotary part included.
   public let options: AttentionOptions
   /// The columns of a head that are rotated: the last ones.
   public let rotarySize: Int
+  /// The layers from hidden states to queries.
   public let query: Query
   /// From hidden states to the latent row and the rotary key.
   public let compression: Linear
+  /// The norm of the latent row.
   public let latentNorm: Norm
   /// From the latent row to all heads' keys and values.
   public let expansion: Linear
+  /// The layer of the output, `[hidden, heads * valueSize]`.
   public let output: Linear
 
+  /// The attention at the path of `scope`.
   public init(
     _ scope: Scope, _ options: AttentionOptions, rotarySize: Int, query: Query, compression: Linear, latentNorm: Norm, expansion: Linear,
     output: Linear

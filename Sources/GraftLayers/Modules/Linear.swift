@@ -2,13 +2,17 @@ import GraftTensors
 
 /// `y = x Wᵀ + b`, with an empty slot for an adapter.
 public final class Linear {
+  /// The module's path, such as `model.layers.0.self_attn.q_proj`.
   public let path: String
   /// `[out, in]`, or `[in, out]` where `layout` says so.
   public internal(set) var weight: Parameter
   /// `[out]`.
   public let bias: Parameter?
+  /// The order of the weight's axes.
   public let layout: WeightLayout
+  /// The purpose of the layer; nil where methods do not ask for it.
   public let role: Role?
+  /// The adapter in the layer's slot.
   public var adapter: (any LinearAdapter)?
   /// The adapter of the place where the output joins the residual stream, where this is the last layer of half a block.
   public var residualAdapter: (any ResidualAdapter)?
@@ -16,7 +20,9 @@ public final class Linear {
   /// True where the matrix is the layer's own, rather than another module's.
   public var ownsWeight: Bool { weight.path == path + ".weight" }
 
+  /// The columns of the input.
   public var inputSize: Int { layout == .outputByInput ? weight.shape[1] : weight.shape[0] }
+  /// The columns of the output.
   public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }
 
   /// The layer whose weights are called `weight` and `bias` in `scope`.

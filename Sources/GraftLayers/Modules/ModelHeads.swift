@@ -8,6 +8,10 @@ public struct MaskedLanguageModelHead {
   /// The layer of the vocabulary.
   public let decoder: LanguageModelHead
 
+  /// - Parameters:
+  ///   - dense: `[hidden, hidden]`.
+  ///   - norm: of the activated states.
+  ///   - decoder: `[vocabulary, hidden]`.
   public init(dense: Linear, activation: Nonlinearity, norm: Norm, decoder: Linear) {
     self.dense = dense
     self.activation = activation
@@ -24,11 +28,17 @@ public struct ClassificationHead {
   let dense: Linear?, activation: Activation, output: Linear
   let inputDropout: Float, dropout: Float
 
+  /// - Parameters:
+  ///   - dense: `[width, hidden]`; nil for none.
+  ///   - output: `[labels, width]`.
+  ///   - inputDropout: the probability with which an element of the hidden states is dropped.
+  ///   - dropout: the probability with which an element before the output layer is dropped.
   public init(dense: Linear? = nil, activation: Activation = .identity, output: Linear, inputDropout: Float = 0, dropout: Float = 0) {
     (self.dense, self.activation, self.output) = (dense, activation, output)
     (self.inputDropout, self.dropout) = (inputDropout, dropout)
   }
 
+  /// The number of labels.
   public var labelCount: Int { output.outputSize }
 
   /// - Parameter x: `[rows, hidden]`.

@@ -2,6 +2,7 @@ import GraftTensors
 
 /// The name of an activation in a configuration: one without parameters, or one of the two that have some.
 public enum NonlinearityName: Sendable, Hashable {
+  /// An activation without parameters.
   case fixed(Activation)
   /// He et al. 2015, eq. 1, with one slope for all channels, as Transformers has it.
   case prelu
@@ -30,6 +31,7 @@ public final class Nonlinearity {
 
   private let kind: Kind
 
+  /// An activation without parameters.
   public init(_ activation: Activation) { kind = .fixed(activation) }
 
   /// - Parameter scope: the module's own, which the parameters are in.
@@ -46,6 +48,15 @@ public final class Nonlinearity {
       // Where it changes its form: too near 0 to be seen.
       let edge = try scope.buffer("eps", [], .constant(-1e-6)).scalar
       guard abs(edge) < 1e-4 else { throw WeightError("\(scope.path).eps is \(edge); it must be nearly 0") }
+    }
+  }
+
+  /// The name as a configuration has it.
+  var name: String {
+    switch kind {
+    case .fixed(let activation): activation.rawValue
+    case .prelu: "prelu"
+    case .xielu: "xielu"
     }
   }
 

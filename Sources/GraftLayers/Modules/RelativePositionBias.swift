@@ -5,9 +5,13 @@ import GraftTensors
 public final class RelativePositionBias {
   /// `[buckets, heads]`.
   public let table: Embedding
+  /// The distance from which on all positions share the last bucket.
   public let maximumDistance: Int
+  /// True where later positions have buckets of their own, as in an encoder.
   public let isBidirectional: Bool
 
+  /// The table at the path of `scope`.
+  /// - Throws: as `Scope.parameter` does.
   public init(_ scope: Scope, buckets: Int, heads: Int, maximumDistance: Int, isBidirectional: Bool, initializer: Initializer) throws {
     table = try Embedding(scope, entries: buckets, width: heads, initializer: initializer)
     (self.maximumDistance, self.isBidirectional) = (maximumDistance, isBidirectional)

@@ -16,11 +16,14 @@ public struct Residual {
     case around(Norm, Norm)
   }
 
+  /// The norms, by where they stand.
   public let norms: Norms
+  /// The attention, the feed-forward, or whatever else computes.
   public let sublayer: any Sublayer
   /// The factor of what the sublayer adds (Granite).
   public let multiplier: Float
 
+  /// - Parameter multiplier: the factor of what the sublayer adds.
   public init(_ norms: Norms, _ sublayer: any Sublayer, multiplier: Float = 1) {
     self.norms = norms
     self.sublayer = sublayer

@@ -3,7 +3,9 @@ import GraftTensors
 
 /// The angles per position of rotary embeddings, with the ways in which long contexts stretch them.
 public struct RotaryFrequencies: Sendable, Hashable {
+  /// The treatment of positions beyond those of pretraining.
   public enum Scaling: Sendable, Hashable {
+    /// None: the angles of pretraining go on.
     case none
     /// Positions divided by a factor (Chen et al. 2023).
     case linear(factor: Float)
@@ -22,11 +24,14 @@ public struct RotaryFrequencies: Sendable, Hashable {
 
   /// The number of a head's components that are rotated; even.
   public var rotatedSize: Int
+  /// The base of the frequencies, `base^(-2i / rotatedSize)` for pair `i` (Su et al. 2021, section 3.2.2).
   public var base: Float
+  /// The treatment of positions beyond those of pretraining.
   public var scaling: Scaling
   /// True where neighbours are a pair (GLM), false where the two halves of what is rotated are.
   public var isInterleaved: Bool
 
+  /// - Parameter rotatedSize: the number of a head's components that are rotated; even.
   public init(rotatedSize: Int, base: Float, scaling: Scaling = .none, isInterleaved: Bool = false) {
     self.rotatedSize = rotatedSize
     self.base = base
@@ -118,5 +123,23 @@ public struct RotaryFrequencies: Sendable, Hashable {
     rowsOfLength[lengths[0], default: []] += positions.indices.filter { !covered[$0] }
     let groups = rowsOfLength.sorted { $0.key < $1.key }
     return RotaryTable(joining: groups.map { length, rows in (rows, table(rows.map { positions[$0] }, length: length)) })
+  }
+}
+
+extension RotaryFrequencies {
+  /// The base and the scaling in words.
+  public var words: String {
+    func text(_ number: Float) -> String { number == number.rounded() && abs(number) < 1e9 ? "\(Int(number))" : "\(number)" }
+    let name: String? =
+      switch scaling {
+      case .none: nil
+      case .linear(let factor): "linear × \(text(factor))"
+      case .dynamic(let factor, _): "dynamic × \(text(factor))"
+      case .llama3(let factor, _, _, _): "llama3 × \(text(factor))"
+      case .yarn(let factor, _, _, _, _, _): "yarn × \(text(factor))"
+      case .longRope: "longrope"
+      case .proportional(let factor, _): "proportional × \(text(factor))"
+      }
+    return (["base \(text(base))", "\(rotatedSize) columns" + (isInterleaved ? " in pairs" : "")] + [name].compactMap { $0 }).joined(separator: ", ")
   }
 }

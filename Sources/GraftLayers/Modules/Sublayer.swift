@@ -4,6 +4,8 @@ import GraftTensors
 public protocol Sublayer {
   /// The layer that the sublayer ends in, whose slot holds a residual adapter; nil for a sublayer without such a layer.
   var last: Linear? { get }
+  /// The sublayer as drawings of models show it.
+  var outline: SublayerOutline { get }
   /// Returns what the sublayer computes, `[rows, hidden]`, with the residual added where one is given.
   /// - Parameters:
   ///   - x: `[rows, hidden]`.

@@ -2,10 +2,13 @@ import GraftTensors
 
 /// One layer of a transformer: sublayers one after another, each with its residual connection.
 public final class TransformerBlock {
+  /// The sublayers with their residual connections, in the order of the computation.
   public let residuals: [Residual]
 
+  /// The sublayers in the order of the computation.
   public init(_ residuals: Residual...) { self.residuals = residuals }
 
+  /// The sublayers in the order of the computation.
   public init(_ residuals: [Residual]) { self.residuals = residuals }
 
   /// - Parameter x: `[rows, hidden]`.
@@ -18,6 +21,7 @@ public final class TransformerBlock {
 
 /// The blocks of a model or of one of its halves, one after another, recomputed on the way back where the execution says so.
 public struct TransformerStack {
+  /// The blocks, the first first.
   public let blocks: [TransformerBlock]
   private let path: String
   private let layerDrop: Float
@@ -56,21 +60,20 @@ public struct TransformerStack {
   /// Every tensor that a gradient goes to is an input of what is computed again: those of the layout, too.
   private func recomputed(_ block: TransformerBlock, _ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     // What the block leaves is an output like its states; each run of it leaves the same, in a collector of its own.
-    var left: [AuxiliaryOutputs.Entry] = []
+    var left = AuxiliaryOutputs()
     let known = pass.shared.entries
     var made: [String] = []
     let outputs = GraftTensors.recomputed([x] + layout.tensors + known.map(\.value)) { inputs -> [Tensor] in
       var own = pass
-      let collector = pass.auxiliary.map { _ in AuxiliaryOutputs() }
-      own.auxiliary = collector
+      left = AuxiliaryOutputs()
+      own.auxiliary = pass.auxiliary.map { _ in left }
       own.shared = SharedTensors(known.map(\.name), inputs.suffix(known.count))
       let states = block(inputs[0], layout.replacing(inputs.dropFirst().dropLast(known.count)), own)
-      left = collector?.entries ?? []
       let shared = own.shared.entries.dropFirst(known.count)
       made = shared.map(\.name)
-      return [states] + left.map(\.value) + shared.map(\.value)
+      return [states] + left.entries.map(\.value) + shared.map(\.value)
     }
-    pass.auxiliary?.adopt(left, values: outputs.dropFirst().prefix(left.count))
+    pass.auxiliary?.adopt(left, values: outputs.dropFirst().prefix(left.entries.count))
     for (name, value) in zip(made, outputs.suffix(made.count)) { pass.shared.share(value, as: name) }
     return outputs[0]
   }

@@ -9,6 +9,7 @@ public struct DefaultTargets: Sendable, Hashable {
   /// The ends of the paths of the norms that norm tuning trains; empty for a family without a default.
   public var norms: [String]
 
+  /// The defaults; a method whose set is empty has none.
   public init(projections: Set<Role> = [], scaled: Set<Role> = [], scaledInputs: Set<Role> = [], norms: [String] = []) {
     self.projections = projections
     self.scaled = scaled

@@ -4,9 +4,13 @@ import GraftTensors
 
 /// The distribution of an initial value where no checkpoint gives one.
 public enum Initializer: Sendable, Hashable {
+  /// All 0.
   case zeros
+  /// All 1.
   case ones
+  /// All the same.
   case constant(Float)
+  /// Normal around 0.
   case normal(standardDeviation: Float)
   /// Uniform on `±bound`.
   case uniform(bound: Float)
@@ -40,6 +44,7 @@ public enum Initializer: Sendable, Hashable {
 public struct WeightError: UserError {
   public let description: String
 
+  /// - Parameter description: one line that names the tensor.
   public init(_ description: String) { self.description = description }
 
   public var status: ErrorStatus { .malformedInput }
@@ -50,6 +55,7 @@ public struct WeightError: UserError {
 /// A scope fetches a tensor from its source, or draws it where there is none, and enters what it made into the catalog.
 /// Construction is loading: a missing or mis-shaped tensor is reported at the line that wants it.
 public struct Scope {
+  /// The path, without a dot at its end; empty at the root.
   public let path: String
   package let construction: Construction
   /// Other names under which the source may hold a path, in order of preference.
@@ -62,15 +68,28 @@ public struct Scope {
     let stream: RandomStream
     let isTrainable: Bool
     let catalog: SiteCatalog
+    /// True where nothing but shapes is wanted.
+    let isOutline: Bool
+    private var blank: BlankMemory?
     var consumed: Set<String> = []
     /// The paths whose tensors may stand for a path's own.
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog
+      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog,
+      isOutline: Bool = false
     ) {
+      self.isOutline = isOutline
       (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
       (self.isTrainable, self.catalog) = (isTrainable, catalog)
+    }
+
+    /// A tensor of zeros that takes no memory.
+    func outlined(_ shape: Shape) throws(MemoryError) -> Tensor {
+      if let tensor = blank?.tensor(shape) { return tensor }
+      let memory = try BlankMemory(byteCount: 4 * shape.elementCount)
+      blank = memory
+      return memory.tensor(shape) ?? .zeros(shape)
     }
   }
 
@@ -89,12 +108,21 @@ public struct Scope {
     aliases = { _ in [] }
   }
 
+  /// The root of a construction of which nothing but shapes is wanted: no weights are read or drawn, and no memory is taken for them.
+  public init(outlining catalog: SiteCatalog) {
+    path = ""
+    construction = Construction(
+      source: nil, frozenType: .float32, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
+    aliases = { _ in [] }
+  }
+
   private init(path: String, construction: Construction, aliases: @escaping (String) -> [String]) {
     self.path = path
     self.construction = construction
     self.aliases = aliases
   }
 
+  /// Returns the scope of a member of a module.
   public static func / (scope: Scope, name: String) -> Scope {
     Scope(path: scope.path.isEmpty ? name : "\(scope.path).\(name)", construction: scope.construction, aliases: scope.aliases)
   }
@@ -103,8 +131,10 @@ public struct Scope {
   /// - Parameter aliases: the other names of a full path, in order of preference.
   public func calling(_ aliases: @escaping (String) -> [String]) -> Scope { Scope(path: path, construction: construction, aliases: aliases) }
 
+  /// Returns the scope of an element of a list.
   public static func / (scope: Scope, index: Int) -> Scope { scope / String(index) }
 
+  /// The catalog that parameters and sites are entered in.
   public var catalog: SiteCatalog { construction.catalog }
 
   /// True where the source has a tensor here, under its own name or an alias.
@@ -138,6 +168,21 @@ public struct Scope {
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
+    return parameter
+  }
+
+  /// The table called `name` here: its rows are looked up exactly as the source has them, whatever the format of frozen matrices, in which
+  /// products read it where a head shares it.
+  ///
+  /// In the source's own type it stays mapped, so that only rows which are looked up come into memory.
+  /// - Throws: as `parameter` does.
+  public func table(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Parameter {
+    let value = try value(name, shape, initializer, fallsBack: false)
+    let isFloat32 = construction.isTrainable || construction.frozenType == .float32 || ![.bfloat16, .float16].contains(value.dtype)
+    let parameter = Parameter(
+      path: (self / name).path, stored: .dense(isFloat32 ? value.converted(to: .float32) : value), productFormat: construction.frozenType,
+      isTrainable: construction.isTrainable)
+    catalog.add(parameter)
     return parameter
   }
 
@@ -180,6 +225,7 @@ public struct Scope {
     guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
       throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
     }
+    guard !construction.isOutline else { return try construction.outlined(shape) }
     try requireMemory(for: shape, full)
     return initializer.makeTensor(shape, construction.stream.split(full))
   }

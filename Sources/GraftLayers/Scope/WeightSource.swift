@@ -6,6 +6,7 @@ public protocol WeightSource: AnyObject {
   var name: String { get }
   /// Every tensor there is, in the source's order.
   var tensorNames: [String] { get }
+  /// Returns true where the source has a tensor of that name.
   func contains(_ name: String) -> Bool
   /// The tensor in the type it is stored in, mapped rather than copied where the source can.
   /// - Throws: where the tensor is missing or its bytes cannot be read.

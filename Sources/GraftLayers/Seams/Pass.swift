@@ -17,12 +17,16 @@ public struct Pass {
   /// What earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
 
+  /// - Parameters:
+  ///   - random: the random stream of dropout.
+  ///   - state: the state of the sequences so far; nil where they begin here.
   public init(
     isTraining: Bool = false, random: RandomStream = RandomStream(seed: 0), state: SequenceState? = nil
   ) {
     (self.isTraining, self.random, self.state) = (isTraining, random, state)
   }
 
+  /// A pass without dropout and without earlier tokens.
   public static var inference: Pass { Pass() }
 
   /// The same for an encoder, whose input is always whole.

@@ -5,6 +5,7 @@ import GraftTensors
 public struct TuningError: UserError {
   public let description: String
 
+  /// - Parameter description: one line that names the layer or the key.
   public init(_ description: String) { self.description = description }
 
   public var status: ErrorStatus { .usage }
@@ -33,9 +34,14 @@ public struct LowRankTerm {
   public let a: Tensor
   /// `[out, r]`.
   public let b: Tensor
+  /// The factor of the product, `alpha / r` in LoRA.
   public let scale: Float
+  /// The probability with which an element of the input is dropped in training.
   public let dropout: Float
 
+  /// - Parameters:
+  ///   - a: `[r, in]`.
+  ///   - b: `[out, r]`.
   public init(a: Tensor, b: Tensor, scale: Float, dropout: Float) {
     self.a = a
     self.b = b
@@ -59,6 +65,7 @@ public protocol ExpertAdapter: AnyObject {
 public protocol EmbeddingTableAdapter: AnyObject {
   /// - Returns: `[tokens, width]`.
   func callAsFunction(_ tokens: Tensor, through base: Embedding, _ pass: Pass) -> Tensor
+  /// Folds the adapter into the table's own weights.
   func merge(into base: Embedding) throws(TuningError)
 }
 

@@ -5,6 +5,7 @@ import GraftTensors
 public final class LatentState: LayerState {
   private var rows: TokenRows
 
+  /// The cache of as many sequences, without a token.
   public init(sequences: Int) { rows = TokenRows(sequences: sequences) }
 
   public var byteCount: Int { rows.byteCount }

@@ -4,6 +4,7 @@ import GraftJSON
 /// The generation settings of a checkpoint: the keys of `generation_config.json`, or of `config.json` where there is no such
 /// file. Where there is one, `config.json` has no say, as in Transformers.
 public struct GenerationFile {
+  /// The keys of the file.
   public let keys: ArchitectureConfiguration
   /// True where there is a `generation_config.json`.
   public let isOwnFile: Bool

@@ -6,10 +6,13 @@ import GraftTensors
 
 /// A Hugging Face checkpoint directory as a model.
 public struct ModelDirectory {
+  /// The network with the checkpoint's weights.
   public let model: any Model
+  /// The files of the weights.
   public let checkpoint: Checkpoint
   /// The checkpoint's tensors, with the rows of new tokens where there are some.
   public let weights: any WeightSource
+  /// The `config.json`, as it stands in the directory.
   public let configuration: JSON
   /// The generation settings of the checkpoint.
   public let generation: GenerationFile
@@ -23,14 +26,16 @@ public struct ModelDirectory {
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
   ///   - problem: what its labels are; the configuration's where nil.
   ///   - style: which tokens of a decoder see which; the configuration's where nil.
-  ///   - isHeadless: whether hidden states are all that is wanted of a decoder or an encoder.
-  ///   - pairsSentences: whether a masked language model is to tell pairs of sentences apart, too.
+  ///   - isHeadless: true where hidden states are all that is wanted of a decoder or an encoder.
+  ///   - pairsSentences: true where a masked language model is to tell pairs of sentences apart, too.
   ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
+  ///   - routerLosses: the coefficients of routers' losses; the configuration's where nil.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
     style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil
+    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
     checkpoint = try Checkpoint(directory: path)
@@ -51,8 +56,9 @@ public struct ModelDirectory {
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels, outputs: names?.classifiers ?? []) { source = replaced }
-    let request = ModelRequest(
+    var request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
+    request.routerLosses = routerLosses
     model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {

@@ -6,6 +6,7 @@ import GraftJSON
 public struct ArchitectureError: UserError {
   public let description: String
 
+  /// - Parameter description: one line that names the file and the key.
   public init(_ description: String) { self.description = description }
 
   public var status: ErrorStatus { .malformedInput }
@@ -16,12 +17,14 @@ public struct ArchitectureError: UserError {
 /// No number leaves it that could overflow in what is computed from it: whole numbers fit 31 bits, layers and labels are
 /// as many as a list can have, and numbers are finite.
 public struct ArchitectureConfiguration {
+  /// The document.
   public let json: JSON
   /// The file or recipe section, for messages.
   public let source: String
   /// True for one that `resolved(as:)` made.
   let isResolved: Bool
 
+  /// - Parameter source: the file or recipe section, for messages.
   public init(_ json: JSON, source: String) { self.init(json, source: source, isResolved: false) }
 
   init(_ json: JSON, source: String, isResolved: Bool) {
@@ -33,23 +36,30 @@ public struct ArchitectureConfiguration {
   /// The most things that a list with one entry for each is made of: layers, labels.
   static let largestListCount = 65_536
 
+  /// Returns true for a key with a value other than null.
   public func contains(_ key: String) -> Bool { json[key].map { !$0.isNull } ?? false }
 
+  /// Returns a whole number of less than 31 bits.
+  /// - Throws: `ArchitectureError` where it is missing or no such number.
   public func int(_ key: String) throws(ArchitectureError) -> Int {
     let value = try required(key, "a whole number", json[key]?.int)
     guard -Self.largestInteger...Self.largestInteger ~= value else { throw fail(key, "\(value) is out of range; it must be below 2^31") }
     return value
   }
 
+  /// Returns a whole number of less than 31 bits, or `value` where the key is missing or null.
   public func int(_ key: String, default value: Int) throws(ArchitectureError) -> Int { contains(key) ? try int(key) : value }
 
+  /// Returns a whole number of less than 31 bits, or nil where the key is missing or null.
   public func optionalInt(_ key: String) throws(ArchitectureError) -> Int? { contains(key) ? try int(key) : nil }
 
   /// A number of things, at least one.
   public func count(_ key: String) throws(ArchitectureError) -> Int { try positive(key, try int(key)) }
 
+  /// Returns a number of things, at least one: `value` where the key is missing or null.
   public func count(_ key: String, default value: Int) throws(ArchitectureError) -> Int { try positive(key, try int(key, default: value)) }
 
+  /// Returns a number of things, at least one, or nil where the key is missing or null.
   public func optionalCount(_ key: String) throws(ArchitectureError) -> Int? { contains(key) ? try count(key) : nil }
 
   /// A number of things that a list is made of: one entry a layer, or a label.
@@ -59,12 +69,15 @@ public struct ArchitectureConfiguration {
     return value
   }
 
+  /// Returns a finite number.
+  /// - Throws: `ArchitectureError` where it is missing, or too large for float32.
   public func float(_ key: String) throws(ArchitectureError) -> Float {
     let value = Float(try required(key, "a number", json[key]?.double))
     guard value.isFinite else { throw fail(key, "is not finite; give a number that float32 can hold") }
     return value
   }
 
+  /// Returns a finite number, or `value` where the key is missing or null.
   public func float(_ key: String, default value: Float) throws(ArchitectureError) -> Float { contains(key) ? try float(key) : value }
 
   /// A number above 0, such as a factor that is divided by.
@@ -88,12 +101,18 @@ public struct ArchitectureConfiguration {
     return value
   }
 
+  /// Returns a truth value.
+  /// - Throws: `ArchitectureError` where it is missing or something else.
   public func bool(_ key: String) throws(ArchitectureError) -> Bool { try required(key, "true or false", json[key]?.bool) }
 
+  /// Returns a truth value, or `value` where the key is missing or null.
   public func bool(_ key: String, default value: Bool) throws(ArchitectureError) -> Bool { contains(key) ? try bool(key) : value }
 
+  /// Returns a text.
+  /// - Throws: `ArchitectureError` where it is missing or something else.
   public func string(_ key: String) throws(ArchitectureError) -> String { try required(key, "a string", json[key]?.string) }
 
+  /// Returns a text, or `value` where the key is missing or null.
   public func string(_ key: String, default value: String) throws(ArchitectureError) -> String { contains(key) ? try string(key) : value }
 
   /// As many finite numbers as `count` says.
@@ -133,6 +152,7 @@ public struct ArchitectureConfiguration {
     return ArchitectureConfiguration(value, source: "\(source): \(key)")
   }
 
+  /// Returns the error of a key, to be thrown.
   public func fail(_ key: String, _ problem: String) -> ArchitectureError { ArchitectureError("\(source): \(key): \(problem)") }
 
   private func required<Value>(_ key: String, _ kind: String, _ value: Value?) throws(ArchitectureError) -> Value {

@@ -62,6 +62,7 @@ public struct ConfigurationKey: Sendable {
 
 /// The keys of a family's configuration, and the other names that Transformers gives some of them.
 public struct ConfigurationKeys: Sendable {
+  /// The keys, each name once.
   public let keys: [ConfigurationKey]
   /// Transformers' `attribute_map`: the keys that other names stand for; the value under the other name wins.
   public let synonyms: [String: String]

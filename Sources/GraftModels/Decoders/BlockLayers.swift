@@ -5,14 +5,18 @@ import GraftTensors
 ///
 /// A family's file builds its block of them, in the order in which its checkpoints list their tensors.
 public struct BlockLayers {
+  /// The scope of the block, such as `model.layers.0`.
   public let scope: Scope
+  /// The number of the block, counted from 0.
   public let layer: Int
+  /// The sizes and options of the model.
   public let configuration: RotaryDecoder.Configuration
   /// The resolved `config.json`, for keys that only some families have.
   public let config: ArchitectureConfiguration
 
   /// The norms of queries and keys before their rotation.
   public enum HeadNorms {
+    /// None.
     case none
     /// Of every head (Qwen3).
     case eachHead

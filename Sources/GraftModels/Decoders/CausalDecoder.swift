@@ -20,20 +20,26 @@ public final class CausalDecoder: CausalLanguageModel {
 
   /// The parts of a decoder, in the order in which they are computed.
   public struct Parts {
+    /// The table of tokens.
     public var embedding: Embedding
     /// The factor of the embeddings.
     public var embeddingScale: Float = 1
+    /// The way in which the order of tokens is known.
     public var positions: Positions
     /// The norm of the embeddings with their positions.
     public var embeddingNorm: Norm?
+    /// The probability with which an element of the embeddings is dropped in training.
     public var embeddingDropout: Float = 0
+    /// The blocks.
     public var blocks: TransformerStack
     /// The norm of what the head reads.
     public var norm: Norm?
+    /// The layer from hidden states to logits.
     public var head: LanguageModelHead
     /// The losses of routers that are added to the training loss; nil for none.
     public var routerLosses: RouterLosses?
 
+    /// Parts without what only some families have; the other properties are set afterwards.
     public init(embedding: Embedding, positions: Positions, blocks: [TransformerBlock], norm: Norm?, head: LanguageModelHead) {
       self.embedding = embedding
       self.positions = positions
@@ -62,6 +68,10 @@ public final class CausalDecoder: CausalLanguageModel {
   public var attentionStyle: AttentionStyle? { style }
   public var maximumLength: Int? { if case .learned(let table) = parts.positions { table.entries } else { nil } }
 
+  public var outline: ModelOutline? {
+    ModelOutline(positions: parts.positions.words, finalNorm: parts.norm, stacks: [.init("decoder", parts.blocks)])
+  }
+
   public func hiddenStates(_ input: SequenceInput, _ pass: Pass) -> Tensor {
     let embedded = parts.embedding.embedded(input, pass, scale: parts.embeddingScale)
     var (x, layout) = placed(embedded, pass)
@@ -83,6 +93,18 @@ public final class CausalDecoder: CausalLanguageModel {
       var layout = embedded.input.layout(style)
       layout.bias = DistanceBias(slopes: slopes, maximumDistance: Int(positions.max() ?? 0))
       return (embedded.rows, layout)
+    }
+  }
+}
+
+extension CausalDecoder.Positions {
+  /// The positions in words.
+  var words: String {
+    switch self {
+    case .rotary(let tables): "rotary, " + tables.map(\.words).joined(separator: "; ")
+    case .learned(let table): "learned, \(table.entries)"
+    case .slopes: "linear biases (ALiBi)"
+    case .recurrence: "by recurrence"
     }
   }
 }

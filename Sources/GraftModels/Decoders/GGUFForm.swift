@@ -4,6 +4,7 @@ import GraftTensors
 
 /// A family of rotary decoders in llama.cpp: its architecture, and in what that differs from Llama's.
 public struct GGUFForm: Sendable {
+  /// llama.cpp's name of the architecture, such as `llama`.
   public var name: String
   /// llama.cpp's names of a block's modules.
   public var blockModules: [String: String]
@@ -18,6 +19,7 @@ public struct GGUFForm: Sendable {
   /// Completes the description; throws `ArchitectureError` where the model computes something that llama.cpp would not.
   public var complete: Completion
 
+  /// Completes a description by what a configuration has beside Llama's keys.
   public typealias Completion =
     @Sendable (RotaryDecoder.Configuration, ArchitectureConfiguration, _ metadata: inout GGUFMetadata, _ model: inout GGUFModel) throws -> Void
 

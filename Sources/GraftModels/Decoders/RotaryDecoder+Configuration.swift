@@ -5,13 +5,19 @@ extension RotaryDecoder {
   /// The sizes and options of a model, by the keys that Llama and most of its relatives have.
   public struct Configuration: TransformerConfiguration {
     public var dimensions: TransformerDimensions
+    /// The columns of the feed-forward's middle.
     public var intermediateSize: Int
+    /// The heads of keys and values, and the columns of every head.
     public var keyValueHeads: Int, headSize: Int
+    /// The number that norms add to the mean of squares, and the standard deviation of initial weights.
     public var epsilon: Float, initializerRange: Float
+    /// The activation of the feed-forward.
     public var activation: NonlinearityName
     /// The rotary positions; a layer has one of them.
     public var rotary: [RotaryFrequencies]
+    /// True where the head has the embedding's matrix.
     public var tiesHead: Bool
+    /// True where the projections of queries, keys and values, that of attention's output, and the feed-forward's layers have biases.
     public var hasInputBias: Bool, hasOutputBias: Bool, hasFeedForwardBias: Bool
     /// The window of each layer; nil for a layer that sees everything.
     public var windows: [Int?]
@@ -31,6 +37,7 @@ extension RotaryDecoder {
     public var embeddingScale: Float = 1
     /// The number that norms add to their weights.
     public var normOffset: Float = 0
+    /// The probabilities with which elements of scores, of sublayers' outputs and of embeddings are dropped in training.
     public var scoreDropout: Float, residualDropout: Float = 0, embeddingDropout: Float = 0
 
     /// - Parameters:

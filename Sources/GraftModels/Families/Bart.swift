@@ -97,6 +97,12 @@ public final class Bart: SequenceToSequenceModel {
       Linear(scope / "lm_head", sharing: matrix, bias: Parameter(path: "final_logits_bias", value: bias), role: .languageModelHead))
   }
 
+  public var outline: ModelOutline? {
+    ModelOutline(
+      positions: "learned, \(decoder.positions.entries - Self.positionOffset)", finalNorm: nil,
+      stacks: [.init("encoder", encoder.blocks), .init("decoder", decoder.blocks)])
+  }
+
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let embedded = embeddings.encoder.embedded(input, pass.withoutState, scale: embeddingScale)
     return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)

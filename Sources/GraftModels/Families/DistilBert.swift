@@ -81,6 +81,10 @@ public final class DistilBert: EncodingModel {
     blocks = TransformerStack(try (0..<c.layers).map { try Self.block(model / "transformer" / "layer" / $0, c) })
   }
 
+  public var outline: ModelOutline? {
+    ModelOutline(positions: "learned, \(positions.entries)", finalNorm: nil, stacks: [.init("encoder", blocks)])
+  }
+
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let pass = pass.withoutState
     let embedded = tokens.embedded(input, pass)

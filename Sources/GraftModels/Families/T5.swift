@@ -100,6 +100,13 @@ public final class T5: SequenceToSequenceModel {
     head = try tying.head(over: embedding, c.initializer(c.hiddenSize), scale: scale)
   }
 
+  public var outline: ModelOutline? {
+    let (buckets, distance) = (encoder.positions.table.entries, encoder.positions.maximumDistance)
+    return ModelOutline(
+      positions: "relative, \(buckets) buckets to a distance of \(distance)", finalNorm: decoder.norm,
+      stacks: [.init("encoder", encoder.blocks), .init("decoder", decoder.blocks)])
+  }
+
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let embedded = embeddings.encoder.embedded(input, pass.withoutState)
     return EncoderStates(encoder(embedded.rows, embedded.input, over: nil, pass.withoutState), of: embedded)

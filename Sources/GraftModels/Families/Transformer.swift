@@ -64,6 +64,10 @@ public final class Transformer: SequenceToSequenceModel {
     head = LanguageModelHead(Linear(scope / "lm_head", sharing: embedding.weight, role: .languageModelHead))
   }
 
+  public var outline: ModelOutline? {
+    ModelOutline(positions: "sinusoidal", finalNorm: nil, stacks: [.init("encoder", encoder), .init("decoder", decoder)])
+  }
+
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {
     let embedded = embedding.embedded(input, pass.withoutState, scale: Float(hiddenSize).squareRoot())
     let layout = embedded.input.layout(.bidirectional)

@@ -19,6 +19,7 @@ extension ModelFamily {
   public func build(_ request: ModelRequest, in scope: Scope) throws -> any Model {
     var request = request
     request.config = try request.config.resolved(as: self)
+    if let factors = request.routerLosses { request.config = try request.config.asking(for: factors) }
     scope.catalog.modelType = modelType
     scope.catalog.defaultTargets = defaultTargets
     scope.catalog.otherPaths = { [tensors] in tensors.otherPaths(of: $0) }

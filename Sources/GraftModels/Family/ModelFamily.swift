@@ -54,6 +54,9 @@ public struct ModelFamily: Sendable {
     /// The endings that are other than most families', by task.
     public let endings: [LearningTask: String]
 
+    /// - Parameters:
+    ///   - prefix: such as `Llama`.
+    ///   - endings: those that are other than most families', by task.
     public init(_ prefix: String, _ endings: [LearningTask: String] = [:]) {
       self.prefix = prefix
       self.endings = endings

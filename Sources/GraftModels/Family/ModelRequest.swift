@@ -5,7 +5,9 @@ import GraftTensors
 
 /// A configuration, and what the model that it describes is for.
 public struct ModelRequest {
+  /// The configuration, resolved for its family where a family builds from it.
   public var config: ArchitectureConfiguration
+  /// The task that the model is for.
   public var task: LearningTask
   /// The number of labels that a classifier tells apart; the configuration's where nil.
   public var labels: Int?
@@ -17,7 +19,10 @@ public struct ModelRequest {
   public var isHeadless: Bool
   /// True where a masked language model is to tell pairs of sentences apart, too.
   public var pairsSentences: Bool
+  /// The coefficients of routers' losses that a training asks for; the configuration's where nil.
+  public var routerLosses: RouterLossFactors?
 
+  /// A request for a model with the head of a task.
   public init(
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
     style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false

@@ -13,9 +13,12 @@ public struct TensorNames: Sendable, Hashable {
 
   /// The end of a tensor's name, and another under which a checkpoint may hold the tensor.
   public struct FormerEnd: Sendable, Hashable {
+    /// The end of the name that Transformers has.
     public let end: String
+    /// The end that the checkpoint may have.
     public let former: String
 
+    /// - Parameter former: the end that a checkpoint may have.
     public init(_ end: String, former: String) {
       self.end = end
       self.former = former
@@ -25,6 +28,9 @@ public struct TensorNames: Sendable, Hashable {
   /// The names of modules in Transformers, by those in checkpoints, where they are not the same; adapters may have either.
   public let renamedModules: [String: String]
 
+  /// - Parameters:
+  ///   - base: the module that holds the base model; nil for none.
+  ///   - vocabulary: the ends of the names of tensors with a row or an entry for each token.
   public init(
     base: String?, vocabulary: [String], classifiers: [String] = [], formerEnds: [FormerEnd] = [], renamedModules: [String: String] = [:]
   ) {

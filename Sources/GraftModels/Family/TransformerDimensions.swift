@@ -2,7 +2,9 @@ import GraftCheckpoints
 
 /// The sizes that every family's configuration has.
 public struct TransformerDimensions: Sendable, Hashable {
+  /// The number of tokens.
   public var vocabularySize: Int
+  /// The width of hidden states.
   public var hiddenSize: Int
   /// Of an encoder-decoder the layers of the encoder.
   public var layers: Int
@@ -20,12 +22,17 @@ public struct TransformerDimensions: Sendable, Hashable {
 
 /// The sizes and options of a model, which has the sizes that all have.
 public protocol TransformerConfiguration {
+  /// The sizes that every configuration has.
   var dimensions: TransformerDimensions { get }
 }
 
 extension TransformerConfiguration {
+  /// The number of tokens.
   public var vocabularySize: Int { dimensions.vocabularySize }
+  /// The width of hidden states.
   public var hiddenSize: Int { dimensions.hiddenSize }
+  /// The number of blocks.
   public var layers: Int { dimensions.layers }
+  /// The number of attention heads.
   public var heads: Int { dimensions.heads }
 }

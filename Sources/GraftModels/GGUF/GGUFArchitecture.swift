@@ -67,6 +67,7 @@ public struct GGUFArchitecture: Sendable {
 
 /// A model as a GGUF file describes it.
 public struct GGUFModel {
+  /// A key of the file and its value.
   public typealias Entry = (key: String, value: GGUFValue)
 
   /// The architecture's own keys, as llama.cpp's converter writes them.
@@ -78,6 +79,7 @@ public struct GGUFModel {
   /// Differences that somebody who uses the file should know of.
   public var notes: [String] = []
 
+  /// A model with the architecture's own keys, and nothing else to say of it.
   public init(metadata: [Entry]) { self.metadata = metadata }
 
   /// The order of a projection's rows in which those of a rotary pair are neighbours, as llama.cpp rotates some families:
@@ -90,8 +92,10 @@ public struct GGUFModel {
 /// The entries of an architecture under its name.
 public struct GGUFMetadata {
   private let architecture: String
+  /// The entries so far.
   public private(set) var entries: [GGUFModel.Entry] = []
 
+  /// No entries, under the name of an architecture.
   public init(_ architecture: GGUFArchitecture) { self.architecture = architecture.name }
 
   /// Adds a whole number.

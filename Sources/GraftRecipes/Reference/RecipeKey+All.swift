@@ -11,7 +11,7 @@ extension RecipeKey {
     RecipeKey("model.path", .text, "The base: a directory with a checkpoint of Transformers."),
     RecipeKey("model.config", .section, "Instead of `path`: the keys of a `config.json`, to start from random weights."),
     RecipeKey("model.tokenizer", .text, "The directory of the tokenizer, where random weights have none."),
-    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`."),
+    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."),
     RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
@@ -81,11 +81,21 @@ extension RecipeKey {
     RecipeKey("training.warmup_ratio", .number, "Instead of `warmup_steps`: their share of all steps, rounded up."),
     RecipeKey("training.max_grad_norm", .number, "The largest norm of all gradients together; 0 and `null` do not clip.", isOptional: true),
     RecipeKey("training.label_smoothing", .number, "The share of a target's probability that is spread over all classes, or the whole vocabulary."),
+    RecipeKey(
+      "training.router_aux_loss_coef", .number,
+      "Mixtures of experts: the factor of the loss that keeps experts equally busy; what the model's configuration asks for where nothing is said."),
+    RecipeKey(
+      "training.router_z_loss_coef", .number,
+      "Mixtures of experts: the factor of the loss that keeps routers' logits small; what the model's configuration asks for where nothing is said."),
     RecipeKey("training.precision", .choice(of: Recipe.PrecisionName.self), "The type of the products' operands, which sum in float32."),
     RecipeKey(
-      "training.loss_scale", .mapping(.number),
-      "fp16: the factor of the loss that keeps gradients in range. It grows after so many updates and shrinks where gradients overflow, when the step is skipped.",
-      isOptional: true),
+      "training.loss_scale.initial", .number,
+      "fp16: the factor of the loss in the first step, which keeps gradients in range; no other precision has one."),
+    RecipeKey("training.loss_scale.growth_factor", .number, "The number that the factor is multiplied by after `growth_interval` updates in a row."),
+    RecipeKey(
+      "training.loss_scale.backoff_factor", .number, "The number below 1 that it is multiplied by where gradients overflow; the step is skipped."),
+    RecipeKey("training.loss_scale.growth_interval", .whole, "Updates in a row after which the factor grows."),
+    RecipeKey("training.loss_scale.minimum", .number, "The least factor; gradients that overflow under it end the run."),
     RecipeKey(
       "training.gradient_checkpointing", .boolean,
       "Compute blocks again on the way back instead of keeping what they computed: less memory, more time."),
@@ -110,7 +120,7 @@ extension RecipeKey {
 
   private static let run = [
     RecipeKey("output_dir", .text, "The run's directory; `runs/` and the recipe's name where nothing is said."),
-    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, training, learning_rates}` for each method."),
+    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, model, training, learning_rates}` for each method; the keys of `model` and `training` stand above the recipe's."),
     RecipeKey("seeds", .list(.whole), "In a comparison: the seeds to run each method under; 0, 1 and 2 where nothing is said."),
     RecipeKey(
       "learning_rates", .list(.number),

@@ -4,6 +4,7 @@ import GraftConfiguration
 public struct RecipeKey: Sendable {
   /// The key behind its sections, such as `training.learning_rate`.
   public let path: String
+  /// The type of its values.
   public let type: ValueType
   /// A sentence, in Markdown.
   public let meaning: String
@@ -19,9 +20,11 @@ public struct RecipeKey: Sendable {
 
   /// The types that values have in YAML.
   public indirect enum ValueType: Sendable, Equatable {
+    /// A text, a whole number, a number, or a truth value.
     case text, whole, number, boolean
     /// One of a few names.
     case choice([String])
+    /// A list of values of one type.
     case list(ValueType)
     /// Names of the user's with values of one type.
     case mapping(ValueType)

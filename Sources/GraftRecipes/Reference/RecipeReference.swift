@@ -4,23 +4,23 @@ import GraftJSON
 
 /// The reference that is generated from `RecipeKey.all` and the methods: a page in Markdown and a JSON Schema.
 public enum RecipeReference {
-  /// `Documentation/Recipes.md`.
-  public static var page: String {
+  /// Returns the page of all keys, in Markdown; of the package's methods, `Documentation/Recipes.md`.
+  public static func page(methods: [any TuningMethod.Type] = MethodCatalog.all) -> String {
     var lines = [
       "# Recipes", "",
       "Every key with its type, its default and its meaning; `graft help KEY` prints one (`graft help training.precision`), `graft schema` the JSON",
       "Schema for editors. This page is written by `graft schema --markdown`.", "",
     ]
-    for (title, keys) in sections {
+    for (name, title, keys) in sections {
       lines += ["## \(title)", "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
       lines += keys.map { key in
         let value = key.defaultValue.isNull ? "" : "`\(key.defaultText)`"
-        return "| `\(key.path.split(separator: ".").last ?? "")` | \(key.type.description) | \(value) | \(key.meaning) |"
+        return "| `\(key.path.dropFirst(name.isEmpty ? 0 : name.count + 1))` | \(key.type.description) | \(value) | \(key.meaning) |"
       }
       lines.append("")
     }
     lines += ["## Keys of methods", "", "What stands beside `peft_type`, with the defaults of a recipe. [What the methods compute](Methods.md)."]
-    for method in MethodCatalog.builtIn { lines += ["", "### \(method.name)", "", "```yaml", defaults(of: method), "```"] }
+    for method in methods { lines += ["", "### \(method.name)", "", "```yaml", defaults(of: method), "```"] }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -29,10 +29,10 @@ public enum RecipeReference {
     (method.defaultTree?.rendered() ?? "").split(separator: "\n").joined(separator: "\n")
   }
 
-  private static var sections: [(title: String, keys: [RecipeKey])] {
+  private static var sections: [(name: String, title: String, keys: [RecipeKey])] {
     let top = RecipeKey.all.filter { !$0.path.contains(".") }
     let names = ["model", "method", "data", "training", "report"]
-    return [("The recipe", top)] + names.map { name in (name, RecipeKey.all.filter { $0.path.hasPrefix(name + ".") }) }
+    return [("", "The recipe", top)] + names.map { name in (name, name, RecipeKey.all.filter { $0.path.hasPrefix(name + ".") }) }
   }
 
   /// Lines that explain a key of a recipe or of a method, such as `training.precision` and `method.r`.
@@ -45,37 +45,44 @@ public enum RecipeReference {
         location: nil, path: [path], problem: "no key of a recipe",
         advice: NearestName.advice(for: path, among: RecipeKey.all.map(\.path) + methodKeys))
     }
-    return "\(path)\n  \(methods(with: String(path.dropFirst("method.".count))))"
+    return "\(path)\n  \(owners(of: String(path.dropFirst("method.".count)), among: MethodCatalog.all))"
   }
 
-  /// A JSON Schema (draft 2020-12) of recipes, with which editors complete and check them.
-  public static var schema: JSON {
-    var properties = JSONObject()
-    for key in RecipeKey.all {
-      let parts = key.path.split(separator: ".").map(String.init)
-      guard parts.count == 2 else {
-        properties[parts[0]] = key.schema
-        continue
-      }
-      var section = properties[parts[0]] ?? ["type": "object", "additionalProperties": .bool(false), "properties": [:]]
-      section["properties"]?[parts[1]] = key.schema
-      properties[parts[0]] = section
-    }
+  /// Returns a JSON Schema (draft 2020-12) of recipes, with which editors complete and check them.
+  public static func schema(methods: [any TuningMethod.Type] = MethodCatalog.all) -> JSON {
+    var recipe = emptySection
+    for key in RecipeKey.all { insert(key.schema, at: key.path.split(separator: ".").map(String.init)[...], in: &recipe) }
     // A method's section takes a whole adapter_config.json, of which other programs write more keys.
-    properties["method"]?["additionalProperties"] = true
-    properties["method"]?["properties"]?["peft_type"]?["enum"] = .array(MethodCatalog.builtIn.map { .string($0.name) })
-    for key in MethodCatalog.keys.sorted() where properties["method"]?["properties"]?[key] == nil {
-      properties["method"]?["properties"]?[key] = ["description": .string(methods(with: key))]
+    var method = recipe["properties"]?["method"] ?? emptySection
+    method["additionalProperties"] = true
+    method["properties"]?["peft_type"]?["enum"] = .array(methods.map { .string($0.name) })
+    for key in MethodCatalog.keys(of: methods).sorted() where method["properties"]?[key] == nil {
+      method["properties"]?[key] = ["description": .string(owners(of: key, among: methods))]
     }
+    recipe["properties"]?["method"] = method
     return [
       "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A recipe of graft", "type": "object", "additionalProperties": false,
-      "properties": .object(properties),
+      "properties": recipe["properties"] ?? [:],
     ]
   }
 
+  private static let emptySection: JSON = ["type": "object", "additionalProperties": false, "properties": [:]]
+
+  /// Puts the schema of a key into that of its section, and a section's into that around it.
+  private static func insert(_ schema: JSON, at path: ArraySlice<String>, in section: inout JSON) {
+    guard let name = path.first else { return }
+    guard path.count > 1 else {
+      section["properties"]?[name] = schema
+      return
+    }
+    var inner = section["properties"]?[name] ?? emptySection
+    insert(schema, at: path.dropFirst(), in: &inner)
+    section["properties"]?[name] = inner
+  }
+
   /// The names of the methods that have a key.
-  static func methods(with key: String) -> String {
-    let names = MethodCatalog.builtIn.filter { $0.defaultTree?.mapping?.keys.contains(key) ?? false }.map { $0.name }
+  private static func owners(of key: String, among methods: [any TuningMethod.Type]) -> String {
+    let names = methods.filter { $0.defaultTree?.mapping?.keys.contains(key) ?? false }.map { $0.name }
     return names.isEmpty ? "Every method." : "Of \(names.joined(separator: ", "))."
   }
 }

@@ -1,11 +1,11 @@
 import GraftFiles
 
 /// A piece of HTML, already escaped.
-public struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
-  public var description: String
+package struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
+  package var description: String
 
   /// Text as text: what means something to HTML is escaped.
-  public static func text(_ text: some CustomStringConvertible) -> HTML {
+  package static func text(_ text: some CustomStringConvertible) -> HTML {
     var escaped = ""
     for scalar in text.description.unicodeScalars {
       switch scalar {
@@ -23,21 +23,21 @@ public struct HTML: Sendable, ExpressibleByStringInterpolation, CustomStringConv
 
   init(markup: String) { description = markup }
 
-  public init(stringLiteral value: String) { description = value }
+  package init(stringLiteral value: String) { description = value }
 
-  public init(stringInterpolation: Interpolation) { description = stringInterpolation.markup }
+  package init(stringInterpolation: Interpolation) { description = stringInterpolation.markup }
 
   /// HTML and numbers stand as they are; text has a label, `\(text: name)`, and is escaped.
-  public struct Interpolation: StringInterpolationProtocol, Sendable {
+  package struct Interpolation: StringInterpolationProtocol, Sendable {
     var markup = ""
 
-    public init(literalCapacity: Int, interpolationCount: Int) { markup.reserveCapacity(literalCapacity) }
-    public mutating func appendLiteral(_ literal: String) { markup += literal }
-    public mutating func appendInterpolation(_ html: HTML) { markup += html.description }
-    public mutating func appendInterpolation(_ pieces: [HTML]) { for piece in pieces { markup += piece.description } }
-    public mutating func appendInterpolation(text: String) { markup += HTML.text(text).description }
-    public mutating func appendInterpolation(_ number: Int) { markup += String(number) }
+    package init(literalCapacity: Int, interpolationCount: Int) { markup.reserveCapacity(literalCapacity) }
+    package mutating func appendLiteral(_ literal: String) { markup += literal }
+    package mutating func appendInterpolation(_ html: HTML) { markup += html.description }
+    package mutating func appendInterpolation(_ pieces: [HTML]) { for piece in pieces { markup += piece.description } }
+    package mutating func appendInterpolation(text: String) { markup += HTML.text(text).description }
+    package mutating func appendInterpolation(_ number: Int) { markup += String(number) }
     /// A coordinate, to a tenth.
-    public mutating func appendInterpolation(_ number: Double) { markup += String((number * 10).rounded() / 10) }
+    package mutating func appendInterpolation(_ number: Double) { markup += String((number * 10).rounded() / 10) }
   }
 }

@@ -26,6 +26,9 @@ extension HTMLPage {
     .highlights dd { margin: 0; overflow-wrap: anywhere; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
     .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; align-items: start; }
     .plots .spanning { grid-column: 1 / -1; }
+    .plots.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
+    .plots.small figcaption { font-size: .85rem; overflow-wrap: anywhere; }
+    .expected { fill: none; stroke: var(--ink); stroke-width: 1; stroke-dasharray: 4 3; }
     figure { margin: 0; padding: .75rem .75rem .5rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
     figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; align-items: baseline; font-weight: 600; margin-bottom: .25rem; }
     .legend { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-weight: 400; font-size: .85rem; color: var(--quiet); }

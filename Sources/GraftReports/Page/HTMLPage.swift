@@ -1,29 +1,29 @@
 /// A self-contained page: no script, nothing from the network, light and dark, for screens of any width and for paper.
-public struct HTMLPage: Sendable {
-  public struct Section: Sendable {
-    public var title: String
-    public var content: HTML
+package struct HTMLPage: Sendable {
+  package struct Section: Sendable {
+    package var title: String
+    package var content: HTML
 
-    public init(_ title: String, _ content: HTML) {
+    package init(_ title: String, _ content: HTML) {
       self.title = title
       self.content = content
     }
   }
 
-  public var title: String
-  public var subtitle: String
+  package var title: String
+  package var subtitle: String
   /// The figures that say the most, shown large.
-  public var highlights: [(label: String, value: String)]
-  public var sections: [Section]
+  package var highlights: [(label: String, value: String)]
+  package var sections: [Section]
 
-  public init(title: String, subtitle: String, highlights: [(label: String, value: String)] = [], sections: [Section]) {
+  package init(title: String, subtitle: String, highlights: [(label: String, value: String)] = [], sections: [Section]) {
     self.title = title
     self.subtitle = subtitle
     self.highlights = highlights
     self.sections = sections
   }
 
-  public func rendered() -> String {
+  package func rendered() -> String {
     let figures = highlights.map { HTML("<div><dt>\(text: $0.label)</dt><dd>\(text: $0.value)</dd></div>\n") }
     let parts = sections.map { HTML("<section>\n<h2>\(text: $0.title)</h2>\n\($0.content)\n</section>\n") }
     let page: HTML = """
@@ -57,13 +57,16 @@ public struct HTMLPage: Sendable {
 
 extension HTML {
   /// Text in a fixed-width block that keeps its line breaks.
-  public static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
+  package static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
 
   /// Plots beside one another where there is room.
-  public static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
+  package static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
+
+  /// Small plots, as many beside one another as there is room for.
+  public static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
 
   /// Something folded away until it is asked for (and unfolded on paper).
-  public static func details(_ title: String, _ content: HTML) -> HTML {
+  package static func details(_ title: String, _ content: HTML) -> HTML {
     "<details><summary>\(text: title)</summary>\n\(content)\n</details>"
   }
 }

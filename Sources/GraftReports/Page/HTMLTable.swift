@@ -1,27 +1,27 @@
 /// A table with a header row, numbers set to the right.
-public struct HTMLTable: Sendable {
-  public struct Column: Sendable {
-    public var title: String
-    public var isNumeric: Bool
+package struct HTMLTable: Sendable {
+  package struct Column: Sendable {
+    package var title: String
+    package var isNumeric: Bool
 
-    public init(_ title: String, isNumeric: Bool = false) {
+    package init(_ title: String, isNumeric: Bool = false) {
       self.title = title
       self.isNumeric = isNumeric
     }
   }
 
-  public var columns: [Column]
-  public var rows: [[String]]
+  package var columns: [Column]
+  package var rows: [[String]]
   /// Rows set in bold.
-  public var emphasizedRows: Set<Int>
+  package var emphasizedRows: Set<Int>
 
-  public init(columns: [Column], rows: [[String]], emphasizedRows: Set<Int> = []) {
+  package init(columns: [Column], rows: [[String]], emphasizedRows: Set<Int> = []) {
     self.columns = columns
     self.rows = rows
     self.emphasizedRows = emphasizedRows
   }
 
-  public var html: HTML {
+  package var html: HTML {
     let header = columns.map { HTML("<th scope=\"col\"\(Self.cell($0))>\(text: $0.title)</th>") }
     let body = rows.enumerated().map { index, row in
       let cells = zip(columns, row).enumerated().map { position, pair in
@@ -37,7 +37,7 @@ public struct HTMLTable: Sendable {
   private static func cell(_ column: Column) -> HTML { column.isNumeric ? " class=\"number\"" : "" }
 
   /// Names with their values, without a header row.
-  public static func pairs(_ pairs: [(label: String, value: String)]) -> HTML {
+  package static func pairs(_ pairs: [(label: String, value: String)]) -> HTML {
     let rows = pairs.map { HTML("<tr><th scope=\"row\">\(text: $0.label)</th><td>\(text: $0.value)</td></tr>\n") }
     return "<div class=\"table\"><table class=\"pairs\"><tbody>\n\(rows)</tbody></table></div>"
   }

@@ -2,7 +2,7 @@ import Foundation
 
 extension TrainingReport {
   /// The report as one self-contained page.
-  public func html() -> String {
+  package func html() -> String {
     var sections: [HTMLPage.Section] = []
     if !notes.isEmpty {
       sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>"))
@@ -10,6 +10,7 @@ extension TrainingReport {
     if !points.isEmpty || !evaluations.isEmpty {
       sections.append(.init("Curves", "\(HTML.plotGrid(plots))\(numbers)"))
     }
+    if !expertLoads.isEmpty { sections.append(.init("Expert load", loads)) }
     if !summary.isEmpty { sections.append(.init("Summary", HTMLTable.pairs(summary))) }
     if !samples.isEmpty { sections.append(.init("Samples", "\(samples.map(Self.html))")) }
     sections.append(.init("Recipe", .code(recipe)))
@@ -32,7 +33,35 @@ extension TrainingReport {
         title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })],
         includesZero: true),
     ]
-    return ([losses] + others + metricPlots).compactMap(\.html)
+    return ([losses] + others + otherPlots + metricPlots).compactMap(\.html)
+  }
+
+  /// A plot for every other figure of the log.
+  private var otherPlots: [LinePlot] {
+    let names = points.flatMap(\.others).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    return names.map { name in
+      LinePlot(
+        title: Self.title(name), series: [.init(Self.words(name), curve { point in point.others.first { $0.name == name }?.value })],
+        includesZero: true, smooths: true)
+    }
+  }
+
+  /// The shares of the experts of every layer on one scale; those of many layers are folded away.
+  private var loads: HTML {
+    let most = expertLoads.flatMap(\.shares).max() ?? 1
+    let plots = expertLoads.compactMap { load in
+      HistogramPlot(
+        title: load.layer, values: load.shares, expected: 1 / Double(max(1, load.shares.count)), largest: most, entryName: "expert",
+        valueName: "of the rows"
+      ).html
+    }
+    let shown = 12
+    let rest: HTML = plots.count > shown ? HTML.details("\(plots.count - shown) more layers", .smallPlotGrid(Array(plots.dropFirst(shown)))) : ""
+    return """
+      <p>The share of its layer's rows that each expert was sent in the last \(text: Figure.grouped(expertLoadSteps)) \
+      \(text: expertLoadSteps == 1 ? "step" : "steps"). The line is an even share.</p>
+      \(HTML.smallPlotGrid(Array(plots.prefix(shown))))\(rest)
+      """
   }
 
   /// A plot for every metric of the task.
@@ -42,7 +71,7 @@ extension TrainingReport {
         evaluation.metrics.first { $0.name == name }.map { LinePlot.Point(x: Double(evaluation.step), y: $0.value) }
       }
       return LinePlot(
-        title: Self.words(name).prefix(1).uppercased() + Self.words(name).dropFirst(), series: [.init(Self.words(name), values, hasMarkers: true)])
+        title: Self.title(name), series: [.init(Self.words(name), values, hasMarkers: true)])
     }
   }
 
@@ -50,6 +79,8 @@ extension TrainingReport {
   private var metricNames: [String] {
     evaluations.flatMap(\.metrics).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
   }
+
+  private static func title(_ name: String) -> String { words(name).prefix(1).uppercased() + words(name).dropFirst() }
 
   /// `token accuracy` for `eval_token_accuracy`.
   private static func words(_ name: String) -> String {

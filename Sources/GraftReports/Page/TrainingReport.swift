@@ -1,24 +1,27 @@
 /// The report of a training run, for its `report.html`.
-public struct TrainingReport: Sendable {
+package struct TrainingReport: Sendable {
   /// One line of the training log.
-  public struct Point: Sendable {
+  package struct Point: Sendable {
     /// Optimizer steps done.
-    public var step: Int
+    package var step: Int
     /// Epochs done, as a fraction.
-    public var epoch: Double
+    package var epoch: Double
     /// The mean loss.
-    public var loss: Double
+    package var loss: Double
     /// The learning rate of the step.
-    public var learningRate: Double
+    package var learningRate: Double
     /// The L2 norm of all gradients before clipping.
-    public var gradientNorm: Double?
+    package var gradientNorm: Double?
     /// Tokens read in a second.
-    public var tokensPerSecond: Double?
+    package var tokensPerSecond: Double?
+    /// Other figures of the log, under their keys: losses that layers add, the imbalance of experts.
+    package var others: [(name: String, value: Double)]
 
-    public init(
+    package init(
       step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double? = nil,
-      tokensPerSecond: Double? = nil
+      tokensPerSecond: Double? = nil, others: [(name: String, value: Double)] = []
     ) {
+      self.others = others
       self.step = step
       self.epoch = epoch
       self.loss = loss
@@ -29,17 +32,17 @@ public struct TrainingReport: Sendable {
   }
 
   /// One evaluation: its loss and the task's metrics.
-  public struct Evaluation: Sendable {
+  package struct Evaluation: Sendable {
     /// Optimizer steps done.
-    public var step: Int
+    package var step: Int
     /// Epochs done, as a fraction.
-    public var epoch: Double
+    package var epoch: Double
     /// The mean loss.
-    public var loss: Double
+    package var loss: Double
     /// The other metrics, by name.
-    public var metrics: [(name: String, value: Double)]
+    package var metrics: [(name: String, value: Double)]
 
-    public init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
+    package init(step: Int, epoch: Double, loss: Double, metrics: [(name: String, value: Double)] = []) {
       self.step = step
       self.epoch = epoch
       self.loss = loss
@@ -48,17 +51,17 @@ public struct TrainingReport: Sendable {
   }
 
   /// The answers of the model to a prompt, before and after.
-  public struct Sample: Sendable {
+  package struct Sample: Sendable {
     /// The prompt.
-    public var prompt: String
+    package var prompt: String
     /// The answer that was expected.
-    public var expected: String?
+    package var expected: String?
     /// The answer of the untrained model.
-    public var before: String?
+    package var before: String?
     /// The answer of the result.
-    public var after: String
+    package var after: String
 
-    public init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
+    package init(prompt: String, expected: String? = nil, before: String? = nil, after: String) {
       self.prompt = prompt
       self.expected = expected
       self.before = before
@@ -66,34 +69,52 @@ public struct TrainingReport: Sendable {
     }
   }
 
-  /// The heading of the page.
-  public var title: String
-  /// One line: the model, the method, the date.
-  public var subtitle: String
-  /// The figures shown large, a handful.
-  public var highlights: [(label: String, value: String)]
-  /// The rows of the summary table.
-  public var summary: [(label: String, value: String)]
-  /// The lines of the training log.
-  public var points: [Point]
-  /// The evaluations, by step.
-  public var evaluations: [Evaluation]
-  /// Held-out prompts with their answers.
-  public var samples: [Sample]
-  /// Remarks for the reader: truncated examples, skipped steps.
-  public var notes: [String]
-  /// The resolved recipe as YAML.
-  public var recipe: String
-  /// Processor, threads, libraries.
-  public var machine: [(label: String, value: String)]
-  /// The commands that do it again.
-  public var commands: [String]
+  /// The work of the experts of one layer.
+  package struct ExpertLoad: Sendable {
+    /// The path of the layer.
+    package var layer: String
+    /// The share of rows that each expert was sent.
+    package var shares: [Double]
 
-  public init(
+    package init(layer: String, shares: [Double]) {
+      self.layer = layer
+      self.shares = shares
+    }
+  }
+
+  /// The heading of the page.
+  package var title: String
+  /// One line: the model, the method, the date.
+  package var subtitle: String
+  /// The figures shown large, a handful.
+  package var highlights: [(label: String, value: String)]
+  /// The rows of the summary table.
+  package var summary: [(label: String, value: String)]
+  /// The lines of the training log.
+  package var points: [Point]
+  /// The evaluations, by step.
+  package var evaluations: [Evaluation]
+  /// Held-out prompts with their answers.
+  package var samples: [Sample]
+  /// The work of experts in the last steps, layer by layer.
+  package var expertLoads: [ExpertLoad]
+  /// The number of those steps.
+  package var expertLoadSteps: Int
+  /// Remarks for the reader: truncated examples, skipped steps.
+  package var notes: [String]
+  /// The resolved recipe as YAML.
+  package var recipe: String
+  /// Processor, threads, libraries.
+  package var machine: [(label: String, value: String)]
+  /// The commands that do it again.
+  package var commands: [String]
+
+  package init(
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
     summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
     samples: [Sample] = [],
-    notes: [String] = [], recipe: String, machine: [(label: String, value: String)] = [], commands: [String] = []
+    notes: [String] = [], recipe: String, expertLoads: [ExpertLoad] = [], expertLoadSteps: Int = 0,
+    machine: [(label: String, value: String)] = [], commands: [String] = []
   ) {
     self.title = title
     self.subtitle = subtitle
@@ -102,6 +123,8 @@ public struct TrainingReport: Sendable {
     self.points = points
     self.evaluations = evaluations
     self.samples = samples
+    self.expertLoads = expertLoads
+    self.expertLoadSteps = expertLoadSteps
     self.notes = notes
     self.recipe = recipe
     self.machine = machine

@@ -1,14 +1,14 @@
 /// One horizontal bar for each of several things, with its spread.
-public struct BarPlot: Sendable {
-  public struct Bar: Sendable {
-    public var name: String
-    public var value: Double
+package struct BarPlot: Sendable {
+  package struct Bar: Sendable {
+    package var name: String
+    package var value: Double
     /// The standard deviation over repetitions.
-    public var deviation: Double?
+    package var deviation: Double?
     /// The colour, for bars that belong to the series of other plots.
-    public var series: Int
+    package var series: Int
 
-    public init(_ name: String, _ value: Double, deviation: Double? = nil, series: Int = 0) {
+    package init(_ name: String, _ value: Double, deviation: Double? = nil, series: Int = 0) {
       self.name = name
       self.value = value
       self.deviation = deviation
@@ -16,18 +16,18 @@ public struct BarPlot: Sendable {
     }
   }
 
-  public var title: String
-  public var valueLabel: String
-  public var bars: [Bar]
+  package var title: String
+  package var valueLabel: String
+  package var bars: [Bar]
 
-  public init(title: String, valueLabel: String = "", bars: [Bar]) {
+  package init(title: String, valueLabel: String = "", bars: [Bar]) {
     self.title = title
     self.valueLabel = valueLabel
     self.bars = bars.filter(\.value.isFinite)
   }
 
   /// Nil when there is nothing to draw.
-  public var html: HTML? {
+  package var html: HTML? {
     guard !bars.isEmpty else { return nil }
     let rowHeight = 30.0
     let names = min(Double(bars.flatMap { Self.lines(of: $0.name).map(\.count) }.max() ?? 0) * LabelPlacement.letterWidth + 14, 186)

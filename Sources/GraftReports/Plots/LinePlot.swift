@@ -1,25 +1,25 @@
 /// Curves over a common axis.
-public struct LinePlot: Sendable {
-  public struct Point: Sendable, Equatable {
-    public var x: Double
-    public var y: Double
+package struct LinePlot: Sendable {
+  package struct Point: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
 
-    public init(x: Double, y: Double) {
+    package init(x: Double, y: Double) {
       self.x = x
       self.y = y
     }
   }
 
-  public struct Series: Sendable {
-    public var name: String
-    public var points: [Point]
+  package struct Series: Sendable {
+    package var name: String
+    package var points: [Point]
     /// True where every point gets a marker, as for few measurements.
-    public var hasMarkers: Bool
+    package var hasMarkers: Bool
     /// The band around the curve, such as the spread over seeds: the lowest and the highest value at every point.
-    public var band: [ClosedRange<Double>]?
+    package var band: [ClosedRange<Double>]?
 
     /// - Precondition: the band has as many entries as there are points.
-    public init(_ name: String, _ points: [Point], hasMarkers: Bool = false, band: [ClosedRange<Double>]? = nil) {
+    package init(_ name: String, _ points: [Point], hasMarkers: Bool = false, band: [ClosedRange<Double>]? = nil) {
       precondition(band.map { $0.count == points.count } ?? true, "a band has an entry for every point")
       self.name = name
       self.points = points
@@ -28,18 +28,18 @@ public struct LinePlot: Sendable {
     }
   }
 
-  public var title: String
-  public var xLabel: String
-  public var series: [Series]
-  public var includesZero: Bool
+  package var title: String
+  package var xLabel: String
+  package var series: [Series]
+  package var includesZero: Bool
   /// True where long noisy curves are drawn faint under a smoothed one.
-  public var smooths: Bool
+  package var smooths: Bool
   /// True where the plot takes the whole width where others share it.
-  public var isSpanning: Bool
+  package var isSpanning: Bool
   /// True where equal distances along the x axis are equal factors.
-  public var isLogarithmic: Bool
+  package var isLogarithmic: Bool
 
-  public init(
+  package init(
     title: String, xLabel: String = "step", series: [Series], includesZero: Bool = false, smooths: Bool = false,
     isSpanning: Bool = false, isLogarithmic: Bool = false
   ) {
@@ -53,7 +53,7 @@ public struct LinePlot: Sendable {
   }
 
   /// Nil when there is nothing to draw.
-  public var html: HTML? {
+  package var html: HTML? {
     guard !series.isEmpty else { return nil }
     let pictures: HTML =
       isSpanning

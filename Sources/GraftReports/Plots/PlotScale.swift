@@ -37,6 +37,12 @@ package struct PlotScale: Sendable {
     (lower, upper) = reachesTicks ? (first * step, last * step) : (low, high)
   }
 
+  /// A scale between two values with ticks of one's own.
+  init(from lower: Double, to upper: Double, ticks: [Double]) {
+    (self.lower, self.upper, self.ticks) = (lower, upper, ticks)
+    isLogarithmic = false
+  }
+
   /// 0 at the lower end, 1 at the upper.
   package func position(of value: Double) -> Double {
     isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)
@@ -60,14 +66,14 @@ package struct PlotScale: Sendable {
 }
 
 /// Numbers as readers like them.
-public enum Figure {
-  public static func fixed(_ value: Double, digits: Int) -> String {
+package enum Figure {
+  package static func fixed(_ value: Double, digits: Int) -> String {
     let text = String(format: "%.\(digits)f", value)
     return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
   }
 
   /// Three significant digits with k, M, G for thousands, and powers of ten for small numbers and huge ones: `12.3k`, `2e-4`.
-  public static func compact(_ value: Double) -> String {
+  package static func compact(_ value: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "not a number" : value < 0 ? "−∞" : "∞" }
     let size = abs(value)
     if size == 0 { return "0" }
@@ -82,7 +88,7 @@ public enum Figure {
   }
 
   /// Digits in groups of three: `1,234,567`.
-  public static func grouped(_ value: Int) -> String {
+  package static func grouped(_ value: Int) -> String {
     var digits = String(value.magnitude)
     var groups: [String] = []
     while digits.count > 3 {
@@ -93,7 +99,7 @@ public enum Figure {
   }
 
   /// `1.4 GB`, in powers of ten.
-  public static func bytes(_ count: Int) -> String {
+  package static func bytes(_ count: Int) -> String {
     for (unit, name) in [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")] where Double(count) >= unit {
       return trimmed(Double(count) / unit, significant: 3) + " " + name
     }
@@ -101,7 +107,7 @@ public enum Figure {
   }
 
   /// `2 h 5 min`, `3 min 20 s`, `4.2 s`.
-  public static func duration(seconds: Double) -> String {
+  package static func duration(seconds: Double) -> String {
     if seconds < 60 { return trimmed(seconds, significant: 3) + " s" }
     let whole = Int(seconds.rounded())
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }

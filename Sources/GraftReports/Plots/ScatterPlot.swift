@@ -1,12 +1,12 @@
 /// Labelled points in a plane, for trade-offs.
-public struct ScatterPlot: Sendable {
-  public struct Point: Sendable {
-    public var name: String
-    public var x: Double
-    public var y: Double
-    public var series: Int
+package struct ScatterPlot: Sendable {
+  package struct Point: Sendable {
+    package var name: String
+    package var x: Double
+    package var y: Double
+    package var series: Int
 
-    public init(_ name: String, x: Double, y: Double, series: Int = 0) {
+    package init(_ name: String, x: Double, y: Double, series: Int = 0) {
       self.name = name
       self.x = x
       self.y = y
@@ -14,13 +14,13 @@ public struct ScatterPlot: Sendable {
     }
   }
 
-  public var title: String
-  public var xLabel: String
-  public var isLogarithmic: Bool
-  public var points: [Point]
+  package var title: String
+  package var xLabel: String
+  package var isLogarithmic: Bool
+  package var points: [Point]
 
   /// - Parameter isLogarithmic: true where equal distances along the x axis are equal factors.
-  public init(title: String, xLabel: String, isLogarithmic: Bool = false, points: [Point]) {
+  package init(title: String, xLabel: String, isLogarithmic: Bool = false, points: [Point]) {
     self.title = title
     self.xLabel = xLabel
     self.isLogarithmic = isLogarithmic
@@ -28,7 +28,7 @@ public struct ScatterPlot: Sendable {
   }
 
   /// Nil when there is nothing to draw.
-  public var html: HTML? {
+  package var html: HTML? {
     guard !points.isEmpty else { return nil }
     let frame = PlotFrame(
       width: 420, height: 280,

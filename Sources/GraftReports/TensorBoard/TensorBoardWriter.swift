@@ -3,6 +3,7 @@ import GraftFiles
 
 /// Writes a TensorBoard event file: records of length, check, `Event` message, check.
 public final class TensorBoardWriter {
+  /// The path of the file.
   public let path: String
   private let handle: FileHandle
 

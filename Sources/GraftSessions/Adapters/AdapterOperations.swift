@@ -10,7 +10,7 @@ import GraftTensors
 /// The operations on adapters besides training and running them: exporting, combining and merging.
 public enum AdapterOperations {
   /// Writes an adapter in PEFT's format.
-  /// - Parameter overwrites: whether an earlier export makes way.
+  /// - Parameter overwrites: true where an earlier export makes way.
   public static func exportPEFT(_ adapter: String, to output: String, overwrites: Bool = false) throws {
     let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: PEFTDirectory.replaceable)
     let file = try AdapterFile.read(adapter)
@@ -32,7 +32,7 @@ public enum AdapterOperations {
   }
 
   /// Writes a bottleneck adapter as AdapterHub's library reads it.
-  /// - Parameter overwrites: whether an earlier export makes way.
+  /// - Parameter overwrites: true where an earlier export makes way.
   /// - Throws: `SessionError` for another method.
   public static func exportAdapterHub(_ adapter: String, to output: String, overwrites: Bool = false) throws {
     let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: AdapterHubDirectory.replaceable)
@@ -52,7 +52,7 @@ public enum AdapterOperations {
   }
 
   /// Writes the weighted sum of LoRA adapters as one adapter: an HDF5 file where the name ends with `.h5`, else a PEFT directory.
-  /// - Parameter overwrites: whether an earlier export makes way.
+  /// - Parameter overwrites: true where an earlier export makes way.
   /// - Throws: `SessionError` for adapters of different bases or tasks, and what reading, combining and writing throw.
   public static func combine(
     _ adapters: [WeightedAdapter], by combination: AdapterCombination, to output: String, overwrites: Bool = false
@@ -100,7 +100,7 @@ public enum AdapterOperations {
   ///   - combination: how several LoRA adapters become one first; nil adds up exactly what they change.
   ///   - dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each tensor as
   ///     the base stores it.
-  ///   - overwrites: whether an earlier result makes way.
+  ///   - overwrites: true where an earlier result makes way.
   /// - Throws: `SessionError` where that difference is beyond rounding, or the format has no place for the model.
   @discardableResult
   public static func merge(

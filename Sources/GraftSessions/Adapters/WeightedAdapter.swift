@@ -8,15 +8,18 @@ public struct WeightedAdapter: Sendable, Hashable {
   /// The factor of the change that it makes.
   public var weight: Float
 
+  /// - Parameter weight: its factor in the sum.
   public init(_ path: String, weight: Float = 1) { (self.path, self.weight) = (path, weight) }
 }
 
 /// A way to make one adapter of several.
 public struct AdapterCombination: Sendable, Hashable {
+  /// The way in which adapters become one.
   public var kind: LoRACombination
   /// The result's rank, for `svd`; the largest of the adapters' own where nil.
   public var rank: Int?
 
+  /// - Parameter rank: of the adapter that is made; nil for that of the adapters.
   public init(_ kind: LoRACombination, rank: Int? = nil) { (self.kind, self.rank) = (kind, rank) }
 
   /// The files' adapters as one.

@@ -15,6 +15,7 @@ public struct EmbeddingOptions: Sendable {
   /// The name of one of the checkpoint's prompts.
   public var promptName: String?
 
+  /// The settings of the model's own files.
   public init() {}
 }
 

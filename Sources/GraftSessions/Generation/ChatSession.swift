@@ -31,6 +31,7 @@ public final class ChatSession {
 
   /// An answer, and the change of the conversation for it.
   public struct Reply: Sendable, Equatable {
+    /// The text of the answer.
     public var text: String
     /// True where it was cut: by `max_new_tokens`, or by the end of the model's positions.
     public var isCut: Bool

@@ -15,10 +15,12 @@ public struct GeneratedText: Sendable, Equatable {
 
 /// A text to complete.
 public struct GenerationPrompt: Sendable, Equatable {
+  /// The text of the prompt.
   public var text: String
   /// Its place for messages, such as `prompts.jsonl:3`.
   public var place: String
 
+  /// - Parameter place: its file and line, for messages.
   public init(_ text: String, place: String) { (self.text, self.place) = (text, place) }
 }
 

@@ -15,7 +15,9 @@ public struct GenerationConfiguration {
   public private(set) var isSampling = false
   /// At least 1.
   public private(set) var beamCount = 1
+  /// The power of the length that beams' log-probabilities are divided by.
   public private(set) var lengthPenalty: Float = 1
+  /// The end of a beam search.
   public private(set) var earlyStopping = BeamSettings.EarlyStopping.heuristic
   /// Texts that end an answer.
   public private(set) var stops: [String] = []

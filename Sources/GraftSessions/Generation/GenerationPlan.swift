@@ -28,6 +28,7 @@ public struct GenerationOptions: Sendable {
   /// The file in place of the checkpoint's `generation_config.json`; none where it is `none`.
   public var configurationPath: String?
 
+  /// The settings of the model's own files.
   public init() {}
 }
 

@@ -13,13 +13,16 @@ import GraftTensors
 
 /// Measured training or generation: random token ids, every label scored.
 public struct Benchmark {
+  /// The model directory, or the name of a stock configuration.
   public var model: String
   /// A method's usual name, or a YAML file with a `method:` section.
   public var method: String
+  /// Sequences of a step, their tokens, steps that are measured, and steps before these.
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
   /// The precision of the products, and the format of frozen weights.
   public var precision = Recipe.PrecisionName.fp32
 
+  /// - Parameter method: a method's usual name, or a YAML file with a `method:` section.
   public init(model: String, method: String, batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int) {
     (self.model, self.method, self.batchSize, self.sequenceLength) = (model, method, batchSize, sequenceLength)
     (self.steps, self.warmup) = (steps, warmup)
@@ -27,6 +30,7 @@ public struct Benchmark {
 
   /// The measurements.
   public struct Result: Sendable {
+    /// The figures by name.
     public var json: JSON
 
     /// A line a figure.

@@ -8,8 +8,10 @@ import GraftTensors
 public struct Diagnosis {
   /// The findings by name, and advice.
   public let findings: [(name: String, value: String)]
+  /// Sentences on what would make this machine faster.
   public let advice: [String]
 
+  /// Looks at the machine; the speed of products is measured, which takes a moment.
   public init() {
     let environment = ProcessInfo.processInfo.environment
     let peaks = Recipe.PrecisionName.allCases.map { precision in
@@ -36,12 +38,14 @@ public struct Diagnosis {
     self.advice = advice
   }
 
+  /// The findings by name, with `advice`.
   public var json: JSON {
     var object = JSONObject(findings.map { ($0.name, .string($0.value)) })
     object["advice"] = .array(advice.map(JSON.string))
     return .object(object)
   }
 
+  /// A line for each finding and each piece of advice.
   public var text: String {
     (findings.map { "\($0.name.padding(toLength: 18, withPad: " ", startingAt: 0)) \($0.value)" } + advice.map { "advice: \($0)" })
       .joined(separator: "\n")

@@ -8,6 +8,7 @@ import GraftTensors
 
 /// The content of a model, adapter, run, safetensors or GGUF file.
 public struct Inspection {
+  /// The content, as `graft inspect --json` prints it.
   public let json: JSON
 
   /// - Parameter model: the base of an adapter, which tells what it adapts there and how far it moves the weights.
@@ -20,6 +21,8 @@ public struct Inspection {
       json = Self.weights(
         "safetensors", path, file.descriptions,
         extra: ["metadata": .object(JSONObject(file.metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))])
+    } else if path.hasSuffix(".json") {
+      json = ["kind": "config", "path": .string(path), "architecture": try Architecture(of: readJSON(path), source: path).json]
     } else if path.hasSuffix(".gguf") {
       json = try GGUFFile(path).summary
     } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
@@ -37,7 +40,14 @@ public struct Inspection {
   private static func model(_ path: String) throws -> JSON {
     let configuration = try Checkpoint.configuration(in: path)
     let checkpoint = try Checkpoint(directory: path)
-    var facts: JSON = ["config": configuration]
+    var facts: JSON = [:]
+    // What holds weights of a kind that cannot be built can be looked into all the same.
+    do {
+      facts["architecture"] = try Architecture(of: configuration, source: "config.json").json
+    } catch let error as ArchitectureError {
+      facts["architecture_error"] = .string(error.description)
+    }
+    facts["config"] = configuration
     let file = try GenerationFile(in: path, configuration: ArchitectureConfiguration(configuration, source: "config.json"))
     if let wishes = GenerationConfiguration.summary(of: file, vocabularySize: configuration["vocab_size"]?.int ?? .max) {
       facts["generation"] = wishes
@@ -95,13 +105,28 @@ public struct Inspection {
       })
   }
 
+  /// Models side by side.
+  /// - Throws: `SessionError` for what is no model.
+  public static func comparison(of inspections: [Inspection]) throws -> String {
+    let architectures = try inspections.map { inspection in
+      guard let json = inspection.json["architecture"] else {
+        throw SessionError(
+          .usage, "\(inspection.json["path"]?.string ?? ""): \(inspection.json["architecture_error"]?.string ?? "no model"); give two models")
+      }
+      return Architecture(json: json)
+    }
+    return Architecture.text(architectures, titles: inspections.map { $0.json["path"]?.string?.printable ?? "" })
+  }
+
   /// For reading: facts first, then one line a tensor.
   public var text: String { Self.lines(json, indent: "").joined(separator: "\n") }
 
   private static func lines(_ json: JSON, indent: String) -> [String] {
     var lines: [String] = []
     for (key, value) in json.object ?? JSONObject() {
-      if key == "tensors" {
+      if key == "architecture", value.object != nil {
+        lines += Architecture(json: value).text.split(separator: "\n").map { indent + String($0).printable }
+      } else if key == "tensors" {
         lines.append("\(indent)tensors:")
         for tensor in value.array ?? [] {
           let shape = (tensor["shape"]?.array ?? []).compactMap { $0.int.map(String.init) }.joined(separator: ", ")

@@ -25,6 +25,7 @@ public enum Machine {
     ]
   }
 
+  /// The processor's name, as the system has it.
   public static var processorName: String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     let line = lines.first { $0.hasPrefix("model name") }

@@ -4,36 +4,11 @@ import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
-import GraftErrors
 import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
 import GraftTokenizers
-
-/// A request that this version cannot serve.
-public struct SessionError: UserError {
-  /// The party at fault, with the exit code.
-  public enum Kind: Sendable {
-    /// The request itself is wrong (64).
-    case usage
-    /// The content of a file cannot be used so (65).
-    case data
-    /// The model computes values that are not finite (65).
-    case nonFinite
-  }
-
-  /// The party at fault.
-  public let kind: Kind
-  public let description: String
-
-  public init(_ kind: Kind, _ description: String) {
-    self.kind = kind
-    self.description = description
-  }
-
-  public var status: ErrorStatus { kind == .usage ? .usage : .malformedInput }
-}
 
 /// A model directory with its tokenizer and, perhaps, an adapter on it.
 public final class ModelSession {
@@ -64,8 +39,8 @@ public final class ModelSession {
   ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
   ///   - task: what the model is for; nil is what the adapters, or else the checkpoint, say.
   ///   - style: which tokens of a decoder see which; nil is what the adapters were trained with, or else the checkpoint.
-  ///   - ignoresFingerprint: whether an adapter for another base is used all the same.
-  ///   - isHeadless: whether hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
+  ///   - ignoresFingerprint: true where an adapter for another base is used all the same.
+  ///   - isHeadless: true where hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
   /// - Throws: what reading the model, the adapters or their configurations throws.
   public init(
     model path: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, task: LearningTask? = nil,

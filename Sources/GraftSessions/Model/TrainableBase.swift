@@ -21,7 +21,7 @@ package struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
-  private let knownFingerprint = KnownFingerprint()
+  private let read = Read()
 
   /// - Parameters:
   ///   - labels: a classifier's labels; the configuration's where nil.
@@ -32,6 +32,7 @@ package struct TrainableBase {
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention
+    let routerLosses = RouterLossFactors(balancing: recipe.training.routerAuxLossCoef, stability: recipe.training.routerZLossCoef)
     let seed = settings.seed
     if let config = recipe.model.config {
       directory = nil
@@ -39,16 +40,19 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      let request = ModelRequest(
+      var request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
-      model = try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: seed))
+      request.routerLosses = routerLosses
+      let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
+      model = try ModelFamily.build(request, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
         frozenType: frozenFormat ?? settings.frozenFormat, style: style,
-        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize)
+        pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
+        routerLosses: routerLosses)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
@@ -73,12 +77,13 @@ package struct TrainableBase {
     try recipe.model.config?.json ?? Checkpoint.configuration(in: recipe.model.path ?? "")
   }
 
-  package func makeTokenizer() throws -> Tokenizer {
-    if let newTokens { return newTokens.extended.tokenizer }
-    guard let companion else {
-      throw RunSettings.missingTokenizer
-    }
-    return try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+  /// Returns the model's tokenizer, with the tokens that the recipe adds; its files are read once.
+  package func tokenizer() throws -> Tokenizer {
+    if let known = read.tokenizer ?? newTokens?.extended.tokenizer { return known }
+    guard let companion else { throw RunSettings.missingTokenizer }
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
+    read.tokenizer = tokenizer
+    return tokenizer
   }
 
   func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {
@@ -92,7 +97,7 @@ package struct TrainableBase {
     if source == nil, let initial = recipe.initialAdapter {
       source = try AdapterFile.read(initial).adapter().weights(from: initial)
     }
-    let tokenizer = try makeTokenizer()
+    let tokenizer = try tokenizer()
     return try Delta(
       method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)),
       services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
@@ -107,14 +112,17 @@ package struct TrainableBase {
 
   /// Returns what tells this base from others; every weight on the disk is read for it, once.
   package func fingerprint() throws -> BaseFingerprint {
-    if let known = knownFingerprint.value { return known }
+    if let known = read.fingerprint { return known }
     let fingerprint = try directory.map { try BaseFingerprint(ofModel: $0.checkpoint) } ?? BaseFingerprint(ofModel: configuration)
-    knownFingerprint.value = fingerprint
+    read.fingerprint = fingerprint
     return fingerprint
   }
 
-  /// The part of a base that its copies share.
-  private final class KnownFingerprint { var value: BaseFingerprint? }
+  /// The results of reading files, once for a base and its copies.
+  private final class Read {
+    var tokenizer: Tokenizer?
+    var fingerprint: BaseFingerprint?
+  }
 
   /// Writes the trained weights as a MODEL, in place of those that the run had there.
   /// - Parameter labels: a classifier's labels.

@@ -5,6 +5,7 @@ import GraftTraining
 public enum RunEvent: Sendable {
   /// The model and the data are ready.
   case started(RunOverview)
+  /// An event of the training.
   case training(TrainingEvent)
   /// The metrics of an evaluation, by name, and the step.
   case evaluated(step: Int, MetricValues)
@@ -45,6 +46,7 @@ public struct AnsweredPrompt: Sendable, Equatable {
   /// The answer that came.
   public var answer: String
 
+  /// - Parameter expected: the answer of the data.
   public init(prompt: String, expected: String, answer: String) {
     self.prompt = prompt
     self.expected = expected

@@ -9,6 +9,9 @@ struct RunHistory {
   /// The answers of the untrained model, and those of the result.
   var answers: (before: [AnsweredPrompt], after: [AnsweredPrompt])
 
+  /// The key of the imbalance of experts.
+  static let imbalance = "expert_imbalance"
+
   /// The most answers that a report shows.
   static let shownAnswers = 8
 
@@ -35,7 +38,7 @@ struct RunHistory {
     points.append(
       TrainingReport.Point(
         step: line.step, epoch: line.epoch, loss: line.loss, learningRate: line.learningRate, gradientNorm: line.gradientNorm,
-        tokensPerSecond: line.tokensPerSecond))
+        tokensPerSecond: line.tokensPerSecond, others: line.auxiliaryMetrics))
   }
 
   /// Adds an evaluation, which takes the place of an earlier one of the same step: answers may come after the rest, once it is known which
@@ -79,7 +82,13 @@ extension TrainingLine {
       json["loss_scale"] = .number(lossScale.scale)
       json["skipped_steps"] = .integer(lossScale.skippedSteps)
     }
+    for (name, value) in auxiliaryMetrics { json[name] = .number(value) }
     return json
+  }
+
+  /// The losses that layers add, and the imbalance of experts, under their keys in `metrics.jsonl`.
+  package var auxiliaryMetrics: MetricValues {
+    auxiliaryLosses.map { ($0.name, $0.value) } + (expertImbalance.map { [(name: RunHistory.imbalance, value: $0)] } ?? [])
   }
 }
 
@@ -89,7 +98,17 @@ extension TrainingReport.Point {
     guard let step = line["step"]?.int, let loss = line["loss"]?.double else { return nil }
     self.init(
       step: step, epoch: line["epoch"]?.double ?? 0, loss: loss, learningRate: line["learning_rate"]?.double ?? 0,
-      gradientNorm: line["grad_norm"]?.double, tokensPerSecond: line["tokens_per_second"]?.double)
+      gradientNorm: line["grad_norm"]?.double, tokensPerSecond: line["tokens_per_second"]?.double, others: Self.others(in: line))
+  }
+}
+
+extension TrainingReport.Point {
+  /// The losses that layers add, and the imbalance of experts.
+  private static func others(in line: JSON) -> MetricValues {
+    (line.object ?? [:]).compactMap { key, value in
+      guard key == RunHistory.imbalance || key.hasSuffix("_loss") else { return nil }
+      return value.double.map { (key, $0) }
+    }
   }
 }
 

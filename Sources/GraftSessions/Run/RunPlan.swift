@@ -38,6 +38,11 @@ public struct RunPlan: Sendable {
     /// True where those held out are reported by a comparison, so that nothing may be chosen by them.
     public var isReported: Bool
 
+    /// - Parameters:
+    ///   - train: the examples to train on.
+    ///   - evaluationCount: the number of examples held out.
+    ///   - hasSelection: true where there are examples by which weights may be chosen.
+    ///   - isReported: true where those held out are reported by a comparison.
     public init(train: [EncodedExample], evaluationCount: Int = 0, hasSelection: Bool = false, isReported: Bool = false) {
       self.train = train
       self.evaluationCount = evaluationCount
@@ -91,7 +96,7 @@ public struct RunPlan: Sendable {
     method.expectedParameterCount(on: sites).map { parameters in
       MemoryEstimate(
         parameters: parameters, stateCount: settings.recipe.training.updateRule.stateCount, on: sites, tokens: largestBatch,
-        recomputation: settings.recipe.training.gradientCheckpointing)
+        recomputation: settings.recipe.training.gradientCheckpointing, precision: settings.recipe.training.precision)
     }
   }
 

@@ -1,5 +1,6 @@
 import GraftCheckpoints
 import GraftJSON
+import GraftLayers
 import GraftTraining
 
 /// All that a run has come to besides weights and the optimizer's moments: with it a run that goes on ends as one that never stopped.
@@ -23,6 +24,10 @@ package struct RunState: Equatable {
       "answers_before": .array(answersBefore.map(\.json)),
     ]
     if let scale = progress.lossScale { json["loss_scale"] = scale.json }
+    if !progress.unloggedAuxiliary.isEmpty {
+      json["unlogged_auxiliary"] = .object(JSONObject(progress.unloggedAuxiliary.map { ($0.name, .number($0.value)) }))
+    }
+    if !progress.expertLoads.windows.isEmpty { json["expert_loads"] = .array(progress.expertLoads.windows.map(\.json)) }
     return json
   }
 
@@ -34,6 +39,8 @@ package struct RunState: Equatable {
     training.progress = TrainingProgress(
       tokens: json["tokens"]?.int ?? 0, seconds: json["seconds"]?.double ?? 0, unloggedLoss: json["unlogged"]?["loss"]?.double ?? 0,
       unloggedTerms: json["unlogged"]?["terms"]?.double ?? 0, lossScale: json["loss_scale"].flatMap { LossScale.State($0) })
+    training.progress.unloggedAuxiliary = (json["unlogged_auxiliary"]?.object ?? [:]).map { AuxiliaryLoss($0.key, $0.value.double ?? 0) }
+    training.progress.expertLoads = RecentExpertLoads((json["expert_loads"]?.array ?? []).map { RecentExpertLoads.Window($0) })
     training.isStopped = json["stopped"]?.bool ?? false
     peakMemoryBytes = json["peak_memory_bytes"]?.int ?? 0
     answersBefore = (json["answers_before"]?.array ?? []).map { AnsweredPrompt($0) }
@@ -62,6 +69,21 @@ extension LossScale.State {
   init?(_ json: JSON) {
     guard let scale = json["scale"]?.double, scale > 0 else { return nil }
     self.init(scale: scale, updatesSinceChange: json["updates_since_change"]?.int ?? 0, skippedSteps: json["skipped_steps"]?.int ?? 0)
+  }
+}
+
+extension RecentExpertLoads.Window {
+  /// The record of a checkpoint.
+  var json: JSON {
+    let layers = layers.map { (layer: ExpertLoad) -> JSON in ["path": .string(layer.path), "rows": .array(layer.rows.map(JSON.integer))] }
+    return ["steps": .integer(stepCount), "layers": .array(layers)]
+  }
+
+  init(_ json: JSON) {
+    let layers = (json["layers"]?.array ?? []).map { layer in
+      ExpertLoad(path: layer["path"]?.string ?? "", rows: (layer["rows"]?.array ?? []).map { $0.int ?? 0 })
+    }
+    self.init(stepCount: json["steps"]?.int ?? 0, layers: layers)
   }
 }
 

@@ -1,6 +1,7 @@
 import GraftJSON
 import GraftRecipes
 import GraftReports
+import GraftTraining
 
 /// A run that has ended, summed up: `summary.json` and the report of a run are made of it.
 struct RunSummary {
@@ -32,10 +33,22 @@ struct RunSummary {
       "peak_memory_bytes": .integer(state.peakMemoryBytes), "output": .string(saved),
     ]
     if let loss = history.finalLoss { summary["final_loss"] = .number(loss) }
+    for (name, value) in history.points.last?.others ?? [] { summary["final_" + name] = .number(value) }
     addEvaluations(to: &summary)
+    if !loads.layers.isEmpty { summary["expert_load"] = expertLoad }
     if !warnings.isEmpty { summary["warnings"] = .array(warnings.map(JSON.string)) }
     summary["identity"] = identity.json
     return summary
+  }
+
+  private var loads: RecentExpertLoads { state.training.progress.expertLoads }
+
+  /// The share of rows that each expert of each layer was sent in the last steps.
+  private var expertLoad: JSON {
+    let layers = loads.layers.map { layer -> JSON in
+      ["path": .string(layer.path), "imbalance": .number(layer.imbalance), "shares": .array(layer.shares.map(JSON.number))]
+    }
+    return ["steps": .integer(loads.stepCount), "layers": .array(layers)]
   }
 
   /// Adds the metrics of the result's evaluation, of the best one and of the first.
@@ -76,6 +89,7 @@ struct RunSummary {
         ("Tokens per second", Figure.grouped(Int(tokensPerSecond))), ("Peak memory", Figure.bytes(state.peakMemoryBytes)), ("Result", saved),
       ],
       points: history.points, evaluations: history.evaluations, samples: samples, notes: warnings, recipe: try recipe.rendered(),
+      expertLoads: loads.layers.map { TrainingReport.ExpertLoad(layer: $0.path, shares: $0.shares) }, expertLoadSteps: loads.stepCount,
       machine: Machine.description, commands: ["graft train \(output)/recipe.yaml --output \(output)-again"])
   }
 

@@ -40,7 +40,7 @@ final class RunWriter {
       [
         ("train/loss", line.loss), ("train/learning_rate", line.learningRate), ("train/grad_norm", line.gradientNorm),
         ("train/tokens_per_second", line.tokensPerSecond),
-      ], step: line.step)
+      ] + line.auxiliaryMetrics.map { ("train/" + $0.name, $0.value) }, step: line.step)
   }
 
   /// Writes the metrics of an evaluation.

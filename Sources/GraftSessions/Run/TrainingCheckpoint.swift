@@ -95,7 +95,7 @@ struct TrainingCheckpoint {
   static func group(of schedule: any TrainingSchedule) -> (name: String, tensors: [StoredTensor]) { (methodGroup, schedule.state) }
 
   /// Removes checkpoints beyond the newest `limit`.
-  /// - Parameter removingLater: whether those of steps that the run has yet to do go too: they could not be read.
+  /// - Parameter removingLater: true where those of steps that the run has yet to do go too: they could not be read.
   static func rotate(in run: String, at step: Int, keeping limit: Int?, removingLater: Bool) throws {
     let all = numbered(in: run)
     let own = all.filter { $0.step <= step }

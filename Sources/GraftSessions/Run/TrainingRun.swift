@@ -52,7 +52,7 @@ public final class TrainingRun {
 
   /// - Parameters:
   ///   - claim: the right to the run directory; nil for a run that only evaluates.
-  ///   - isResuming: whether to go on from the newest checkpoint in it.
+  ///   - isResuming: true where the run goes on from the newest checkpoint in it.
   ///   - shared: a base that is in memory already; its method is the recipe's all the same.
   ///   - split: the records to train on and those held out, where the recipe's own files do not decide.
   ///   - notes: where to say what is to be said of the data.
@@ -65,7 +65,7 @@ public final class TrainingRun {
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
     base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme)
-    let tokenizer = try base.makeTokenizer()
+    let tokenizer = try base.tokenizer()
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
     }
@@ -126,7 +126,7 @@ public final class TrainingRun {
   ///
   /// - Parameters:
   ///   - isInterrupted: asked after every step and during evaluations; true writes a checkpoint and ends the run as `interrupted`.
-  ///   - evaluatesEnds: whether held-out examples are evaluated before the first and after the last step.
+  ///   - evaluatesEnds: true where held-out examples are evaluated before the first and after the last step.
   /// - Throws: `TrainingError` where training diverges, `CheckpointError` where files cannot be written, and what `onEvent` throws.
   public func run(isInterrupted: () -> Bool = { false }, evaluatesEnds: Bool = true, onEvent: (RunEvent) throws -> Void) throws -> RunOutcome {
     defer { claim = nil }

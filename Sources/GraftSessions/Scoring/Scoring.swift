@@ -11,6 +11,7 @@ public enum ExampleScore: Sendable {
   /// A classified text: its logits and what they say: the name of a class, a list of names, or a number.
   case label(index: Int, logits: [Float], JSON)
 
+  /// The score as a line of `graft score --json`.
   public var json: JSON {
     switch self {
     case .tokens(let index, let tokens, let logProbabilities, let isScored):

@@ -2,9 +2,11 @@ import CKernels
 
 /// The elementwise non-linearities of the families we know.
 public enum Activation: String, Sendable, Hashable, CaseIterable {
+  /// The common ones: `geluTanh` is GELU's approximation, `quickGELU` is `x * sigmoid(1.702 x)`, `silu` is `x * sigmoid(x)`.
   case identity, relu, gelu, geluTanh, silu, quickGELU, tanh, sigmoid
   /// ReLU up to 6, ReLU's square, ReLU with a hundredth of what is below 0, and GELU up to 10.
   case relu6, reluSquared, leakyReLU, clippedGELU
+  /// `x * tanh(softplus(x))` (Misra 2019), a normal distribution function (Ma et al. 2022, "Mega"), and `x * relu6(x + 3) / 6`.
   case mish, laplace, hardSwish
   /// The root of softplus.
   case rootSoftplus

@@ -11,13 +11,20 @@ public struct AttentionSpan: Sendable, Hashable {
   /// Rows of the key and value tensors.
   public var keys: KeyRows
 
+  /// - Parameters:
+  ///   - queries: the rows of the queries.
+  ///   - keys: the rows of the keys, those of the queries last.
   public init(queries: Range<Int>, keys: KeyRows) {
     self.queries = queries
     self.keys = keys
   }
 
+  /// - Parameters:
+  ///   - queries: the rows of the queries.
+  ///   - keys: the rows of the keys, in one run.
   public init(queries: Range<Int>, keys: Range<Int>) { self.init(queries: queries, keys: KeyRows(keys)) }
 
+  /// The span of a document whose queries and keys are the same rows.
   public init(_ rows: Range<Int>) { self.init(queries: rows, keys: rows) }
 }
 

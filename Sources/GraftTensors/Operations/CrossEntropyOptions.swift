@@ -7,6 +7,7 @@ public struct CrossEntropyOptions: Sendable, Hashable {
   /// Times which each class counts; nil counts all of them once.
   public var classWeights: [Float]?
 
+  /// - Parameter classWeights: one for each class; nil counts all the same.
   public init(smoothing: Float = 0, classWeights: [Float]? = nil) {
     (self.smoothing, self.classWeights) = (smoothing, classWeights)
   }

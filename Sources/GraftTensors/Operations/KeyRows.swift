@@ -7,6 +7,7 @@ public struct KeyRows: Sendable, Hashable {
   public let first: Range<Int>
   /// The runs after it.
   public let others: [Range<Int>]
+  /// The number of rows in all runs.
   public let count: Int
 
   /// Rows side by side.

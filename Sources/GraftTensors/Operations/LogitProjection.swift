@@ -9,6 +9,9 @@ public struct LogitProjection {
   /// The largest magnitude of a logit, `softcap * tanh(logit / softcap)`; nil for none (Gemma 2).
   public var softcap: Float?
 
+  /// - Parameters:
+  ///   - weight: `[vocabulary, hidden]`.
+  ///   - bias: `[vocabulary]`.
   public init(_ weight: Weight, bias: Tensor? = nil, softcap: Float? = nil) {
     self.weight = weight
     self.bias = bias

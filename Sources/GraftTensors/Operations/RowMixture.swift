@@ -48,7 +48,7 @@ public func mixRows(_ logits: Tensor, _ bank: Tensor, count: Int) -> Tensor {
 
 /// The few largest logits of every row and their softmax.
 public struct RowChoice: Sendable {
-  /// The columns of each row's largest logits, largest first; of equal ones the first comes first.
+  /// The columns of each row's largest logits, largest first.
   public let indices: [Int32]
   /// Their softmax: what is not chosen has no part in it.
   public let weights: [Float]
@@ -57,26 +57,17 @@ public struct RowChoice: Sendable {
   ///   - logits: `[rows, columns]`.
   ///   - count: the number of logits of each row.
   public init(_ logits: Tensor, count: Int) {
-    var indices: [Int32] = []
-    var weights: [Float] = []
-    logits.withElements { values in
-      let columns = logits.shape.columns
-      for row in 0..<logits.shape.rows {
-        var best: [(column: Int, value: Float)] = []
-        for column in 0..<columns {
-          let value = values[row * columns + column]
-          if best.count == count, let last = best.last, value <= last.value || value.isNaN { continue }
-          best.insert((column, value), at: best.firstIndex { $0.value < value } ?? best.endIndex)
-          if best.count > count { best.removeLast() }
-        }
-        let powers = best.map { exp($0.value - best[0].value) }
+    let columns = logits.shape.columns
+    let indices = largestColumns(logits, count)
+    self.indices = indices
+    weights = logits.withElements { values in
+      (0..<logits.shape.rows).flatMap { row in
+        let chosen = indices[row * count..<(row + 1) * count].map { values[row * columns + Int($0)] }
+        let powers = chosen.map { exp($0 - chosen[0]) }
         let sum = powers.reduce(0, +)
-        indices += best.map { Int32($0.column) }
-        weights += powers.map { $0 / sum }
+        return powers.map { $0 / sum }
       }
     }
-    self.indices = indices
-    self.weights = weights
   }
 }
 

@@ -7,8 +7,9 @@ enum FewRows {
   private static let mostRows = 8
   /// Floats of a matrix that is packed at little cost, and that a task is worth its start for.
   private static let smallCount = 1 << 16
-  /// Columns that lie side by side and are read together.
-  private static let stripColumns = 512
+  /// Columns that lie side by side and are read together: those that registers hold, and those of a task where there are many.
+  private static let narrowColumns = 64
+  private static let wideColumns = 384
 
   /// True where a product is to be computed so.
   static func suit(m: Int, n: Int, k: Int, _ a: MatrixOperand) -> Bool {
@@ -42,9 +43,10 @@ enum FewRows {
   /// The number of columns that a task computes.
   private static func grain(n: Int, k: Int, _ b: MatrixOperand) -> Int {
     guard n * k >= smallCount else { return n }
-    let step = b.isTransposed ? 4 : 64
-    let largest = b.isTransposed ? smallCount / 2 / k : stripColumns
     let share = n / (8 * Threads.count)
-    return max(step, (min(share, largest) + step - 1) / step * step)
+    // Of rows that are long, memory hands out long pieces faster.
+    guard b.isTransposed else { return share >= 2 * narrowColumns ? wideColumns : narrowColumns }
+    let step = 4
+    return max(step, (min(share, smallCount / 2 / k) + step - 1) / step * step)
   }
 }

@@ -4,14 +4,14 @@ import Foundation
 
 /// The threads that operations run on.
 public enum Threads {
-  /// The number of threads, the caller's included: every core at first.
+  /// The number of threads that work is cut for, the caller's included: every core at first. No more of them run than there are cores.
   public static var count: Int {
     get { Int(graft_thread_count()) }
     set { graft_set_thread_count(Int32(newValue)) }
   }
 
-  /// The machine's cores.
-  public static let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  /// The cores that this process may use.
+  public static let coreCount = Int(graft_processor_count())
 }
 
 /// Runs `body` for every index below `count`, on all threads.

@@ -3,8 +3,10 @@ import CKernels
 /// Counter-based randomness: values are a function of `(seed, purpose, position)` alone, so that runs repeat to the bit,
 /// recomputation draws the same mask, and adding a layer never changes another's start.
 public struct RandomStream: Sendable, Hashable {
+  /// The number that all draws of the stream are a function of.
   public let key: UInt64
 
+  /// The stream of a seed.
   public init(seed: UInt64) { key = Self.mixed(seed ^ 0x6772_6166_7473_6565) }
 
   private init(key: UInt64) { self.key = key }

@@ -6,6 +6,7 @@ public struct MemoryError: UserError {
   /// `WHERE: WHAT; HOW TO FIX`.
   public let description: String
 
+  /// - Parameter description: one line that says what needs how much.
   public init(_ description: String) { self.description = description }
 
   public var status: ErrorStatus { .systemFailure }

@@ -7,6 +7,7 @@ import Synchronization
 ///
 /// Sizes are rounded up to classes a quarter of a power of two apart, which bounds the waste by a quarter.
 public final class BufferPool: Sendable {
+  /// The pool of the process.
   public static let shared = BufferPool()
 
   /// The pool's counters since the process began.
@@ -28,8 +29,10 @@ public final class BufferPool: Sendable {
 
   private let state = Mutex(State())
 
+  /// The counts of what is held and in use.
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
+  /// Starts the peak of bytes in use anew, from what is in use now.
   public func resetPeak() {
     state.withLock { $0.statistics.peakBytesInUse = $0.statistics.bytesInUse }
   }

@@ -2,11 +2,17 @@
 ///
 /// Elements are stored singly, or in blocks that share a scale, as ggml names and lays them out (`ggml-common.h`).
 public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
+  /// Floating-point numbers.
   case float32, bfloat16, float16, float64
+  /// Whole numbers and truth values.
   case int64, int32, int16, int8, uint8, bool
+  /// GGML's blocks of 32 values, of 4, 5 and 8 bits.
   case q4_0, q4_1, q5_0, q5_1, q8_0, q8_1
+  /// GGML's superblocks of 256 values with scales of their own, of 2 to 8 bits.
   case q2_K, q3_K, q4_K, q5_K, q6_K, q8_K
+  /// GGML's blocks whose values are entries of tables, of 1.5 to 4 bits.
   case iq1_S, iq1_M, iq2_XXS, iq2_XS, iq2_S, iq3_XXS, iq3_S, iq4_NL, iq4_XS
+  /// GGML's ternary values, and OCP's microscaled 4-bit floating-point numbers.
   case tq1_0, tq2_0, mxfp4
 
   /// The number of elements in a block; 1 where elements are stored singly.

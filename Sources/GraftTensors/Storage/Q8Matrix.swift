@@ -1,6 +1,7 @@
 /// A matrix of ggml's `Q8_0`: blocks of 32 signed bytes under a float16 scale, `w = scale * q`.
 public struct Q8Matrix: BlockMatrix {
   public let shape: Shape
+  /// The format of the blocks: 32 values of 8 bits and their scale.
   public var format: ElementFormat { .q8_0 }
   public var isMapped: Bool { !bytes.storage.isWritable }
   private let bytes: Tensor

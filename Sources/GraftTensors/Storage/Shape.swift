@@ -1,8 +1,10 @@
 /// The lengths of a tensor's axes, outermost first: at most eight, kept inline.
 public struct Shape: Sendable, Hashable {
   private var lengths: SIMD8<Int>
+  /// The number of axes.
   public let rank: Int
 
+  /// The most axes that a shape may have.
   public static let maximumRank = 8
 
   /// - Precondition: at most eight axes, none negative.
@@ -23,8 +25,10 @@ public struct Shape: Sendable, Hashable {
     return lengths[index]
   }
 
+  /// The lengths of the axes, the outermost first.
   public var dimensions: [Int] { (0..<rank).map { lengths[$0] } }
 
+  /// The number of elements.
   public var elementCount: Int {
     var product = 1
     for axis in 0..<rank { product *= lengths[axis] }

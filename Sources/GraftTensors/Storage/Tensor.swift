@@ -7,7 +7,9 @@ public struct Tensor {
   package var storage: Storage
   /// The first element's distance from the storage's base, in elements.
   package let offset: Int
+  /// The lengths of the axes; elements lie row by row.
   public let shape: Shape
+  /// The format of the elements.
   public let dtype: ElementFormat
   /// The slot of the tape that produced it, -1 when untracked.
   package var node: Int32 = -1
@@ -56,6 +58,7 @@ public struct Tensor {
     parallel(over: shape.elementCount, grain: elementwiseGrain) { graft_fill(out + $0.lowerBound, value, $0.count) }
   }
 
+  /// Returns float32 zeros.
   public static func zeros(_ shape: Shape) -> Tensor { Tensor(repeating: 0, shape: shape) }
 
   /// Bytes that `owner` keeps alive for as long as the tensor lives, such as those of a mapped file.
@@ -64,8 +67,10 @@ public struct Tensor {
     self.init(storage: storage, offset: 0, shape: shape, dtype: dtype)
   }
 
+  /// The number of elements.
   public var elementCount: Int { shape.elementCount }
 
+  /// The bytes of the elements.
   public var byteCount: Int { dtype.bytes(for: elementCount) }
 
   package var rawPointer: UnsafeMutableRawPointer { storage.base + dtype.bytes(for: offset) }

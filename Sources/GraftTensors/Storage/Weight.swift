@@ -4,9 +4,12 @@ import GraftErrors
 ///
 /// Operations that multiply by a weight, look rows up in it or add to it ask for nothing else than these verbs.
 public enum Weight {
+  /// A tensor of numbers.
   case dense(Tensor)
+  /// A matrix of quantized blocks, which products read as they are.
   case blocks(any BlockMatrix)
 
+  /// `[rows, columns]` of a matrix.
   public var shape: Shape {
     switch self {
     case .dense(let tensor): tensor.shape
@@ -88,6 +91,7 @@ public enum Weight {
 public protocol BlockMatrix {
   /// `[rows, columns]`, rows being whole blocks.
   var shape: Shape { get }
+  /// The format of the blocks.
   var format: ElementFormat { get }
   /// True where the bytes lie in a mapped file.
   var isMapped: Bool { get }

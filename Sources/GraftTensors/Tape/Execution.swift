@@ -35,11 +35,14 @@ public struct Execution: Sendable, Hashable {
     case converted(ElementFormat)
   }
 
+  /// The precision of matrix products.
   public var arithmetic: Arithmetic
   /// True where blocks run again for their gradients, instead of keeping their activations.
   public var recomputation: Bool
+  /// The form in which tensors are kept for the way back.
   public var savedForm: SavedForm
 
+  /// The conditions of inference and of plain training, unless something is given.
   public init(arithmetic: Arithmetic = .float32, recomputation: Bool = false, savedForm: SavedForm = .asComputed) {
     (self.arithmetic, self.recomputation, self.savedForm) = (arithmetic, recomputation, savedForm)
   }
@@ -53,12 +56,15 @@ public struct Execution: Sendable, Hashable {
   }
 }
 
-/// The conditions of a thread with the tape that it records on, if any: the thread-local value.
+/// The conditions of a thread with the tape that it records on and the search that it computes in, if any: the thread-local value.
 final class ExecutionFrame {
   var execution: Execution
   let tape: Tape?
+  let search: NonFiniteSearch?
 
-  init(_ execution: Execution, tape: Tape?) { (self.execution, self.tape) = (execution, tape) }
+  init(_ execution: Execution, tape: Tape?, search: NonFiniteSearch? = .current) {
+    (self.execution, self.tape, self.search) = (execution, tape, search)
+  }
 
   static var current: ExecutionFrame? {
     graft_thread_local_get().map { Unmanaged<ExecutionFrame>.fromOpaque($0).takeUnretainedValue() }

@@ -4,24 +4,44 @@ public final class Parameter {
   public let path: String
   /// The elements in the form they are stored in.
   public private(set) var stored: Weight {
-    didSet { keepInPlace() }
+    didSet {
+      keepInPlace()
+      narrowed = nil
+    }
   }
   /// True where gradients are wanted. A trainable parameter is dense float32.
   public var isTrainable: Bool {
-    didSet { if isTrainable && stored.format != .float32 { stored = .dense(stored.dense()) } }
+    didSet {
+      if isTrainable && stored.format != .float32 { stored = .dense(stored.dense()) }
+      narrowed = nil
+    }
   }
+  /// The format that products read the elements in while they are frozen; nil for that they are stored in.
+  private let productFormat: ElementFormat?
+  /// The elements in that format, made when a product first reads them.
+  private var narrowed: Tensor?
 
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - isTrainable: true where gradients are asked for.
   public convenience init(path: String, value: Tensor, isTrainable: Bool = false) {
     self.init(path: path, stored: .dense(value), isTrainable: isTrainable)
   }
 
-  public init(path: String, stored: Weight, isTrainable: Bool = false) {
+  /// - Parameters:
+  ///   - path: its name in checkpoints.
+  ///   - stored: the values as they are kept, perhaps in blocks.
+  ///   - productFormat: the format that products read the elements in while they are frozen; nil for that they are stored in.
+  ///   - isTrainable: true where gradients are asked for.
+  public init(path: String, stored: Weight, productFormat: ElementFormat? = nil, isTrainable: Bool = false) {
     self.path = path
+    self.productFormat = productFormat
     self.stored = isTrainable ? .dense(stored.dense()) : stored
     self.isTrainable = isTrainable
     keepInPlace()
   }
 
+  /// The shape of the values.
   public var shape: Shape { stored.shape }
 
   /// The format that the elements are stored in.
@@ -39,10 +59,25 @@ public final class Parameter {
 
   /// The value as an operand: tracked where it is trainable and a tape records.
   /// - Precondition: dense, as everything is but matrices of products and tables.
-  public var operand: Tensor { tracked(value) }
+  public var operand: Tensor {
+    NonFiniteSearch.current?.look(at: self)
+    return tracked(value)
+  }
 
-  /// The weight as the matrix of a product or a table of rows, tracked like `operand`.
+  /// The weight as the matrix of a product, tracked like `operand`.
   public var matrix: Weight {
+    NonFiniteSearch.current?.look(at: self)
+    guard case .dense(let tensor) = stored else { return stored }
+    guard let productFormat, !isTrainable else { return .dense(tracked(tensor)) }
+    let operand = narrowed ?? tensor.converted(to: productFormat)
+    operand.storage.isLasting = true
+    narrowed = operand
+    return .dense(operand)
+  }
+
+  /// The weight as a table of rows, which are looked up as they are stored; tracked like `operand`.
+  public var table: Weight {
+    NonFiniteSearch.current?.look(at: self)
     guard case .dense(let tensor) = stored else { return stored }
     return .dense(tracked(tensor))
   }

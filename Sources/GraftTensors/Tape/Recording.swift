@@ -26,6 +26,7 @@ package func recorded(_ operation: StaticString, _ output: Tensor, from inputs: 
 package func recorded(
   _ operation: StaticString, _ output: Tensor, from inputs: [Slot?], mayOmit: Bool = false, pullback: @escaping Tape.Pullback
 ) -> Tensor {
+  NonFiniteSearch.current?.look(at: output, of: operation)
   guard let tape = recordingTape(operation, inputs) else { return output }
   var tracked = output
   tracked.node = tape.append(operation, from: mayOmit ? [] : inputs, pullback: pullback)
@@ -35,6 +36,7 @@ package func recorded(
 
 /// Returns `outputs` as the results of one operation, whose pullback runs once when the gradients of all are known.
 package func recorded(_ operation: StaticString, _ outputs: [Tensor], from inputs: [Slot?], pullback: @escaping Tape.GroupPullback) -> [Tensor] {
+  if let search = NonFiniteSearch.current { for output in outputs { search.look(at: output, of: operation) } }
   guard !outputs.isEmpty, let tape = recordingTape(operation, inputs) else { return outputs }
   return tape.appending(operation, outputs, from: inputs, pullback: pullback)
 }

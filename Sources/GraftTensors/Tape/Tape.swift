@@ -16,6 +16,8 @@ public final class Tape {
     let operation: StaticString
     /// The conditions of the way forward, under which the gradient is taken back.
     let execution = Execution.current
+    /// The place of the operation, where it is searched for numbers that are not finite.
+    let place = NonFiniteSearch.current?.place
     var gradient: Tensor?
     var pullback: Pullback?
     var parameter: Parameter?
@@ -119,6 +121,7 @@ public final class Tape {
     if let parameter = entry.parameter {
       sums.add(gradient, to: parameter)
     } else if let pullback = entry.pullback {
+      NonFiniteSearch.current?.goBack(through: entry.operation, at: entry.place)
       pullback(consume gradient, self)
       requireGradients(entry.operation, entry.inputs)
     }
@@ -130,6 +133,7 @@ public final class Tape {
     entries.removeLast(group.outputCount - 1)
     let gradients = earlier + [last.gradient]
     guard gradients.contains(where: { $0 != nil }) else { return }
+    NonFiniteSearch.current?.goBack(through: last.operation, at: last.place)
     group.pullback(gradients, self)
     if gradients.allSatisfy({ $0 != nil }) { requireGradients(last.operation, last.inputs) }
   }
@@ -191,6 +195,7 @@ public final class Tape {
     precondition(contribution.shape == input.shape, "a gradient \(contribution.shape) for a tensor \(input.shape)")
     if entries[Int(input.node)].gradient == nil {
       entries[Int(input.node)].gradient = contribution
+      lookAtGradient(of: input)
     } else {
       accumulate(into: input) { out, _ in
         let source = contribution.pointer
@@ -227,11 +232,17 @@ public final class Tape {
       let fresh = Tensor(uninitialized: input.shape)
       body(fresh.mutablePointer, true)
       entries[index].gradient = fresh
-      return
+      return lookAtGradient(of: input)
     }
     entries[index].gradient = nil
     held.makeUnique()
     body(held.mutablePointer, false)
     entries[index].gradient = held
+    lookAtGradient(of: input)
+  }
+
+  private func lookAtGradient(of input: Slot) {
+    guard let search = NonFiniteSearch.current, let gradient = entries[Int(input.node)].gradient else { return }
+    search.look(at: gradient, of: entries[Int(input.node)].parameter?.path)
   }
 }

@@ -8,5 +8,5 @@ struct Schema: ParsableCommand {
 
   @Flag(help: "Print the reference of all keys in Markdown instead.") var markdown = false
 
-  func run() { Console.output(markdown ? String(RecipeReference.page.dropLast()) : RecipeReference.schema.serialized(pretty: true)) }
+  func run() { Console.output(markdown ? String(RecipeReference.page().dropLast()) : RecipeReference.schema().serialized(pretty: true)) }
 }

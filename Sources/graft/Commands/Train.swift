@@ -64,6 +64,7 @@ struct RunReporter {
       line(
         "step \(logged.step)  loss \(Figure.fixed(logged.loss, digits: 4))  lr \(Figure.compact(logged.learningRate))  "
           + "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s  \(Figure.duration(seconds: logged.elapsedSeconds))"
+          + logged.auxiliaryMetrics.map { "  \($0.name.replacingOccurrences(of: "_", with: " ")) \(Figure.fixed($0.value, digits: 4))" }.joined()
           + (logged.lossScale.map { "  loss scale \(Figure.compact($0.scale)), \($0.skippedSteps) skipped" } ?? ""))
     case .evaluated(let step, let values): line("eval at step \(step):  " + values.map(Self.figure).joined(separator: "  "))
     case .answered(let answer, let isBefore):

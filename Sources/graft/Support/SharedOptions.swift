@@ -58,7 +58,7 @@ struct ModelOptions: ParsableArguments {
   /// The model with its adapter.
   /// - Parameters:
   ///   - task: what it is for; nil is what the adapter, or else the checkpoint, says.
-  ///   - isHeadless: whether hidden states are all that is wanted.
+  ///   - isHeadless: true where hidden states are all that is wanted.
   func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
     try ModelSession(
       model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, style: attention, ignoresFingerprint: force,

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftLayers
 import GraftSessions
 import GraftTraining
 import Testing
@@ -20,6 +21,11 @@ import Testing
     var training = TrainingState(stepCount: 20)
     (training.step, training.epoch, training.isStopped) = (7, 1.75, true)
     training.progress = TrainingProgress(tokens: 1234, seconds: 5.5, unloggedLoss: 2.25, unloggedTerms: 12)
+    training.progress.unloggedAuxiliary = [AuxiliaryLoss("aux_loss", 24.5), AuxiliaryLoss("z_loss", 0.125)]
+    training.progress.expertLoads = RecentExpertLoads([
+      .init(stepCount: 50, layers: [ExpertLoad(path: "a.mlp", rows: [3, 0]), ExpertLoad(path: "b.mlp", rows: [1, 2])]),
+      .init(stepCount: 7, layers: [ExpertLoad(path: "a.mlp", rows: [1, 1])]),
+    ])
     _ = training.selection.take(0.5, step: 5, epoch: 1.25)
     var state = RunState(training)
     state.answersBefore = [AnsweredPrompt(prompt: "a", expected: "b", answer: "c")]

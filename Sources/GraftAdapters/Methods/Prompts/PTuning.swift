@@ -12,8 +12,11 @@ public struct PTuning: PromptMethod, SpelledKeys {
     title: "P-tuning", formula: "vectors, made by a small network, before the embedded tokens", parameters: "`V h` and the network's; `V h` are kept",
     seam: "token embedding", source: "Liu et al. 2021")
 
+  /// The network that makes the vectors.
   public enum Encoder: String, ConfigChoice {
+    /// Three layers with ReLU between them.
     case mlp = "MLP"
+    /// An LSTM in both directions, and two layers behind it.
     case lstm = "LSTM"
   }
 

@@ -14,7 +14,9 @@ public struct PrefixTuning: PromptMethod {
     title: "prefix tuning", formula: "keys and values before those of the tokens", parameters: "`2 L V k`",
     seam: "attention of every layer, a decoder's where there are two halves", source: "Li and Liang 2021")
 
+  /// The initial values of the keys and values, where they are not drawn.
   public enum Initialization: String, ConfigChoice {
+    /// All 0.
     case zero
   }
 

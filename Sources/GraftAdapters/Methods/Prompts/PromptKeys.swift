@@ -46,7 +46,7 @@ extension PromptMethod {
     get { promptKeys.numLayers }
     set { promptKeys.numLayers = newValue }
   }
-  public var modulesToSave: [String]? {
+  package var modulesToSave: [String]? {
     get { promptKeys.modulesToSave }
     set { promptKeys.modulesToSave = newValue }
   }

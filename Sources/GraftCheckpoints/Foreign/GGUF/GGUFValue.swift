@@ -1,7 +1,10 @@
 /// A value of a GGUF file's metadata.
 public enum GGUFValue: Equatable, Sendable {
+  /// A whole number of a width.
   case uint8(UInt8), int8(Int8), uint16(UInt16), int16(Int16), uint32(UInt32), int32(Int32), uint64(UInt64), int64(Int64)
+  /// A number, a truth value, or a text.
   case float32(Float), float64(Double), bool(Bool), string(String)
+  /// A list of values of one type.
   case array(GGUFArray)
 
   /// The types of values, by their numbers in files.

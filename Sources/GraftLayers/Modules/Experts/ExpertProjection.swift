@@ -15,8 +15,11 @@ public final class ExpertProjection {
 
   /// The path of the fused parameter in Transformers, such as `model.layers.0.mlp.experts.gate_up_proj`.
   public let path: String
+  /// The matrices of all experts.
   public let weights: Weights
+  /// The number of experts.
   public let expertCount: Int
+  /// The adapter in the projection's slot.
   public var adapter: (any ExpertAdapter)?
 
   /// - Parameter scope: that of the fused parameter, whose name is the scope's last component.
@@ -30,6 +33,7 @@ public final class ExpertProjection {
     scope.catalog.add(Site(path: path, role: nil, module: .experts(self)))
   }
 
+  /// The columns of the input.
   public var inputSize: Int {
     switch weights {
     case .layers(let parts): parts[0][0].inputSize

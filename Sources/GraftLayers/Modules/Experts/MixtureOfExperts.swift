@@ -11,12 +11,15 @@ public final class MixtureOfExperts: Sublayer {
     case clamped(alpha: Float, limit: Float)
   }
 
+  /// The module's path, such as `model.layers.0.mlp`.
   public let path: String
+  /// The gate that chooses experts.
   public let router: Router
   /// From the hidden size to the intermediate one: gates and ups.
   public let raising: ExpertProjection
   /// From the intermediate size to the hidden one.
   public let lowering: ExpertProjection
+  /// The function between the two projections.
   public let middle: Middle
   /// The experts that every token uses.
   public let shared: FeedForward?
@@ -25,6 +28,7 @@ public final class MixtureOfExperts: Sublayer {
   /// The largest distance from 1 of the factors of inputs in training (Fedus et al. 2022, section 2.4).
   public let jitter: Float
 
+  /// The mixture at the path of `scope`.
   public init(
     _ scope: Scope, router: Router, raising: ExpertProjection, lowering: ExpertProjection, middle: Middle, shared: FeedForward? = nil,
     sharedGate: Linear? = nil, jitter: Float = 0
@@ -46,6 +50,7 @@ public final class MixtureOfExperts: Sublayer {
     let x = pass.isTraining && jitter > 0 ? x * pass.random.split(path).split("jitter").uniform(x.shape, in: 1 - jitter..<1 + jitter) : x
     let choice = router(x, pass)
     pass.auxiliary?.leave(choice.logits, as: RouterLosses.logits)
+    pass.auxiliary?.leave(ExpertLoad(path: path, rows: choice.routing.loads))
     let raised = raising(dispatchRows(x, choice.routing), choice.routing, pass)
     let hidden =
       switch middle {

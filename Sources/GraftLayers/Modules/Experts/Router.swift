@@ -16,6 +16,7 @@ public final class Router {
 
     /// The number of experts that a token is sent to.
     public var choices: Int
+    /// The scores that experts are chosen by.
     public var scores: Scores
     /// Nil where the chosen scores are the weights; else they are divided by their sum and this.
     public var normalization: Float?
@@ -24,6 +25,7 @@ public final class Router {
     /// The limit on groups of experts; nil for none.
     public var groups: ExpertGroups?
 
+    /// - Parameter choices: the number of experts that a token is sent to.
     public init(choices: Int, scores: Scores = .softmax, normalization: Float? = nil, scale: Float = 1, groups: ExpertGroups? = nil) {
       self.choices = choices
       self.scores = scores
@@ -44,16 +46,21 @@ public final class Router {
 
   /// From the hidden size to one logit an expert.
   public let layer: Linear
+  /// The way from logits to weights.
   public let options: Options
   /// `[experts]`, added to scores where experts are chosen, not to their weights; it is not trained by gradients (DeepSeek-V3).
   private let correction: Tensor?
 
+  /// - Parameters:
+  ///   - layer: `[experts, hidden]`.
+  ///   - correction: `[experts]`, added to scores where experts are chosen.
   public init(_ layer: Linear, _ options: Options, correction: Tensor? = nil) {
     self.layer = layer
     self.options = options
     self.correction = correction
   }
 
+  /// The number of experts.
   public var expertCount: Int { layer.outputSize }
 
   /// - Parameter x: `[rows, hidden]`.

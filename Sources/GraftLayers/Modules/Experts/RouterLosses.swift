@@ -10,6 +10,7 @@ public struct RouterLosses: Sendable, Hashable {
   /// The factor of the mean of `log² Σ exp(logits)` (Zoph et al. 2022, "ST-MoE", eq. 5).
   public var stability: Float
 
+  /// The losses with their factors; a loss whose factor is 0 is left out.
   public init(choices: Int, balancing: Float, stability: Float = 0) {
     self.choices = choices
     self.balancing = balancing
@@ -24,8 +25,9 @@ public struct RouterLosses: Sendable, Hashable {
     let logits = outputs.take(Self.logits)
     let rows = logits.reduce(0) { $0 + $1.shape.rows }
     guard rows > 0 else { return }
-    if balancing != 0 { outputs.add(loss: balancing * balancingLoss(logits, rows: rows), as: "balancing") }
-    if stability != 0 { outputs.add(loss: stability / Float(rows) * total(logits.map { squared(logSumExp($0)) }), as: "z") }
+    if balancing != 0 { outputs.add(loss: balancingLoss(logits, rows: rows), times: balancing, as: "aux_loss") }
+    guard stability != 0 else { return }
+    outputs.add(loss: 1 / Float(rows) * total(logits.map { squared(logSumExp($0)) }), times: stability, as: "z_loss")
   }
 
   private func balancingLoss(_ logits: [Tensor], rows: Int) -> Tensor {

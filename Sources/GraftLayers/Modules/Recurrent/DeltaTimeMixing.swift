@@ -5,9 +5,12 @@ import GraftTensors
 public final class DeltaTimeMixing: Sublayer {
   /// Two layers with few channels between them: `up(activation(down(x)))`.
   public struct LowRank {
+    /// To the few channels and back: `[rank, hidden]` and `[hidden, rank]`.
     public var down: Linear, up: Linear
+    /// The activation of the few channels.
     public var activation: Activation
 
+    /// The layers, with the shapes that their properties have.
     public init(down: Linear, up: Linear, activation: Activation) { (self.down, self.up, self.activation) = (down, up, activation) }
 
     func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor { up(activate(down(x, pass), activation), pass) }
@@ -15,11 +18,14 @@ public final class DeltaTimeMixing: Sublayer {
 
   /// The layers of a time mixing.
   public struct Layers {
+    /// The projections, `[hidden, hidden]` each.
     public var receptance: Linear, key: Linear, value: Linear, output: Linear
+    /// The layers of decays, of in-context learning rates, and of the gate of what is read.
     public var decay: LowRank, rate: LowRank, gate: LowRank
     /// The share of the first layer's values; nil in the first layer, which has it from itself.
     public var firstValue: LowRank?
 
+    /// The layers, with the shapes that their properties have.
     public init(
       receptance: Linear, key: Linear, value: Linear, output: Linear, decay: LowRank, rate: LowRank, gate: LowRank, firstValue: LowRank?
     ) {
@@ -39,6 +45,8 @@ public final class DeltaTimeMixing: Sublayer {
     /// Of the norm of every head: `[hidden]` each.
     public var normWeight: Parameter, normBias: Parameter
 
+    /// The vectors, with the shapes that their properties have.
+    /// - Parameter mixes: of receptance, decay, key, value, rate and gate.
     public init(
       mixes: [Parameter], removal: Parameter, keyRate: Parameter, bonus: Parameter, normWeight: Parameter, normBias: Parameter
     ) {
@@ -53,14 +61,18 @@ public final class DeltaTimeMixing: Sublayer {
   /// The name under which the first layer's values are shared.
   private static let sharedValues = "first values"
 
+  /// The module's path, such as `model.layers.0.attn`.
   public let path: String
+  /// The layers of the time mixing.
   public let layers: Layers
+  /// The vectors of the time mixing.
   public let vectors: Vectors
   /// The epsilon of the norm of every head.
   public let epsilon: Float
   /// The matrices of all heads, `[heads * headSize * headSize]`.
   public let recurrence: Recurrence
 
+  /// The time mixing at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers, _ vectors: Vectors, epsilon: Float) {
     (path, self.layers, self.vectors, self.epsilon) = (scope.path, layers, vectors, epsilon)
     recurrence = Recurrence(scope, stateSize: vectors.bonus.shape.elementCount * vectors.bonus.shape[1])

@@ -15,8 +15,10 @@ public final class MambaMixer: Sublayer {
     public var step: Linear
     /// `[channels, size]`, and `[channels]`.
     public var rates: Parameter, skip: Parameter
+    /// From channels back to hidden states: `[hidden, channels]`.
     public var output: Linear
 
+    /// The layers, with the shapes that their properties have.
     public init(
       input: Linear, kernel: Parameter, kernelBias: Parameter?, parameters: Linear, step: Linear, rates: Parameter, skip: Parameter, output: Linear
     ) {
@@ -25,13 +27,16 @@ public final class MambaMixer: Sublayer {
     }
   }
 
+  /// The module's path, such as `backbone.layers.0.mixer`.
   public let path: String
+  /// The layers of the mixer.
   public let layers: Layers
   /// The activation behind the convolution; that of the gate is always SiLU.
   public let activation: Nonlinearity
   /// The states of all channels, `[size * channels]`.
   public let recurrence: Recurrence
 
+  /// The mixer at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers, activation: Nonlinearity) {
     (path, self.layers, self.activation) = (scope.path, layers, activation)
     recurrence = Recurrence(scope, stateSize: layers.rates.shape.elementCount)

@@ -5,12 +5,14 @@ import GraftTensors
 public final class TimeMixing: Sublayer {
   /// The layers and vectors of a time mixing.
   public struct Layers {
+    /// `[channels, hidden]` each, and the output's `[hidden, channels]`.
     public var key: Linear, value: Linear, receptance: Linear, output: Linear
     /// The shares of a token's own row in what each layer reads, `[1, 1, hidden]`; the rest is the row before it.
     public var keyMix: Parameter, valueMix: Parameter, receptanceMix: Parameter
     /// The logarithms of the rates at which tokens fade, and what a token's own key has more: `[channels]` each.
     public var decay: Parameter, first: Parameter
 
+    /// The layers and vectors, with the shapes that their properties have.
     public init(
       key: Linear, value: Linear, receptance: Linear, output: Linear, keyMix: Parameter, valueMix: Parameter, receptanceMix: Parameter,
       decay: Parameter, first: Parameter
@@ -21,11 +23,14 @@ public final class TimeMixing: Sublayer {
     }
   }
 
+  /// The module's path, such as `rwkv.blocks.0.attention`.
   public let path: String
+  /// The layers and vectors of the mixing.
   public let layers: Layers
   /// The mean of the values so far.
   public let recurrence: Recurrence
 
+  /// The mixing at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers) {
     (path, self.layers) = (scope.path, layers)
     recurrence = Recurrence(scope, ofMeanOver: layers.key.outputSize)
@@ -58,10 +63,14 @@ public final class ChannelMixing: Sublayer {
   /// A layer over shifted tokens: the shares, `[1, 1, hidden]`, are of one of the two rows.
   public typealias ShiftedLayer = (layer: Linear, mix: Parameter)
 
+  /// The module's path, such as `rwkv.blocks.0.feed_forward`.
   public let path: String
+  /// `[intermediate, hidden]`, `[hidden, intermediate]`, and `[hidden, hidden]`.
   public let key: ShiftedLayer, value: Linear, receptance: ShiftedLayer?
+  /// The row that the shares are of.
   public let share: ShiftedShare
 
+  /// The mixing at the path of `scope`.
   public init(_ scope: Scope, key: ShiftedLayer, value: Linear, receptance: ShiftedLayer?, share: ShiftedShare = .own) {
     path = scope.path
     (self.key, self.value, self.receptance, self.share) = (key, value, receptance, share)

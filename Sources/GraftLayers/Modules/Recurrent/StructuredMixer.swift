@@ -13,8 +13,10 @@ public final class StructuredMixer: Sublayer {
     public var stepBias: Parameter, rates: Parameter, skip: Parameter
     /// `[channels]`: of the norm behind the gate.
     public var normWeight: Parameter
+    /// From channels back to hidden states: `[hidden, channels]`.
     public var output: Linear
 
+    /// The layers, with the shapes that their properties have.
     public init(
       input: Linear, kernel: Parameter, kernelBias: Parameter?, stepBias: Parameter, rates: Parameter, skip: Parameter, normWeight: Parameter,
       output: Linear
@@ -26,22 +28,29 @@ public final class StructuredMixer: Sublayer {
 
   /// The numbers that a mixer's tensors do not tell.
   public struct Options {
+    /// The groups of heads that share inputs and outputs, and of channels that are normed together.
     public var groups: Int
     /// The bounds of the sizes of steps.
     public var steps: ClosedRange<Float>
+    /// The epsilon of the norm behind the gate.
     public var epsilon: Float
 
+    /// The numbers of a mixer.
     public init(groups: Int, steps: ClosedRange<Float>, epsilon: Float) { (self.groups, self.steps, self.epsilon) = (groups, steps, epsilon) }
   }
 
+  /// The module's path, such as `backbone.layers.0.mixer`.
   public let path: String
+  /// The layers of the mixer.
   public let layers: Layers
+  /// The numbers that they do not tell.
   public let options: Options
   /// The activation behind the convolution; that of the gate is always SiLU.
   public let activation: Nonlinearity
   /// The states of all heads, `[heads * size * headSize]`.
   public let recurrence: Recurrence
 
+  /// The mixer at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers, _ options: Options, activation: Nonlinearity) {
     (path, self.layers, self.options, self.activation) = (scope.path, layers, options, activation)
     let channels = layers.output.inputSize

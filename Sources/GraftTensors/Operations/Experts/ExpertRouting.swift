@@ -4,7 +4,9 @@ import CKernels
 ///
 /// No token is ever dropped: an expert takes as many rows as are sent to it.
 public struct ExpertRouting {
+  /// The number of experts.
   public let expertCount: Int
+  /// The number of tokens.
   public let tokenCount: Int
   /// The number of experts that every token is sent to.
   public let choiceCount: Int

@@ -29,6 +29,9 @@ public struct ExpertGroups: Sendable, Hashable {
   /// The score of the experts of all other groups.
   public var maskedScore: Float
 
+  /// - Parameters:
+  ///   - count: the number of groups.
+  ///   - chosen: the number of them that a token chooses from.
   public init(count: Int, chosen: Int, scoresPerGroup: Int, maskedScore: Float) {
     self.count = count
     self.chosen = chosen

@@ -6,10 +6,12 @@ public struct DeltaRuleInputs {
   public var receptance: Tensor
   /// The decays of the states' keys, before their sigmoid.
   public var decay: Tensor
+  /// What is taken in: a value for each key.
   public var key: Tensor, value: Tensor
   /// Of every head a unit vector along which the state forgets, and how much of it is written anew: the in-context learning rate.
   public var removal: Tensor, rate: Tensor
 
+  /// The inputs, with the shapes that their properties have.
   public init(receptance: Tensor, decay: Tensor, key: Tensor, value: Tensor, removal: Tensor, rate: Tensor) {
     (self.receptance, self.decay, self.key, self.value) = (receptance, decay, key, value)
     (self.removal, self.rate) = (removal, rate)

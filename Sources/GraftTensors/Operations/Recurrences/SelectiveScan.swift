@@ -13,6 +13,7 @@ public struct ScanInputs {
   /// `[channels]`: the share of an input that goes past the states.
   public var skip: Tensor
 
+  /// The inputs, with the shapes that their properties have.
   public init(_ x: Tensor, delta: Tensor, rates: Tensor, input: Tensor, output: Tensor, skip: Tensor) {
     (self.x, self.delta, self.rates) = (x, delta, rates)
     (self.input, self.output, self.skip) = (input, output, skip)

@@ -14,10 +14,12 @@ public struct StructuredScanInputs {
   public var input: Tensor, output: Tensor
   /// `[heads]`: the share of an input that goes past the states.
   public var skip: Tensor
+  /// The number of groups that the heads are in.
   public var groups: Int
   /// The bounds of the sizes of steps.
   public var steps: ClosedRange<Float>
 
+  /// The inputs, with the shapes that their properties have.
   public init(
     _ x: Tensor, delta: Tensor, stepBias: Tensor, rates: Tensor, input: Tensor, output: Tensor, skip: Tensor, groups: Int,
     steps: ClosedRange<Float> = 0...(.infinity)

@@ -1,0 +1,60 @@
+import GraftAdapters
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTestSupport
+import Testing
+
+/// `Documentation/Families.md` tells of every family what the code says of it.
+@Suite("The page on families") struct FamilyPageTests {
+  private static let page = Result { try Repository.text("Documentation/Families.md") }
+  private static let families = ModelFamily.registry.names.sorted()
+
+  /// The modules that LoRA adapts where nothing names them.
+  private static func targets(_ modelType: String) throws -> [String] {
+    let catalog = try AnyFamily.build(modelType).catalog
+    // A family without a default says so.
+    guard let delta = try? Delta(try MethodCatalog.decode(stored: ["peft_type": "LORA"], from: "test"), on: catalog) else { return [] }
+    return Set(delta.modules.compactMap { $0.path.split(separator: ".").last.map(String.init) }).sorted()
+  }
+
+  /// The line of the table of what there is.
+  private static func row(_ modelType: String) throws -> String {
+    let family = try #require(ModelFamily.registry[modelType])
+    let tasks = family.tasks.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+    let targets = try targets(modelType).map { "`\($0)`" }.joined(separator: ", ")
+    let architecture = family.architecture(for: family.tasks[0]).map { "`\($0)`" } ?? ""
+    return "| [`\(modelType)`](#\(modelType)) | \(architecture) | \(tasks) | \(targets) | \(family.gguf.map { "`\($0.name)`" } ?? "") |"
+  }
+
+  /// The lines of a table behind its heading.
+  private func table(_ heading: String) throws -> [String] {
+    let section = try #require(try Self.page.get().components(separatedBy: "\n## \(heading)\n").dropFirst().first?.components(separatedBy: "\n## ").first)
+    return section.split(separator: "\n").filter { $0.hasPrefix("| ") && !$0.hasPrefix("| ---") }.dropFirst().map(String.init)
+  }
+
+  @Test func theTableIsTheCodes() throws {
+    #expect(try table("What there is") == Self.families.map(Self.row))
+  }
+
+  /// Every family was measured.
+  @Test func everyFamilyHasItsCost() throws {
+    let rows = try table("What it costs")
+    #expect(rows.map { String($0.split(separator: "`")[1]) } == Self.families)
+    for row in rows { #expect(row.split(separator: "|").count == 5 && row.contains(" MB |"), "\(row)") }
+    let script = try Repository.text("Scripts/measure-families.py")
+    for family in Self.families { #expect(script.contains("    \"\(family)\": "), "\(family)") }
+  }
+
+  /// A family's section has its paper and its equation, and names files with what stands in them.
+  @Test(arguments: families) func everyFamilyHasItsSection(_ modelType: String) throws {
+    let section = try #require(
+      try Self.page.get().components(separatedBy: "\n### \(modelType)\n").dropFirst().first?.components(separatedBy: "\n### ").first)
+    #expect(section.contains("```text\n"))
+    #expect(section.contains("](https://") || modelType == "glm4")
+    let places = section.matches(of: /`(Sources\/[^`]+\.swift)` \(`([^`]+)`\)/)
+    #expect(places.first?.output.1.hasPrefix("Sources/GraftModels/Families/") == true)
+    for place in places { #expect(try Repository.text(String(place.output.1)).contains(place.output.2), "\(place.output.0)") }
+  }
+}

@@ -1,0 +1,36 @@
+import GraftBatching
+import GraftJSON
+import GraftLayers
+import GraftModels
+import GraftTensors
+import GraftTestSupport
+import Testing
+
+/// Outlines say what is kept between tokens.
+@Suite("Outlines of models") struct OutlineTests {
+  @Test(arguments: TinyModel.causal) func whatIsKeptIsCounted(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let outline = try #require(model.outline)
+    let state = model.makeState(sequences: 2)
+    state.reserve(40)
+    let documents: [[Int32]] = [[3, 9, 1, 20, 11, 4], [7, 0, 5, 2, 19, 8]]
+    _ = model.hiddenStates(SequenceInput(documents, startingAt: state.lengths), Pass(state: state))
+    let perToken = 4 * outline.keptPerToken
+    let fixed = 2 * 4 * outline.keptPerSequence
+    if outline.keptInWindows == 0 {
+      #expect(perToken > 0 || fixed > 0)
+      let rest = state.byteCount - fixed
+      #expect(perToken == 0 ? rest == 0 : rest % perToken == 0 && rest >= 2 * 6 * perToken)
+    }
+  }
+
+  /// An outlined model takes no memory, and has the shapes of the one that is drawn.
+  @Test(arguments: TinyModel.all) func outlinesHaveTheShapes(_ tiny: TinyModel) throws {
+    let request = ModelRequest(ArchitectureConfiguration(tiny.configuration, source: "config.json"), task: tiny.task, labels: 3)
+    let outlined = try ModelFamily.build(request, in: Scope(outlining: SiteCatalog()))
+    let built = try tiny.build()
+    #expect(outlined.catalog.parameters.map(\.path) == built.catalog.parameters.map(\.path))
+    #expect(outlined.catalog.parameters.map(\.shape) == built.catalog.parameters.map(\.shape))
+    #expect(outlined.outline == built.outline)
+  }
+}

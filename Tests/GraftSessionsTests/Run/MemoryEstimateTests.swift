@@ -1,0 +1,33 @@
+import GraftLayers
+import GraftModels
+import GraftRecipes
+import GraftSessions
+import GraftTensors
+import GraftTestSupport
+import Testing
+
+@Suite struct MemoryEstimateTests {
+  private func estimate(_ precision: Recipe.PrecisionName) throws -> MemoryEstimate {
+    let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: precision.operandFormat)
+    _ = try ModelFamily.build(ModelRequest(ArchitectureConfiguration(TinyConfiguration.llama, source: "tiny")), in: scope)
+    return MemoryEstimate(parameters: 1000, stateCount: 2, on: scope.catalog, tokens: 64, recomputation: false, precision: precision)
+  }
+
+  /// Activations and frozen matrices take half in 16 bits; what is trained does not.
+  @Test(arguments: [Recipe.PrecisionName.bf16, .fp16]) func sixteenBitsTakeHalf(precision: Recipe.PrecisionName) throws {
+    let (whole, half) = (try estimate(.fp32), try estimate(precision))
+    // Queries, keys and values, attention's output, gate, up and down of two layers.
+    #expect(whole.activations == 4 * 64 * 2 * (12 + 4 + 4 + 12 + 20 + 20 + 12) && half.activations == whole.activations / 2)
+    #expect(whole.trained == 16_000 && half.trained == 16_000)
+    // The table and the norms are exact.
+    let exact = Double(4 * (23 * 12 + 5 * 12))
+    #expect(half.frozen == (whole.frozen - exact) / 2 + exact)
+  }
+
+  @Test func adviceNamesThePrecisionWhereItHelps() throws {
+    let (whole, half) = (try estimate(.fp32), try estimate(.bf16))
+    #expect(complaint { try whole.require(available: 0) }.contains("training.gradient_checkpointing: true or training.precision: bf16, or take"))
+    #expect(complaint { try half.require(available: 0) }.contains("training.gradient_checkpointing: true, or take"))
+    try whole.require(available: Int(whole.total))
+  }
+}

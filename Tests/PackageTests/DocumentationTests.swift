@@ -1,0 +1,144 @@
+import Foundation
+import GraftTestSupport
+import Testing
+
+/// Everything that users of the library see has a line of documentation.
+@Suite("Documentation") struct DocumentationTests {
+  /// Members that say no more than the protocols of the standard library which ask for them.
+  private static let standard: Set = [
+    "==", "<", "hash(into:)", "description", "debugDescription", "encode(to:)", "init(from:)", "CodingKeys", "rawValue", "init(rawValue:)",
+    "RawValue", "allCases", "stringValue", "intValue", "init(stringValue:)", "init(intValue:)", "init(stringLiteral:)", "init(arrayLiteral:)",
+    "init(dictionaryLiteral:)", "init(integerLiteral:)", "init(floatLiteral:)", "init(booleanLiteral:)", "init(nilLiteral:)", "makeIterator()",
+    "next()", "startIndex", "endIndex", "index(after:)", "index(before:)", "subscript(_:)", "Element", "Index",
+  ]
+
+  @Test func publicDeclarationsAreDocumented() throws {
+    var files: [(path: String, declarations: [Declaration])] = []
+    let sources = Repository.file("Sources")
+    let walk = try #require(FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil))
+    for case let file as URL in walk where file.pathExtension == "swift" && !file.path.hasPrefix(sources.path + "/graft/") {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      files.append((String(file.path.dropFirst(sources.path.count + 1)), Declaration.all(in: SwiftSource(text))))
+    }
+    let house = House(files.flatMap(\.declarations))
+    for (path, declarations) in files {
+      for declaration in declarations where house.isLacking(declaration) {
+        Issue.record("Sources/\(path):\(declaration.line): \(declaration.kind) \(declaration.name) is public and has no documentation")
+      }
+    }
+    #expect(files.flatMap(\.declarations).count { house.isPublic($0) } > 2000)
+  }
+
+  /// The scan itself: each line that ends in `// !` is to be found, and no other.
+  @Test func theScanFindsWhatIsNotDocumented() {
+    let text = ##"""
+      /// A type.
+      public struct A<T: P>: Q where T: R {
+        public var x: Int { get { 1 } }  // !
+        var y = "public var z: Int {"
+        /// Documented.
+        @discardableResult
+        public func f(_ a: [String: Int], of b: (Int) -> Void = { _ in }) -> Int {
+          enum Inner { case a }
+          return 1
+        }
+        public func g(  // !
+          a: Int, b c: Int
+        ) {}
+        public static func == (a: A, b: A) -> Bool { a.x / 2 == 1 / b.x }
+        let pattern = /public "{/
+        public enum E: String, Sendable {  // !
+          case a, b = "}"  // !
+          indirect case c(Int)  // !
+        }
+        enum Hidden {
+          case d
+          public var e: Int { 1 }
+        }
+        public private(set) var k = #"\"# + "\(h("}"))"  // !
+      }
+      /// A protocol.
+      public protocol P {
+        /// A requirement.
+        func documented(by x: Int)
+        var bare: Int { get }  // !
+      }
+      public extension A {
+        func m() {}  // !
+        internal func n() {}
+        subscript(index: Int, of x: Int) -> Int { 1 }  // !
+      }
+      extension A: P {
+        public func documented(by x: Int) {}
+        public func documented(of x: Int) {}  // !
+        func o() {}
+      }
+      struct B {
+        public var p: Int
+      }
+      extension B {
+        public var q: Int { 1 }
+      }
+      """##
+    let declarations = Declaration.all(in: SwiftSource(text))
+    let house = House(declarations)
+    let marked = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().filter { $1.hasSuffix("// !") }.map { $0.offset + 1 }
+    #expect(declarations.filter(house.isLacking).map(\.line) == marked)
+    #expect(declarations.contains { $0.name == "g(a:b:)" } && declarations.contains { $0.name == "f(_:of:)" })
+  }
+
+  /// What all files together say of types.
+  private struct House {
+    private var types: Set<String> = []
+    private var publicTypes: Set<String> = []
+    private var parents: [String: Set<String>] = [:]
+    /// The documented members that a protocol asks for.
+    private var requirements: [String: Set<String>] = [:]
+
+    init(_ declarations: [Declaration]) {
+      for declaration in declarations {
+        if Declaration.types.contains(declaration.kind) { parents[declaration.lastName, default: []].formUnion(declaration.parents) }
+        if Declaration.types.contains(declaration.kind), declaration.kind != "extension" {
+          types.insert(declaration.name)
+          if declaration.isDeclaredPublic { publicTypes.insert(declaration.name) }
+        }
+        guard let owner = declaration.owners.last, owner.kind == "protocol", declaration.isDocumented else { continue }
+        requirements[owner.name, default: []].insert(declaration.name)
+      }
+    }
+
+    /// True for a declaration that users see and nothing explains.
+    func isLacking(_ declaration: Declaration) -> Bool {
+      isPublic(declaration) && !declaration.isDocumented && !isWitness(declaration)
+    }
+
+    func isPublic(_ declaration: Declaration) -> Bool {
+      guard declaration.kind != "extension", declaration.isDeclaredPublic else { return false }
+      return declaration.owners.allSatisfy { owner in
+        owner.kind == "extension" ? !types.contains(owner.lastName) || publicTypes.contains(owner.lastName) : owner.isDeclaredPublic
+      }
+    }
+
+    /// True for a member whose meaning is that of a protocol's requirement.
+    private func isWitness(_ declaration: Declaration) -> Bool {
+      guard let owner = declaration.owners.last else { return false }
+      if DocumentationTests.standard.contains(declaration.name) { return true }
+      return owner.kind != "protocol" && ancestors(of: owner.lastName).contains { requirements[$0]?.contains(declaration.name) ?? false }
+    }
+
+    /// The protocols and classes that a type conforms to or inherits from, itself included.
+    private func ancestors(of name: String) -> Set<String> {
+      var found: Set = [name]
+      var left = [name]
+      while let next = left.popLast() {
+        for parent in parents[next] ?? [] where found.insert(parent).inserted { left.append(parent) }
+      }
+      return found
+    }
+  }
+}
+
+extension Declaration {
+  /// The name without those of the types around it.
+  fileprivate var lastName: String { name.split(separator: ".").last.map(String.init) ?? name }
+}
