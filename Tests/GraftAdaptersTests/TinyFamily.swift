@@ -127,7 +127,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
     FamilyMethod(
-      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#,
+      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#, misfits: [.rwkv],
       count: { catalog in
         catalog.sites.compactMap(\.norm).filter { norm in
           let name = norm.path.split(separator: ".").last ?? ""
@@ -162,7 +162,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "initial state", #"{"peft_type": "STATE_TUNING"}"#, misfits: TinyFamily.attending, learningRate: 0.05,
       count: { $0.sites.compactMap(\.recurrence).reduce(0) { $0 + $1.startSize } }),
     FamilyMethod(
-      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#,
+      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv],
       count: { catalog in
         catalog.sites.compactMap(\.norm).filter { norm in
           let components = norm.path.split(separator: ".")
