@@ -488,7 +488,7 @@ SPECIMENS = {
     "structuredScan": (
         {"x": (9, 12), "delta": ((9, 4), -2, 2), "stepBias": (4,), "rates": (4,), "input": (9, 6), "output": (9, 6), "skip": (4,),
          "state": (2, 36)},
-        structured_scan([(0, 3), (4, 9)], 0.3, 1.5)),
+        structured_scan([(0, 3), (4, 9)], 0.53, 1.38)),
     "structuredScan, blocks": (
         {"x": (80, 4), "delta": ((80, 4), -4, -1), "stepBias": (4,), "rates": (4,), "input": (80, 4), "output": (80, 4), "skip": (4,)},
         structured_scan([(0, 70), (70, 80)])),

@@ -74,7 +74,7 @@ let structuredScanSpecimens: [OperationSpecimen] = [
   OperationSpecimen(
     "structuredScan", .init("x", [9, 12]), .init("delta", [9, 4], in: -2..<2), .init("stepBias", [4]), .init("rates", [4]),
     .init("input", [9, 6]), .init("output", [9, 6]), .init("skip", [4]), .init("state", [2, 36])
-  ) { scan($0, [0..<3, 4..<9], steps: 0.3...1.5) },
+  ) { scan($0, [0..<3, 4..<9], steps: 0.53...1.38) },
   // More rows than a block has.
   OperationSpecimen(
     "structuredScan, blocks", .init("x", [80, 4]), .init("delta", [80, 4], in: -4..<(-1)), .init("stepBias", [4]), .init("rates", [4]),
