@@ -1,6 +1,8 @@
 # Sets up what is missing, builds, and runs. `make quickstart` is the first thing to try, `make test` runs every test.
 # `make install` puts the program, its manual page, completions, recipes and data under PREFIX; `make dist` packs the same for machines
 # without Swift.
+# `make benchmark` measures (QUICK=1 for a few minutes; PYTHON names one with torch, transformers and peft, DATA a JSONL file with prompts and
+# completions), `make guard` counts the instructions of a training step.
 # `make torture`, `make sanitize` and `make mutate` take longer: kills, faults and damaged files by the thousand; checkers of memory and
 # threads; small faults of the code, each of which a test must notice.
 
@@ -15,7 +17,7 @@ bash = $(installed)/share/bash-completion/completions/graft
 zsh = $(installed)/share/zsh/site-functions/_graft
 fish = $(installed)/share/fish/vendor_completions.d/graft.fish
 
-.PHONY: quickstart build test lint torture sanitize mutate install uninstall dist setup clean
+.PHONY: quickstart build test lint benchmark guard torture sanitize mutate install uninstall dist setup clean
 
 quickstart: build
 	$(GRAFT) train Recipes/quickstart.yaml --overwrite
@@ -31,6 +33,14 @@ test: setup
 
 lint:
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift Scripts/fuzz
+
+benchmark: build
+	python3 Benchmarks/benchmark.py $(if $(QUICK),--quick) --python "$(PYTHON)" --data "$(DATA)" $(BENCHMARK_FLAGS)
+
+guard: build
+	@command -v valgrind >/dev/null 2>&1 || { \
+	  echo "installing valgrind"; $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind; }
+	GRAFT=$(GRAFT) python3 Benchmarks/guard.py
 
 torture: build
 	GRAFT=$(GRAFT) Scripts/torture/all

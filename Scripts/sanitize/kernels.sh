@@ -14,6 +14,19 @@ for tile in "" avx2 none; do
   GRAFT_MATRIX_TILE=$tile "$folder/kernels"
 done
 
+# Conversions in every instruction set that this processor has, one at a time: without the attribute that makes one binary of all.
+sets="-O2"
+if [ "$(uname -m)" = x86_64 ]; then
+  sets="-march=x86-64"
+  grep -qw avx2 /proc/cpuinfo && sets="$sets -march=x86-64-v3"
+  grep -qw avx512bw /proc/cpuinfo && sets="$sets -march=x86-64-v4"
+fi
+for set in $sets; do
+  clang -fuse-ld=lld -g -O2 "$set" '-Dtarget_clones(...)=' -std=gnu17 -ISources/CKernels/include -fsanitize=address,undefined -fno-sanitize-recover=all \
+    -Wno-pass-failed Scripts/sanitize/conversions.c Sources/CKernels/conversions.c -lm -o "$folder/conversions"
+  "$folder/conversions"
+done
+
 # The toolchain's ThreadSanitizer knows Grand Central Dispatch and asks for it.
 swift=$(dirname "$(dirname "$(readlink -f "$(command -v clang)")")")/lib/swift/linux
 clang -fuse-ld=lld -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=thread Scripts/sanitize/pool.c Sources/CKernels/thread_pool.c \

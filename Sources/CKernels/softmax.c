@@ -106,6 +106,16 @@ GRAFT_KERNEL float graft_log_sum_exp(const float *logits, long n) {
   return largest + logf(sum);
 }
 
+GRAFT_KERNEL void graft_log_softmax(float *out, const float *logits, long n) {
+  float largest = maximum(logits, n), sum = 0;
+  for (long i = 0; i < n; i++) {
+    out[i] = logits[i] - largest;
+    sum += graft_exp(out[i]);
+  }
+  float logarithm = logf(sum);
+  for (long i = 0; i < n; i++) out[i] -= logarithm;
+}
+
 GRAFT_KERNEL float graft_cross_entropy_row(float *logits, long target, float scale, long n) {
   float wanted = logits[target], largest = maximum(logits, n), sum = 0;
   for (long i = 0; i < n; i++) {

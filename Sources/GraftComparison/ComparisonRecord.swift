@@ -22,6 +22,7 @@ public struct ComparisonRecord: Sendable, Equatable {
 
   /// The bytes that generation keeps of a sequence of so many tokens, in float32.
   public struct CachePoint: Sendable, Equatable {
+    /// The tokens, and the bytes.
     public var length: Int, bytes: Int
   }
 
@@ -92,7 +93,7 @@ public struct ComparisonRecord: Sendable, Equatable {
   /// Tokens that training read.
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 
-  init(key: String, name: String, seed: Int, learningRate: Double) {
+  package init(key: String, name: String, seed: Int, learningRate: Double) {
     (self.key, self.name, self.seed, self.learningRate) = (key, name, seed, learningRate)
   }
 }

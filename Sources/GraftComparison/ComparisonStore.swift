@@ -6,7 +6,7 @@ import GraftRecipes
 import GraftSessions
 
 /// The folder of a comparison: `results.json` is written after every run, and says which runs need not be repeated.
-struct ComparisonStore {
+package struct ComparisonStore {
   private let path: String
   private let model: String
   /// The hash of the examples and the base.
@@ -17,7 +17,7 @@ struct ComparisonStore {
   /// Reads whatever results of this comparison a folder has.
   /// - Parameter isFresh: true where what is there is to be replaced.
   /// - Throws: `CheckpointError` of kind `cannotCreate` where they are another comparison's, `SessionError` where they are damaged.
-  init(_ path: String, model: String, recipe: Recipe, digest: String, isFresh: Bool) throws {
+  package init(_ path: String, model: String, recipe: Recipe, digest: String, isFresh: Bool) throws {
     (self.path, self.model, self.digest) = (path, model, digest)
     guard !isFresh, let bytes = try InputFile.bytesIfPresent(of: path + "/results.json") else { return }
     guard let text = String(validating: bytes, as: UTF8.self), let document = try? JSON(parsing: text), let runs = document["runs"]?.object else {
@@ -58,7 +58,7 @@ struct ComparisonStore {
   }
 
   /// A run that need not be repeated: one that failed may have been mended since.
-  func record(_ key: String) -> ComparisonRecord? { records[key].flatMap { $0.status == .failed ? nil : $0 } }
+  package func record(_ key: String) -> ComparisonRecord? { records[key].flatMap { $0.status == .failed ? nil : $0 } }
 
   private mutating func keep(_ record: ComparisonRecord) {
     if records.updateValue(record, forKey: record.key) == nil { order.append(record.key) }

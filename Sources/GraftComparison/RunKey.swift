@@ -6,9 +6,9 @@ import GraftRecipes
 /// The name of a run among those of a comparison: a hash of all that determines its result.
 ///
 /// Of a recipe only what differs from the defaults goes into it, so that finished runs keep their names when recipes gain keys.
-enum RunKey {
+package enum RunKey {
   /// The part of a run in a comparison.
-  enum Role: String {
+  package enum Role: String {
     case baseline, run
     /// A run that only serves to choose a learning rate.
     case trial
@@ -17,7 +17,7 @@ enum RunKey {
   /// - Parameters:
   ///   - recipe: that of the run alone; of a baseline, that of the comparison.
   ///   - digest: the hash of the examples and the base.
-  static func of(_ role: Role, _ recipe: Recipe, digest: String) throws -> String {
+  package static func of(_ role: Role, _ recipe: Recipe, digest: String) throws -> String {
     let settings = try determining(recipe, role).differences(from: Recipe()).map { "\($0.key): \($0.value)" }
     return SHA256.hash(([role.rawValue, digest] + settings.sorted()).joined(separator: "\n"))
   }
@@ -26,7 +26,7 @@ enum RunKey {
   ///
   /// - Parameter recipe: the earlier comparison's.
   /// - Throws: `ConfigError` where the record has keys or values that there are no more.
-  static func of(_ record: ComparisonRecord, in recipe: Recipe, digest: String) throws -> String {
+  package static func of(_ record: ComparisonRecord, in recipe: Recipe, digest: String) throws -> String {
     guard record.status != .baseline else { return try of(.baseline, recipe, digest: digest) }
     var own = recipe
     own.method = record.method.isNull ? fullFineTuning : ConfigTree(record.method)

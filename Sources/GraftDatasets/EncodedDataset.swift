@@ -88,16 +88,17 @@ extension ExampleEncoder {
     }
     report.recordCount = records.count
     report.lengths.sort()
-    guard !examples.isEmpty else {
-      throw DatasetError(
-        file: first.file,
-        problem:
-          "none of \(records.count) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
-        advice: encoder.format == .messages && report.truncatedCount == 0
-          ? "name the assistant's role in data.roles, or give its messages a weight"
-          : "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)")
-    }
+    guard !examples.isEmpty else { throw encoder.nothingToLearn(from: first.file, report) }
     return EncodedDataset(examples: examples, records: origins, report: report)
+  }
+
+  private func nothingToLearn(from file: String, _ report: EncodingReport) -> DatasetError {
+    DatasetError(
+      file: file,
+      problem: "none of \(report.recordCount) examples has a token to learn from\(maxLength.map { " within \($0) tokens" } ?? "")",
+      advice: format == .messages && report.truncatedCount == 0
+        ? "name the assistant's role in data.roles, or give its messages a weight"
+        : "raise max_length above the prompts' lengths (half of the examples have more than \(report.length(atQuantile: 0.5)) tokens)")
   }
 
   /// The examples that come of each record, or of all together where they are paired.

@@ -84,9 +84,9 @@ private struct CandidateSearch {
 
   /// Returns the log-probabilities of a beam with each token behind it.
   private func scores(_ logits: Tensor, row: Int, behind sequence: BeamGroup.Beam, in context: ([Int32]) -> DecodingContext) -> [Float] {
-    var scores = logits.withRow(row) { $0.logSoftmax() }
+    var scores = logits.withRow(row) { logSoftmax(of: $0) }
     processors.process(&scores, keeping: keptCount, in: context(sequence.tokens))
-    if settings.constraints.renormalizes { scores = scores.withUnsafeBufferPointer { $0.logSoftmax() } }
+    if settings.constraints.renormalizes { scores = scores.withUnsafeBufferPointer { logSoftmax(of: $0) } }
     for token in scores.indices { scores[token] += sequence.score }
     return scores
   }

@@ -9,8 +9,7 @@ extension LogitsProcessors {
     penalize(&scores, context.history, by: rules.repetitionPenalty)
     forbidRepetitions(of: rules.noRepeatNGramSize, in: context.history, behind: context.history, &scores)
     forbidRepetitions(of: rules.encoderNoRepeatNGramSize, in: context.source, behind: context.history, &scores)
-    let forbidden = rules.badWords.filter { $0.count > 1 || !endIDs.contains($0.first ?? -1) }
-    bias(&scores, with: forbidden.map { .init($0, bias: -.infinity) }, behind: context.history)
+    bias(&scores, with: forbiddenSequences, behind: context.history)
     if context.history.count < rules.minLength || context.newCount < rules.minNewTokens { forbid(endIDs, &scores) }
     if let first = rules.forcedFirstToken, context.history.count == 1 { force([first], &scores) }
     if !rules.forcedLastTokens.isEmpty, context.newCount == context.limit - 1 { force(rules.forcedLastTokens, &scores) }

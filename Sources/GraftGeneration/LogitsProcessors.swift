@@ -1,5 +1,3 @@
-import Foundation
-
 /// The part of a sequence that is known when its next token is chosen.
 package struct DecodingContext {
   /// A decoder's prompt or an encoder-decoder's start token, then the new tokens.
@@ -26,11 +24,15 @@ package struct LogitsProcessors {
   let settings: SamplingSettings
   /// The ids that end a sequence.
   let endIDs: Set<Int32>
+  /// Sequences that never occur, as biases of their last tokens.
+  let forbiddenSequences: [ScoreConstraints.SequenceBias]
   private let isPlain: Bool
 
   package init(_ settings: SamplingSettings, endIDs: Set<Int32> = []) {
     self.settings = settings
     self.endIDs = endIDs
+    forbiddenSequences = settings.constraints.badWords.filter { $0.count > 1 || !endIDs.contains($0.first ?? -1) }
+      .map { .init($0, bias: -.infinity) }
     isPlain = settings.constraints == ScoreConstraints()
   }
 
@@ -46,14 +48,5 @@ package struct LogitsProcessors {
   package func process(_ scores: inout [Float], keeping keptCount: Int = 1, in context: @autoclosure () -> DecodingContext) {
     if !isPlain { constrain(&scores, in: context()) }
     if settings.temperature > 0 { filter(&scores, keeping: keptCount) }
-  }
-}
-
-extension UnsafeBufferPointer<Float> {
-  /// The logarithms of the probabilities that they stand for: each minus the log-sum-exp of all.
-  func logSoftmax() -> [Float] {
-    let best = self.max() ?? 0
-    let logSumExp = log(reduce(Float(0)) { $0 + exp($1 - best) })
-    return map { $0 - best - logSumExp }
   }
 }

@@ -4,8 +4,10 @@ import GraftLayers
 public struct AuxiliaryLoss: Sendable, Equatable {
   /// The key that logs have for it, such as `aux_loss`.
   public var name: String
+  /// The mean.
   public var value: Double
 
+  /// A mean under the key of a loss.
   public init(_ name: String, _ value: Double) {
     self.name = name
     self.value = value

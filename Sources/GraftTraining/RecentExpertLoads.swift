@@ -6,10 +6,12 @@ import GraftLayers
 public struct RecentExpertLoads: Sendable, Equatable {
   /// Steps that are counted together.
   public struct Window: Sendable, Equatable {
+    /// The number of steps.
     public var stepCount: Int
     /// The loads of the layers with experts.
     public var layers: [ExpertLoad]
 
+    /// So many steps with their loads.
     public init(stepCount: Int = 0, layers: [ExpertLoad] = []) {
       self.stepCount = stepCount
       self.layers = layers
@@ -22,6 +24,7 @@ public struct RecentExpertLoads: Sendable, Equatable {
   /// A full window, once there is one, and the one that steps are added to.
   public private(set) var windows: [Window]
 
+  /// The windows that a training goes on with.
   public init(_ windows: [Window] = []) { self.windows = windows }
 
   /// Counts a step; one without experts does not count.

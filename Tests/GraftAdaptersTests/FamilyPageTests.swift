@@ -30,7 +30,8 @@ import Testing
 
   /// The lines of a table behind its heading.
   private func table(_ heading: String) throws -> [String] {
-    let section = try #require(try Self.page.get().components(separatedBy: "\n## \(heading)\n").dropFirst().first?.components(separatedBy: "\n## ").first)
+    let rest = try Self.page.get().components(separatedBy: "\n## \(heading)\n").dropFirst().first
+    let section = try #require(rest?.components(separatedBy: "\n## ").first)
     return section.split(separator: "\n").filter { $0.hasPrefix("| ") && !$0.hasPrefix("| ---") }.dropFirst().map(String.init)
   }
 

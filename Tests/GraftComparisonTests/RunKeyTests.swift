@@ -3,7 +3,7 @@ import GraftRecipes
 import GraftTestSupport
 import Testing
 
-@testable import GraftComparison
+import GraftComparison
 
 /// A run of a comparison is known again by what its recipe says beside the defaults.
 @Suite struct RunKeyTests {

@@ -1,6 +1,7 @@
 import GraftJSON
 import GraftTensors
 import GraftTestSupport
+import Synchronization
 import Testing
 
 @Suite("Products of many experts, and their choice")
@@ -26,6 +27,40 @@ struct ExpertTests {
     let fused = concatenateRows(matrices.map { $0.converted(to: .float32) }).reshaped(to: Shape([9] + sizes.dimensions))
     let together = expertLinear(x, .fused(fused), routing, layout: layout, scale: 0.5)
     #expect(largestDifference(found.values, together.values) < 2e-5)
+  }
+
+  /// A few rows find the bits that they find at each expert's matrix alone, read where it lies.
+  @Test(arguments: [ElementFormat.float32, .bfloat16, .float16], [WeightLayout.outputByInput, .inputByOutput])
+  func fewRowsAreThoseOfEachMatrix(format: ElementFormat, layout: WeightLayout) {
+    let (inputs, outputs) = (320, 352)
+    let stream = RandomStream(seed: 6)
+    let few = ExpertRouting([3, 1, 3, 0], choices: 2, of: 5)
+    let x = stream.split("x").uniform([4, inputs], in: -1..<1)
+    let sizes: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
+    let matrices = (0..<5).map { Weight.dense(stream.split($0).uniform(sizes, in: -1..<1).converted(to: format)) }
+    for arithmetic in Execution.Arithmetic.allCases where arithmetic == .float32 || arithmetic.operandFormat == format {
+      Execution(arithmetic: arithmetic).run {
+        let found = expertLinear(x, .separate(matrices), few, layout: layout, scale: 0.5)
+        for expert in [0, 1, 3] {
+          let rows = few.rows(of: expert)
+          #expect(found.rows(rows).values == linear(x.rows(rows), matrices[expert], layout: layout, scale: 0.5).values, "\(expert), \(arithmetic)")
+        }
+      }
+    }
+  }
+
+  /// Blocks are decoded once, those of experts with rows alone.
+  @Test(arguments: [WeightLayout.outputByInput, .inputByOutput], [1, 12]) func blocksAreDecodedWhereThereAreRows(layout: WeightLayout, tokens: Int) {
+    let (inputs, outputs) = (512, 768)
+    let sizes: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
+    let stream = RandomStream(seed: 7)
+    let blocks = (0..<4).map { CountedBlocks(stream.split($0).uniform(sizes, in: -1..<1)) }
+    let routing = ExpertRouting((0..<tokens).flatMap { _ in [2, 0] }, choices: 2, of: 4)
+    let x = stream.split("x").uniform([2 * tokens, inputs], in: -1..<1)
+    let found = expertLinear(x, .separate(blocks.map { .blocks($0) }), routing, layout: layout)
+    let expected = expertLinear(x, .separate(blocks.map { .dense($0.elements) }), routing, layout: layout)
+    #expect(largestDifference(found.values, expected.values) < 2e-5)
+    #expect(blocks.map(\.decodedCount) == [inputs * outputs, 0, inputs * outputs, 0])
   }
 
   /// Experts without rows get no gradient of their own, and zero in a fused one.
@@ -67,5 +102,25 @@ struct ExpertTests {
     // Of the sums 1, 1.25, 1 and 0.65 one is largest.
     let bySum = ExpertGroups(count: 4, chosen: 1, scoresPerGroup: 2, maskedScore: -1)
     #expect(bySum.masked(scores).values == [-1, -1, 0.5, 0.75, -1, -1, -1, -1])
+  }
+}
+
+/// Blocks of 256 elements that count how many of them are decoded.
+private final class CountedBlocks: BlockMatrix {
+  let elements: Tensor
+  private let count = Mutex(0)
+
+  init(_ elements: Tensor) { self.elements = elements }
+
+  var shape: Shape { elements.shape }
+  var format: ElementFormat { .q8_K }
+  var isMapped: Bool { false }
+  var decodedCount: Int { count.withLock { $0 } }
+
+  func decode(row: Int, columns: Range<Int>, into out: inout MutableSpan<Float>) {
+    precondition(columns.lowerBound % 256 == 0 && columns.count % 256 == 0, "columns \(columns) in blocks of 256")
+    count.withLock { $0 += columns.count }
+    let values = elements.rows(row..<row + 1).values
+    for index in 0..<columns.count { out[index] = values[columns.lowerBound + index] }
   }
 }

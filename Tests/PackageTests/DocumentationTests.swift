@@ -13,20 +13,46 @@ import Testing
   ]
 
   @Test func publicDeclarationsAreDocumented() throws {
-    var files: [(path: String, declarations: [Declaration])] = []
-    let sources = Repository.file("Sources")
-    let walk = try #require(FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil))
-    for case let file as URL in walk where file.pathExtension == "swift" && !file.path.hasPrefix(sources.path + "/graft/") {
-      let text = try String(contentsOf: file, encoding: .utf8)
-      files.append((String(file.path.dropFirst(sources.path.count + 1)), Declaration.all(in: SwiftSource(text))))
-    }
-    let house = House(files.flatMap(\.declarations))
+    let files = try Self.files(endingWith: "swift").map { ($0.path, Declaration.all(in: SwiftSource($0.text))) }
+    let house = House(files.flatMap(\.1))
     for (path, declarations) in files {
       for declaration in declarations where house.isLacking(declaration) {
-        Issue.record("Sources/\(path):\(declaration.line): \(declaration.kind) \(declaration.name) is public and has no documentation")
+        Issue.record("\(path):\(declaration.line): \(declaration.kind) \(declaration.name) is public and has no documentation")
       }
     }
-    #expect(files.flatMap(\.declarations).count { house.isPublic($0) } > 2000)
+    #expect(files.flatMap(\.1).count { house.isPublic($0) } > 2000)
+  }
+
+  /// Links of articles and comments lead to articles and to what is public.
+  @Test func linksOfDocumentationLeadSomewhere() throws {
+    let sources = try Self.files(endingWith: "swift")
+    let articles = try Self.files(endingWith: "md")
+    let declarations = sources.flatMap { Declaration.all(in: SwiftSource($0.text)) }
+    let house = House(declarations)
+    let names = Set(declarations.filter(house.isPublic).map(\.name)).union(["Graft"])
+    let titles = Set(articles.map { $0.path.split(separator: "/").last?.dropLast(3) ?? "" })
+    var linked: Set<Substring> = []
+    for (path, text) in sources + articles {
+      for line in text.split(separator: "\n") where path.hasSuffix(".md") || line.drop(while: { $0 == " " }).hasPrefix("///") {
+        for link in line.matches(of: /<doc:([^>]+)>/).map(\.1) {
+          linked.insert(link)
+          #expect(titles.contains(link), "\(path): <doc:\(link)>")
+        }
+        for link in line.matches(of: /(?:^|[^`])``([^`]+)``/).map(\.1) {
+          #expect(link.split(separator: "/").allSatisfy { names.contains(String($0)) }, "\(path): ``\(link)``")
+        }
+      }
+    }
+    #expect(linked == titles.subtracting(["Graft"]), "an article that no page leads to")
+  }
+
+  /// The files of the library's targets, by their paths from the root.
+  private static func files(endingWith ending: String) throws -> [(path: String, text: String)] {
+    let root = Repository.root.path + "/"
+    let walk = try #require(FileManager.default.enumerator(at: Repository.file("Sources"), includingPropertiesForKeys: nil))
+    return try walk.compactMap { $0 as? URL }.filter { $0.pathExtension == ending && !$0.path.hasPrefix(root + "Sources/graft/") }.map { file in
+      (String(file.path.dropFirst(root.count)), try String(contentsOf: file, encoding: .utf8))
+    }
   }
 
   /// The scan itself: each line that ends in `// !` is to be found, and no other.

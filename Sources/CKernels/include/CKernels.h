@@ -153,6 +153,8 @@ void graft_softmax_gradient_row(float *dprobabilities, const float *probabilitie
 float graft_largest(const float *a, long n);
 /// The logarithm of the sum of exponentials of a row.
 float graft_log_sum_exp(const float *logits, long n);
+/// out = logits minus the logarithm of the sum of their exponentials.
+void graft_log_softmax(float *out, const float *logits, long n);
 /// Returns -log softmax(logits)[target]; logits become (softmax - onehot) * scale.
 float graft_cross_entropy_row(float *logits, long target, float scale, long n);
 /// The same against a target of which `smoothing` is spread evenly over all classes, where class k counts weights[k] times, or once

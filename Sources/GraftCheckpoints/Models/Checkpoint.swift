@@ -33,42 +33,24 @@ public final class Checkpoint: WeightSource {
     case .file, .special: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
     case .directory: break
     }
+    let weights: WeightFiles
     if FileKind(of: "\(directory)/\(Self.weightsName)") != .nothing {
-      let file = try SafetensorsFile("\(directory)/\(Self.weightsName)")
-      files = [file]
-      listedNames = file.tensorNames
-      fileOfTensor = Dictionary(listedNames.map { ($0, 0) }) { first, _ in first }
-      unlistedTensors = []
+      weights = WeightFiles(try SafetensorsFile("\(directory)/\(Self.weightsName)"))
     } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
-      let index = try CheckpointIndex("\(directory)/\(Self.indexName)")
-      let names = index.shardNames
-      var files: [SafetensorsFile] = []
-      for name in names {
-        try index.validateShardName(name, in: directory)
-        files.append(try SafetensorsFile("\(directory)/\(name)"))
-      }
-      self.files = files
-      let positions = Dictionary(zip(names, 0...)) { first, _ in first }
-      var fileOfTensor: [String: Int] = [:]
-      for (tensor, shard) in index.shardOfTensor {
-        guard let position = positions[shard], files[position].contains(tensor) else {
-          throw .malformed(
-            index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
-        }
-        fileOfTensor[tensor] = position
-      }
-      self.fileOfTensor = fileOfTensor
-      listedNames = index.shardOfTensor.map(\.tensor)
-      unlistedTensors = files.enumerated().flatMap { position, file in
-        file.tensorNames.filter { fileOfTensor[$0] != position }
-      }
+      weights = try WeightFiles(shardsOf: CheckpointIndex("\(directory)/\(Self.indexName)"), in: directory)
     } else {
       throw CheckpointError(
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
         remedy: Self.remedyForMissingWeights(in: directory))
     }
-    let (files, fileOfTensor) = (files, fileOfTensor)
-    quantized = QuantizedTensor.find(in: listedNames.compactMap { name in fileOfTensor[name].flatMap { files[$0].description(of: name) } })
+    files = weights.files
+    listedNames = weights.names
+    fileOfTensor = weights.fileOfTensor
+    unlistedTensors = weights.unlisted
+    quantized = QuantizedTensor.find(
+      in: weights.names.compactMap { name in
+        weights.fileOfTensor[name].flatMap { weights.files[$0].description(of: name) }
+      })
   }
 
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
@@ -181,5 +163,43 @@ package func readIfPresent<Value>(
   } catch {
     guard error.kind == .missing else { throw error }
     return nil
+  }
+}
+
+/// The files of a model's weights, and the tensors that they hold.
+private struct WeightFiles {
+  let files: [SafetensorsFile]
+  /// The names of the model's tensors, in the order of the file or the index.
+  let names: [String]
+  let fileOfTensor: [String: Int]
+  /// Tensors of shards that the index does not list.
+  let unlisted: [String]
+
+  init(_ file: SafetensorsFile) {
+    files = [file]
+    names = file.tensorNames
+    fileOfTensor = Dictionary(names.map { ($0, 0) }) { first, _ in first }
+    unlisted = []
+  }
+
+  /// - Throws: `CheckpointError` of kind `malformed` where the index says what its shards do not hold.
+  init(shardsOf index: CheckpointIndex, in directory: String) throws(CheckpointError) {
+    let shards = index.shardNames
+    var files: [SafetensorsFile] = []
+    for shard in shards {
+      try index.validateShardName(shard, in: directory)
+      files.append(try SafetensorsFile("\(directory)/\(shard)"))
+    }
+    let positions = Dictionary(zip(shards, 0...)) { first, _ in first }
+    var fileOfTensor: [String: Int] = [:]
+    for (tensor, shard) in index.shardOfTensor {
+      guard let position = positions[shard], files[position].contains(tensor) else {
+        throw .malformed(index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
+      }
+      fileOfTensor[tensor] = position
+    }
+    (self.files, self.fileOfTensor) = (files, fileOfTensor)
+    names = index.shardOfTensor.map(\.tensor)
+    unlisted = files.enumerated().flatMap { position, file in file.tensorNames.filter { fileOfTensor[$0] != position } }
   }
 }

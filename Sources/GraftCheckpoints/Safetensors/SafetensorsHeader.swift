@@ -55,19 +55,19 @@ struct SafetensorsHeader {
     entries.sort {
       ($0.byteRange.lowerBound, $0.byteRange.upperBound) < ($1.byteRange.lowerBound, $1.byteRange.upperBound)
     }
+    try requireFilled(byteCount: file.count - dataOffset, malformed)
+  }
 
+  /// - Throws: where the tensors do not lie one behind the other from the first byte of the data to the last.
+  private func requireFilled(byteCount: Int, _ malformed: (String) -> CheckpointError) throws(CheckpointError) {
     var end = 0
     for entry in entries {
       guard entry.byteRange.lowerBound == end else {
-        throw malformed(
-          "tensor '\(entry.description.name)' begins at byte \(entry.byteRange.lowerBound) of the data, expected \(end)"
-        )
+        throw malformed("tensor '\(entry.description.name)' begins at byte \(entry.byteRange.lowerBound) of the data, expected \(end)")
       }
       end = entry.byteRange.upperBound
     }
-    guard end == file.count - dataOffset else {
-      throw malformed("the tensors fill \(end) bytes, but \(file.count - dataOffset) follow the header")
-    }
+    guard end == byteCount else { throw malformed("the tensors fill \(end) bytes, but \(byteCount) follow the header") }
   }
 
   private static func metadata(

@@ -50,13 +50,37 @@ public final class LatentAttention: Sublayer {
     let q = rotate(queries(x, pass), table, headSize: options.headSize, from: options.headSize - rotarySize)
     let compressed = compression(x, pass)
     let latentSize = compressed.shape.columns - rotarySize
-    var latents = latentNorm(compressed.columns(0..<latentSize))
-    var rotaryKeys = rotate(compressed.columns(latentSize..<latentSize + rotarySize), table, headSize: rotarySize)
-    var spans = layout.spans
-    if let state = pass.state { (latents, rotaryKeys, spans) = extended(latents, rotaryKeys, spans, state) }
-    let (k, v) = latentKeysAndValues(expansion(latents, pass), rotaryKeys, heads: options.heads, valueSize: options.valueSize)
-    let context = attention(query: q, key: k, value: v, options, spans: spans, mask: layout.mask, dropping: pass.dropping(at: path))
+    let latents = latentNorm(compressed.columns(0..<latentSize))
+    let rotaryKeys = rotate(compressed.columns(latentSize..<latentSize + rotarySize), table, headSize: rotarySize)
+    let context = attended(q, latents, rotaryKeys, layout, pass)
     return output(context, joining: residual, dropout: 0, pass)
+  }
+
+  /// - Returns: `[rows, heads * valueSize]`.
+  private func attended(_ q: Tensor, _ latents: Tensor, _ rotaryKeys: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    guard let state = pass.state else { return expanded(q, latents, rotaryKeys, layout.spans, layout, pass) }
+    let held = state.layer(path) { LatentState(sequences: state.lengths.count, format: state.rowFormat) }
+      .append(latents: latents, rotaryKeys: rotaryKeys, spans: layout.spans.map(\.keys.first), of: state)
+    let spans = zip(layout.spans, held.rows).map { AttentionSpan(queries: $0.queries, keys: $1) }
+    // Rows that are all new are expanded once, for all queries; those that were there before would be at every token.
+    guard spans.contains(where: { $0.keys.count > $0.queries.count }) else { return expanded(q, latents, rotaryKeys, layout.spans, layout, pass) }
+    guard isAbsorbable else { return gathered(q, held, spans, layout, pass) }
+    let term = expansion.adapter?.lowRankTerm.map { (a: $0.a, b: $0.b, scale: $0.scale) }
+    let absorbed = AbsorbedAttention(options, expansion: expansion.weight.matrix, adding: term, rotarySize: rotarySize, mask: layout.mask)
+    return absorbed(q, latents: held.latents, rotaryKeys: held.rotaryKeys, spans: spans)
+  }
+
+  /// True where the expansion is a matrix, and what an adapter adds to it another.
+  private var isAbsorbable: Bool {
+    expansion.bias == nil && expansion.layout == .outputByInput && (expansion.adapter == nil || expansion.adapter?.lowRankTerm != nil)
+  }
+
+  /// Attention to the keys and values that are made of rows side by side.
+  private func expanded(
+    _ q: Tensor, _ latents: Tensor, _ rotaryKeys: Tensor, _ spans: [AttentionSpan], _ layout: SequenceLayout, _ pass: Pass
+  ) -> Tensor {
+    let (k, v) = latentKeysAndValues(expansion(latents, pass), rotaryKeys, heads: options.heads, valueSize: options.valueSize)
+    return attention(query: q, key: k, value: v, options, spans: spans, mask: layout.mask, dropping: pass.dropping(at: path))
   }
 
   private func queries(_ x: Tensor, _ pass: Pass) -> Tensor {
@@ -66,18 +90,14 @@ public final class LatentAttention: Sublayer {
     }
   }
 
-  /// All rows of the sequences, side by side, with the spans into them.
-  private func extended(
-    _ latents: Tensor, _ rotaryKeys: Tensor, _ spans: [AttentionSpan], _ state: SequenceState
-  ) -> (Tensor, Tensor, [AttentionSpan]) {
-    let held = state.layer(path) { LatentState(sequences: state.lengths.count) }
-      .append(latents: latents, rotaryKeys: rotaryKeys, spans: spans.map(\.keys.first), of: state)
+  /// The same of all rows that are held, brought together.
+  private func gathered(_ q: Tensor, _ held: LatentState.Held, _ spans: [AttentionSpan], _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     var at = 0
-    let joined = zip(spans, held.rows).map { span, rows in
-      defer { at += rows.count }
-      return AttentionSpan(queries: span.queries, keys: at..<at + rows.count)
+    let joined = spans.map { span in
+      defer { at += span.keys.count }
+      return AttentionSpan(queries: span.queries, keys: at..<at + span.keys.count)
     }
     let rows = Tensor(held.rows.flatMap { ([$0.first] + $0.others).flatMap { $0.map { Int32($0) } } })
-    return (gatherRows(held.latents, rows), gatherRows(held.rotaryKeys, rows), joined)
+    return expanded(q, gatherRows(held.latents, rows), gatherRows(held.rotaryKeys, rows), joined, layout, pass)
   }
 }

@@ -7,6 +7,7 @@ public struct ModelOutline: Sendable, Hashable {
     /// The sublayers of each layer.
     public var layers: [[SublayerOutline]]
 
+    /// The layers of a stack.
     public init(_ name: String, _ stack: TransformerStack) {
       self.name = name
       layers = stack.blocks.map { $0.residuals.flatMap(\.outlines) }
@@ -30,8 +31,10 @@ public struct ModelOutline: Sendable, Hashable {
   public var positions: String
   /// The norm behind the last layer, where there is one.
   public var finalNorm: String?
+  /// The layers: one stack, or an encoder's and a decoder's.
   public var stacks: [Stack]
 
+  /// The outline of a model of these stacks.
   public init(positions: String, finalNorm: Norm?, stacks: [Stack]) {
     self.positions = positions
     self.finalNorm = finalNorm?.kindName

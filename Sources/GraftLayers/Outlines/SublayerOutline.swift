@@ -2,16 +2,22 @@
 public struct SublayerOutline: Sendable, Hashable {
   /// A size, a number or a word.
   public enum Value: Sendable, Hashable {
+    /// A whole number.
     case count(Int)
+    /// Any number.
     case number(Float)
+    /// A word, or a few.
     case text(String)
   }
 
   /// One thing to know, under its key, such as `key_value_heads`.
   public struct Fact: Sendable, Hashable {
+    /// The key.
     public var name: String
+    /// What there is to know.
     public var value: Value
 
+    /// A value under its key.
     public init(_ name: String, _ value: Value) {
       self.name = name
       self.value = value
@@ -20,6 +26,7 @@ public struct SublayerOutline: Sendable, Hashable {
 
   /// The parameters of a mixture's experts, all together.
   public struct Experts: Sendable, Hashable {
+    /// The number of values of all experts.
     public var parameters: Int
     /// The number of experts, and of those that a token uses.
     public var count: Int, used: Int
@@ -27,9 +34,11 @@ public struct SublayerOutline: Sendable, Hashable {
 
   /// Such as `attention`.
   public var kind: String
+  /// What there is to know, in the order in which it is shown.
   public var facts: [Fact] = []
-  /// The elements that are kept of every token, and the tokens that are kept; all where nil.
+  /// The elements that are kept of every token.
   public var keptPerToken = 0
+  /// The tokens that are kept; all where nil.
   public var window: Int?
   /// The elements that are kept of every token of a source.
   public var keptPerSourceToken = 0
@@ -38,6 +47,7 @@ public struct SublayerOutline: Sendable, Hashable {
   /// Nil for a sublayer that is no mixture.
   public var experts: Experts?
 
+  /// A sublayer of which nothing is known but its kind.
   public init(_ kind: String) { self.kind = kind }
 
   mutating func add(_ name: String, _ count: Int) { facts.append(Fact(name, .count(count))) }

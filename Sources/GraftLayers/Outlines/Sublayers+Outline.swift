@@ -1,6 +1,7 @@
 import GraftTensors
 
 extension Attention {
+  /// Heads, sizes, windows and norms, with the keys and values that are kept of a token.
   public var outline: SublayerOutline {
     var outline = SublayerOutline(place == .source ? "attention to the source" : "attention")
     outline.add("heads", options.heads)
@@ -36,6 +37,7 @@ extension Attention {
 }
 
 extension LatentAttention {
+  /// Heads and sizes, with the latent row and the rotary key that are kept of a token.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("latent attention")
     outline.add("heads", options.heads)
@@ -50,6 +52,7 @@ extension LatentAttention {
 }
 
 extension FeedForward {
+  /// The intermediate size and the activation.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("feed-forward")
     outline.add("intermediate_size", down.inputSize)
@@ -60,6 +63,7 @@ extension FeedForward {
 }
 
 extension MixtureOfExperts {
+  /// The number of experts, of those that a token uses and that all use, and their router.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("mixture of experts")
     let (count, used) = (router.expertCount, router.options.choices)
@@ -103,6 +107,7 @@ extension ExpertProjection {
 }
 
 extension MambaMixer {
+  /// Channels and sizes, with the rows of the convolution and the states that are kept of a sequence.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("selective state space")
     let (channels, size) = (layers.rates.shape[0], layers.rates.shape[1])
@@ -143,6 +148,7 @@ extension DeltaTimeMixing {
 }
 
 extension TimeMixing {
+  /// Channels, with the row before and the sums that are kept of a sequence.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("time mixing")
     outline.add("channels", layers.key.outputSize)
@@ -153,6 +159,7 @@ extension TimeMixing {
 }
 
 extension ChannelMixing {
+  /// The intermediate size, with the row before that is kept of a sequence.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("channel mixing")
     outline.add("intermediate_size", key.layer.outputSize)

@@ -5,9 +5,12 @@ public final class KeyValueState: LayerState {
   private var rows: TokenRows
   private let window: Int?
 
-  /// - Parameter window: the number of keys that a query sees, itself included, where limited.
-  public init(sequences: Int, window: Int? = nil) {
-    rows = TokenRows(sequences: sequences, window: window)
+  /// The cache before the first token of so many sequences.
+  /// - Parameters:
+  ///   - window: the number of keys that a query sees, itself included, where limited.
+  ///   - format: the floating-point format that rows are kept in.
+  public init(sequences: Int, window: Int? = nil, format: ElementFormat = .float32) {
+    rows = TokenRows(sequences: sequences, window: window, format: format)
     self.window = window
   }
 
@@ -73,10 +76,15 @@ public final class KeyValueState: LayerState {
       return AttentionSpan(queries: span.queries, keys: at..<at + count)
     }
     func join(_ buffer: Tensor, _ rest: Tensor) -> Tensor {
-      concatenateRows(
-        new.spans.enumerated().flatMap { index, span in
-          rows.sequences[index].runs.map { buffer.rows($0) } + [rest.rows(span.keys.first)]
-        })
+      let joined = Tensor(uninitialized: [at, buffer.shape.columns], dtype: buffer.dtype)
+      var place = 0
+      for (index, span) in new.spans.enumerated() {
+        for part in rows.sequences[index].runs.map({ buffer.rows($0) }) + [rest.rows(span.keys.first)] {
+          joined.overwriteRows(from: place, with: part)
+          place += part.shape.rows
+        }
+      }
+      return joined
     }
     return (join(rows.buffers[0], new.keys), join(rows.buffers[1], new.values), spans)
   }

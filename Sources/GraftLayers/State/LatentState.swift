@@ -5,8 +5,12 @@ import GraftTensors
 public final class LatentState: LayerState {
   private var rows: TokenRows
 
+  /// The rows of all sequences, with each sequence's place in them.
+  public typealias Held = (latents: Tensor, rotaryKeys: Tensor, rows: [KeyRows])
+
   /// The cache of as many sequences, without a token.
-  public init(sequences: Int) { rows = TokenRows(sequences: sequences) }
+  /// - Parameter format: the floating-point format that rows are kept in.
+  public init(sequences: Int, format: ElementFormat = .float32) { rows = TokenRows(sequences: sequences, format: format) }
 
   public var byteCount: Int { rows.byteCount }
 
@@ -16,9 +20,7 @@ public final class LatentState: LayerState {
   ///   - latents: `[rows, latentSize]`.
   ///   - rotaryKeys: `[rows, rotarySize]`, rotated.
   ///   - spans: the rows of each sequence.
-  public func append(
-    latents: Tensor, rotaryKeys: Tensor, spans: [Range<Int>], of state: SequenceState
-  ) -> (latents: Tensor, rotaryKeys: Tensor, rows: [KeyRows]) {
+  public func append(latents: Tensor, rotaryKeys: Tensor, spans: [Range<Int>], of state: SequenceState) -> Held {
     let starts = state.rowCounts
     precondition(spans.count == starts.count, "\(spans.count) spans for \(starts.count) sequences")
     let holds = rows.truncate(to: starts)

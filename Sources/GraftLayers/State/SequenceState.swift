@@ -1,3 +1,5 @@
+import GraftTensors
+
 /// The state of a model that reads sequences step by step: how many tokens it has read of each, and the state of
 /// every layer.
 public final class SequenceState {
@@ -19,6 +21,10 @@ public final class SequenceState {
 
   /// The memory that all layers take.
   public var byteCount: Int { layers.values.reduce(0) { $0 + $1.byteCount } }
+
+  /// The format that rows of earlier tokens are kept in: that of the operands of products, which they would be rounded to anyway.
+  /// Where all rows are kept, somebody else reads them, and they are kept as they were computed.
+  var rowFormat: ElementFormat { keepsAllRows ? .float32 : Execution.current.arithmetic.operandFormat ?? .float32 }
 
   /// The state of the layer at a path, made by the layer when it first reads.
   public func layer<State: LayerState>(_ path: String, _ make: () -> State) -> State {

@@ -68,10 +68,10 @@ extension TokenRows {
     let old = rowCapacity
     let rows = old + count
     if buffers.isEmpty {
-      buffers = parts.map { Tensor(uninitialized: [rows, $0.shape.columns]) }
+      buffers = parts.map { Tensor(uninitialized: [rows, $0.shape.columns], dtype: format) }
     } else {
       for index in buffers.indices {
-        let larger = Tensor(uninitialized: [rows, buffers[index].shape.columns])
+        let larger = Tensor(uninitialized: [rows, buffers[index].shape.columns], dtype: format)
         larger.overwriteRows(from: 0, with: buffers[index])
         buffers[index] = larger
       }

@@ -33,13 +33,18 @@ struct TokenRows {
   private(set) var pinned: [Range<Int>] = []
   /// The most rows before a new one that a sequence still needs; nil where it needs all.
   let window: Int?
+  /// The floating-point format that rows are kept in.
+  let format: ElementFormat
 
   /// Rows that a window keeps beyond its own, so that a few tokens can be taken back.
   static let slack = 16
 
-  /// - Parameter window: the number of rows that a row sees, itself included.
-  init(sequences count: Int, window: Int? = nil) {
+  /// - Parameters:
+  ///   - window: the number of rows that a row sees, itself included.
+  ///   - format: the floating-point format that rows are kept in.
+  init(sequences count: Int, window: Int? = nil, format: ElementFormat = .float32) {
     sequences = Array(repeating: Sequence(), count: count)
+    self.format = format
     self.window = window.map { $0 - 1 }
   }
 

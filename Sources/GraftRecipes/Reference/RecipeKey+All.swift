@@ -11,7 +11,10 @@ extension RecipeKey {
     RecipeKey("model.path", .text, "The base: a directory with a checkpoint of Transformers."),
     RecipeKey("model.config", .section, "Instead of `path`: the keys of a `config.json`, to start from random weights."),
     RecipeKey("model.tokenizer", .text, "The directory of the tokenizer, where random weights have none."),
-    RecipeKey("model.dtype", .choice(of: Recipe.WeightFormat.self), "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."),
+    RecipeKey(
+      "model.dtype", .choice(of: Recipe.WeightFormat.self),
+      "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."
+    ),
     RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
@@ -120,7 +123,10 @@ extension RecipeKey {
 
   private static let run = [
     RecipeKey("output_dir", .text, "The run's directory; `runs/` and the recipe's name where nothing is said."),
-    RecipeKey("methods", .list(.section), "In a comparison: `{name, method, model, training, learning_rates}` for each method; the keys of `model` and `training` stand above the recipe's."),
+    RecipeKey(
+      "methods", .list(.section),
+      "In a comparison: `{name, method, model, training, learning_rates}` for each method; the keys of `model` and `training` stand above the recipe's."
+    ),
     RecipeKey("seeds", .list(.whole), "In a comparison: the seeds to run each method under; 0, 1 and 2 where nothing is said."),
     RecipeKey(
       "learning_rates", .list(.number),

@@ -63,7 +63,7 @@ extension HTML {
   package static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
 
   /// Small plots, as many beside one another as there is room for.
-  public static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
+  package static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
 
   /// Something folded away until it is asked for (and unfolded on paper).
   package static func details(_ title: String, _ content: HTML) -> HTML {

@@ -1,18 +1,18 @@
 /// The columns of a small histogram, one for each of many things of the same kind, over the value that all would have if they were equal.
-public struct HistogramPlot: Sendable {
-  public var title: String
+package struct HistogramPlot: Sendable {
+  package var title: String
   /// One for each thing, from 0 on.
-  public var values: [Double]
+  package var values: [Double]
   /// The value that all would have.
-  public var expected: Double
+  package var expected: Double
   /// The end of the vertical axis, which plots beside one another share.
-  public var largest: Double
+  package var largest: Double
   /// The word for one of the things, such as `expert`.
-  public var entryName: String
+  package var entryName: String
   /// The words behind a value in per cent, such as `of the rows`.
-  public var valueName: String
+  package var valueName: String
 
-  public init(title: String, values: [Double], expected: Double, largest: Double, entryName: String, valueName: String) {
+  package init(title: String, values: [Double], expected: Double, largest: Double, entryName: String, valueName: String) {
     self.title = title
     self.values = values
     self.expected = expected
@@ -22,7 +22,7 @@ public struct HistogramPlot: Sendable {
   }
 
   /// Nil when there is nothing to draw.
-  public var html: HTML? {
+  package var html: HTML? {
     guard !values.isEmpty else { return nil }
     let frame = PlotFrame(
       width: 260, height: 130, x: PlotScale(from: 0, to: Double(values.count), ticks: Self.ticks(below: values.count)),

@@ -6,6 +6,7 @@ import GraftTensors
 
 /// The architecture that a `config.json` describes, drawn without reading or drawing a weight.
 public struct Architecture {
+  /// The drawing as `graft inspect --json` has it: sizes, counts, and stacks of layers of which equal ones are folded.
   public let json: JSON
 
   /// - Parameters:

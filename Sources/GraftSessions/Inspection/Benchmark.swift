@@ -21,6 +21,8 @@ public struct Benchmark {
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
   /// The precision of the products, and the format of frozen weights.
   public var precision = Recipe.PrecisionName.fp32
+  /// True where training is compared with the rate of large products on this machine.
+  public var measuresPeak = true
 
   /// - Parameter method: a method's usual name, or a YAML file with a `method:` section.
   public init(model: String, method: String, batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int) {
@@ -75,17 +77,20 @@ public struct Benchmark {
     let tokens = batchSize * sequenceLength
     let median = seconds.sorted()[seconds.count / 2]
     let flops = Self.flopsPerToken(network, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
-    let peak = Self.productPeak()
-    return Result(
-      json: [
-        "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
-        "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
-        "total_parameters": .integer(network.catalog.parameterCount), "gemm_peak_gflops": .number(peak), "model_flops_per_token": .number(flops),
-        "flops_utilization": .number(flops * Double(tokens) / median / 1e9 / peak), "threads": .integer(Threads.count),
-        "precision": .string(precision.rawValue), "matrix_tile": .string(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)),
-        "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"), "first_loss": .number(losses.first ?? 0),
-        "last_loss": .number(losses.last ?? 0), "system_allocations_per_step": .number(Double(allocations) / Double(steps)),
-      ])
+    var figures: JSONObject = [
+      "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
+      "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
+      "total_parameters": .integer(network.catalog.parameterCount), "model_flops_per_token": .number(flops), "threads": .integer(Threads.count),
+      "precision": .string(precision.rawValue), "matrix_tile": .string(LinearAlgebraBackend.matrixTile(for: precision.arithmetic)),
+      "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"), "first_loss": .number(losses.first ?? 0),
+      "last_loss": .number(losses.last ?? 0), "system_allocations_per_step": .number(Double(allocations) / Double(steps)),
+    ]
+    if measuresPeak {
+      let peak = Self.productPeak()
+      figures["gemm_peak_gflops"] = .number(peak)
+      figures["flops_utilization"] = .number(flops * Double(tokens) / median / 1e9 / peak)
+    }
+    return Result(json: .object(figures))
   }
 
   /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
@@ -107,10 +112,16 @@ public struct Benchmark {
       runs.append(((ContinuousClock.now - start) / .seconds(1), first ?? 0))
     }
     let median = runs.sorted { $0.total < $1.total }[1]
+    let decoding = 127 / (median.total - median.first)
+    let peak = ProcessMemory.peakBytes
+    let bandwidth = MemoryBandwidth.measured()
+    let weights = Self.weightBytesPerToken(network)
     return Result(
       json: [
-        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(127 / (median.total - median.first)),
-        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(ProcessMemory.peakBytes),
+        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
+        "weight_bytes_per_token": weights.map(JSON.integer) ?? .null, "memory_bytes_per_second": .number(bandwidth),
+        "bandwidth_utilization": weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null,
+        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
         "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
         "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
       ])
@@ -158,6 +169,14 @@ public struct Benchmark {
     let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
     let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
+  }
+
+  /// The bytes of the matrices that a decoder reads for every token; nil for a mixture, whose experts a token chooses.
+  private static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
+    guard model.catalog.sites.allSatisfy({ $0.experts == nil }) else { return nil }
+    let head = model.head.linear
+    let layers = model.catalog.linears.filter { $0 !== head }
+    return (layers + [head]).reduce(0) { $0 + $1.weight.stored.byteCount }
   }
 
   /// GFLOP/s of a large product, the best of several.

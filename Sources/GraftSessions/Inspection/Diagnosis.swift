@@ -19,6 +19,7 @@ public struct Diagnosis {
     }
     var findings = Machine.description.map { (name: $0.label, value: $0.value) }
     findings.append(("GEMM", peaks.joined(separator: ", ")))
+    findings.append(("Memory", "\(Int(MemoryBandwidth.measured() / 1e9)) GB/s read by all threads"))
     findings.append(("HDF5", HDF5Library.version))
     findings.append(("MPI", "not used"))
     var advice: [String] = []

@@ -1,50 +1,91 @@
-import Foundation
-
 /// Python's `format % arguments`.
 enum PercentFormat {
   static func format(_ format: String, with value: TemplateValue, escaping: Bool) throws -> String {
-    var arguments: [TemplateValue] = [value]
-    var mapping: TemplateDictionary?
-    var mayRemain = false
-    switch value {
-    case .tuple(let items): arguments = items
-    case .dictionary(let dictionary):
-      mapping = dictionary
-      mayRemain = true
-    // Whatever can be subscripted counts as a mapping, of which not everything need be used.
-    case .list, .range, .undefined: mayRemain = true
-    default: break
-    }
-    var used = 0
-    func next() throws -> TemplateValue {
-      guard used < arguments.count else { throw TemplateFailure(.value, "not enough arguments for format string") }
-      used += 1
-      return arguments[used - 1]
-    }
+    var reader = Reader(format, Arguments(value))
     var result = ""
-    let scalars = Array(format.unicodeScalars)
-    var index = 0
-    while index < scalars.count {
-      guard scalars[index] == "%" else {
-        result.unicodeScalars.append(scalars[index])
-        index += 1
+    while let scalar = reader.next() {
+      guard scalar == "%" else {
+        result.unicodeScalars.append(scalar)
         continue
       }
-      index += 1
-      var item: TemplateValue?
-      if index < scalars.count, scalars[index] == "(" {
-        guard let mapping else { throw TemplateFailure(.value, "format requires a mapping") }
-        guard let close = scalars[index...].firstIndex(of: ")") else {
-          throw TemplateFailure(.value, "incomplete format key")
-        }
-        let key = String(String.UnicodeScalarView(scalars[(index + 1)..<close]))
-        guard let found = mapping[key] else { throw TemplateFailure(.value, "'\(key)'") }
-        item = found
-        index = close + 1
+      let named = try reader.namedArgument()
+      let specification = try reader.specification()
+      guard let type = reader.next() else { throw TemplateFailure(.value, "incomplete format") }
+      if type == "%" {
+        result += "%"
+        continue
       }
+      result += try convert(try named ?? reader.arguments.next(), type, specification, escaping: escaping)
+      try TemplateLimits.check(byteCount: result.utf8.count)
+    }
+    try reader.arguments.requireUse()
+    return result
+  }
+
+  /// The values to write: those of a tuple, those of a mapping by name, or one.
+  private struct Arguments {
+    private let values: [TemplateValue]
+    private let mapping: TemplateDictionary?
+    private let mayRemain: Bool
+    private var used = 0
+
+    init(_ value: TemplateValue) {
+      switch value {
+      case .tuple(let items): (values, mapping, mayRemain) = (items, nil, false)
+      case .dictionary(let dictionary): (values, mapping, mayRemain) = ([value], dictionary, true)
+      // Whatever can be subscripted counts as a mapping, of which not everything need be used.
+      case .list, .range, .undefined: (values, mapping, mayRemain) = ([value], nil, true)
+      default: (values, mapping, mayRemain) = ([value], nil, false)
+      }
+    }
+
+    mutating func next() throws -> TemplateValue {
+      guard used < values.count else { throw TemplateFailure(.value, "not enough arguments for format string") }
+      used += 1
+      return values[used - 1]
+    }
+
+    func requireMapping() throws -> TemplateDictionary {
+      guard let mapping else { throw TemplateFailure(.value, "format requires a mapping") }
+      return mapping
+    }
+
+    func requireUse() throws {
+      guard used == values.count || mayRemain else { throw TemplateFailure(.value, "not all arguments converted during string formatting") }
+    }
+  }
+
+  /// Reads a format from left to right.
+  private struct Reader {
+    private let scalars: [Unicode.Scalar]
+    private var index = 0
+    var arguments: Arguments
+
+    init(_ format: String, _ arguments: Arguments) { (scalars, self.arguments) = (Array(format.unicodeScalars), arguments) }
+
+    private var current: Unicode.Scalar? { index < scalars.count ? scalars[index] : nil }
+
+    mutating func next() -> Unicode.Scalar? {
+      defer { index += 1 }
+      return current
+    }
+
+    /// The value of a name in parentheses; nil where there is none.
+    mutating func namedArgument() throws -> TemplateValue? {
+      guard current == "(" else { return nil }
+      let mapping = try arguments.requireMapping()
+      guard let close = scalars[index...].firstIndex(of: ")") else { throw TemplateFailure(.value, "incomplete format key") }
+      let key = String(String.UnicodeScalarView(scalars[(index + 1)..<close]))
+      guard let found = mapping[key] else { throw TemplateFailure(.value, "'\(key)'") }
+      index = close + 1
+      return found
+    }
+
+    /// The flags, the width and the precision of a conversion.
+    mutating func specification() throws -> FormatSpecification {
       var specification = FormatSpecification()
-      while index < scalars.count, "-+ #0".unicodeScalars.contains(scalars[index]) {
-        switch scalars[index] {
+      while let flag = current, "-+ #0".unicodeScalars.contains(flag) {
+        switch flag {
         case "-": specification.alignment = "<"
         case "0": specification.padsWithZeros = true
         case "#": specification.isAlternate = true
@@ -53,45 +94,32 @@ enum PercentFormat {
         }
         index += 1
       }
-      specification.width = try number(scalars, &index, next) ?? 0
+      specification.width = try number() ?? 0
       if specification.width < 0 { specification.alignment = "<" }
       specification.width = abs(specification.width)
-      if index < scalars.count, scalars[index] == "." {
+      if current == "." {
         index += 1
-        specification.precision = max(0, try number(scalars, &index, next) ?? 0)
+        specification.precision = max(0, try number() ?? 0)
       }
-      while index < scalars.count, "hlL".unicodeScalars.contains(scalars[index]) { index += 1 }
-      guard index < scalars.count else { throw TemplateFailure(.value, "incomplete format") }
-      let type = scalars[index]
-      index += 1
-      if type == "%" {
-        result += "%"
-        continue
-      }
-      result += try convert(try item ?? next(), type, specification, escaping: escaping)
-      try TemplateLimits.check(byteCount: result.utf8.count)
+      while let length = current, "hlL".unicodeScalars.contains(length) { index += 1 }
+      return specification
     }
-    if used < arguments.count, !mayRemain {
-      throw TemplateFailure(.value, "not all arguments converted during string formatting")
-    }
-    return result
-  }
 
-  private static func number(
-    _ scalars: [Unicode.Scalar], _ index: inout Int, _ next: () throws -> TemplateValue
-  ) throws -> Int? {
-    if index < scalars.count, scalars[index] == "*" {
-      index += 1
-      guard let value = try next().wholeNumber else { throw TemplateFailure(.value, "* wants int") }
-      try TemplateLimits.check(byteCount: abs(value))
+    /// Digits, or `*` for an argument; nil for neither.
+    private mutating func number() throws -> Int? {
+      if current == "*" {
+        index += 1
+        guard let value = try arguments.next().wholeNumber else { throw TemplateFailure(.value, "* wants int") }
+        try TemplateLimits.check(byteCount: abs(value))
+        return value
+      }
+      let digits = scalars[index...].prefix { $0.isASCIIDigit }
+      guard !digits.isEmpty else { return nil }
+      index = digits.endIndex
+      let value = Int(String(String.UnicodeScalarView(digits))) ?? .max
+      try TemplateLimits.check(byteCount: value)
       return value
     }
-    let start = index
-    while index < scalars.count, scalars[index].isASCIIDigit { index += 1 }
-    guard index > start else { return nil }
-    let value = Int(String(String.UnicodeScalarView(scalars[start..<index]))) ?? .max
-    try TemplateLimits.check(byteCount: value)
-    return value
   }
 
   private static func convert(

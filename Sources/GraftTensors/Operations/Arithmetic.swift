@@ -180,7 +180,7 @@ func reduced(_ a: Tensor, _ kernel: (UnsafePointer<Float>, Int) -> Double) -> Do
 func addRowReduction(
   to out: UnsafeMutablePointer<Float>, rows: Int, columns: Int, _ body: (UnsafeMutablePointer<Float>, Range<Int>) -> Void
 ) {
-  let grain = max(256, rowGrain(columns: columns))
+  let grain = max(256, elementwiseGrain / max(1, columns))
   let chunks = (rows + grain - 1) / grain
   guard chunks > 1 else {
     if rows > 0 { body(out, 0..<rows) }

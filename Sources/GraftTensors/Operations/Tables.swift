@@ -21,7 +21,10 @@ public func gatherRows(_ table: Weight, _ indices: Tensor, untrained: Int? = nil
     }
   case .dense(let table):
     let width = table.dtype.bytes(for: columns)
-    for row in 0..<count { convert(o + row * columns, .float32, table.rawPointer + Int(at[row]) * width, table.dtype, columns) }
+    let from = table.rawPointer
+    parallel(over: count, grain: rowGrain(columns: columns)) { part in
+      for row in part { convert(o + row * columns, .float32, from + Int(at[row]) * width, table.dtype, columns) }
+    }
   case .blocks(let table):
     parallel(over: count, grain: rowGrain(columns: columns)) { part in
       for row in part { table.decode(row: Int(at[row]), columns: 0..<columns, to: o + row * columns) }
@@ -36,7 +39,7 @@ public func gatherRows(_ table: Weight, _ indices: Tensor, untrained: Int? = nil
       let at = indices.indices
       let entries = input.shape.rows
       // Every task looks at all indices, and adds in their order what goes to its entries.
-      parallel(over: entries, grain: max(rowGrain(columns: columns), entries / 64)) { part in
+      parallel(over: entries, grain: max(elementwiseGrain / max(1, columns), entries / 64)) { part in
         if isFirst { graft_fill(dTable + part.lowerBound * columns, 0, part.count * columns) }
         for place in 0..<count where part.contains(Int(at[place])) && Int(at[place]) != untrained {
           graft_accumulate(dTable + Int(at[place]) * columns, from + place * columns, columns)

@@ -31,17 +31,17 @@ enum FewRows {
     }
   }
 
-  /// `c = a op(b) + beta c` on the calling thread.
+  /// `c = alpha a op(b) + beta c` on the calling thread.
   static func multiplySerially(
-    m: Int, n: Int, k: Int, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int
+    m: Int, n: Int, k: Int, alpha: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand, beta: Float, _ c: UnsafeMutablePointer<Float>, stride: Int
   ) {
     withUnsafePointer(to: b.matrix) { matrix in
-      graft_multiply_few_rows(a.base.assumingMemoryBound(to: Float.self), m, a.stride, matrix, 0, n, k, 1, beta, c, c, stride)
+      graft_multiply_few_rows(a.base.assumingMemoryBound(to: Float.self), m, a.stride, matrix, 0, n, k, alpha, beta, c, c, stride)
     }
   }
 
   /// The number of columns that a task computes.
-  private static func grain(n: Int, k: Int, _ b: MatrixOperand) -> Int {
+  static func grain(n: Int, k: Int, _ b: MatrixOperand) -> Int {
     guard n * k >= smallCount else { return n }
     let share = n / (8 * Threads.count)
     // Of rows that are long, memory hands out long pieces faster.

@@ -11,7 +11,7 @@ public enum Threads {
   }
 
   /// The cores that this process may use.
-  public static let coreCount = Int(graft_processor_count())
+  public static var coreCount: Int { Int(graft_processor_count()) }
 }
 
 /// Runs `body` for every index below `count`, on all threads.
@@ -46,8 +46,12 @@ package func parallel(over count: Int, grain: Int, _ body: (Range<Int>) -> Void)
 /// Elements that one task of an elementwise operation handles: large against a task's cost, small against the cache.
 package let elementwiseGrain = 1 << 15
 
-/// The number of rows of `columns` elements that make a task.
-package func rowGrain(columns: Int) -> Int { max(1, elementwiseGrain / max(1, columns)) }
+/// The number of rows of `columns` elements that make a task where rows do not meet: fewer on many cores, so that a small model has
+/// enough tasks for all of them.
+package func rowGrain(columns: Int) -> Int {
+  let parts = max(1, min(Threads.count, Threads.coreCount) / 8)
+  return max(1, elementwiseGrain / parts / max(1, columns))
+}
 
 /// The BLAS library, as it describes itself.
 public enum LinearAlgebraBackend {

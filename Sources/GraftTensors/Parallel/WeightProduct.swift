@@ -26,8 +26,10 @@ package func multiplyMatrices(
   }
 }
 
+/// The elements of the longest block: a whole number of blocks of every format.
+let longestBlock = 256
+
 /// The columns that are decoded at a time: about 4 MiB of float32, and whole blocks of every format.
 private func slabColumns(terms: Int) -> Int {
-  let longestBlock = 256
   return max(1, (1 << 20) / max(1, terms) / longestBlock) * longestBlock
 }

@@ -24,7 +24,7 @@ extension Tensor {
 /// Converts `count` elements; unlisted pairs go through float32.
 package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ input: UnsafeRawPointer, _ source: ElementFormat, _ count: Int) {
   switch (source, target) {
-  case (.float32, .float32): out.copyMemory(from: input, byteCount: ElementFormat.float32.bytes(for: count))
+  case _ where source == target: out.copyMemory(from: input, byteCount: source.bytes(for: count))
   case (.bfloat16, .float32):
     graft_bfloat16_to_float(out.assumingMemoryBound(to: Float.self), input.assumingMemoryBound(to: UInt16.self), count)
   case (.float16, .float32):

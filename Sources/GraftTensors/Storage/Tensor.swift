@@ -117,9 +117,11 @@ public struct Tensor {
     return index < 0 ? nil : index
   }
 
-  /// Writes rows of a buffer that grows in place, as a cache of keys does.
+  /// Writes rows of a buffer that grows in place, as a cache of keys does, rounded to its format.
   package func overwriteRows(from row: Int, with rows: Tensor) {
-    (mutablePointer + row * shape.columns).update(from: rows.pointer, count: rows.elementCount)
+    precondition(storage.isWritable && rows.shape.columns == shape.columns, "rows \(rows.shape) into \(shape)")
+    precondition(row + rows.shape.rows <= shape.rows, "rows \(rows.shape) from \(row) into \(shape)")
+    convert(rawPointer + dtype.bytes(for: row * shape.columns), dtype, rows.rawPointer, rows.dtype, rows.elementCount)
   }
 
   /// The same elements outside any tape.
@@ -145,4 +147,12 @@ extension Tensor {
 /// Returns the largest of finite values; minus infinity where there are none.
 package func largestValue(of values: UnsafeBufferPointer<Float>) -> Float {
   values.baseAddress.map { graft_largest($0, values.count) } ?? -.infinity
+}
+
+/// Returns the logarithms of the probabilities that logits stand for: each minus the log-sum-exp of all.
+package func logSoftmax(of logits: UnsafeBufferPointer<Float>) -> [Float] {
+  [Float](unsafeUninitializedCapacity: logits.count) { out, count in
+    if let to = out.baseAddress, let from = logits.baseAddress { graft_log_softmax(to, from, logits.count) }
+    count = logits.count
+  }
 }

@@ -16,6 +16,7 @@ struct Bench: ParsableCommand {
   @Option(help: ArgumentHelp("Measured steps.", valueName: "n")) var steps = 10
   @Option(help: ArgumentHelp("Steps before the measured ones.", valueName: "n")) var warmup = 3
   @Flag(help: "Measure greedy generation: 32 prompt tokens, 128 new ones.") var generate = false
+  @Flag(inversion: .prefixedNo, help: "Measure the machine's own rate of products beside the steps, which takes a moment.") var peak = true
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
 
@@ -27,6 +28,7 @@ struct Bench: ParsableCommand {
     shared.apply()
     var bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
     bench.precision = arithmetic.precision
+    bench.measuresPeak = peak
     let result = try arithmetic.precision.run { generate ? try bench.generation() : try bench.training() }
     Console.output(json ? result.json.serialized() : result.text)
   }

@@ -5,6 +5,7 @@ public struct ExpertLoad: Sendable, Equatable {
   /// One number for each expert.
   public var rows: [Int]
 
+  /// The rows of each expert of the mixture at a path.
   public init(path: String, rows: [Int]) {
     self.path = path
     self.rows = rows

@@ -7,7 +7,7 @@ import GraftTensors
 public final class ExpertProjection {
   /// The matrices of all experts.
   public enum Weights {
-    /// Layers, `[part][expert]`: their outputs stand side by side in the fused parameter.
+    /// Layers without biases, `[part][expert]`: their outputs stand side by side in the fused parameter.
     case layers([[Linear]])
     /// `[experts, out, in]` or, as `layout` says, `[experts, in, out]`, with a bias `[experts, out]` where there is one.
     case fused(Parameter, bias: Parameter?, layout: WeightLayout)
@@ -27,7 +27,9 @@ public final class ExpertProjection {
     path = scope.path
     self.weights = weights
     switch weights {
-    case .layers(let parts): expertCount = parts[0].count
+    case .layers(let parts):
+      expertCount = parts[0].count
+      precondition(parts.allSatisfy { $0.allSatisfy { $0.bias == nil } }, "\(path): experts' layers with biases, which their product leaves out")
     case .fused(let matrices, _, _): expertCount = matrices.shape[0]
     }
     scope.catalog.add(Site(path: path, role: nil, module: .experts(self)))

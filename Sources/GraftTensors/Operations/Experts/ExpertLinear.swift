@@ -40,18 +40,21 @@ public enum ExpertMatrices {
     }
   }
 
-  /// The matrix of one expert as an operand, with what its elements lie in where they were decoded for it.
-  func operand(_ expert: Int, transposed: Bool) -> (operand: MatrixOperand, owner: Tensor?)? {
+  /// The matrix of one expert, or its transpose; nil where it has none.
+  func operand(_ expert: Int, transposed: Bool) -> WeightOperand? {
     switch self {
     case .fused(let all):
       let first = all.rawPointer + all.dtype.bytes(for: expert * all.shape[1] * all.shape[2])
-      return (MatrixOperand(first, dtype: all.dtype, stride: all.shape[2], transposed: transposed), nil)
-    case .separate(let matrices):
-      guard let matrix = matrices[expert] else { return nil }
-      if case .dense(let tensor) = matrix { return (tensor.operand(transposed: transposed), nil) }
-      let decoded = matrix.dense()
-      return (decoded.operand(transposed: transposed), decoded)
+      return .elements(MatrixOperand(first, dtype: all.dtype, stride: all.shape[2], transposed: transposed))
+    case .separate(let matrices): return matrices[expert]?.operand(transposed: transposed)
     }
+  }
+
+  /// True where no two experts have one trained matrix, whose gradient would be written twice.
+  var areTrackedOnce: Bool {
+    guard case .separate(let matrices) = self else { return true }
+    let nodes = matrices.compactMap { $0?.isTracked == true ? $0?.slot.node : nil }
+    return Set(nodes).count == nodes.count
   }
 }
 
@@ -72,6 +75,7 @@ public func expertLinear(
   let (outputs, inputs) = layout == .outputByInput ? (matrix[0], matrix[1]) : (matrix[1], matrix[0])
   let rows = x.shape.rows
   precondition(x.shape.columns == inputs && rows == routing.experts.count, "experts \(matrix) (\(layout)) for input \(x.shape)")
+  precondition(matrices.areTrackedOnce, "one trained matrix for two experts")
   precondition(matrices.count == routing.expertCount, "\(matrices.count) matrices for \(routing.expertCount) experts")
   let shape: Shape = [rows, outputs]
   precondition(base.map { $0.shape == shape } ?? true, "base \(base?.shape as Any) for result \(shape)")
@@ -117,7 +121,6 @@ private struct ExpertProblem {
   private func multiply(
     _ x: UnsafePointer<Float>, columns terms: Int, transposed: Bool, into out: UnsafeMutablePointer<Float>, columns: Int, adding: Bool
   ) {
-    var owners: [Tensor] = []
     let products = (0..<routing.expertCount).compactMap { expert -> GroupedProduct? in
       let rows = routing.rows(of: expert)
       let to = out + rows.lowerBound * columns
@@ -126,12 +129,11 @@ private struct ExpertProblem {
         if !adding { graft_fill(to, 0, rows.count * columns) }
         return nil
       }
-      if let owner = matrix.owner { owners.append(owner) }
       return GroupedProduct(
-        rows: rows.count, columns: columns, terms: terms, a: MatrixOperand(x + rows.lowerBound * terms, stride: terms), b: matrix.operand,
-        out: to, stride: columns, beta: adding ? 1 : 0)
+        rows: rows.count, columns: columns, terms: terms, a: MatrixOperand(x + rows.lowerBound * terms, stride: terms), b: matrix, out: to,
+        stride: columns, beta: adding ? 1 : 0)
     }
-    withExtendedLifetime(owners) { multiplyGrouped(products, alpha: scale) }
+    multiplyGrouped(products, alpha: scale)
   }
 
   /// `dW = scale dyᵀ x` (or its transpose) of every expert that had rows.
@@ -166,7 +168,8 @@ private struct ExpertProblem {
     return GroupedProduct(
       rows: rows.isEmpty ? 0 : firstColumns, columns: secondColumns, terms: rows.count,
       a: MatrixOperand(first + rows.lowerBound * firstColumns, stride: firstColumns, transposed: true),
-      b: MatrixOperand(second + rows.lowerBound * secondColumns, stride: secondColumns), out: dw, stride: secondColumns, beta: adding ? 1 : 0)
+      b: .elements(MatrixOperand(second + rows.lowerBound * secondColumns, stride: secondColumns)), out: dw, stride: secondColumns,
+      beta: adding ? 1 : 0)
   }
 
   func addBias(_ bias: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>) {
