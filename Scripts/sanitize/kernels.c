@@ -151,16 +151,60 @@ static void recurrences(long rows, long channels) {
   graft_selective_scan(result + first, floats(size * stride) + first, states + first, floats(size * GRAFT_SCAN_CHANNELS), wide + first, delta + first,
                        rates + first, b, c, skip, rows, part, stride, size);
   graft_selective_scan_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(rows * size), floats(rows * size),
-                                floats(size * stride) + first, floats(part), floats((2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS),
-                                result + first, states + first, wide + first, delta + first, rates + first, b, c, skip, rows, part, stride, size);
+                                floats(size * stride) + first, floats(part), floats(size * stride) + first,
+                                floats((2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS), result + first, states + first, wide + first, delta + first, rates + first, b, c, skip, rows, part, stride, size);
   release();
 
   float *keys = floats(rows * stride), *values = floats(rows * stride), *decay = floats(part), *bonus = floats(part), *kept = floats(chunks * 3 * stride);
   float *written = floats(rows * stride), *state = floats(3 * stride);
   graft_wkv(written + first, state + first, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
   graft_wkv(written + first, NULL, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
-  graft_wkv_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(part), floats(part), written + first, kept + first,
-                     keys + first, values + first, decay, bonus, rows, part, stride);
+  graft_wkv_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(part), floats(part), floats(3 * stride) + first,
+                     written + first, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
+  release();
+}
+
+/// The parts of a structured scan over the last head and the last block of one sequence.
+static void structured_scan(long rows, long columns) {
+  const long heads = 3, size = 5, start = (rows - 1) / GRAFT_SCAN_BLOCK * GRAFT_SCAN_BLOCK, count = rows - start, stride = heads * columns;
+  const long head = heads - 1, row = start * heads + head, at = start * stride + head * columns;
+  float *delta = floats(rows * heads), *bias = floats(heads), *rates = floats(heads), *steps = floats(rows * heads), *sums = floats(rows * heads);
+  graft_structured_steps(steps, sums, delta, bias, rates, 0.001f, 0.7f, rows, heads);
+  float *into = floats(count), *from = floats(count), *products = floats(count * count), *mask = floats(count * count);
+  float *x = floats(rows * stride), *out = floats(rows * stride), *b = floats(rows * size), *c = floats(rows * size);
+  graft_structured_weights(into, from, steps + row, sums + row, count, heads);
+  graft_structured_mask(mask, products, steps + row, sums + row, count, heads);
+  graft_scale_rows(floats(count * columns), x + at, into, count, columns, columns, stride);
+  graft_structured_output(out + at, x + at, from, 0.5f, count, columns, stride);
+  graft_structured_rows(out + head * columns, floats(size * columns), x + head * columns, b, c, steps + head, sums + head, 0.5f, rows, columns, stride,
+                        heads, size, size);
+  float *dsums = floats(count), *dsteps = floats(count), *dweights = floats(count);
+  graft_structured_mask_gradient(mask, floats(count * count), dsums, dsteps, products, steps + row, sums + row, count, heads);
+  graft_structured_input_gradient(floats(rows * stride) + at, dweights, floats(count * columns), x + at, out + at, into, 0.5f, count, columns, stride);
+  graft_structured_output_gradient(floats(count * size), dsums, floats(count * size), c, count, size, size);
+  graft_structured_step_gradient(floats(rows * heads) + row, delta + row, bias[head], rates[head], 0.001f, 0.7f, steps + row, into, dsums, dsteps,
+                                 dweights, 0.1f, count, heads);
+  release();
+}
+
+/// RWKV-7's recurrence over the last head of one sequence, and its bonus.
+static void delta_rule(long rows, long size) {
+  const long heads = 2, stride = heads * size, area = size * size, chunks = (rows + GRAFT_SCAN_CHUNK - 1) / GRAFT_SCAN_CHUNK;
+  float *in[6], *gradients[6], *out = floats(rows * stride), *states = floats(chunks * area);
+  for (int i = 0; i < 6; i++) {
+    in[i] = floats(rows * stride);
+    gradients[i] = floats(rows * stride) + size;
+  }
+  graft_delta_rule(out + size, floats(area), states, in[0] + size, in[1] + size, in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size,
+                   stride, area);
+  graft_delta_rule(out + size, floats(area), NULL, in[0] + size, in[1] + size, in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size,
+                   stride, area);
+  graft_delta_rule_gradient(gradients[0], gradients[1], gradients[2], gradients[3], gradients[4], gradients[5], floats(area),
+                            floats((GRAFT_SCAN_CHUNK + 1) * area + GRAFT_SCAN_CHUNK * size), out + size, states, in[0] + size, in[1] + size,
+                            in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size, stride, area);
+  float *bonus = floats(stride);
+  graft_key_bonus(out, in[0], in[1], in[2], in[3], bonus, rows, heads, size);
+  graft_key_bonus_gradient(in[4], in[5], floats(rows * stride), bonus, out, in[1], in[2], in[3], floats(stride), rows, heads, size);
   release();
 }
 
@@ -233,7 +277,7 @@ static void few_rows(long m, long n, long k, int type, int transposed) {
 
 int main(void) {
   static const long heights[] = {1, 2, 6, 13, 14, 15, 16, 17, 33, 129}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
-  static const long few[] = {1, 2, 7, 33};
+  static const long few[] = {1, 2, 7, 33}, spans[] = {1, 31, 33, 64, 65, 130}, heads[] = {1, 7, 16, 33, 64};
   for (long i = 0; i < COUNT(lengths); i++) {
     elementwise(lengths[i]);
     for (long j = 0; j < COUNT(few); j++) {
@@ -242,6 +286,11 @@ int main(void) {
       recurrences(few[j], lengths[i]);
     }
   }
+  for (long i = 0; i < COUNT(spans); i++)
+    for (long j = 0; j < COUNT(heads); j++) {
+      structured_scan(spans[i], heads[j]);
+      delta_rule(spans[i], heads[j]);
+    }
   long products = 0;
   for (long i = 0; graft_panel_columns() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
