@@ -8,6 +8,7 @@ extension AttentionProblem {
   ///   - logSumExps: `[heads, query rows]`, the logarithms of the sums of exponentials of scaled scores, sinks included.
   func forward(_ out: Tensor, _ logSumExps: Tensor) {
     let chunks = forwardChunks()
+    let ahead = chunks.allSatisfy(readsInPlace) ? self : roundedAhead()
     parallel(chunks.count * heads) { task in
       let chunk = chunks[task / heads]
       let head = task % heads
@@ -17,7 +18,7 @@ extension AttentionProblem {
       if readsInPlace(chunk) {
         attendInPlace(chunk, head, rows, context)
       } else {
-        for keys in keyBlocks(span: chunk.span, seenBy: chunk.queries) { attend(chunk, keys, head, rows, context) }
+        for keys in keyBlocks(span: chunk.span, seenBy: chunk.queries) { ahead.attend(chunk, keys, head, rows, context) }
       }
       let visibility = visibilities[chunk.span]
       let place = lead(of: chunk.span) + chunk.queries.lowerBound
@@ -107,5 +108,6 @@ private struct RunningRows {
         scores + index * count, largest + row + index, sums + row + index, problem.scale, seen.lowerBound, seen.upperBound, count)
     }
     problem.drop(scores, block, head: head)
+    problem.roundShares(scores, block)
   }
 }

@@ -5,8 +5,11 @@ import Foundation
 struct AttentionGradient {
   private let problem: AttentionProblem
   private let tape: Tape
+  private let inputs: (query: Slot, key: Slot, value: Slot)
   /// The gradient of the result and the result, `[query rows, heads * valueSize]`.
   private let gradient: Tensor, out: Tensor
+  /// The gradient of the result as products read it.
+  private let operandGradient: Tensor
   /// `[heads, query rows]`.
   private let logSumExps: Tensor
   private let places: KeyGradientPlaces
@@ -24,7 +27,10 @@ struct AttentionGradient {
   private let deltas: Tensor
 
   init(_ problem: AttentionProblem, _ gradient: Tensor, _ out: Tensor, _ logSumExps: Tensor, _ tape: Tape) {
-    (self.problem, self.gradient, self.out, self.logSumExps, self.tape) = (problem, gradient, out, logSumExps, tape)
+    (self.gradient, self.out, self.logSumExps, self.tape) = (gradient, out, logSumExps, tape)
+    self.problem = problem.roundedAhead()
+    operandGradient = self.problem.shareRounding.map { gradient.rounded(to: $0) } ?? gradient
+    inputs = (problem.query.slot, problem.key.slot, problem.value.slot)
     let heads = problem.heads
     places = KeyGradientPlaces(problem.spans, rows: problem.key.shape[0])
     (steps, chunkCount) = problem.gradientSteps()
@@ -44,9 +50,9 @@ struct AttentionGradient {
     for pairs in steps {
       parallel(pairs.count * heads) { task in add(pairs[task / heads], head: task % heads) }
     }
-    tape.accumulate(dQuery, into: problem.query)
-    if wantsKeys { places.accumulate(summedOverGroups(dKey, size: problem.headSize), into: problem.key, on: tape) }
-    if wantsValues { places.accumulate(summedOverGroups(dValue, size: problem.valueSize), into: problem.value, on: tape) }
+    tape.accumulate(dQuery, into: inputs.query)
+    if wantsKeys { places.accumulate(summedOverGroups(dKey, size: problem.headSize), into: inputs.key, on: tape) }
+    if wantsValues { places.accumulate(summedOverGroups(dValue, size: problem.valueSize), into: inputs.value, on: tape) }
     if biasColumns > 0, let bias = problem.bias { accumulateChunks(dBias, into: bias.values) }
     if let sinks = problem.sinks { accumulateChunks(dSinks, into: sinks) }
   }
@@ -89,7 +95,7 @@ extension AttentionGradient {
     let from = block.keys.lowerBound - pair.keys.lowerBound
     let (p, dp) = (scratch.probabilities, scratch.gradients)
     computeProbabilities(block, head, scratch, from)
-    let dOut = MatrixOperand(gradient.pointer + (firstRow * heads + head) * valueSize, stride: heads * valueSize, rounding: rounding)
+    let dOut = MatrixOperand(operandGradient.pointer + (firstRow * heads + head) * valueSize, stride: heads * valueSize, rounding: rounding)
     if wantsValues {
       let target = dValue.mutablePointer + offset(of: block.keys.lowerBound, pair, head, valueSize)
       scratch.values.add(scratch.kept, dOut, rows: rows, keys: from..<from + count, to: target, stride: heads * valueSize)
@@ -100,6 +106,7 @@ extension AttentionGradient {
     for row in 0..<rows { graft_softmax_gradient_row(dp + row * count, p + row * count, delta[row], problem.scale, count) }
     if biasColumns > 0 { addBias(dp, block, pair, head) }
     if let slopes = scratch.slopes { graft_multiply(dp, dp, slopes, rows * count) }
+    problem.roundShares(dp, block)
     let dQueries = dQuery.mutablePointer + (firstRow * heads + head) * headSize
     multiplySerially(rows, headSize, count, 1, MatrixOperand(dp, stride: count), scratch.packedKeys, firstTerm: from, 1, dQueries, heads * headSize)
     if wantsKeys {
@@ -108,7 +115,7 @@ extension AttentionGradient {
     }
   }
 
-  /// Computes a block's probabilities from its scores and the logarithms of their sums, and what dropout keeps of them.
+  /// Computes a block's probabilities from its scores and the logarithms of their sums, and what goes on to the values of them.
   private func computeProbabilities(_ block: AttentionBlock, _ head: Int, _ scratch: PairScratch, _ from: Int) {
     let (rows, count, firstRow) = (block.queries.count, block.keys.count, block.queries.lowerBound)
     let p = scratch.probabilities
@@ -120,9 +127,10 @@ extension AttentionGradient {
       let seen = block.visibleKeys(ofRow: row)
       graft_probabilities_row(p + row * count, logSums[row], problem.scale, seen.lowerBound, seen.upperBound, count)
     }
-    guard problem.dropping != nil else { return }
+    guard scratch.kept != p else { return }
     scratch.kept.update(from: p, count: rows * count)
     problem.drop(scratch.kept, block, head: head)
+    problem.roundShares(scratch.kept, block)
   }
 
   private func addBias(_ scores: UnsafePointer<Float>, _ block: AttentionBlock, _ pair: GradientPair, _ head: Int) {

@@ -6,7 +6,7 @@ struct PairScratch {
   let keys: TransposedSum, values: TransposedSum
   private let rows: Tensor
   private let count: Int
-  private let drops: Bool, caps: Bool
+  private let keepsApart: Bool, caps: Bool
 
   init(_ pair: GradientPair, _ head: Int, _ problem: AttentionProblem) {
     let span = pair.chunk.span
@@ -15,19 +15,19 @@ struct PairScratch {
     packedValues = problem.packed(problem.value, pair.keys, span: span, head: head, transposed: true)
     keys = TransposedSum(keys: pair.keys.count, size: problem.headSize, problem.rounding)
     values = TransposedSum(keys: pair.keys.count, size: problem.valueSize, problem.rounding)
-    (drops, caps) = (problem.dropping != nil, problem.options.softcap != nil)
+    (keepsApart, caps) = (problem.dropping != nil || problem.shareRounding != nil, problem.options.softcap != nil)
     count = AttentionProblem.blockRows * pair.keys.count
-    rows = Tensor(uninitialized: [2 + (drops ? 1 : 0) + (caps ? 1 : 0), count])
+    rows = Tensor(uninitialized: [2 + (keepsApart ? 1 : 0) + (caps ? 1 : 0), count])
   }
 
   /// The probabilities of a block, `[queries, keys]`.
   var probabilities: UnsafeMutablePointer<Float> { rows.mutablePointer }
   /// The gradients of the probabilities, then of the scores.
   var gradients: UnsafeMutablePointer<Float> { probabilities + count }
-  /// The probabilities that dropout keeps.
-  var kept: UnsafeMutablePointer<Float> { drops ? gradients + count : probabilities }
+  /// The probabilities that dropout keeps, as products read them.
+  var kept: UnsafeMutablePointer<Float> { keepsApart ? gradients + count : probabilities }
   /// The derivatives of the cap.
-  var slopes: UnsafeMutablePointer<Float>? { caps ? gradients + (drops ? 2 : 1) * count : nil }
+  var slopes: UnsafeMutablePointer<Float>? { caps ? gradients + (keepsApart ? 2 : 1) * count : nil }
 
   /// Adds the sums that are not yet where they belong.
   /// - Parameters:

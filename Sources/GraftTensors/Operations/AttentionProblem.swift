@@ -2,7 +2,7 @@ import CKernels
 
 /// One attention's operands.
 struct AttentionProblem {
-  let query: Tensor, key: Tensor, value: Tensor
+  private(set) var query: Tensor, key: Tensor, value: Tensor
   let options: AttentionOptions
   let heads: Int, keyValueHeads: Int, headSize: Int, valueSize: Int
   let spans: [AttentionSpan]
@@ -11,8 +11,10 @@ struct AttentionProblem {
   let bias: DistanceBias?
   let sinks: Tensor?
   let dropping: RandomStream?
-  /// The format that the operands of products are rounded to; the threads of a pool know no execution.
-  let rounding = Execution.current.arithmetic.operandFormat
+  /// The format that products round their operands to; the threads of a pool know no execution.
+  private(set) var rounding = Execution.current.arithmetic.operandFormat
+  /// The format of probabilities and their gradients in products, where all other operands have been rounded to it before.
+  private(set) var shareRounding: ElementFormat?
 
   init(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, _ options: AttentionOptions, _ spans: [AttentionSpan], _ mask: AttentionMask,
@@ -32,6 +34,20 @@ struct AttentionProblem {
   }
 
   var group: Int { heads / keyValueHeads }
+
+  /// The problem with operands that are rounded once, for tiles of floats: those read what need not be rounded where it is.
+  func roundedAhead() -> AttentionProblem {
+    guard let rounding, !PackedMatrix.hasTile(of: rounding) else { return self }
+    var problem = self
+    (problem.query, problem.key, problem.value) = (query.rounded(to: rounding), key.rounded(to: rounding), value.rounded(to: rounding))
+    (problem.rounding, problem.shareRounding) = (nil, rounding)
+    return problem
+  }
+
+  /// Rounds a block's probabilities or their gradients, where products do not.
+  func roundShares(_ shares: UnsafeMutablePointer<Float>, _ block: AttentionBlock) {
+    if let shareRounding { graft_round(shares, shares, shareRounding.kernelType, block.queries.count * block.keys.count) }
+  }
 
   /// A row for every query, to be written span by span, with zeros where some are outside of them.
   func rowsOfQueries(_ columns: Int) -> Tensor {
@@ -82,5 +98,16 @@ struct AttentionProblem {
       let stream = dropping.split(head * query.shape[0] + block.queries.lowerBound + row)
       graft_dropout(rows + row * count, rows + row * count, 1 - options.dropout, stream.key, UInt64(block.keys.lowerBound), count)
     }
+  }
+}
+
+extension Tensor {
+  /// The elements rounded to the nearest numbers that a format has, in the type that they are stored in.
+  func rounded(to format: ElementFormat) -> Tensor {
+    guard dtype == .float32 else { return self }
+    let out = Tensor(uninitialized: shape)
+    let (from, to) = (pointer, out.mutablePointer)
+    parallel(over: elementCount, grain: elementwiseGrain) { graft_round(to + $0.lowerBound, from + $0.lowerBound, format.kernelType, $0.count) }
+    return out
   }
 }

@@ -101,7 +101,7 @@ struct KeyGradientPlaces {
 
   /// Adds the rows of all spans to the gradient of the keys or values.
   /// - Parameter gradient: `[rowCount, width]`.
-  func accumulate(_ gradient: Tensor, into input: Tensor, on tape: Tape) {
+  func accumulate(_ gradient: Tensor, into input: Slot, on tape: Tape) {
     guard !isDirect else { return tape.accumulate(gradient, into: input) }
     let width = gradient.shape.columns
     tape.accumulateZeroed(into: input) { total in
