@@ -56,8 +56,8 @@ struct AttentionProblem {
   }
 
   /// A head's queries from a row of the query tensor on, `[rows, headSize]`.
-  func queries(from row: Int, head: Int, transposed: Bool = false) -> MatrixOperand {
-    MatrixOperand(query.pointer + row * heads * headSize + head * headSize, stride: heads * headSize, transposed: transposed, rounding: rounding)
+  func queries(from row: Int, head: Int) -> MatrixOperand {
+    MatrixOperand(query.pointer + row * heads * headSize + head * headSize, stride: heads * headSize, rounding: rounding)
   }
 
   /// Some of the keys or values in a span, counted within it, that a query head reads, `[keys, size]` or transposed: ready for
