@@ -45,16 +45,13 @@ GRAFT_KERNEL void graft_float_to_float16(uint16_t *out, const float *a, long n) 
   }
 }
 
-/// The bits of a float rounded to bfloat16.
-GRAFT_INLINE uint32_t rounded_to_bfloat16(uint32_t b) {
-  uint32_t rounded = b + 0x7fffu + ((b >> 16) & 1u), quiet = b | 0x400000u;
-  return ((b & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) & 0xffff0000u;
-}
-
 GRAFT_KERNEL static void round_to_bfloat16(float *out, const float *a, long n) {
   const uint32_t *bits = (const uint32_t *)a;
   uint32_t *to = (uint32_t *)out;
-  for (long i = 0; i < n; i++) to[i] = rounded_to_bfloat16(bits[i]);
+  for (long i = 0; i < n; i++) {
+    uint32_t b = bits[i], rounded = b + 0x7fffu + ((b >> 16) & 1u), quiet = b | 0x400000u;
+    to[i] = ((b & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) & 0xffff0000u;
+  }
 }
 
 void graft_round(float *out, const float *a, int type, long n) {
@@ -72,15 +69,6 @@ void graft_round(float *out, const float *a, int type, long n) {
   }
 }
 
-GRAFT_KERNEL static void round_rows_to_bfloat16(float *out, const float *a, long stride, long rows, long columns) {
-  for (long r = 0; r < rows; r++) {
-    const uint32_t *bits = (const uint32_t *)(a + r * stride);
-    uint32_t *to = (uint32_t *)(out + r * columns);
-    for (long i = 0; i < columns; i++) to[i] = rounded_to_bfloat16(bits[i]);
-  }
-}
-
 void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns) {
-  if (type == GRAFT_BFLOAT16) round_rows_to_bfloat16(out, a, stride, rows, columns);
-  else for (long r = 0; r < rows; r++) graft_round(out + r * columns, a + r * stride, type, columns);
+  for (long r = 0; r < rows; r++) graft_round(out + r * columns, a + r * stride, type, columns);
 }
