@@ -401,6 +401,26 @@ SPECIMENS = {
     "attention, sinks, dropout": (
         {"query": (5, 4), "key": (5, 4), "value": (5, 4), "sinks": (2,)},
         lambda q, k, v, sinks: attention(q, k, v, 2, 2, [((0, 5), (0, 5))], dropout=(0.3, Stream(3)), sinks=sinks)),
+    "attention, key blocks, grouped": (
+        {"query": (640, 8), "key": (640, 4), "value": (640, 6)},
+        lambda q, k, v: attention(q, k, v, 4, 2, [((0, 600), (0, 600)), ((600, 635), (600, 635))])),
+    "attention, key blocks, bidirectional, distance bias": (
+        {"query": (530, 4), "key": (530, 4), "value": (530, 4), "bias": (2, 1059)},
+        lambda q, k, v, bias: attention(q, k, v, 2, 2, [((0, 530), (0, 530))], kind="bidirectional", scale=0.3, bias=bias)),
+    "attention, key blocks, window, sinks, dropout": (
+        {"query": (1100, 4), "key": (1100, 2), "value": (1100, 3), "sinks": (2,)},
+        lambda q, k, v, sinks: attention(q, k, v, 2, 1, [((0, 1100), (0, 1100))], window=520, dropout=(0.3, Stream(3)), sinks=sinks)),
+    "attention, key blocks, prefix, softcap": (
+        {"query": ((560, 4), -3, 3), "key": ((560, 4), -3, 3), "value": (560, 2)},
+        lambda q, k, v: attention(q, k, v, 2, 2, [((0, 560), (0, 560))], kind="prefix", prefixes=[520], scale=0.7, softcap=2)),
+    "attention, key blocks, runs of keys": (
+        {"query": (46, 4), "key": (700, 2), "value": (700, 3)},
+        lambda q, k, v: attention(
+            q, torch.cat([k[:100], k[150:640], k[:100], k[640:]]), torch.cat([v[:100], v[150:640], v[:100], v[640:]]), 2, 1,
+            [((0, 40), (0, 590)), ((40, 46), (590, 750))])),
+    "attention, key blocks, another source": (
+        {"query": (560, 4), "key": (8, 4), "value": (8, 4), "sinks": (2,)},
+        lambda q, k, v, sinks: attention(q, k, v, 2, 2, [((0, 550), (0, 8))], kind="bidirectional", sinks=sinks)),
     "linearCrossEntropy, in chunks": (
         {"hidden": (1100, 2), "head": (5, 2), "bias": (5,)},
         lambda h, w, bias: 0.01 * F.cross_entropy(h @ w.T + bias, torch.arange(1100) * 7 % 5, reduction="sum")),

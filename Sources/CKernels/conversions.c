@@ -121,3 +121,7 @@ void graft_round(float *out, const float *a, int type, long n) {
     }
   }
 }
+
+void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns) {
+  for (long r = 0; r < rows; r++) graft_round(out + r * columns, a + r * stride, type, columns);
+}

@@ -93,6 +93,8 @@ void graft_multiply(float *out, const float *a, const float *b, long n);
 void graft_accumulate(float *out, const float *a, long n);                         // out += a
 void graft_accumulate_scaled(float *out, const float *a, float scale, long n);     // out += scale a
 void graft_scale(float *out, const float *a, float scale, long n);
+/// out[columns, rows] += a[rows, columns], transposed.
+void graft_accumulate_transposed(float *out, long out_stride, const float *a, long a_stride, long rows, long columns);
 void graft_fill(float *out, float value, long n);
 /// out[rows, columns] = a[rows, columns] + row[columns]
 void graft_add_row(float *out, const float *a, const float *row, long rows, long columns);
@@ -142,10 +144,13 @@ void graft_rotate(float *out, const float *x, const float *cosine, const float *
 
 // -- softmax and losses ----------------------------------------------------------------------------------
 
-/// In place: scores[row, first ..< last] becomes its softmax after scaling; the rest of [0, columns) becomes 0.
-/// Returns through log_sum the logarithm of the sum of exponentials. `sink` is one more logit without a column, or -inf.
+/// In place: a block of a row's scores, [first, last), becomes its share of the softmax over the blocks so far; the rest of [0, columns)
+/// becomes 0. Of the blocks so far, `largest` is the largest scaled score, -inf before the first, and `sum` that of exponentials after
+/// subtracting it (Dao 2023, "FlashAttention-2", section 3.1). Returns the factor that the shares of earlier blocks shrink by.
 /// The scale is positive.
-void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns);
+float graft_softmax_row(float *scores, float *largest, float *sum, float scale, long first, long last, long columns);
+/// In place: x[rows, columns] *= factors[rows].
+void graft_scale_rows(float *x, long stride, const float *factors, long rows, long columns);
 /// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere. The scale is positive.
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
 /// In place: x becomes limit * tanh(x / limit), and slopes, unless null, the derivatives of it.
@@ -299,6 +304,8 @@ void graft_float_to_float16(uint16_t *out, const float *a, long n);
 /// out = a as an operand of products that are rounded to a type: to the nearest number that it has, ties to even, and zero for what is
 /// subnormal in bfloat16; GRAFT_FLOAT32 rounds nothing. The two may be the same.
 void graft_round(float *out, const float *a, int type, long n);
+/// The same for a[rows, stride], of which `columns` go to out[rows, columns].
+void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns);
 
 // -- optimizers ------------------------------------------------------------------------------------------
 

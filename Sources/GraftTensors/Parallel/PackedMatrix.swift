@@ -16,6 +16,9 @@ package struct PackedMatrix {
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
   package static let columnStep = max(1, Int(graft_panel_columns()))
 
+  /// True where products of operands in a 16-bit format have a tile of their own, and need not widen what they round.
+  static func hasTile(of format: ElementFormat) -> Bool { graft_panel_depth(format.kernelType, 2) == 1 }
+
   /// The matrix, to be used after `pack()`.
   /// - Parameters:
   ///   - rows: the number of rows that will be multiplied with it: a single one would read what is packed once.
