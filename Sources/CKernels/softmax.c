@@ -72,11 +72,6 @@ GRAFT_KERNEL float graft_softmax_row(float *scores, float *largest, float *sum, 
   return total > 0 ? before / total : 0.0f;
 }
 
-GRAFT_KERNEL void graft_scale_rows(float *x, long stride, const float *factors, long rows, long columns) {
-  for (long r = 0; r < rows; r++)
-    for (long i = 0; i < columns; i++) x[r * stride + i] *= factors[r];
-}
-
 GRAFT_KERNEL void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns) {
   long end = pad(scores, first, last, columns);
   BY_LANES (long i = first; i < end; i++) scores[i] = graft_exp(scale * scores[i] - log_sum);

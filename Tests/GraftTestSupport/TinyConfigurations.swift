@@ -91,7 +91,9 @@ public enum TinyConfiguration {
   public static let transformer: JSON = ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3]
 
   /// What some families need besides, since the sizes of their heads make up others.
-  private static let own: [String: JSON] = ["mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6]]
+  private static let own: [String: JSON] = [
+    "deepseek_v2": ["num_experts_per_tok": 2], "mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6],
+  ]
 
   /// Returns a configuration of any family that is known, a program's own included: no family reads a key that it does not have.
   public static func any(_ type: String) -> JSON {

@@ -149,8 +149,6 @@ void graft_rotate(float *out, const float *x, const float *cosine, const float *
 /// subtracting it (Dao 2023, "FlashAttention-2", section 3.1). Returns the factor that the shares of earlier blocks shrink by.
 /// The scale is positive.
 float graft_softmax_row(float *scores, float *largest, float *sum, float scale, long first, long last, long columns);
-/// In place: x[rows, columns] *= factors[rows].
-void graft_scale_rows(float *x, long stride, const float *factors, long rows, long columns);
 /// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere. The scale is positive.
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
 /// In place: x becomes limit * tanh(x / limit), and slopes, unless null, the derivatives of it.
@@ -244,7 +242,7 @@ void graft_structured_steps(float *steps, float *sums, const float *delta, const
 void graft_structured_weights(float *weights, float *decays, const float *steps, const float *sums, long rows, long heads);
 /// out[t, j] = products[t, j] exp(sums[t] - sums[j]) steps[j] for j <= t, else 0: the weights of a block's rows in each other.
 void graft_structured_mask(float *out, const float *products, const float *steps, const float *sums, long rows, long heads);
-/// out[t] = factors[t] x[t], rows at the given distances.
+/// out[t] = factors[t] x[t], rows at the given distances; x may be out.
 void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride);
 /// out[t] = decays[t] out[t] + skip x[t].
 void graft_structured_output(float *out, const float *x, const float *decays, float skip, long rows, long columns, long stride);

@@ -117,8 +117,9 @@ public struct AbsorbedAttention {
     let seenByFirst = count - span.queries.count + queries.lowerBound - span.queries.lowerBound + 1
     parallel(over: lines, grain: rowGrain(columns: 8 * count)) { part in
       for line in part {
-        var logSum: Float = 0
-        graft_softmax_row(s + line * count, &logSum, options.scale, -.infinity, 0, seenByFirst + line / heads, count)
+        var largest = -Float.infinity
+        var sum: Float = 0
+        _ = graft_softmax_row(s + line * count, &largest, &sum, options.scale, 0, seenByFirst + line / heads, count)
       }
     }
     multiplyMatrices(

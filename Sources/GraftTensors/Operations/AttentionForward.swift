@@ -47,7 +47,7 @@ extension AttentionProblem {
       multiplySerially(
         block.queries.count, count, headSize, 1, queries(from: block.queries.lowerBound, head: head), packedKeys, firstColumn: from, 0, s, count)
       rows.takeShares(of: s, block, from: row, head, self)
-      if !block.isFirst { graft_scale_rows(target, width, rows.factors + row, block.queries.count, valueSize) }
+      if !block.isFirst { graft_scale_rows(target, target, rows.factors + row, block.queries.count, valueSize, width, width) }
       multiplySerially(
         block.queries.count, valueSize, count, 1, MatrixOperand(s, stride: count), packedValues, firstTerm: from, block.isFirst ? 0 : 1, target,
         width)
