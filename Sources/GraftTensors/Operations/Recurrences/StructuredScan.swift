@@ -79,6 +79,6 @@ let structuredScanSpecimens: [OperationSpecimen] = [
   // More rows than a block has.
   OperationSpecimen(
     "structuredScan, blocks", .init("x", [80, 4]), .init("delta", [80, 4], in: -4..<(-1)), .init("stepBias", [4]), .init("rates", [4]),
-    .init("input", [80, 4]), .init("output", [80, 4]), .init("skip", [4])
+    .init("input", [80, 4]), .init("output", [80, 4]), .init("skip", [4]), .init("state", [2, 8])
   ) { scan($0, [0..<70, 70..<80]) },
 ]
