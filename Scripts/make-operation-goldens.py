@@ -510,7 +510,8 @@ SPECIMENS = {
          "state": (2, 36)},
         structured_scan([(0, 3), (4, 9)], 0.53, 1.38)),
     "structuredScan, blocks": (
-        {"x": (80, 4), "delta": ((80, 4), -4, -1), "stepBias": (4,), "rates": (4,), "input": (80, 4), "output": (80, 4), "skip": (4,)},
+        {"x": (80, 4), "delta": ((80, 4), -4, -1), "stepBias": (4,), "rates": (4,), "input": (80, 4), "output": (80, 4), "skip": (4,),
+         "state": (2, 8)},
         structured_scan([(0, 70), (70, 80)])),
     "generalizedDeltaRule": (
         {"receptance": (9, 6), "decay": ((9, 6), -2, 2), "key": (9, 6), "value": (9, 6), "removal": ((9, 6), -0.5, 0.5), "rate": ((9, 6), 0, 1),

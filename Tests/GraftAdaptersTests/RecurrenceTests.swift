@@ -1,5 +1,6 @@
 import GraftAdapters
 import GraftBatching
+import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
@@ -8,21 +9,19 @@ import Testing
 
 /// Methods on models without attention.
 @Suite struct RecurrenceTests {
-  private func delta(_ method: String, on modelType: String) throws -> Delta {
-    try Delta(
-      try MethodCatalog.decode(stored: ["peft_type": .string(method), "num_virtual_tokens": 3], from: "test"),
-      on: try AnyFamily.build(modelType).catalog)
+  private func delta(_ configuration: JSON, on modelType: String) throws -> Delta {
+    try Delta(try MethodCatalog.decode(stored: configuration, from: "test"), on: try AnyFamily.build(modelType).catalog)
   }
 
   /// A prefix has no place there, and what takes its place is named.
   @Test(arguments: ["mamba", "mamba2", "rwkv", "rwkv7"]) func `a prefix is refused with the reason`(_ modelType: String) throws {
-    let error = #expect(throws: TuningError.self) { try delta("PREFIX_TUNING", on: modelType) }
+    let error = #expect(throws: TuningError.self) { try delta(["peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3], on: modelType) }
     #expect(
       error?.description
         == "PREFIX_TUNING: \(modelType) has no attention, so no keys and values that a prefix could stand before; take STATE_TUNING, which trains the states before the first token"
     )
-    #expect(throws: Never.self) { try delta("PROMPT_TUNING", on: modelType) }
-    #expect(throws: Never.self) { try delta("STATE_TUNING", on: modelType) }
+    #expect(throws: Never.self) { try delta(["peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3], on: modelType) }
+    #expect(throws: Never.self) { try delta(["peft_type": "STATE_TUNING"], on: modelType) }
   }
 
   /// States that start as zeros change nothing, but for RWKV-4, whose mean has one token more.

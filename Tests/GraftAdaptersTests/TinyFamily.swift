@@ -163,12 +163,13 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       count: { $0.sites.compactMap(\.recurrence).reduce(0) { $0 + $1.startSize } }),
     FamilyMethod(
       "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv],
+      // Those inside of a mixer too, of gated channels and of heads.
       count: { catalog in
-        catalog.sites.compactMap(\.norm).filter { norm in
-          let components = norm.path.split(separator: ".")
-          let name = components.last ?? ""
+        catalog.parameters.filter { parameter in
+          let components = parameter.path.split(separator: ".")
+          let name = components.dropLast().last ?? ""
           return components.first { Int($0) != nil } == "1" && (name.hasSuffix("norm") || name.hasSuffix("Norm") || name.hasPrefix("ln_"))
-        }.reduce(0) { $0 + $1.weight.shape.elementCount + ($1.bias?.shape.elementCount ?? 0) }
+        }.reduce(0) { $0 + $1.shape.elementCount }
       }),
     FamilyMethod("everything", #"{"peft_type": "FULL"}"#, count: { $0.parameterCount }),
   ]

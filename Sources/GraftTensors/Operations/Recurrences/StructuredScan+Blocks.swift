@@ -18,7 +18,7 @@ struct StructuredScan {
 
   /// Blocks of a sequence whose states are kept at once where no gradient needs all of them.
   static let stripe = 32
-  /// Sequences up to so many rows are computed row after row where no gradient is wanted.
+  /// Rows are computed one after another where no sequence has more than so many.
   static let fewRows = 8
   /// The most heads of a task.
   static let headsOfTask = 8

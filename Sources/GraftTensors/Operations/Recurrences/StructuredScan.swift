@@ -51,7 +51,8 @@ public func structuredScan(_ inputs: StructuredScanInputs, _ rows: SequenceRows,
   precondition(state?.elementCount ?? rows.spans.count * scan.stateSize == rows.spans.count * scan.stateSize, "a state \(state?.shape as Any)")
   let next = state.map { concatenateRows([$0.detached]) } ?? .zeros([rows.spans.count, scan.stateSize])
   let isTracked = all.contains(where: \.isTracked)
-  let out = isTracked || scan.isLong ? scan.forward(inputs, state: next) : scan.forwardRows(inputs, state: next)
+  // The form depends on lengths alone: a forward pass is the same to the bit recorded and not, kept and computed again.
+  let out = scan.isLong ? scan.forward(inputs, state: next) : scan.forwardRows(inputs, state: next)
   guard isTracked else { return (out, state == nil ? nil : next) }
   // Decays are exponents of what steps are made of.
   let saved = all.enumerated().map { Saved($1, exactly: $0 == 1) }
@@ -78,6 +79,6 @@ let structuredScanSpecimens: [OperationSpecimen] = [
   // More rows than a block has.
   OperationSpecimen(
     "structuredScan, blocks", .init("x", [80, 4]), .init("delta", [80, 4], in: -4..<(-1)), .init("stepBias", [4]), .init("rates", [4]),
-    .init("input", [80, 4]), .init("output", [80, 4]), .init("skip", [4])
+    .init("input", [80, 4]), .init("output", [80, 4]), .init("skip", [4]), .init("state", [2, 8])
   ) { scan($0, [0..<70, 70..<80]) },
 ]
