@@ -84,7 +84,7 @@ extension Comparison {
     record.totalParameters = run.overview.totalParameters
     record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")
     record.isMergeable = run.delta.method.isMergeable
-    if measuresForgetting { record.forgetting = forgetting?.rise() }
+    if measuresForgetting { record.forgetting = try forgetting?.rise() }
     record.take(base)
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true

@@ -152,7 +152,7 @@ public final class Comparison {
   private func baseline(_ onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonRecord {
     let key = try RunKey.of(.baseline, recipe, digest: digest)
     if let known = store.record(key) {
-      forgetting?.measureBase()
+      try forgetting?.measureBase()
       try onEvent(.finished(known, isReused: true))
       return known
     }
@@ -164,7 +164,7 @@ public final class Comparison {
     record.take(scores, answers: Self.keptAnswers)
     record.status = .baseline
     record.totalParameters = base.model.catalog.parameterCount
-    forgetting?.measureBase()
+    try forgetting?.measureBase()
     record.forgetting = forgetting == nil ? nil : 0
     record.createdAt = Self.now
     try store.add(record)

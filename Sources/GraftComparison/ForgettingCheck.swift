@@ -30,12 +30,14 @@ final class ForgettingCheck {
   }
 
   /// Takes the loss of the model as it is now for that of the base.
-  func measureBase() { baseLoss = loss }
+  func measureBase() throws { baseLoss = try loss }
 
   /// The loss with what is attached, less that of the base.
-  func rise() -> Double? { baseLoss.map { loss - $0 } }
+  func rise() throws -> Double? { try baseLoss.map { try loss - $0 } }
 
   private var loss: Double {
-    precision.run { Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+    get throws {
+      try precision.run { try Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
+    }
   }
 }

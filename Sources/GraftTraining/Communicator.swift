@@ -16,6 +16,20 @@ public protocol Communicator {
   func sum(_ gradients: inout Gradients, of parameters: [Parameter]) throws
 }
 
+extension Communicator {
+  /// Returns true, in every process, where any of them says so.
+  /// - Throws: an error where another process cannot be reached.
+  package func any(_ isSo: Bool) throws -> Bool {
+    var count = [isSo ? 1.0 : 0.0]
+    try sum(&count)
+    return count[0] > 0
+  }
+
+  /// Waits until every process has come as far.
+  /// - Throws: an error where another process cannot be reached.
+  package func synchronize() throws { _ = try any(false) }
+}
+
 /// The only process of a training: every sum is what it has.
 public struct SingleProcess: Communicator {
   /// The one process.

@@ -103,7 +103,8 @@ public final class TrainingLoop {
         try onEvent(.training($0))
       }
       (state.step, state.epoch) = (step.index + 1, step.epochsCompleted)
-      if try isStopRequested() { throw Interruption() }
+      // All processes stop after the same step.
+      if try communicator.any(isInterrupted()) { throw Interruption() }
       if isEvaluationDue { try evaluateBetweenSteps() }
       if isCheckpointDue { try keep() }
     }
@@ -135,13 +136,6 @@ public final class TrainingLoop {
 
   /// Brings the state's counters up to now.
   public func takeStock() { state.progress = trainer.progress }
-
-  /// Returns true where a process of the training is asked to stop: all of them stop after the same step.
-  private func isStopRequested() throws -> Bool {
-    var requests = [isInterrupted() ? 1.0 : 0.0]
-    try communicator.sum(&requests)
-    return requests[0] > 0
-  }
 
   /// True where an evaluation belongs to the step that is done; that of the last step belongs to the end of the run.
   private var isEvaluationDue: Bool {

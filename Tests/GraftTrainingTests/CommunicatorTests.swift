@@ -1,43 +1,16 @@
-import Foundation
 import GraftBatching
 import GraftLayers
 import GraftOptimizers
 import GraftTensors
+import GraftTestSupport
 import GraftTraining
 import Testing
 
-/// Sums over threads that stand for processes: every rank leaves its values, waits for the others, and adds all in the order of ranks.
-private final class Meeting: @unchecked Sendable {
-  private let size: Int
-  private let condition = NSCondition()
-  private var left: [[Double]?]
-  private var taken = 0
-
-  init(size: Int) { (self.size, left) = (size, Array(repeating: nil, count: size)) }
-
-  func sum(_ values: [Double], of rank: Int) -> [Double] {
-    condition.lock()
-    defer { condition.unlock() }
-    while left[rank] != nil { condition.wait() }
-    left[rank] = values
-    condition.broadcast()
-    while left.contains(where: { $0 == nil }) { condition.wait() }
-    let total = left.dropFirst().reduce(left[0] ?? []) { zip($0, $1 ?? []).map(+) }
-    taken += 1
-    if taken == size {
-      (left, taken) = (Array(repeating: nil, count: size), 0)
-      condition.broadcast()
-    } else {
-      while taken != 0 { condition.wait() }
-    }
-    return total
-  }
-}
-
-private struct ThreadRank: Communicator {
+/// A thread that stands for a process.
+struct ThreadRank: Communicator {
   let meeting: Meeting
   let rank: Int
-  let size: Int
+  var size: Int { meeting.size }
 
   func sum(_ values: inout [Double]) { values = meeting.sum(values, of: rank) }
 
@@ -69,7 +42,7 @@ private struct ThreadRank: Communicator {
       Optimizer(SGD(), parameters: [quadratic.weight]), settings: settings, hooks: Trainer.Hooks(penalty: { 0.1 * sum(quadratic.weight.operand) }),
       communicator: communicator
     ) { batch, pass, scale in
-      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)]), times: 0, as: "aux_loss")
+      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)], []), times: 0, as: "aux_loss")
       pass.auxiliary?.leave(ExpertLoad(path: "layer", rows: [batch.lossTokenCount, 1]))
       return quadratic.loss(batch, pass, scale) + 0.01 * sum(pass.dropout(quadratic.weight.operand, 0.5, at: "here"))
     }
@@ -92,18 +65,7 @@ private struct ThreadRank: Communicator {
   @Test(arguments: [2, 3, 6]) func severalProcessesTrainAsOne(size: Int) async throws {
     let one = try Self.course(SingleProcess())
     let meeting = Meeting(size: size)
-    let courses = try await withThrowingTaskGroup(of: Course.self) { group in
-      for rank in 0..<size {
-        group.addTask {
-          try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-              continuation.resume(with: Result { try Self.course(ThreadRank(meeting: meeting, rank: rank, size: size)) })
-            }
-          }
-        }
-      }
-      return try await group.reduce(into: []) { $0.append($1) }
-    }
+    let courses = try await meeting.run { try Self.course(ThreadRank(meeting: meeting, rank: $0)) }
     #expect(one.loads == [[36, 16]] && one.auxiliary.allSatisfy { abs($0 - 3) < 1e-9 })
     // A process without a micro-batch has the sums, but not their names.
     for course in courses where size < 6 || !course.loads.isEmpty {

@@ -2,6 +2,7 @@ import Foundation
 import GraftBatching
 import GraftLayers
 import GraftTensors
+import GraftTestSupport
 import GraftTraining
 import Testing
 
@@ -96,9 +97,9 @@ private final class PlainModel: TableModel, TrainableModel {
 @Suite struct EvaluatorTests {
   private static let table: [[Float]] = [[0, 1, 2, 0.5], [3, -1, 0, 0], [0, 0, 4, 1], [1, 1.5, -2, 0]]
 
-  private func figures(_ model: any TrainableModel, _ examples: [[EncodedExample]], _ objective: BatchObjective) -> [String: Double] {
+  private func figures(_ model: any TrainableModel, _ examples: [[EncodedExample]], _ objective: BatchObjective) throws -> [String: Double] {
     let batches = examples.map { Batch(collating: $0, objective: objective) }
-    return Dictionary(uniqueKeysWithValues: Evaluator.metrics(of: model, batches: batches).map { ($0.name, $0.value) })
+    return Dictionary(uniqueKeysWithValues: try Evaluator.metrics(of: model, batches: batches).map { ($0.name, $0.value) })
   }
 
   /// A mean over the scored tokens of all batches, which are of different sizes; what is not scored counts nowhere.
@@ -110,7 +111,7 @@ private final class PlainModel: TableModel, TrainableModel {
       [EncodedExample(tokens: [2])],
     ]
     let loss = model.meanLoss([(0, 2), (2, 2), (2, 3), (3, 1), (0, 0), (2, 1)])
-    let figures = figures(model, examples, .nextToken)
+    let figures = try figures(model, examples, .nextToken)
     #expect(Set(figures.keys) == ["loss", "perplexity", "token_accuracy"])
     #expect(abs(try #require(figures["loss"]) - loss) < 1e-6)
     #expect(abs(try #require(figures["perplexity"]) - exp(loss)) < 1e-5)
@@ -119,8 +120,8 @@ private final class PlainModel: TableModel, TrainableModel {
     #expect(model.trainingPasses == 0)
   }
 
-  @Test func nothingToScoreIsNoNumberOutOfNothing() {
-    let figures = figures(BigramModel(Self.table), [[EncodedExample(tokens: [1])]], .nextToken)
+  @Test func nothingToScoreIsNoNumberOutOfNothing() throws {
+    let figures = try figures(BigramModel(Self.table), [[EncodedExample(tokens: [1])]], .nextToken)
     #expect(figures["loss"] == 0 && figures["perplexity"] == 1 && figures["token_accuracy"] == 0)
   }
 
@@ -130,7 +131,7 @@ private final class PlainModel: TableModel, TrainableModel {
     func pair(_ tokens: [Int32], _ targets: [Int32], _ label: Int) -> EncodedExample {
       EncodedExample(tokens: tokens, label: .class(label), tokenLabels: targets.map { $0 < 0 ? Batch.ignoredTarget : $0 })
     }
-    let figures = figures(
+    let figures = try figures(
       model, [[pair([0, 3], [2, -1], 0), pair([1, 2, 2], [-1, 2, 0], 0)], [pair([2, 0], [-1, 1], 1)]], .tokenLabels)
     let tokens = model.meanLoss([(0, 2), (2, 2), (2, 0), (0, 1)])
     let pairs = [-3, 1, 0.5].map { log1p(exp($0)) }.reduce(0, +) / 3
@@ -143,7 +144,7 @@ private final class PlainModel: TableModel, TrainableModel {
   @Test func classifiers() throws {
     let model = TextModel(Self.table)
     let labels: [[(token: Int32, label: Int)]] = [[(0, 2), (1, 0), (2, 3)], [(3, 1), (0, 1)], [(2, 2)]]
-    let figures = figures(
+    let figures = try figures(
       model, labels.map { $0.map { EncodedExample(tokens: [$0.token, 1], label: .class($0.label)) } }, .labels)
     let loss = model.meanLoss([(0, 2), (1, 0), (2, 3), (3, 1), (0, 1), (2, 2)])
     #expect(abs(try #require(figures["loss"]) - loss) < 1e-6)
@@ -157,7 +158,7 @@ private final class PlainModel: TableModel, TrainableModel {
     let model = TextModel([[1], [2], [4], [-1]], .regression)
     let values: [(Int32, Float)] = [(0, 1.5), (1, 2), (2, 3), (3, 0)]
     let examples = values.map { EncodedExample(tokens: [$0.0], label: .value($0.1)) }
-    let figures = figures(model, [Array(examples[..<3]), Array(examples[3...])], .labels)
+    let figures = try figures(model, [Array(examples[..<3]), Array(examples[3...])], .labels)
     #expect(abs(try #require(figures["loss"]) - 2.25 / 4) < 1e-6)
     #expect(abs(try #require(figures["pearson"]) - Metrics.pearson([1, 2, 4, -1], [1.5, 2, 3, 0])) < 1e-9)
   }
@@ -165,7 +166,7 @@ private final class PlainModel: TableModel, TrainableModel {
   @Test func tokenClassifiers() throws {
     let model = TokenModel(Self.table)
     let ignored = Batch.ignoredTarget
-    let figures = figures(
+    let figures = try figures(
       model,
       [
         [EncodedExample(tokens: [0, 1, 2], tokenLabels: [2, ignored, 1])],
@@ -177,8 +178,34 @@ private final class PlainModel: TableModel, TrainableModel {
   }
 
   @Test func anyOtherLoss() throws {
-    let figures = figures(PlainModel(Self.table), [[EncodedExample(tokens: [0, 1, 2])], [EncodedExample(tokens: [0, 1])]], .nextToken)
+    let figures = try figures(PlainModel(Self.table), [[EncodedExample(tokens: [0, 1, 2])], [EncodedExample(tokens: [0, 1])]], .nextToken)
     #expect(Set(figures.keys) == ["loss"])
     #expect(abs(try #require(figures["loss"]) - 0.1) < 1e-6)
+  }
+
+  /// Three processes share four batches out, and come to the metrics of one process.
+  @Test(arguments: [BatchObjective.nextToken, .labels, .tokenLabels]) func severalProcessesEvaluateAsOne(_ objective: BatchObjective) async throws {
+    let counts = [3, 1, 2, 1]
+    let batches = counts.enumerated().map { index, count in
+      Batch(
+        collating: (0..<count).map { row in
+          let tokens = (0...row + index).map { Int32($0 * 7 % 4) }
+          return EncodedExample(tokens: tokens, label: .class((row + index) % 4), tokenLabels: tokens.map { ($0 + 1) % 4 })
+        }, objective: objective)
+    }
+    @Sendable func metrics(_ communicator: any Communicator) throws -> [Double] {
+      let model: any TrainableModel =
+        switch objective {
+        case .labels: TextModel(Self.table)
+        case .tokenLabels: TokenModel(Self.table)
+        default: BigramModel(Self.table)
+        }
+      return try Evaluator.metrics(of: model, batches: batches, communicator: communicator).map(\.value)
+    }
+    let one = try metrics(SingleProcess())
+    let meeting = Meeting(size: 3)
+    let found = try await meeting.run { try metrics(ThreadRank(meeting: meeting, rank: $0)) }
+    #expect(one.count >= 3 && one[0] > 0.1)
+    for metrics in found { #expect(metrics == found[0] && metrics.count == one.count && isClose(metrics, one)) }
   }
 }

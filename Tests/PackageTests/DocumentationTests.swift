@@ -32,7 +32,7 @@ import Testing
     let names = Set(declarations.filter(house.isPublic).map(\.name)).union(["Graft"])
     let titles = Set(articles.map { $0.path.split(separator: "/").last?.dropLast(3) ?? "" })
     var linked: Set<Substring> = []
-    for (path, text) in sources + articles {
+    for (path, text) in sources + articles where text.contains("``") || text.contains("<doc:") {
       for line in text.split(separator: "\n") where path.hasSuffix(".md") || line.drop(while: { $0 == " " }).hasPrefix("///") {
         for link in line.matches(of: /<doc:([^>]+)>/).map(\.1) {
           linked.insert(link)

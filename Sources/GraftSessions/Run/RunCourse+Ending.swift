@@ -52,6 +52,7 @@ extension RunCourse {
   /// - Returns: false where the best weights are not there any more, which is said.
   private func restoreBest(_ best: BestSelection.Best) throws -> Bool {
     let path = "\(run.output)/checkpoints/\(TrainingCheckpoint.bestName)"
+    try run.communicator.synchronize()
     do {
       let checkpoint = try TrainingCheckpoint(path)
       guard checkpoint.step == best.step else {

@@ -19,18 +19,23 @@ final class RunCourse {
   init(
     _ run: TrainingRun, evaluatesEnds: Bool, isInterrupted: @escaping () -> Bool, onEvent: @escaping (RunEvent) throws -> Void
   ) throws {
-    guard let claim = run.claim else { throw CheckpointError(.cannotCreate, run.output, "is not this run's to write to") }
+    guard run.claim != nil || run.communicator.rank > 0 else {
+      throw CheckpointError(.cannotCreate, run.output, "is not this run's to write to")
+    }
     (self.run, self.evaluatesEnds, self.onEvent) = (run, evaluatesEnds, onEvent)
-    writer = try RunWriter(run.product, claim: claim, metrics: run.earlierMetrics, state: run.state)
+    // No process changes the directory that another has yet to read.
+    try run.communicator.synchronize()
+    writer = try RunWriter(run.product, output: run.output, claim: run.claim, metrics: run.earlierMetrics, state: run.state)
     answersBefore = run.state.answersBefore
-    let evaluation = RunEvaluation(model: run.model, data: run.data, isInterrupted: isInterrupted)
+    let evaluation = RunEvaluation(model: run.model, data: run.data, communicator: run.communicator, isInterrupted: isInterrupted)
     self.evaluation = evaluation
     var state = run.state.training
     state.evaluatedStep = writer.history.evaluations.last?.step
     let metric = state.selection.metric
     loop = TrainingLoop(
       run.makeTrainer(), data: PlannedData(data: run.data, plan: run.plan.batches), settings: run.plan.loopSettings, state: state,
-      evaluation: run.data.selection == nil ? nil : { try evaluation.selection(by: metric) }, isInterrupted: isInterrupted)
+      evaluation: run.data.selection == nil ? nil : { try evaluation.selection(by: metric) }, isInterrupted: isInterrupted,
+      communicator: run.communicator)
     BufferPool.shared.resetPeak()
     loop.onEvent = { [unowned self] event in try take(event) }
   }

@@ -7,6 +7,8 @@ import GraftTraining
 struct RunEvaluation {
   let model: any TrainableModel
   let data: RunData
+  /// The processes of the run, which share the batches of an evaluation. Each answers all prompts.
+  let communicator: any Communicator
   /// Asked in the middle of measurements; true ends them by `TrainingLoop.Interruption`.
   let isInterrupted: () -> Bool
 
@@ -43,8 +45,9 @@ struct RunEvaluation {
   private func metrics(of data: EncodedDataset?) throws -> MetricValues {
     guard let data else { return [] }
     return try apart {
-      let batches = data.evaluationBatches(self.data.objective).lazy.prefix { _ in !isInterrupted() }
-      return Evaluator.metrics(of: model, batches: batches).map { (name: "eval_" + $0.name, value: $0.value) }
+      try Evaluator.metrics(
+        of: model, batches: data.evaluationBatches(self.data.objective), communicator: communicator, isInterrupted: isInterrupted
+      ).map { (name: "eval_" + $0.name, value: $0.value) }
     }
   }
 
@@ -55,7 +58,7 @@ struct RunEvaluation {
     BufferPool.shared.trim()
     defer { BufferPool.shared.trim() }
     let result = try body()
-    if isInterrupted() { throw TrainingLoop.Interruption() }
+    if try communicator.any(isInterrupted()) { throw TrainingLoop.Interruption() }
     return result
   }
 }

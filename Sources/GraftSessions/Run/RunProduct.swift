@@ -24,21 +24,19 @@ struct RunProduct {
     return state
   }
 
+  /// The path of the result in a run directory.
+  func resultPath(in output: String) -> String { output + (base.isFull ? "/model" : "/adapter.h5") }
+
   /// Writes the weights as the result of a run.
-  /// - Returns: where they are.
-  func writeResult(to output: String, step: Int, epoch: Double) throws -> String {
-    if base.isFull {
-      try base.writeModel(to: output + "/model", task: recipe.task, labels: labels)
-      return output + "/model"
-    }
+  func writeResult(to path: String, step: Int, epoch: Double) throws {
+    if base.isFull { return try base.writeModel(to: path, task: recipe.task, labels: labels) }
     var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()
     let state = adapterState
     if !state.isEmpty { training.state = .object(state) }
     stored.training = training
-    try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: output + "/adapter.h5")
-    return output + "/adapter.h5"
+    try AdapterArchive.write(AdapterFile(base: try base.fingerprint(), adapters: [stored]), to: path)
   }
 
   /// Writes a checkpoint, whole or not at all.

@@ -6,35 +6,42 @@ import GraftTraining
 
 /// Writes the files of a run: `recipe.yaml`, `metrics.jsonl`, TensorBoard's events, checkpoints, the result, `summary.json` and the report.
 ///
-/// All of it is of one process; a training that several share has one writer.
+/// Of the processes that share a run the first one writes; the others keep the history alone.
 final class RunWriter {
   private let product: RunProduct
-  private let directory: RunDirectory
+  private let output: String
+  /// Nil in a process that writes nothing.
+  private let directory: RunDirectory?
   private let board: TensorBoardWriter?
   private(set) var history: RunHistory
 
   /// Takes possession of the run directory, and goes on with what an interrupted part of the run has recorded.
   ///
   /// - Parameters:
-  ///   - claim: the right to the directory.
+  ///   - output: the run directory.
+  ///   - claim: the right to it; nil in a process that writes nothing.
   ///   - metrics: the lines of `metrics.jsonl` to keep.
   ///   - state: where the run goes on from.
   /// - Throws: `CheckpointError` and `ReportError` where files cannot be written.
-  init(_ product: RunProduct, claim: OutputClaim, metrics: [JSON], state: RunState) throws {
-    self.product = product
-    directory = try RunDirectory(claim, keeping: metrics)
-    // A kill may have come between a checkpoint and the removal of those before it.
-    try TrainingCheckpoint.rotate(
-      in: directory.path, at: state.training.step, keeping: product.recipe.training.saveTotalLimit, removingLater: false)
-    try directory.write(try product.recipe.rendered(), to: "recipe.yaml")
+  init(_ product: RunProduct, output: String, claim: OutputClaim?, metrics: [JSON], state: RunState) throws {
+    (self.product, self.output) = (product, output)
     history = RunHistory(metrics: metrics, answersBefore: state.answersBefore)
-    try TensorBoardWriter.cut(directory: directory.path, keeping: RunHistory.eventCount(of: metrics))
-    board = product.recipe.report.tensorboard ? try TensorBoardWriter(directory: directory.path) : nil
+    guard let claim else {
+      (directory, board) = (nil, nil)
+      return
+    }
+    let directory = try RunDirectory(claim, keeping: metrics)
+    self.directory = directory
+    // A kill may have come between a checkpoint and the removal of those before it.
+    try TrainingCheckpoint.rotate(in: output, at: state.training.step, keeping: product.recipe.training.saveTotalLimit, removingLater: false)
+    try directory.write(try product.recipe.rendered(), to: "recipe.yaml")
+    try TensorBoardWriter.cut(directory: output, keeping: RunHistory.eventCount(of: metrics))
+    board = product.recipe.report.tensorboard ? try TensorBoardWriter(directory: output) : nil
   }
 
   /// Writes a line of the training log.
   func log(_ line: TrainingLine) throws {
-    try directory.append(line.json)
+    try directory?.append(line.json)
     history.add(line)
     try board?.writeScalars(
       [
@@ -47,7 +54,7 @@ final class RunWriter {
   func log(_ values: MetricValues, step: Int, epoch: Double) throws {
     var line: JSON = ["step": .integer(step), "epoch": .number(epoch)]
     for (name, value) in values { line[name] = .number(value) }
-    try directory.append(line)
+    try directory?.append(line)
     let news = history.add(values, step: step, epoch: epoch)
     guard !news.isEmpty else { return }
     try board?.writeScalars(news.map { ("eval/" + $0.name.dropFirst("eval_".count), $0.value) }, step: step)
@@ -60,25 +67,30 @@ final class RunWriter {
 
   /// Writes a checkpoint of a step, and removes those beyond the most that are kept.
   func writeCheckpoint(_ optimizer: Optimizer, _ state: RunState) throws {
+    guard let directory else { return }
     let step = state.training.step
-    try product.writeCheckpoint(optimizer, state, metrics: directory.metrics, to: directory.path, as: "step-\(step)")
-    try TrainingCheckpoint.rotate(in: directory.path, at: step, keeping: product.recipe.training.saveTotalLimit, removingLater: true)
+    try product.writeCheckpoint(optimizer, state, metrics: directory.metrics, to: output, as: "step-\(step)")
+    try TrainingCheckpoint.rotate(in: output, at: step, keeping: product.recipe.training.saveTotalLimit, removingLater: true)
   }
 
   /// Keeps the weights as the best so far.
   func writeBest(_ state: RunState) throws {
-    try product.writeCheckpoint(nil, state, metrics: directory.metrics, to: directory.path, as: TrainingCheckpoint.bestName)
+    guard let directory else { return }
+    try product.writeCheckpoint(nil, state, metrics: directory.metrics, to: output, as: TrainingCheckpoint.bestName)
   }
 
   /// Writes the weights as the result.
   /// - Returns: where they are.
   func writeResult(step: Int, epoch: Double) throws -> String {
-    try product.writeResult(to: directory.path, step: step, epoch: epoch)
+    let path = product.resultPath(in: output)
+    if directory != nil { try product.writeResult(to: path, step: step, epoch: epoch) }
+    return path
   }
 
   /// Writes the report, and `summary.json` last, since with it the run is finished.
   func write(_ summary: RunSummary) throws {
     try board?.synchronize()
+    guard let directory else { return }
     if product.recipe.report.html { try directory.write(try summary.report().html(), to: "report.html") }
     try directory.write(summary.json.serialized(pretty: true) + "\n", to: "summary.json")
   }

@@ -37,30 +37,37 @@ public final class TrainingRun {
   /// The sole right to the run directory, until the run has ended.
   private(set) var claim: OutputClaim?
   private let crossEntropy: CrossEntropyOptions
+  /// The processes that share the run.
+  let communicator: any Communicator
 
   /// Prepares a run: everything that can be wrong with a recipe is found here, and what can be told without files before any is read.
   ///
   /// - Parameters:
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
+  ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
-  public convenience init(_ recipe: Recipe, output: String, use: UsedOutput = .refused) throws {
+  public convenience init(
+    _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess()
+  ) throws {
     let output = output.trimmingTrailingSlashes
     let settings = try RunSettings(recipe)
-    try self.init(settings, output: output, claim: try OutputClaim(output, files: .ofRun, use: use), isResuming: use == .resumed)
+    let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
+    try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator)
   }
 
   /// - Parameters:
-  ///   - claim: the right to the run directory; nil for a run that only evaluates.
+  ///   - claim: the right to the run directory; nil for a run that only evaluates, and where another process writes.
   ///   - isResuming: true where the run goes on from the newest checkpoint in it.
   ///   - shared: a base that is in memory already; its method is the recipe's all the same.
   ///   - split: the records to train on and those held out, where the recipe's own files do not decide.
   ///   - notes: where to say what is to be said of the data.
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
-    split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes()
+    split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess()
   ) throws {
     let recipe = settings.recipe
+    self.communicator = communicator
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
@@ -117,9 +124,9 @@ public final class TrainingRun {
       Trainer.Hooks(penalty: { schedule.penalty() }, updated: { schedule.updated(step: $0, gradients: $1, gradientScale: $2) })
     }
     let loss = plan.settings.loss.sum
-    return Trainer(optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), progress: state.training.progress) { [model] in
-      loss(model, $0, $1, $2)
-    }
+    return Trainer(
+      optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), communicator: communicator, progress: state.training.progress
+    ) { [model] in loss(model, $0, $1, $2) }
   }
 
   /// Trains, evaluates and writes the run directory.

@@ -22,7 +22,7 @@ extension ModelSession {
     data.examples = parts.map(\.window.example)
     try DataPreparation.check(data.examples, of: records, for: model)
     let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
-    var values = Evaluator.metrics(of: model, batches: batches)
+    var values = try Evaluator.metrics(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
     let answers = AnswerCheck(

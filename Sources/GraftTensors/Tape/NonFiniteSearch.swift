@@ -11,29 +11,36 @@ public final class NonFiniteSearch {
   public struct Finding: Sendable, Hashable {
     /// The kinds of tensors that are looked at.
     public enum Kind: Sendable, Hashable {
+      /// A parameter as it was read.
       case parameter(path: String, isTrainable: Bool)
+      /// The output of an operation.
       case output
       /// The gradient of an operation's input, which is a parameter where it has a path.
       case gradient(of: String?)
     }
 
+    /// The kind of the tensor.
     public let kind: Kind
     /// The operation that produced the tensor, forward or backward; nil for a parameter.
     public let operation: String?
     /// The path of the parameter that was read last before the operation: its own, or that of the layer before it.
     public let place: String?
+    /// The shape of the tensor.
     public let shape: Shape
     /// The row-major position of the number.
     public let index: Int
+    /// The number itself: an infinity, or not a number.
     public let value: Float
   }
 
+  /// The first finding; nil where everything that was looked at is finite.
   public private(set) var finding: Finding?
   /// The parameter that was read last.
   private(set) var place: String?
   /// The operation whose gradient is being taken back, with its place.
   private var reversed: (operation: StaticString, place: String?)?
 
+  /// A search that has found nothing yet.
   public init() {}
 
   /// The search that this thread computes in, if any.

@@ -8,11 +8,12 @@ import GraftTraining
 import Testing
 
 /// A run in this process, of a model so small that its steps are known.
-private struct TinyRun {
+struct TinyRun: Sendable {
   var lines: [TrainingLine] = []
   var evaluations: [(step: Int, values: [String: Double])] = []
   var overview: RunOverview?
-  /// Every parameter of the trained model, end to end.
+  let isInterrupted: Bool
+  /// Every parameter of the trained model, end to end; none of a run that was interrupted, or whose files another process writes.
   let weights: [Double]
 
   static let texts = ["one two three", "red", "up and down and up", "a b c d", "green blue", "left right", "in out in out in out in"]
@@ -21,9 +22,13 @@ private struct TinyRun {
   ///   - training: keys of `training:` beside the optimizer, plain gradient descent.
   ///   - data: keys of `data:` beside the file.
   ///   - deviation: of the initial weights.
-  init(_ training: String, data: String = "packing: false, shuffle: false", deviation: Double = 0.2, count: Int = 4) throws {
-    let folder = try TemporaryDirectory()
-    try folder.write(Self.texts.prefix(count).map { "{\"text\": \"\($0)\"}\n" }.joined().utf8, to: "data.jsonl")
+  ///   - folder: one with `data.jsonl`, where several runs share it.
+  init(
+    _ training: String, data: String = "packing: false, shuffle: false", deviation: Double = 0.2, count: Int = 4,
+    in shared: TemporaryDirectory? = nil,
+    use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(), isInterrupted: () -> Bool = { false }
+  ) throws {
+    let folder = try shared ?? Self.folder(count: count)
     let recipe = try Recipe(
       yaml: """
         model:
@@ -39,7 +44,7 @@ private struct TinyRun {
     var lines: [TrainingLine] = []
     var evaluations: [(step: Int, values: [String: Double])] = []
     var overview: RunOverview?
-    _ = try TrainingRun(recipe, output: output).run { event in
+    let outcome = try TrainingRun(recipe, output: output, use: use, communicator: communicator).run(isInterrupted: isInterrupted) { event in
       switch event {
       case .started(let found): overview = found
       case .training(.logged(let line)): lines.append(line)
@@ -49,8 +54,20 @@ private struct TinyRun {
       }
     }
     (self.lines, self.evaluations, self.overview) = (lines, evaluations, overview)
+    self.isInterrupted = outcome.isInterrupted
+    guard communicator.rank == 0, !outcome.isInterrupted else {
+      weights = []
+      return
+    }
     let file = try SafetensorsFile(output + "/model/model.safetensors")
     weights = try file.tensorNames.sorted().flatMap { try file.tensor($0).converted(to: .float32).values.map(Double.init) }
+  }
+
+  /// A folder with the first of the texts.
+  static func folder(count: Int) throws -> TemporaryDirectory {
+    let folder = try TemporaryDirectory()
+    try folder.write(texts.prefix(count).map { "{\"text\": \"\($0)\"}\n" }.joined().utf8, to: "data.jsonl")
+    return folder
   }
 
   /// The distance of the weights from another run's.
