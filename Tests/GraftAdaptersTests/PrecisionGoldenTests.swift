@@ -31,13 +31,17 @@ struct PrecisionFixture {
   /// The reference's loss before every step.
   func curve(_ name: String) -> [Double] { json["curves"]?[`case`.method]?[name]?.doubles ?? [] }
 
+  /// The distance of a curve in float32 arithmetic from the same in float64: what the order of sums may change.
+  func noise(_ name: String) -> Double { json["noise"]?[`case`.method]?[name]?.double ?? .infinity }
+
   var rate: Double { json["rates"]?[`case`.method]?.double ?? .nan }
 
   /// The base, whose frozen weights are kept in a format.
   private func base(_ frozenType: ElementFormat) throws -> any TrainableModel {
     let tensors = (json["tensors"]?.object ?? [:]).map { name, entry in
       let shape = Shape((entry["shape"]?.array ?? []).compactMap(\.int))
-      let values = syntheticValues(name, count: shape.elementCount, centre: entry["centre"]?.double ?? 0)
+      let scale = Float(entry["scale"]?.double ?? 1)
+      let values = syntheticValues(name, count: shape.elementCount, centre: entry["centre"]?.double ?? 0).map { scale * $0 }
       return StoredTensor(name: name, tensor: Tensor(values, shape))
     }
     let scope = Scope(source: InMemoryWeights(name: `case`.model, tensors), catalog: SiteCatalog(), frozenType: frozenType)
@@ -111,7 +115,7 @@ struct PrecisionFixture {
 
 /// 16-bit training learns what PyTorch's autocast learns, and by 16-bit arithmetic.
 @Suite(.serialized) struct PrecisionGoldenTests {
-  private static let precisions = [(Execution.Arithmetic.bfloat16, "bf16"), (.float16, "fp16")]
+  private static let precisions = [(Execution.Arithmetic.bfloat16, ElementFormat.bfloat16, "bf16"), (.float16, .float16, "fp16")]
 
   /// The root of the mean squared distance of two curves; infinity where they cannot be compared.
   private func distance(_ found: [Double], _ expected: [Double]) -> Double {
@@ -120,20 +124,26 @@ struct PrecisionFixture {
     return total.isNaN ? .infinity : (total / Double(found.count)).squareRoot()
   }
 
-  /// At most this many times as far from autocast as autocast is from float32, and no closer than the inverse to what is not 16-bit arithmetic.
-  private static let multiple = 3.0
+  /// 16-bit arithmetic is at most `multiple` times as far from autocast as autocast is from float32.
+  ///
+  /// It is not float32 arithmetic, over whatever weights, where it is further from that than `clearance` times what the order of sums explains.
+  /// Autocast's own distance is no measure of that: autocast rounds results of products too, where ours keeps their sums.
+  private static let (multiple, clearance) = (3.0, 10.0)
 
   @Test(arguments: PrecisionFixture.cases) func `losses follow autocast's`(_ name: PrecisionFixture.Case) throws {
     let fixture = try PrecisionFixture(name)
     let exact = try fixture.train(.float32).losses
-    for (arithmetic, precision) in Self.precisions {
-      let (autocast, weights) = (fixture.curve(precision), fixture.curve("\(precision)-weights"))
+    for (arithmetic, format, precision) in Self.precisions {
+      let (autocast, weights) = (fixture.curve(precision), "\(precision)-weights")
       let own = distance(autocast, fixture.curve("fp32"))
       let found = try fixture.train(arithmetic).losses
-      #expect(distance(exact, fixture.curve("fp32")) < own / Self.multiple)
+      let rounded = try fixture.train(.float32, frozenType: format).losses
+      // In float32 the two engines agree: the fixture's script asserts the same of PyTorch's float32 and float64.
+      #expect(distance(exact, fixture.curve("fp32")) < own / 100)
       #expect(distance(found, autocast) < Self.multiple * own)
-      #expect(distance(found, exact) > own / Self.multiple)
-      #expect(distance(found, weights) > distance(autocast, weights) / Self.multiple)
+      #expect(distance(found, exact) > Self.clearance * fixture.noise("fp32"))
+      #expect(distance(found, rounded) > Self.clearance * fixture.noise("fp32"))
+      #expect(distance(found, fixture.curve(weights)) > Self.clearance * fixture.noise(weights))
     }
   }
 
@@ -152,9 +162,11 @@ struct PrecisionFixture {
   }
 
   /// Of a loss that counts little, as one of many tokens does, float16 keeps no gradient unless the loss is scaled.
-  @Test(arguments: PrecisionFixture.cases.filter { $0.method == "full" })
-  func `float16 learns nothing from small gradients without a loss scale`(_ name: PrecisionFixture.Case) throws {
-    let fixture = try PrecisionFixture(name)
+  ///
+  /// With Llama alone, every gradient of whose matrices is a product of 16-bit operands: the bias of BERT's classifier sums float32 gradients and
+  /// learns without a scale, and T5 learns too little by plain descent to tell.
+  @Test func `float16 learns nothing from small gradients without a loss scale`() throws {
+    let fixture = try PrecisionFixture(PrecisionFixture.Case(model: "llama", method: "full"))
     let weight: Float = 0x1p-24
     let reference = try fixture.train(.float32, weight: weight, rule: RescaledDescent(weight: weight)).losses
     let scaled = try fixture.train(.float16, weight: weight, rule: RescaledDescent(weight: weight)).losses
