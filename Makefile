@@ -28,8 +28,8 @@ build: setup
 test: setup
 	swift build -c release
 	swift test -c release
-	@# The matrix products of lesser processors, which the tests above never ran.
-	for tile in avx2 none; do GRAFT_MATRIX_TILE=$$tile swift test -c release --skip-build --filter GraftTensorsTests || exit 1; done
+	@# The matrix products of lesser processors, which the tests above never ran, and those of AMX by a model of its instruction.
+	for tile in avx2 none amx-model; do GRAFT_MATRIX_TILE=$$tile swift test -c release --skip-build --filter GraftTensorsTests || exit 1; done
 
 lint:
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift Scripts/fuzz

@@ -133,7 +133,7 @@ let package = Package(
       name: "GraftAdaptersTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
-        "GraftOptimizers", "GraftTensors", "GraftTestSupport",
+        "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining",
       ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(

@@ -48,7 +48,8 @@ class Session:
         self.folder = ROOT / "runs/benchmark"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prefix = shlex.split(options.prefix)
-        self.rows = json.loads((self.folder / "results.json").read_text())["rows"] if options.resume else []
+        known = json.loads((self.folder / "results.json").read_text()) if options.resume else {"rows": [], "machine": {"bandwidth": 0}}
+        self.rows, self.bandwidth = known["rows"], known["machine"]["bandwidth"]
 
     def run(self, command, environment=None):
         """A program's figures, its last line, with the seconds that its process took; or why there are none."""
@@ -90,6 +91,8 @@ class Session:
 
     def save(self):
         document = {"machine": machine.description(self.options), "rows": self.rows}
+        # A limit is the most that was ever seen.
+        document["machine"]["bandwidth"] = max(self.bandwidth, document["machine"]["bandwidth"])
         (self.folder / "results.json").write_text(json.dumps(document, indent=1))
 
 

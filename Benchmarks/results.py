@@ -97,7 +97,7 @@ def _training(document):
     parts = []
     for preset in dict.fromkeys(row["preset"] for row in _rows(document, "train")):
         rows = [[METHOD_TITLES[row["method"]], row["precision"], *_cells(row), _peak_share(row, document)]
-                for row in _rows(document, "train") if row["preset"] == preset]
+                for row in sorted(_rows(document, "train"), key=lambda row: list(METHOD_TITLES).index(row["method"])) if row["preset"] == preset]
         shape = PRESETS[preset]
         parts.append(f"### {preset} ({shape.title}), {shape.batch} x {shape.length} tokens\n\n" + _table(
             ["method", "precision", "graft tok/s", "PyTorch tok/s", "ratio", "graft MB", "PyTorch MB", "of the products' rate"], rows))

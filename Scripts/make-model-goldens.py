@@ -141,9 +141,9 @@ def golden(case, model_class, config, task, examples, renamed=lambda name: name,
         for name, parameter in model.named_parameters() if name in names and parameter.grad is not None and name not in ungraded
         for stored_name, place in names[name] if parameter.grad[place].any() or not place
     }
-    written = dict(config.to_dict())
+    written = config._encode_special_floats(config.to_dict())
     written.update(changes)
-    plain = type(config)().to_dict()
+    plain = config._encode_special_floats(type(config)().to_dict())
     for key in [key for key, found in written.items() if found is None and plain.get(key) is None] + ["transformers_version", "_name_or_path", "experts_implementation"]:
         written.pop(key, None)
     DEFAULTED[case] = sorted(key for key in written if key != "model_type" and key in plain and plain[key] == written[key])
@@ -309,6 +309,13 @@ def recurrences(t):
         t.MambaConfig(
             **tiny, state_size=2, conv_kernel=3, expand=1, use_bias=True, use_conv_bias=False, hidden_act="gelu", time_step_rank=3,
             tie_word_embeddings=False))
+    heads = dict(num_heads=4, head_dim=4)
+    family("mamba2", t.Mamba2ForCausalLM, t.Mamba2Config(**tiny, **heads, state_size=3, n_groups=2, chunk_size=4), trains=True)
+    family(
+        "mamba2-biases", t.Mamba2ForCausalLM,
+        t.Mamba2Config(
+            **tiny, num_heads=2, head_dim=4, state_size=2, n_groups=1, conv_kernel=3, expand=1, use_bias=True, use_conv_bias=False,
+            hidden_act="gelu", time_step_limit=(0.5, 0.9), tie_word_embeddings=True))
     family("rwkv", t.RwkvForCausalLM, t.RwkvConfig(**tiny), trains=True)
     # The gradients of layers that are divided outside training are those of what they were divided to.
     divided = [

@@ -9,6 +9,7 @@ its first values and a weighted sum of all. Needs numpy and torch. An operation 
 """
 
 import json
+import math
 import pathlib
 
 import numpy
@@ -200,11 +201,11 @@ def clamped_gate(x, alpha=1.702, limit=1.25):
     return (up + 1) * gate * torch.sigmoid(alpha * gate)
 
 
-def along(spans, function, *tensors):
-    """What a function makes of every sequence's rows; zero in rows of none."""
+def along(spans, function, *tensors, states=None):
+    """What a function makes of every sequence's rows, and of its state where there are some; zero in rows of none."""
     parts, at = [], 0
-    for first, last in spans:
-        own = function(*(tensor[first:last] for tensor in tensors))
+    for index, (first, last) in enumerate(spans):
+        own = function(*(tensor[first:last] for tensor in tensors), *([] if states is None else [states[index]]))
         parts += [torch.zeros(first - at, own.shape[1], dtype=own.dtype), own]
         at = last
     return torch.cat(parts)
@@ -219,39 +220,90 @@ def causal_convolution(x, weight, bias=None):
     return torch.cat([own(x[0:3]), own(x[3:4]), own(x[4:9])])
 
 
-def token_shift(x, mix):
+def token_shift(x, mix, of_previous=False):
+    share = 1 - mix[0] if of_previous else mix[0]
+
     def own(x):
-        return x * mix[0] + F.pad(x, (0, 0, 1, -1)) * (1 - mix[0])
+        return x * share + F.pad(x, (0, 0, 1, -1)) * (1 - share)
 
     return torch.cat([own(x[0:3]), own(x[3:4]), own(x[4:9])])
 
 
 def selective_scan(spans):
-    def function(x, delta, rates, b, c, skip):
-        def own(x, delta, b, c):
-            h, out = torch.zeros_like(rates), []
+    def function(x, delta, rates, b, c, skip, state=None):
+        def own(x, delta, b, c, state=torch.zeros_like(rates.T)):
+            h, out = state.reshape(rates.T.shape).T, []
             for row, step in enumerate(F.softplus(delta)):
                 h = torch.exp(-step[:, None] * rates.exp()) * h + (step * x[row])[:, None] * b[row]
                 out.append(h @ c[row] + skip * x[row])
             return torch.stack(out)
 
-        return along(spans, own, x, delta, b, c)
+        return along(spans, own, x, delta, b, c, states=state)
+
+    return function
+
+
+def structured_scan(spans, least=0.0, most=math.inf):
+    """Mamba-2's scan of four heads in two groups, row after row."""
+    def function(x, delta, bias, rates, b, c, skip, state=None):
+        heads, groups = len(rates), 2
+        sizes = (heads, b.shape[1] // groups, x.shape[1] // heads)
+
+        def own(x, delta, b, c, state=torch.zeros(sizes, dtype=x.dtype)):
+            s, out = state.reshape(sizes), []
+            for row, raw in enumerate(delta):
+                step = F.softplus(raw + bias).clamp(least, most)
+                own = x[row].reshape(heads, -1)
+                b_row, c_row = (t[row].reshape(groups, -1).repeat_interleave(heads // groups, 0) for t in (b, c))
+                s = torch.exp(-step * rates.exp())[:, None, None] * s + (step[:, None] * b_row)[:, :, None] * own[:, None, :]
+                out.append(((c_row[:, :, None] * s).sum(1) + skip[:, None] * own).flatten())
+            return torch.stack(out)
+
+        return along(spans, own, x, delta, b, c, states=state)
 
     return function
 
 
 def weighted_key_value(spans):
-    def function(key, value, decay, first):
-        def own(key, value):
+    def function(key, value, decay, first, state=None):
+        def own(key, value, state=None):
             n, d, out = 0, 0, []
+            if state is not None:
+                n, d, exponent = state.reshape(3, -1)
+                n, d = n * exponent.exp(), d * exponent.exp()
             for k, v in zip(key, value):
                 out.append((n + torch.exp(first + k) * v) / (d + torch.exp(first + k)))
                 n, d = torch.exp(-decay.exp()) * n + torch.exp(k) * v, torch.exp(-decay.exp()) * d + torch.exp(k)
             return torch.stack(out)
 
-        return along(spans, own, key, value)
+        return along(spans, own, key, value, states=state)
 
     return function
+
+
+def delta_rule(spans, size):
+    """RWKV-7's recurrence, as `rwkv` computes it."""
+    def function(receptance, decay, key, value, removal, rate, state=None):
+        heads = key.shape[1] // size
+
+        def own(r, w, k, v, kk, a, state=torch.zeros(heads, size, size, dtype=key.dtype)):
+            s, out = state.reshape(heads, size, size).transpose(1, 2), []
+            w = torch.exp(-math.exp(-0.5) * torch.sigmoid(w))
+            for row in zip(*(t.reshape(len(t), heads, size) for t in (r, w, k, v, kk, a))):
+                r_, w_, k_, v_, kk_, a_ = row
+                s = s * w_[:, None] + (s @ -kk_[:, :, None]) @ (kk_ * a_)[:, None] + v_[:, :, None] @ k_[:, None]
+                out.append((s @ r_[:, :, None]).flatten())
+            return torch.stack(out)
+
+        return along(spans, own, receptance, decay, key, value, removal, rate, states=state)
+
+    return function
+
+
+def key_bonus(x, receptance, key, value, bonus):
+    heads = (len(x), *bonus.shape)
+    share = (receptance.reshape(heads) * key.reshape(heads) * bonus).sum(-1, keepdim=True)
+    return x + (share * value.reshape(heads)).reshape(x.shape)
 
 
 ACTIVATIONS = {
@@ -292,6 +344,8 @@ SPECIMENS = {
     "rmsNorm, per head, weight minus one": ({"x": (3, 12), "weight": (4,)}, lambda x, w: rms_norm(x, w, 1)),
     "layerNorm": (
         {"x": (300, 6), "weight": ((6,), 0.5, 1.5), "bias": (6,)}, lambda x, w, bias: F.layer_norm(x, (6,), w, bias, 1e-5)),
+    "layerNorm, per head": ({"x": (3, 12), "weight": (4,), "bias": (4,)}, lambda x, w, bias: F.layer_norm(
+        x.reshape(9, 4), (4,), w, bias, 1e-5).reshape(3, 12)),
     "gatherRows": ({"table": (5, 4)}, lambda table: table[[3, 0, 3, 1]]),
     "rotate, halves": ({"x": (5, 16)}, lambda x: rotate(x, False)),
     "rotate, interleaved": ({"x": (5, 16)}, lambda x: rotate(x, True)),
@@ -347,6 +401,26 @@ SPECIMENS = {
     "attention, sinks, dropout": (
         {"query": (5, 4), "key": (5, 4), "value": (5, 4), "sinks": (2,)},
         lambda q, k, v, sinks: attention(q, k, v, 2, 2, [((0, 5), (0, 5))], dropout=(0.3, Stream(3)), sinks=sinks)),
+    "attention, key blocks, grouped": (
+        {"query": (640, 8), "key": (640, 4), "value": (640, 6)},
+        lambda q, k, v: attention(q, k, v, 4, 2, [((0, 600), (0, 600)), ((600, 635), (600, 635))])),
+    "attention, key blocks, bidirectional, distance bias": (
+        {"query": (530, 4), "key": (530, 4), "value": (530, 4), "bias": (2, 1059)},
+        lambda q, k, v, bias: attention(q, k, v, 2, 2, [((0, 530), (0, 530))], kind="bidirectional", scale=0.3, bias=bias)),
+    "attention, key blocks, window, sinks, dropout": (
+        {"query": (1100, 4), "key": (1100, 2), "value": (1100, 3), "sinks": (2,)},
+        lambda q, k, v, sinks: attention(q, k, v, 2, 1, [((0, 1100), (0, 1100))], window=520, dropout=(0.3, Stream(3)), sinks=sinks)),
+    "attention, key blocks, prefix, softcap": (
+        {"query": ((560, 4), -3, 3), "key": ((560, 4), -3, 3), "value": (560, 2)},
+        lambda q, k, v: attention(q, k, v, 2, 2, [((0, 560), (0, 560))], kind="prefix", prefixes=[520], scale=0.7, softcap=2)),
+    "attention, key blocks, runs of keys": (
+        {"query": (46, 4), "key": (700, 2), "value": (700, 3)},
+        lambda q, k, v: attention(
+            q, torch.cat([k[:100], k[150:640], k[:100], k[640:]]), torch.cat([v[:100], v[150:640], v[:100], v[640:]]), 2, 1,
+            [((0, 40), (0, 590)), ((40, 46), (590, 750))])),
+    "attention, key blocks, another source": (
+        {"query": (560, 4), "key": (8, 4), "value": (8, 4), "sinks": (2,)},
+        lambda q, k, v, sinks: attention(q, k, v, 2, 2, [((0, 550), (0, 8))], kind="bidirectional", sinks=sinks)),
     "linearCrossEntropy, in chunks": (
         {"hidden": (1100, 2), "head": (5, 2), "bias": (5,)},
         lambda h, w, bias: 0.01 * F.cross_entropy(h @ w.T + bias, torch.arange(1100) * 7 % 5, reduction="sum")),
@@ -412,17 +486,42 @@ SPECIMENS = {
     "causalConvolution": ({"x": (9, 5), "weight": (5, 1, 4), "bias": (5,)}, causal_convolution),
     "causalConvolution, without bias": ({"x": (9, 70), "weight": (70, 1, 2)}, causal_convolution),
     "tokenShift": ({"x": (9, 5), "mix": (1, 1, 5)}, token_shift),
+    "tokenShift, the share of the row before": (
+        {"x": (9, 5), "mix": (1, 1, 5)}, lambda x, mix: token_shift(x, mix[0], of_previous=True)),
     "selectiveScan": (
         {"x": (9, 5), "delta": (9, 5), "rates": (5, 3), "input": (9, 3), "output": (9, 3), "skip": (5,)},
+        selective_scan([(0, 3), (4, 9)])),
+    "selectiveScan, from a state": (
+        {"x": (9, 5), "delta": (9, 5), "rates": (5, 3), "input": (9, 3), "output": (9, 3), "skip": (5,), "state": (2, 15)},
         selective_scan([(0, 3), (4, 9)])),
     "selectiveScan, chunks": (
         {"x": (40, 66), "delta": ((40, 66), -2, 2), "rates": ((66, 2), -2, 1), "input": (40, 2), "output": (40, 2), "skip": (66,)},
         selective_scan([(0, 35), (35, 40)])),
     "weightedKeyValue": (
         {"key": ((9, 5), -2, 2), "value": (9, 5), "decay": (5,), "first": (5,)}, weighted_key_value([(0, 3), (4, 9)])),
+    "weightedKeyValue, from a state": (
+        {"key": ((9, 5), -2, 2), "value": (9, 5), "decay": (5,), "first": (5,), "state": ((2, 15), 0.5, 1.5)},
+        weighted_key_value([(0, 3), (4, 9)])),
     "weightedKeyValue, chunks": (
         {"key": ((40, 66), -2, 2), "value": (40, 66), "decay": ((66,), -5, 0), "first": (66,)},
         weighted_key_value([(0, 35), (35, 40)])),
+    "structuredScan": (
+        {"x": (9, 12), "delta": ((9, 4), -2, 2), "stepBias": (4,), "rates": (4,), "input": (9, 6), "output": (9, 6), "skip": (4,),
+         "state": (2, 36)},
+        structured_scan([(0, 3), (4, 9)], 0.53, 1.38)),
+    "structuredScan, blocks": (
+        {"x": (80, 4), "delta": ((80, 4), -4, -1), "stepBias": (4,), "rates": (4,), "input": (80, 4), "output": (80, 4), "skip": (4,),
+         "state": (2, 8)},
+        structured_scan([(0, 70), (70, 80)])),
+    "generalizedDeltaRule": (
+        {"receptance": (9, 6), "decay": ((9, 6), -2, 2), "key": (9, 6), "value": (9, 6), "removal": ((9, 6), -0.5, 0.5), "rate": ((9, 6), 0, 1),
+         "state": (2, 18)},
+        delta_rule([(0, 3), (4, 9)], 3)),
+    "generalizedDeltaRule, chunks": (
+        {"receptance": (40, 4), "decay": ((40, 4), -2, 2), "key": (40, 4), "value": (40, 4), "removal": ((40, 4), -0.5, 0.5),
+         "rate": ((40, 4), 0, 1)},
+        delta_rule([(0, 35), (35, 40)], 2)),
+    "addKeyBonus": ({"x": (9, 6), "receptance": (9, 6), "key": (9, 6), "value": (9, 6), "bonus": (2, 3)}, key_bonus),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
 }

@@ -58,6 +58,9 @@ FAMILIES = {
     "granite": DECODER,
     "llama": DECODER,
     "mamba": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "state_size": 16},
+    "mamba2": {
+        "vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_heads": 8, "head_dim": 64, "state_size": 64, "n_groups": 1,
+    },
     "mistral": {**DECODER, "sliding_window": 64},
     "mixtral": {**DECODER, **MIXTURE, "intermediate_size": MIDDLE // 2},
     "mt5": {**T5, "feed_forward_proj": "gated-gelu"},
@@ -70,6 +73,10 @@ FAMILIES = {
     "qwen3_moe": {**DECODER, **MIXTURE},
     "roberta": ENCODER,
     "rwkv": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS},
+    "rwkv7": {
+        "vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "head_dim": 32, "decay_low_rank_dim": 32, "a_low_rank_dim": 32,
+        "v_low_rank_dim": 16, "gate_low_rank_dim": 32,
+    },
     "t5": T5,
     "transformer": {"vocab_size": VOCABULARY, "d_model": WIDTH, "d_ff": MIDDLE, "num_layers": LAYERS, "num_heads": HEADS},
 }

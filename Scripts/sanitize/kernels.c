@@ -151,16 +151,60 @@ static void recurrences(long rows, long channels) {
   graft_selective_scan(result + first, floats(size * stride) + first, states + first, floats(size * GRAFT_SCAN_CHANNELS), wide + first, delta + first,
                        rates + first, b, c, skip, rows, part, stride, size);
   graft_selective_scan_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(rows * size), floats(rows * size),
-                                floats(size * stride) + first, floats(part), floats((2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS),
-                                result + first, states + first, wide + first, delta + first, rates + first, b, c, skip, rows, part, stride, size);
+                                floats(size * stride) + first, floats(part), floats(size * stride) + first,
+                                floats((2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS), result + first, states + first, wide + first, delta + first, rates + first, b, c, skip, rows, part, stride, size);
   release();
 
   float *keys = floats(rows * stride), *values = floats(rows * stride), *decay = floats(part), *bonus = floats(part), *kept = floats(chunks * 3 * stride);
   float *written = floats(rows * stride), *state = floats(3 * stride);
   graft_wkv(written + first, state + first, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
   graft_wkv(written + first, NULL, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
-  graft_wkv_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(part), floats(part), written + first, kept + first,
-                     keys + first, values + first, decay, bonus, rows, part, stride);
+  graft_wkv_gradient(floats(rows * stride) + first, floats(rows * stride) + first, floats(part), floats(part), floats(3 * stride) + first,
+                     written + first, kept + first, keys + first, values + first, decay, bonus, rows, part, stride);
+  release();
+}
+
+/// The parts of a structured scan over the last head and the last block of one sequence.
+static void structured_scan(long rows, long columns) {
+  const long heads = 3, size = 5, start = (rows - 1) / GRAFT_SCAN_BLOCK * GRAFT_SCAN_BLOCK, count = rows - start, stride = heads * columns;
+  const long head = heads - 1, row = start * heads + head, at = start * stride + head * columns;
+  float *delta = floats(rows * heads), *bias = floats(heads), *rates = floats(heads), *steps = floats(rows * heads), *sums = floats(rows * heads);
+  graft_structured_steps(steps, sums, delta, bias, rates, 0.001f, 0.7f, rows, heads);
+  float *into = floats(count), *from = floats(count), *products = floats(count * count), *mask = floats(count * count);
+  float *x = floats(rows * stride), *out = floats(rows * stride), *b = floats(rows * size), *c = floats(rows * size);
+  graft_structured_weights(into, from, steps + row, sums + row, count, heads);
+  graft_structured_mask(mask, products, steps + row, sums + row, count, heads);
+  graft_scale_rows(floats(count * columns), x + at, into, count, columns, columns, stride);
+  graft_structured_output(out + at, x + at, from, 0.5f, count, columns, stride);
+  graft_structured_rows(out + head * columns, floats(size * columns), x + head * columns, b, c, steps + head, sums + head, 0.5f, rows, columns, stride,
+                        heads, size, size);
+  float *dsums = floats(count), *dsteps = floats(count), *dweights = floats(count);
+  graft_structured_mask_gradient(mask, floats(count * count), dsums, dsteps, products, steps + row, sums + row, count, heads);
+  graft_structured_input_gradient(floats(rows * stride) + at, dweights, floats(count * columns), x + at, out + at, into, 0.5f, count, columns, stride);
+  graft_structured_output_gradient(floats(count * size), dsums, floats(count * size), c, count, size, size);
+  graft_structured_step_gradient(floats(rows * heads) + row, delta + row, bias[head], rates[head], 0.001f, 0.7f, steps + row, into, dsums, dsteps,
+                                 dweights, 0.1f, count, heads);
+  release();
+}
+
+/// RWKV-7's recurrence over the last head of one sequence, and its bonus.
+static void delta_rule(long rows, long size) {
+  const long heads = 2, stride = heads * size, area = size * size, chunks = (rows + GRAFT_SCAN_CHUNK - 1) / GRAFT_SCAN_CHUNK;
+  float *in[6], *gradients[6], *out = floats(rows * stride), *states = floats(chunks * area);
+  for (int i = 0; i < 6; i++) {
+    in[i] = floats(rows * stride);
+    gradients[i] = floats(rows * stride) + size;
+  }
+  graft_delta_rule(out + size, floats(area), states, in[0] + size, in[1] + size, in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size,
+                   stride, area);
+  graft_delta_rule(out + size, floats(area), NULL, in[0] + size, in[1] + size, in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size,
+                   stride, area);
+  graft_delta_rule_gradient(gradients[0], gradients[1], gradients[2], gradients[3], gradients[4], gradients[5], floats(area),
+                            floats((GRAFT_SCAN_CHUNK + 1) * area + GRAFT_SCAN_CHUNK * size), out + size, states, in[0] + size, in[1] + size,
+                            in[2] + size, in[3] + size, in[4] + size, in[5] + size, rows, size, stride, area);
+  float *bonus = floats(stride);
+  graft_key_bonus(out, in[0], in[1], in[2], in[3], bonus, rows, heads, size);
+  graft_key_bonus_gradient(in[4], in[5], floats(rows * stride), bonus, out, in[1], in[2], in[3], floats(stride), rows, heads, size);
   release();
 }
 
@@ -178,18 +222,28 @@ static struct graft_matrix matrix(long rows, long columns, int type, int transpo
   return (struct graft_matrix){.base = base, .type = type, .row_stride = transposed ? 1 : columns, .column_stride = transposed ? rows : 1};
 }
 
-static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b) {
+/// An element as a product whose operands are rounded to a type reads it.
+static double operand(const struct graft_matrix *m, long row, long column, int rounding) {
+  float out = element(m, row, column);
+  graft_round(&out, &out, rounding, 1);
+  return out;
+}
+
+static void product(long m, long n, long k, int type_a, int type_b, int transposed_a, int transposed_b, int rounding) {
   struct graft_matrix a = matrix(m, k, type_a, transposed_a), b = matrix(k, n, type_b, transposed_b);
   int step = graft_panel_columns();
-  float *panels = memory((size_t)(k * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
+  long depth = graft_panel_depth(rounding, k);
+  b.rounding = rounding;
+  float *panels = memory((size_t)(depth * ((n + step - 1) / step * step)) * sizeof *panels), *c = floats(m * n), *addend = floats(m * n);
   graft_pack_panels(panels, &b, k, 0, n, 0, k);
   for (int in_place = 0; in_place <= graft_reads_in_place(&b, n); in_place++) {
-    struct graft_panels operand = in_place ? (struct graft_panels){.base = b.base, .row_stride = b.row_stride} : (struct graft_panels){.base = panels, .depth = k};
-    graft_multiply_panels(&a, 0, m, &operand, 0, n, k, 0.5f, 2, addend, c, n);
+    struct graft_panels second = in_place ? (struct graft_panels){.base = b.base, .row_stride = b.row_stride}
+                                           : (struct graft_panels){.base = panels, .depth = depth, .rounding = rounding};
+    graft_multiply_panels(&a, 0, m, &second, 0, n, k, 0.5f, 2, addend, c, n);
     for (long i = 0; i < m; i += m / 3 + 1)
       for (long j = 0; j < n; j += n / 3 + 1) {
         double sum = 0;
-        for (long p = 0; p < k; p++) sum += (double)element(&a, i, p) * element(&b, p, j);
+        for (long p = 0; p < k; p++) sum += operand(&a, i, p, rounding) * operand(&b, p, j, rounding);
         double expected = 0.5 * sum + 2.0 * addend[i * n + j];
         if (fabs(c[i * n + j] - expected) > 1e-3 * (1 + fabs(expected))) {
           printf("a product [%ld, %ld, %ld] of types %d and %d is %g at [%ld, %ld], not %g\n", m, n, k, type_a, type_b, c[i * n + j], i, j, expected);
@@ -222,8 +276,8 @@ static void few_rows(long m, long n, long k, int type, int transposed) {
 }
 
 int main(void) {
-  static const long heights[] = {1, 2, 6, 13, 14, 15, 113}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
-  static const long few[] = {1, 2, 7, 33};
+  static const long heights[] = {1, 2, 6, 13, 14, 15, 16, 17, 33, 129}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
+  static const long few[] = {1, 2, 7, 33}, spans[] = {1, 31, 33, 64, 65, 130}, heads[] = {1, 7, 16, 33, 64};
   for (long i = 0; i < COUNT(lengths); i++) {
     elementwise(lengths[i]);
     for (long j = 0; j < COUNT(few); j++) {
@@ -232,19 +286,27 @@ int main(void) {
       recurrences(few[j], lengths[i]);
     }
   }
+  for (long i = 0; i < COUNT(spans); i++)
+    for (long j = 0; j < COUNT(heads); j++) {
+      structured_scan(spans[i], heads[j]);
+      delta_rule(spans[i], heads[j]);
+    }
   long products = 0;
-  for (long i = 0; graft_tile_rows() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
+  for (long i = 0; graft_panel_columns() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
-      for (int transposed = 0; transposed < 4; transposed++, products += 2) {
-        product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1);
-        product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1);
-      }
+      for (int transposed = 0; transposed < 4; transposed++)
+        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++, products += 2) {
+          if (!graft_tile_rows(rounding)) continue;
+          product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1, rounding);
+          product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1, rounding);
+        }
   }
   for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
       for (int transposed = 0; transposed < 2; transposed++, products++)
         few_rows(i % 8 + 1, widths[i / 8 % COUNT(widths)], terms[i / 8 / COUNT(widths)], type, transposed);
-  printf("kernels: clean, with %ld products by a tile of %d rows\n", products, graft_tile_rows());
+  printf("kernels: clean, with %ld products by the tiles %s, %s and %s\n", products, graft_matrix_tile(GRAFT_FLOAT32),
+         graft_matrix_tile(GRAFT_BFLOAT16), graft_matrix_tile(GRAFT_FLOAT16));
   return 0;
 }

@@ -2,15 +2,19 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-kernels=$(ls Sources/CKernels/*.c | grep -v few_rows)
+kernels=$(ls Sources/CKernels/*.c | grep -v 'few_rows\|pair_packing')
 
 # The kernels' own tiles are one binary for every processor; each is chosen in turn.
-# Products of few rows are unrolled so far that checks in line would take minutes to compile: they are calls, and only those of addresses.
-clang -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=address -mllvm -asan-instrumentation-with-call-threshold=0 -Wno-pass-failed \
-  -c Sources/CKernels/few_rows.c -o "$folder/few_rows.o"
+# Products of few rows and the packing of pairs are unrolled so far that checks in line would take minutes to compile: they are calls,
+# and only those of addresses.
+for unrolled in few_rows pair_packing; do
+  clang -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=address -mllvm -asan-instrumentation-with-call-threshold=0 -Wno-pass-failed \
+    -c "Sources/CKernels/$unrolled.c" -o "$folder/$unrolled.o"
+done
 clang -fuse-ld=lld -g -O1 -std=gnu17 -ISources/CKernels/include -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-pass-failed \
-  Scripts/sanitize/kernels.c $kernels "$folder/few_rows.o" -lm -lpthread -o "$folder/kernels"
-for tile in "" avx2 none; do
+  Scripts/sanitize/kernels.c $kernels "$folder/few_rows.o" "$folder/pair_packing.o" -lm -lpthread -o "$folder/kernels"
+# `amx-model` is the path of AMX with its instruction in plain C.
+for tile in "" amx-model avx2 none; do
   GRAFT_MATRIX_TILE=$tile "$folder/kernels"
 done
 

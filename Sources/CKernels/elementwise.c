@@ -30,6 +30,36 @@ GRAFT_KERNEL void graft_fill(float *out, float value, long n) {
   for (long i = 0; i < n; i++) out[i] = value;
 }
 
+#define SIDE 16
+#define UNROLLED _Pragma("clang loop unroll(full)") for
+typedef float side __attribute__((vector_size(4 * SIDE), aligned(4)));
+
+/// A square of `a` added to a square of `out`, transposed in registers: zipping the two halves moves the bits of an element's place round
+/// by one; when all of a row's have moved, rows are columns.
+GRAFT_INLINE void accumulate_transposed_square(float *out, long out_stride, const float *a, long a_stride) {
+  side square[SIDE], dealt[SIDE];
+  UNROLLED(int i = 0; i < SIDE; i++) square[i] = *(const side *)(a + i * a_stride);
+  UNROLLED(int bit = 1; bit < SIDE; bit *= 2) {
+    UNROLLED(int i = 0; i < SIDE / 2; i++) {
+      side low = square[i], high = square[i + SIDE / 2];
+      dealt[2 * i] = __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      dealt[2 * i + 1] = __builtin_shufflevector(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    UNROLLED(int i = 0; i < SIDE; i++) square[i] = dealt[i];
+  }
+  UNROLLED(int i = 0; i < SIDE; i++) *(side *)(out + i * out_stride) += square[i];
+}
+
+__attribute__((min_vector_width(512))) GRAFT_KERNEL void graft_accumulate_transposed(
+    float *out, long out_stride, const float *a, long a_stride, long rows, long columns) {
+  long whole_rows = rows - rows % SIDE, whole_columns = columns - columns % SIDE;
+  for (long r = 0; r < whole_rows; r += SIDE)
+    for (long c = 0; c < whole_columns; c += SIDE)
+      accumulate_transposed_square(out + c * out_stride + r, out_stride, a + r * a_stride + c, a_stride);
+  for (long r = 0; r < rows; r++)
+    for (long c = r < whole_rows ? whole_columns : 0; c < columns; c++) out[c * out_stride + r] += a[r * a_stride + c];
+}
+
 GRAFT_KERNEL void graft_add_row(float *out, const float *a, const float *row, long rows, long columns) {
   for (long r = 0; r < rows; r++)
     for (long c = 0; c < columns; c++) out[r * columns + c] = a[r * columns + c] + row[c];

@@ -2,9 +2,7 @@
 // each, with ROWS, LANES and VECTORS defined. With every bound a constant the compiler keeps the whole tile in registers.
 //
 // With PAIRS defined, for the tile alone: the 4 bytes of an operand's term are a pair of bfloat16 terms, and their products are summed
-// by one instruction (VDPBF16PS). Packing moves 4 bytes at a time, whatever they are.
-//
-// The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
+// by one instruction (VDPBF16PS).
 
 #define JOIN_(a, b, c, d, e, f) a##b##c##d##e##f
 #define JOIN(a, b, c, d, e, f) JOIN_(a, b, c, d, e, f)
@@ -30,7 +28,9 @@ typedef float HALF __attribute__((vector_size(2 * LANES), aligned(4)));
 /// out[k, width] = a[count, k] transposed, and zero in the columns of the panel beyond `count`. Where `width` is less than
 /// the panel's, a row's end is written over by the next row, and the last one's falls behind `out`.
 __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(transpose)(
-    float *out, long width, const float *a, long row_stride, long count, long k) {
+    void *panel, long width, const void *matrix, long row_stride, long count, long k) {
+  float *out = panel;
+  const float *a = matrix;
   long whole = k - k % LANES;
   for (long v = 0; v < VECTORS; v++) {
     const float *rows = a + v * LANES * row_stride;
@@ -57,7 +57,9 @@ __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(transp
 
 /// out[k, width] = a[k, count], and zero beyond `count`.
 __attribute__((noinline, min_vector_width(32 * LANES))) static void NAMED(copy)(
-    float *out, long width, const float *a, long stride, long count, long k) {
+    void *panel, long width, const void *matrix, long stride, long count, long k) {
+  float *out = panel;
+  const float *a = matrix;
   for (long p = 0; p < k; p++, a += stride, out += width) {
     UNROLLED(int v = 0; v < VECTORS; v++) __builtin_prefetch(a + ROWS_AHEAD * stride + v * LANES);
     if (count == WIDTH) {

@@ -122,8 +122,8 @@ GRAFT_INLINE void scan_chunk(float *restrict h, float *restrict decays, const fl
   }
 }
 
-GRAFT_KERNEL void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *dc, float *drates, float *dskip, float *scratch,
-                                                const float *dout, const float *states, const float *x, const float *delta, const float *rates,
+GRAFT_KERNEL void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *dc, float *drates, float *dskip, float *dstate,
+                                                float *scratch, const float *dout, const float *states, const float *x, const float *delta, const float *rates,
                                                 const float *b, const float *c, const float *skip, long rows, long channels, long stride,
                                                 long size) {
   float *h = scratch, *decays = h + (CHUNK + 1) * size * CHANNELS, *dh = decays + CHUNK * size * CHANNELS;
@@ -170,6 +170,7 @@ GRAFT_KERNEL void graft_selective_scan_gradient(float *dx, float *ddelta, float 
       }
     }
   }
+  if (dstate) store(dstate, dh, size, channels, stride);
 }
 
 // -- RWKV --------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ GRAFT_KERNEL void graft_wkv(float *out, float *state, float *states, const float
   if (state) store(state, s, 3, channels, stride);
 }
 
-GRAFT_KERNEL void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float *dfirst, const float *dout, const float *states, const float *k,
+GRAFT_KERNEL void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float *dfirst, float *dstate, const float *dout, const float *states, const float *k,
                                      const float *v, const float *decay, const float *first, long rows, long channels, long stride) {
   float s[(CHUNK + 1) * 3 * CHANNELS], dn[CHANNELS], dd[CHANNELS];
   for (long i = 0; i < channels; i++) dn[i] = dd[i] = ddecay[i] = dfirst[i] = 0;
@@ -242,5 +243,10 @@ GRAFT_KERNEL void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float 
         dd[i] = old * dd[i] - e1 * slope * mean;
       }
     }
+  }
+  for (long i = 0; dstate && i < channels; i++) {
+    dstate[i] = dn[i];
+    dstate[stride + i] = dd[i];
+    dstate[2 * stride + i] = s[i] * dn[i] + s[CHANNELS + i] * dd[i];
   }
 }

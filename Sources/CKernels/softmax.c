@@ -6,22 +6,37 @@
 #define LANES 16
 #define BY_LANES _Pragma("clang loop vectorize_width(16) interleave_count(1)") for
 
-/// The compiler may not reorder comparisons, which NaN would make depend on their order: so they are written in lanes.
+typedef float floats __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int32_t masks __attribute__((vector_size(4 * LANES)));
+
+/// The larger element in each lane. The compiler may not reorder comparisons, which NaN would make depend on their order: so
+/// they are written in lanes.
+GRAFT_INLINE void raise(floats *most, const floats *next) {
+  masks larger = *next > *most;
+  *most = (floats)(((masks)*next & larger) | ((masks)*most & ~larger));
+}
+
 GRAFT_INLINE float maximum(const float *a, long n) {
-  float lanes[LANES], largest = -INFINITY;
   if (n < LANES) {
+    float largest = -INFINITY;
     for (long i = 0; i < n; i++) largest = a[i] > largest ? a[i] : largest;
     return largest;
   }
-  for (int lane = 0; lane < LANES; lane++) lanes[lane] = -INFINITY;
-  for (long i = 0; i < n; i += LANES) {
-    // The last lanes overlap those before.
-    const float *next = a + (i + LANES <= n ? i : n - LANES);
-    for (int lane = 0; lane < LANES; lane++) lanes[lane] = next[lane] > lanes[lane] ? next[lane] : lanes[lane];
-  }
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; lane++) lanes[lane] = lanes[lane + half] > lanes[lane] ? lanes[lane + half] : lanes[lane];
-  return lanes[0];
+  // Four at a time, which do not wait for each other; the last lanes overlap those before.
+  floats most[4];
+  for (int v = 0; v < 4; v++) most[v] = (floats){0} - INFINITY;
+  long i = 0;
+  for (; i + 4 * LANES <= n; i += 4 * LANES)
+    for (int v = 0; v < 4; v++) raise(&most[v], (const floats *)(a + i + v * LANES));
+  for (; i < n; i += LANES) raise(&most[0], (const floats *)(a + (i + LANES <= n ? i : n - LANES)));
+  for (int v = 1; v < 4; v++) raise(&most[0], &most[v]);
+#define FOLD(...) { floats half = __builtin_shufflevector(most[0], most[0], __VA_ARGS__); raise(&most[0], &half); }
+  FOLD(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+  FOLD(4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3)
+  FOLD(2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1)
+  FOLD(1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0)
+#undef FOLD
+  return most[0][0];
 }
 
 /// Sets what lies beyond `last` up to a whole number of lanes, as far as there are columns, to minus infinity, so that no
@@ -38,22 +53,23 @@ GRAFT_INLINE void clear_outside(float *scores, long first, long last, long colum
   if (last < columns) memset(scores + last, 0, (size_t)(columns - last) * sizeof(float));
 }
 
-GRAFT_KERNEL void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns) {
+GRAFT_KERNEL float graft_softmax_row(float *scores, float *largest, float *sum, float scale, long first, long last, long columns) {
   long end = pad(scores, first, last, columns);
-  float largest = scale * maximum(scores + first, end - first);
-  largest = sink > largest ? sink : largest;
-  float sum = 0;
+  float here = scale * maximum(scores + first, end - first), most = *largest > here ? *largest : here, total = 0;
   // The exponential of minus infinity is the least there is, which is nothing beside the largest one's.
   BY_LANES (long i = first; i < end; i++) {
-    float e = graft_exp(scale * scores[i] - largest);
+    float e = graft_exp(scale * scores[i] - most);
     scores[i] = e;
-    sum += e;
+    total += e;
   }
-  if (sink > -INFINITY) sum += expf(sink - largest);
-  float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+  float before = *sum > 0 ? *sum * expf(*largest - most) : 0;
+  total += before;
+  float inverse = total > 0 ? 1.0f / total : 0.0f;
   BY_LANES (long i = first; i < end; i++) scores[i] *= inverse;
   clear_outside(scores, first, last, columns);
-  *log_sum = sum > 0 ? largest + logf(sum) : 0.0f;
+  *largest = most;
+  *sum = total;
+  return total > 0 ? before / total : 0.0f;
 }
 
 GRAFT_KERNEL void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns) {

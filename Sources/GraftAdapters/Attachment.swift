@@ -100,6 +100,10 @@ public final class Attachment {
     try fill(.experts(projection, adapter))
   }
 
+  /// Gives a recurrence another state to begin with.
+  /// - Throws: `TuningError` where it has one.
+  public func fill(_ recurrence: Recurrence, with start: some StartAdapter) throws(TuningError) { try fill(.start(recurrence, start)) }
+
   private func fill(_ seam: Seam) throws(TuningError) {
     try changes.add(seam)
     let keys = root.catalog.parameters.map(\.path)

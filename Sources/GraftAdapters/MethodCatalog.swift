@@ -11,6 +11,7 @@ public enum MethodCatalog {
     PromptTuning.self,
     PTuning.self,
     PrefixTuning.self,
+    StateTuning.self,
     IA3.self,
     VeRA.self,
     LoHa.self,

@@ -119,6 +119,7 @@ extension Seam {
     case .supplement: "second attention"
     case .residual: "bottleneck"
     case .experts: "experts"
+    case .start: "initial state"
     }
   }
 
@@ -127,6 +128,7 @@ extension Seam {
     case .linear(let layer, _), .residual(let layer, _): layer.weight.shape.dimensions
     case .table(let embedding, _), .prompt(let embedding, _): embedding.weight.shape.dimensions
     case .experts(let projection, _): [projection.expertCount, projection.outputSizes.reduce(0, +), projection.inputSize]
+    case .start(let recurrence, _): [recurrence.startSize]
     case .prefix, .supplement: nil
     }
   }
@@ -137,7 +139,7 @@ extension Seam {
     case .linear(let layer, _): return changeNorm(of: [layer.weight, layer.bias].compactMap(\.self))
     case .table(let embedding, _): return changeNorm(of: [embedding.weight])
     case .experts(let projection, _): return changeNorm(of: projection.parameters)
-    case .prompt, .prefix, .supplement, .residual: return nil
+    case .prompt, .prefix, .supplement, .residual, .start: return nil
     }
   }
 

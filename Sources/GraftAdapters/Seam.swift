@@ -9,6 +9,7 @@ enum Seam {
   case supplement(Attention, any AttentionSupplement)
   case residual(Linear, any ResidualAdapter)
   case experts(ExpertProjection, any ExpertAdapter)
+  case start(Recurrence, any StartAdapter)
 
   /// The slot's module.
   var path: String {
@@ -17,6 +18,7 @@ enum Seam {
     case .table(let embedding, _), .prompt(let embedding, _): embedding.path
     case .prefix(let attention, _), .supplement(let attention, _): attention.path
     case .experts(let projection, _): projection.path
+    case .start(let recurrence, _): recurrence.path
     }
   }
 
@@ -29,6 +31,7 @@ enum Seam {
     case .prefix(let attention, _): attention.prefix == nil
     case .supplement(let attention, _): attention.supplement == nil
     case .experts(let projection, _): projection.adapter == nil
+    case .start(let recurrence, _): recurrence.adapter == nil
     }
   }
 
@@ -41,6 +44,7 @@ enum Seam {
     case .prefix(let attention, let adapter): attention.prefix = adapter
     case .supplement(let attention, let adapter): attention.supplement = adapter
     case .experts(let projection, let adapter): projection.adapter = adapter
+    case .start(let recurrence, let adapter): recurrence.adapter = adapter
     }
   }
 
@@ -53,6 +57,7 @@ enum Seam {
     case .prefix(let attention, _): attention.prefix = nil
     case .supplement(let attention, _): attention.supplement = nil
     case .experts(let projection, _): projection.adapter = nil
+    case .start(let recurrence, _): recurrence.adapter = nil
     }
   }
 
@@ -62,7 +67,7 @@ enum Seam {
     case .linear(let layer, let adapter): try adapter.merge(into: layer)
     case .table(let embedding, let adapter): try adapter.merge(into: embedding)
     case .experts(let projection, let adapter): try adapter.merge(into: projection)
-    case .prompt, .prefix, .supplement, .residual: throw TuningError("\(path): its adapter adds computation, which no weights can express")
+    case .prompt, .prefix, .supplement, .residual, .start: throw TuningError("\(path): its adapter adds computation, which no weights can express")
     }
   }
 }

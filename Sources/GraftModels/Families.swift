@@ -19,6 +19,7 @@ extension ModelFamily {
     .granite,
     .llama,
     .mamba,
+    .mamba2,
     .mistral,
     .mixtral,
     .mt5,
@@ -31,6 +32,7 @@ extension ModelFamily {
     .qwen3MoE,
     .roberta,
     .rwkv,
+    .rwkv7,
     .t5,
     .transformer,
   ]

@@ -19,7 +19,7 @@ public final class Tokenizer: Sendable {
   let decoder: (any TokenDecoder)?
   let workspaces = Mutex<[ModelWorkspace]>([])
 
-  /// Reads the tokenizer of a model directory.
+  /// Reads the tokenizer of a model directory: its `tokenizer.json`, or the vocabulary of RWKV's World models.
   ///
   /// - Throws: `TokenizerError` when `tokenizer.json` is missing, damaged, or uses a component that is not known.
   ///
@@ -27,13 +27,23 @@ public final class Tokenizer: Sendable {
   public convenience init(directory: URL, chatTemplates: [String: String]? = nil) throws(TokenizerError) {
     let file = directory.appending(path: "tokenizer.json")
     let path = file.path(percentEncoded: false)
-    guard let json = try JSON.ifPresent(at: file) else {
+    let json = try JSON.ifPresent(at: file)
+    var configuration = try TokenizerConfiguration(directory: directory)
+    if let chatTemplates { configuration.chatTemplates = chatTemplates }
+    if let json {
+      try self.init(json: json, configuration: configuration, source: path)
+    } else if let (model, addedTokens) = try Self.worldParts(in: directory, configuration) {
+      self.init(configuration, model, addedTokens, decoder: FuseDecoder())
+    } else {
       throw TokenizerError(
         path, "no such file", fix: "save the model's tokenizer in the format of the tokenizers library")
     }
-    var configuration = try TokenizerConfiguration(directory: directory)
-    if let chatTemplates { configuration.chatTemplates = chatTemplates }
-    try self.init(json: json, configuration: configuration, source: path)
+  }
+
+  /// A tokenizer that reads a text as it is.
+  init(_ configuration: TokenizerConfiguration, _ model: any TokenizerModel, _ addedTokens: AddedTokens, decoder: any TokenDecoder) {
+    (self.configuration, self.model, self.addedTokens, self.decoder) = (configuration, model, addedTokens, decoder)
+    (normalizer, preTokenizer, postProcessor) = (nil, nil, nil)
   }
 
   /// Makes a tokenizer from the contents of `tokenizer.json`.

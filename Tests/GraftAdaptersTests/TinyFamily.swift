@@ -9,7 +9,11 @@ import Testing
 
 /// A tiny model of every kind that methods meet: decoders with separate and with fused projections, encoders, encoder-decoders.
 enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
-  case llama, gpt2, bert, distilbert, t5, bart, transformer
+  case llama, gpt2, bert, distilbert, t5, bart, transformer, mamba, mamba2, rwkv, rwkv7
+
+  /// Those without attention, and those with nothing else.
+  static let recurrent: Set<TinyFamily> = [.mamba, .mamba2, .rwkv, .rwkv7]
+  static let attending = Set(allCases).subtracting(recurrent)
 
   var testDescription: String { rawValue }
 
@@ -21,13 +25,17 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case .distilbert: TinyConfiguration.distilbert
     case .t5: TinyConfiguration.gatedT5
     case .bart: TinyConfiguration.bart
+    case .mamba: TinyConfiguration.mamba.setting(["time_step_rank": 2])
+    case .mamba2: TinyConfiguration.mamba2
+    case .rwkv: TinyConfiguration.rwkv
+    case .rwkv7: TinyConfiguration.rwkv7
     case .transformer: TinyConfiguration.transformer.setting(["d_ff": 20, "activation_function": "gelu"])
     }
   }
 
   var task: LearningTask {
     switch self {
-    case .llama, .gpt2: .causalLM
+    case .llama, .gpt2, .mamba, .mamba2, .rwkv, .rwkv7: .causalLM
     case .bert, .distilbert: .maskedLM
     case .t5, .bart, .transformer: .seq2seqLM
     }
@@ -119,7 +127,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
     FamilyMethod(
-      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#,
+      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#, misfits: [.rwkv],
       count: { catalog in
         catalog.sites.compactMap(\.norm).filter { norm in
           let name = norm.path.split(separator: ".").last ?? ""
@@ -128,7 +136,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       }),
     FamilyMethod("trainable tokens", #"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [2, 7]}"#, count: { _ in 2 * 12 }),
     FamilyMethod(
-      "Pfeiffer's adapter", #"{"peft_type": "ADAPTER", "reduction_factor": 4}"#,
+      "Pfeiffer's adapter", #"{"peft_type": "ADAPTER", "reduction_factor": 4}"#, misfits: [.mamba, .mamba2],
       count: { catalog in catalog.sites.filter { $0.role == .down }.count * (2 * 3 * 12 + 3 + 12) }),
     FamilyMethod(
       "prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.1, count: { hasSource($0) ? 6 * 12 : 3 * 12 }),
@@ -140,24 +148,28 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 4, "encoder_reparameterization_type": "LSTM", "encoder_num_layers": 1}"#,
       learningRate: 0.1, count: { (hasSource($0) ? 6 * 12 : 3 * 12) + 2 * 16 * (12 + 4 + 2) + (8 * 8 + 8) + (8 * 12 + 12) }),
     FamilyMethod(
-      "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.05,
+      "prefix", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, misfits: TinyFamily.recurrent, learningRate: 0.05,
       count: attentions { 3 * 2 * $0.options.keyWidth }),
     FamilyMethod(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 5}"#,
-      learningRate: 0.05,
+      misfits: TinyFamily.recurrent, learningRate: 0.05,
       count: { catalog in
         let columns = attentions { 2 * $0.options.keyWidth }(catalog)
         let width = columns / 4
         return 3 * width + (width * 5 + 5) + (5 * columns + columns)
       }),
     FamilyMethod(
-      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#,
+      "initial state", #"{"peft_type": "STATE_TUNING"}"#, misfits: TinyFamily.attending, learningRate: 0.05,
+      count: { $0.sites.compactMap(\.recurrence).reduce(0) { $0 + $1.startSize } }),
+    FamilyMethod(
+      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv],
+      // Those inside of a mixer too, of gated channels and of heads.
       count: { catalog in
-        catalog.sites.compactMap(\.norm).filter { norm in
-          let components = norm.path.split(separator: ".")
-          let name = components.last ?? ""
+        catalog.parameters.filter { parameter in
+          let components = parameter.path.split(separator: ".")
+          let name = components.dropLast().last ?? ""
           return components.first { Int($0) != nil } == "1" && (name.hasSuffix("norm") || name.hasSuffix("Norm") || name.hasPrefix("ln_"))
-        }.reduce(0) { $0 + $1.weight.shape.elementCount + ($1.bias?.shape.elementCount ?? 0) }
+        }.reduce(0) { $0 + $1.shape.elementCount }
       }),
     FamilyMethod("everything", #"{"peft_type": "FULL"}"#, count: { $0.parameterCount }),
   ]

@@ -9,7 +9,7 @@ import Testing
 @Suite("Every family computes what Transformers does")
 struct ModelGoldenTests {
   /// RWKV's halved states are for inference alone: the loss in training is another.
-  @Test(arguments: ModelFixture.names + ["rwkv-rescaled"])
+  @Test(arguments: ModelFixture.names + ModelFixture.others + ["rwkv-rescaled"])
   func outputs(_ name: String) throws {
     let fixture = try ModelFixture(name)
     let model = try fixture.model(from: SyntheticSource(fixture))
@@ -27,7 +27,7 @@ struct ModelGoldenTests {
     #expect(largestDifference(found, expected) < 1e-5)
   }
 
-  @Test(arguments: ModelFixture.names, [false, true])
+  @Test(arguments: ModelFixture.names + ModelFixture.others, [false, true])
   func lossAndGradients(_ name: String, recomputation: Bool) throws {
     let fixture = try ModelFixture(name)
     let source = SyntheticSource(fixture)
@@ -79,7 +79,7 @@ struct ModelGoldenTests {
   }
 
   /// Whatever a checkpoint holds is used, but for what another tensor stands for.
-  @Test(arguments: ModelFixture.names)
+  @Test(arguments: ModelFixture.names + ModelFixture.others)
   func everyTensorIsUsed(_ name: String) throws {
     let fixture = try ModelFixture(name)
     let source = SyntheticSource(fixture)

@@ -22,7 +22,7 @@ import Testing
     let batch = Batch(collating: tiny.examples, objective: .nextToken)
     let tape = Tape()
     let loss = Execution(recomputation: recomputation).run {
-      tape.record { model.loss(batch, pass, scale: 1) + (outputs.totalLoss ?? Tensor([0])) }
+      tape.record { model.loss(batch, pass, scale: 1) + (outputs.totalLoss ?? Tensor([0], [])) }
     }
     return (outputs, loss.scalar, tape.gradients(of: loss))
   }

@@ -21,7 +21,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
   /// Those without attention.
-  private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.rwkv]
+  private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv7]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
 
@@ -46,7 +46,13 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   ) throws -> any TrainableModel {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenType, seed: 7, isTrainable: isTrainable)
     let config = ArchitectureConfiguration(configuration, source: "config.json")
-    return try #require(try ModelFamily.build(ModelRequest(config, task: task, labels: 3, style: style), in: scope) as? any TrainableModel)
+    let model = try #require(try ModelFamily.build(ModelRequest(config, task: task, labels: 3, style: style), in: scope) as? any TrainableModel)
+    // RWKV-7 starts with zeros where its halves of blocks end: nothing would be seen of what they compute.
+    for parameter in model.catalog.parameters where parameter.shape.rank == 2 && parameter.dense().values.allSatisfy({ $0 == 0 }) {
+      let drawn = RandomStream(seed: 3).split(parameter.path).normal(parameter.shape, standardDeviation: 0.3)
+      parameter.assign(drawn.converted(to: parameter.format))
+    }
+    return model
   }
 
   /// Three documents of different lengths.

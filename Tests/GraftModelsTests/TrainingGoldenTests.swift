@@ -10,7 +10,7 @@ import Testing
 @Suite("Every causal family learns as Transformers' Trainer makes it learn")
 struct TrainingGoldenTests {
   /// Losses, norms and rates of steps with a warm-up, clipping, two micro-batches, and decay of matrices only.
-  @Test(arguments: ["llama", "llama-biases", "mistral", "qwen2", "qwen2-window", "qwen3", "mamba", "rwkv"])
+  @Test(arguments: ["llama", "llama-biases", "mistral", "qwen2", "qwen2-window", "qwen3", "mamba", "mamba2", "rwkv"])
   func steps(_ name: String) throws {
     let fixture = try ModelFixture(name)
     let golden = try #require(fixture.json["training"])

@@ -1,3 +1,4 @@
+import Foundation
 import GraftTensors
 import Testing
 
@@ -113,5 +114,45 @@ import Testing
     }
     #expect(found[0] == found[1] && found[0] == found[2])
     #expect(found[0].allSatisfy { !$0.isEmpty && $0.allSatisfy(\.isFinite) })
+  }
+
+  /// Matrix units count subnormal operands as zero: so does every path of a product in bfloat16.
+  @Test(arguments: [1, 2, 40]) func subnormalOperandsOfBfloat16CountAsZero(rows: Int) {
+    let subnormal = Float.leastNormalMagnitude / 2
+    let large = Float(sign: .plus, exponent: 120, significand: 1)
+    let (small, big) = (Tensor(repeating: subnormal, shape: [rows, 40]), Tensor(repeating: large, shape: [48, 40]))
+    let bfloat16 = Execution(arithmetic: .bfloat16)
+    #expect(bfloat16.run { linear(small, big) }.values.allSatisfy { $0 == 0 })
+    #expect(Execution().run { linear(small, big) }.values.allSatisfy { $0 > 0 })
+  }
+
+  /// Packing, blocks and edges of AMX, with its instruction in plain C, in a process of its own since the tile is chosen once.
+  @Test func theModelOfAMXComputesTheSameProducts() async {
+    await #expect(processExitsWith: .success) {
+      setenv("GRAFT_MATRIX_TILE", "amx-model", 1)
+      try #require(LinearAlgebraBackend.matrixTile(for: .bfloat16) == "amx-model")
+      for (rows, inputs, outputs) in [(2, 7, 5), (16, 32, 16), (31, 33, 47), (70, 515, 70), (161, 1031, 41)] {
+        let (x, w) = (RandomStream(seed: 1).normal([rows, inputs]), RandomStream(seed: 2).normal([outputs, inputs]))
+        let base = RandomStream(seed: 3).normal([rows, outputs])
+        let rounded = (x.converted(to: .bfloat16).converted(to: .float32), w.converted(to: .bfloat16).converted(to: .float32))
+        for scale in [Float(1), 0.5] {
+          let found = Execution(arithmetic: .bfloat16).run { linear(x, w, scale: scale, addingTo: base) }.values
+          let expected = linear(rounded.0, rounded.1, scale: scale, addingTo: base).values
+          let largest = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
+          try #require(largest <= 3e-6 * Float(inputs).squareRoot() * 10, "\(rows)x\(inputs)x\(outputs): off by \(largest)")
+        }
+      }
+    }
+  }
+
+  /// The instruction itself, where the processor has it.
+  @Test(.enabled(if: LinearAlgebraBackend.matrixTile(for: .bfloat16) == "amx", "this processor has no AMX"))
+  func amxComputesWhatItsModelDoes() async {
+    await #expect(processExitsWith: .success) {
+      let (x, w) = (RandomStream(seed: 1).normal([161, 1031]), RandomStream(seed: 2).normal([70, 1031]))
+      let native = Execution(arithmetic: .bfloat16).run { linear(x, w) }.values
+      let exact = linear(x.converted(to: .bfloat16).converted(to: .float32), w.converted(to: .bfloat16).converted(to: .float32)).values
+      try #require(zip(native, exact).allSatisfy { abs($0 - $1) <= 1e-3 })
+    }
   }
 }

@@ -55,6 +55,16 @@ public enum TinyConfiguration {
   ]
 
   public static let mamba: JSON = ["model_type": "mamba", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3]
+  /// A Mamba-2 whose heads are in two groups.
+  public static let mamba2: JSON = [
+    "model_type": "mamba2", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 3, "num_heads": 4, "head_dim": 6,
+    "n_groups": 2,
+  ]
+  /// An RWKV-7 of three heads.
+  public static let rwkv7: JSON = [
+    "model_type": "rwkv7", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "head_dim": 4, "intermediate_size": 20,
+    "decay_low_rank_dim": 4, "a_low_rank_dim": 4, "v_low_rank_dim": 2, "gate_low_rank_dim": 4,
+  ]
   /// An RWKV whose states are halved after each layer outside training.
   public static let rwkv: JSON = ["model_type": "rwkv", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "rescale_every": 1]
 
@@ -80,9 +90,14 @@ public enum TinyConfiguration {
   ]
   public static let transformer: JSON = ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3]
 
+  /// What some families need besides, since the sizes of their heads make up others.
+  private static let own: [String: JSON] = [
+    "deepseek_v2": ["num_experts_per_tok": 2], "mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6],
+  ]
+
   /// Returns a configuration of any family that is known, a program's own included: no family reads a key that it does not have.
   public static func any(_ type: String) -> JSON {
-    [
+    let all: JSON = [
       "model_type": .string(type),
       "vocab_size": 23,
       "hidden_size": 12, "n_embd": 12, "d_model": 12, "dim": 12,
@@ -91,6 +106,7 @@ public enum TinyConfiguration {
       "num_attention_heads": 2, "n_head": 2, "n_heads": 2, "num_heads": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
       "num_key_value_heads": 1, "d_kv": 6,
     ]
+    return all.setting(own[type] ?? [:])
   }
 
   /// Returns a decoder in Llama's terms, with one head of keys and values.

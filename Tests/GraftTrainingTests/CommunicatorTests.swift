@@ -42,7 +42,7 @@ struct ThreadRank: Communicator {
       Optimizer(SGD(), parameters: [quadratic.weight]), settings: settings, hooks: Trainer.Hooks(penalty: { 0.1 * sum(quadratic.weight.operand) }),
       communicator: communicator
     ) { batch, pass, scale in
-      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)]), times: 0, as: "aux_loss")
+      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)], []), times: 0, as: "aux_loss")
       pass.auxiliary?.leave(ExpertLoad(path: "layer", rows: [batch.lossTokenCount, 1]))
       return quadratic.loss(batch, pass, scale) + 0.01 * sum(pass.dropout(quadratic.weight.operand, 0.5, at: "here"))
     }

@@ -190,7 +190,7 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
     let trainer = Trainer(
       Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1, steps: 60), logging: 2)
     ) { batch, pass, scale in
-      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)]), times: 0.01, as: "aux_loss")
+      pass.auxiliary?.add(loss: Tensor([Float(batch.lossTokenCount)], []), times: 0.01, as: "aux_loss")
       for layer in ["first", "second"] {
         pass.auxiliary?.leave(ExpertLoad(path: layer, rows: layer == "first" ? [batch.lossTokenCount, 1] : [2, 2]))
       }
@@ -218,7 +218,7 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
       let trainer = Trainer(
         Optimizer(SGD(), parameters: [quadratic.weight]), settings: Self.settings(Self.constant(0.1, steps: 200), logging: 1000), progress: progress
       ) { batch, pass, scale in
-        pass.auxiliary?.add(loss: Tensor([3]), as: "aux_loss")
+        pass.auxiliary?.add(loss: Tensor([3], []), as: "aux_loss")
         pass.auxiliary?.leave(ExpertLoad(path: "layer", rows: [1, 0]))
         return quadratic.loss(batch, pass, scale)
       }

@@ -49,10 +49,12 @@ struct graft_matrix {
   long row_stride, column_stride;
 };
 
-/// The size of a register tile of this processor's own matrix product; 0 where it has none, and the BLAS does better.
-int graft_tile_rows(void);
+/// The rows of a tile of this processor's own matrix product for operands that are rounded to a type; 0 where it has none, and the BLAS
+/// does better.
+int graft_tile_rows(int rounding);
+/// The columns of the widest panel of all types; 0 where there are none.
 int graft_panel_columns(void);
-/// The tile for operands that are rounded to a type: `avx512bf16`, `avx512`, `avx2` or `none`.
+/// The tile for operands that are rounded to a type: `amx`, `avx512bf16`, `avx512`, `avx2` or `none`, or `amx-model` for tests.
 const char *graft_matrix_tile(int rounding);
 /// The floats of a panel of k terms in each of its columns: two terms take one where the tile reads pairs of bfloat16.
 long graft_panel_depth(int rounding, long k);
@@ -91,6 +93,8 @@ void graft_multiply(float *out, const float *a, const float *b, long n);
 void graft_accumulate(float *out, const float *a, long n);                         // out += a
 void graft_accumulate_scaled(float *out, const float *a, float scale, long n);     // out += scale a
 void graft_scale(float *out, const float *a, float scale, long n);
+/// out[columns, rows] += a[rows, columns], transposed.
+void graft_accumulate_transposed(float *out, long out_stride, const float *a, long a_stride, long rows, long columns);
 void graft_fill(float *out, float value, long n);
 /// out[rows, columns] = a[rows, columns] + row[columns]
 void graft_add_row(float *out, const float *a, const float *row, long rows, long columns);
@@ -140,10 +144,11 @@ void graft_rotate(float *out, const float *x, const float *cosine, const float *
 
 // -- softmax and losses ----------------------------------------------------------------------------------
 
-/// In place: scores[row, first ..< last] becomes its softmax after scaling; the rest of [0, columns) becomes 0.
-/// Returns through log_sum the logarithm of the sum of exponentials. `sink` is one more logit without a column, or -inf.
+/// In place: a block of a row's scores, [first, last), becomes its share of the softmax over the blocks so far; the rest of [0, columns)
+/// becomes 0. Of the blocks so far, `largest` is the largest scaled score, -inf before the first, and `sum` that of exponentials after
+/// subtracting it (Dao 2023, "FlashAttention-2", section 3.1). Returns the factor that the shares of earlier blocks shrink by.
 /// The scale is positive.
-void graft_softmax_row(float *scores, float *log_sum, float scale, float sink, long first, long last, long columns);
+float graft_softmax_row(float *scores, float *largest, float *sum, float scale, long first, long last, long columns);
 /// In place: scores becomes exp(scale * scores - log_sum) within [first, last) and 0 elsewhere. The scale is positive.
 void graft_probabilities_row(float *scores, float log_sum, float scale, long first, long last, long columns);
 /// In place: x becomes limit * tanh(x / limit), and slopes, unless null, the derivatives of it.
@@ -209,9 +214,10 @@ void graft_scan_rates(float *rates, const float *logarithms, long channels, long
 /// `scratch` has room for size * GRAFT_SCAN_CHANNELS.
 void graft_selective_scan(float *out, float *state, float *states, float *scratch, const float *x, const float *delta, const float *rates,
                           const float *b, const float *c, const float *skip, long rows, long channels, long stride, long size);
-/// The gradients, from the kept states. db and dc[rows, size] are those of these channels alone, drates[size, stride] and dskip[channels]
-/// those of this sequence. `scratch` has room for (2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS.
-void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *dc, float *drates, float *dskip, float *scratch, const float *dout,
+/// The gradients, from the kept states. db and dc[rows, size] are those of these channels alone, drates[size, stride], dskip[channels] and,
+/// unless null, dstate[size, stride] those of this sequence. `scratch` has room for (2 * GRAFT_SCAN_CHUNK + 2) * size * GRAFT_SCAN_CHANNELS.
+void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *dc, float *drates, float *dskip, float *dstate, float *scratch,
+                                   const float *dout,
                                    const float *states, const float *x, const float *delta, const float *rates, const float *b, const float *c,
                                    const float *skip, long rows, long channels, long stride, long size);
 
@@ -220,9 +226,63 @@ void graft_selective_scan_gradient(float *dx, float *ddelta, float *db, float *d
 /// `state[3, stride]`, unless null, is n, d and m before and afterwards; `states[chunks, 3, stride]`, unless null, takes them before every chunk.
 void graft_wkv(float *out, float *state, float *states, const float *k, const float *v, const float *decay, const float *first, long rows,
                long channels, long stride);
-/// The gradients, from the kept states; ddecay and dfirst[channels] are those of this sequence.
-void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float *dfirst, const float *dout, const float *states, const float *k, const float *v,
+/// The gradients, from the kept states; ddecay, dfirst[channels] and, unless null, dstate[3, stride] are those of this sequence.
+void graft_wkv_gradient(float *dk, float *dv, float *ddecay, float *dfirst, float *dstate, const float *dout, const float *states, const float *k, const float *v,
                         const float *decay, const float *first, long rows, long channels, long stride);
+
+// Rows of a sequence that a structured scan computes together, as products.
+#define GRAFT_SCAN_BLOCK 64
+
+/// steps = softplus(delta + bias) within [least, most] and sums = the sums of steps * rates from each block's first row on, of one
+/// sequence: all [rows, heads].
+void graft_structured_steps(float *steps, float *sums, const float *delta, const float *bias, const float *rates, float least, float most,
+                            long rows, long heads);
+/// weights[t] = exp(sums[last] - sums[t]) steps[t], with which a row of a block is in the state behind it, and decays[t] = exp(sums[t]),
+/// with which the state before it is in a row. `steps` and `sums`, here as in what follows, are at the head's first row of the block.
+void graft_structured_weights(float *weights, float *decays, const float *steps, const float *sums, long rows, long heads);
+/// out[t, j] = products[t, j] exp(sums[t] - sums[j]) steps[j] for j <= t, else 0: the weights of a block's rows in each other.
+void graft_structured_mask(float *out, const float *products, const float *steps, const float *sums, long rows, long heads);
+/// out[t] = factors[t] x[t], rows at the given distances; x may be out.
+void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride);
+/// out[t] = decays[t] out[t] + skip x[t].
+void graft_structured_output(float *out, const float *x, const float *decays, float skip, long rows, long columns, long stride);
+/// s = exp(step rate) s + step b x and out = c . s + skip x, row after row of one head, with `state[size, columns]` before and afterwards.
+/// b and c have `parameters` columns.
+void graft_structured_rows(float *out, float *state, const float *x, const float *b, const float *c, const float *steps, const float *sums,
+                           float skip, long rows, long columns, long stride, long heads, long size, long parameters);
+/// From the gradient in `mask`, which becomes graft_structured_mask's result: adds to dproducts and sets dsums and dsteps[rows].
+void graft_structured_mask_gradient(float *mask, float *dproducts, float *dsums, float *dsteps, const float *products, const float *steps,
+                                    const float *sums, long rows, long heads);
+/// Adds weights[t] through[t] + skip dout[t] to dx[t] and sets dweights[t] = x[t] . through[t]; `through` is [rows, columns].
+/// Returns the sum of x . dout.
+float graft_structured_input_gradient(float *dx, float *dweights, const float *through, const float *x, const float *dout, const float *weights,
+                                      float skip, long rows, long columns, long stride);
+/// Adds own[t, size] to dc[t] and own[t] . c[t] to dsums[t].
+void graft_structured_output_gradient(float *dc, float *dsums, const float *own, const float *c, long rows, long size, long parameters);
+/// The gradient of `delta` at a block's rows, from those of sums, steps and weights; `dlast` is what else the last sum has.
+/// Returns that of the head's rate.
+float graft_structured_step_gradient(float *ddelta, const float *delta, float bias, float rate, float least, float most, const float *steps,
+                                     const float *weights, const float *dsums, const float *dsteps, const float *dweights, float dlast, long rows,
+                                     long heads);
+
+/// The most channels of a head.
+#define GRAFT_LARGEST_DELTA_HEAD 256
+
+/// S = S diag(exp(-sigmoid(w) / sqrt(e))) - S kappa (kappa rate)T + v kT and out = S r, row after row of one head of `size` channels, whose
+/// rows are `stride` apart (Peng et al. 2025, eq. 15 to 17). `state[keys, values]` is S before and afterwards; `states`, unless null, takes it
+/// before every chunk of GRAFT_SCAN_CHUNK rows, `state_stride` apart.
+void graft_delta_rule(float *out, float *state, float *states, const float *r, const float *w, const float *k, const float *v, const float *kappa,
+                      const float *rate, long rows, long size, long stride, long state_stride);
+/// The gradients, from the kept states; `dstate[size, size]` takes that of the state before the first row. `scratch` has room for
+/// (GRAFT_SCAN_CHUNK + 1) * size * size + GRAFT_SCAN_CHUNK * size.
+void graft_delta_rule_gradient(float *dr, float *dw, float *dk, float *dv, float *dkappa, float *drate, float *dstate, float *scratch,
+                               const float *dout, const float *states, const float *r, const float *w, const float *k, const float *v,
+                               const float *kappa, const float *rate, long rows, long size, long stride, long state_stride);
+/// out = x + (r . (k u)) v of every head, all [rows, heads, size] and u[heads, size].
+void graft_key_bonus(float *out, const float *x, const float *r, const float *k, const float *v, const float *u, long rows, long heads, long size);
+/// The gradients but that of x; adds to du[heads, size].
+void graft_key_bonus_gradient(float *dr, float *dk, float *dv, float *du, const float *dout, const float *r, const float *k, const float *v,
+                              const float *u, long rows, long heads, long size);
 
 // -- randomness ------------------------------------------------------------------------------------------
 
@@ -239,8 +299,11 @@ void graft_bfloat16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_bfloat16(uint16_t *out, const float *a, long n);
 void graft_float16_to_float(float *out, const uint16_t *a, long n);
 void graft_float_to_float16(uint16_t *out, const float *a, long n);
-/// out = a rounded to the nearest number that a type has, ties to even; GRAFT_FLOAT32 rounds nothing. The two may be the same.
+/// out = a as an operand of products that are rounded to a type: to the nearest number that it has, ties to even, and zero for what is
+/// subnormal in bfloat16; GRAFT_FLOAT32 rounds nothing. The two may be the same.
 void graft_round(float *out, const float *a, int type, long n);
+/// The same for a[rows, stride], of which `columns` go to out[rows, columns].
+void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns);
 
 // -- optimizers ------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ struct CompanionFiles {
 
   private static let tokenizerNames: Set<String> = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-    "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
+    "tokenizer.model", "rwkv_vocab_v20230424.txt", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
   ]
 
   /// Returns true for the name of a file of weights, or of an index of them.

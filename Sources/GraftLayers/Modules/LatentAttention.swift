@@ -64,9 +64,9 @@ public final class LatentAttention: Sublayer {
     let spans = zip(layout.spans, held.rows).map { AttentionSpan(queries: $0.queries, keys: $1) }
     // Rows that are all new are expanded once, for all queries; those that were there before would be at every token.
     guard spans.contains(where: { $0.keys.count > $0.queries.count }) else { return expanded(q, latents, rotaryKeys, layout.spans, layout, pass) }
-    guard isAbsorbable else { return gathered(q, held, spans, layout, pass) }
+    guard isAbsorbable, layout.mask == .causal else { return gathered(q, held, spans, layout, pass) }
     let term = expansion.adapter?.lowRankTerm.map { (a: $0.a, b: $0.b, scale: $0.scale) }
-    let absorbed = AbsorbedAttention(options, expansion: expansion.weight.matrix, adding: term, rotarySize: rotarySize, mask: layout.mask)
+    let absorbed = AbsorbedAttention(options, expansion: expansion.weight.matrix, adding: term, rotarySize: rotarySize)
     return absorbed(q, latents: held.latents, rotaryKeys: held.rotaryKeys, spans: spans)
   }
 

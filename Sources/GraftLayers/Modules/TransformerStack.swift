@@ -48,6 +48,8 @@ public struct TransformerStack {
   /// - Parameter x: `[rows, hidden]`.
   /// - Returns: `[rows, hidden]`.
   public func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    var pass = pass
+    pass.shared = SharedTensors()
     for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
       x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
@@ -59,14 +61,20 @@ public struct TransformerStack {
   private func recomputed(_ block: TransformerBlock, _ x: Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     // What the block leaves is an output like its states; each run of it leaves the same, in a collector of its own.
     var left = AuxiliaryOutputs()
-    let outputs = GraftTensors.recomputed([x] + layout.tensors) { inputs -> [Tensor] in
+    let known = pass.shared.entries
+    var made: [String] = []
+    let outputs = GraftTensors.recomputed([x] + layout.tensors + known.map(\.value)) { inputs -> [Tensor] in
       var own = pass
       left = AuxiliaryOutputs()
       own.auxiliary = pass.auxiliary.map { _ in left }
-      let states = block(inputs[0], layout.replacing(inputs.dropFirst()), own)
-      return [states] + left.entries.map(\.value)
+      own.shared = SharedTensors(known.map(\.name), inputs.suffix(known.count))
+      let states = block(inputs[0], layout.replacing(inputs.dropFirst().dropLast(known.count)), own)
+      let shared = own.shared.entries.dropFirst(known.count)
+      made = shared.map(\.name)
+      return [states] + left.entries.map(\.value) + shared.map(\.value)
     }
-    pass.auxiliary?.adopt(left, values: outputs.dropFirst())
+    pass.auxiliary?.adopt(left, values: outputs.dropFirst().prefix(left.entries.count))
+    for (name, value) in zip(made, outputs.suffix(made.count)) { pass.shared.share(value, as: name) }
     return outputs[0]
   }
 

@@ -121,6 +121,32 @@ extension MambaMixer {
   }
 }
 
+extension StructuredMixer {
+  public var outline: SublayerOutline {
+    var outline = SublayerOutline("structured state space")
+    let (channels, heads) = (layers.output.inputSize, layers.rates.shape.elementCount)
+    outline.add("heads", heads)
+    outline.add("head_size", channels / heads)
+    outline.add("groups", options.groups)
+    outline.add("state_size", recurrence.startSize / channels)
+    outline.add("kernel_size", layers.kernel.shape.columns)
+    outline.add("activation", activation.name)
+    outline.keptPerSequence = layers.kernel.shape[0] * (layers.kernel.shape.columns - 1) + recurrence.startSize
+    return outline
+  }
+}
+
+extension DeltaTimeMixing {
+  public var outline: SublayerOutline {
+    var outline = SublayerOutline("time mixing by a delta rule")
+    outline.add("heads", vectors.bonus.shape[0])
+    outline.add("head_size", vectors.bonus.shape[1])
+    // The row before, and a matrix of every head.
+    outline.keptPerSequence = layers.key.inputSize + recurrence.startSize
+    return outline
+  }
+}
+
 extension TimeMixing {
   /// Channels, with the row before and the sums that are kept of a sequence.
   public var outline: SublayerOutline {
@@ -136,8 +162,8 @@ extension ChannelMixing {
   /// The intermediate size, with the row before that is kept of a sequence.
   public var outline: SublayerOutline {
     var outline = SublayerOutline("channel mixing")
-    outline.add("intermediate_size", key.outputSize)
-    outline.keptPerSequence = key.inputSize
+    outline.add("intermediate_size", key.layer.outputSize)
+    outline.keptPerSequence = key.layer.inputSize
     return outline
   }
 }

@@ -12,7 +12,7 @@ public enum Role: String, Sendable, Hashable, CaseIterable {
   case fusedAttention, fusedGateUp
   /// The layers around latent attention's compressed rows.
   case queryCompression, latentCompression, latentExpansion
-  /// RWKV's gate over what is taken in.
+  /// RWKV's gate over what is taken in, or what reads its state.
   case receptance
   /// The layers around a state space: into its channels, from these to its parameters, to the sizes of its steps, and back.
   case stateInput, stateParameters, stateStep, stateOutput
@@ -34,6 +34,8 @@ public struct Site {
     case attention(Attention)
     /// A projection that all experts of a layer have.
     case experts(ExpertProjection)
+    /// The state of a recurrent layer.
+    case recurrence(Recurrence)
   }
 
   /// The dotted module path, such as `model.layers.0.self_attn.q_proj`.
@@ -51,6 +53,8 @@ public struct Site {
   public var norm: Norm? { if case .norm(let module) = module { module } else { nil } }
   /// The attention here; nil for any other module.
   public var attention: Attention? { if case .attention(let module) = module { module } else { nil } }
+  /// The recurrence here; nil for any other module.
+  public var recurrence: Recurrence? { if case .recurrence(let module) = module { module } else { nil } }
   /// The experts' projection here; nil for any other module.
   public var experts: ExpertProjection? { if case .experts(let module) = module { module } else { nil } }
 }

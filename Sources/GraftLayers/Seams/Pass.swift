@@ -14,6 +14,9 @@ public struct Pass {
   /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
   public var auxiliary: AuxiliaryOutputs?
 
+  /// What earlier layers of the same stack share with later ones; every stack makes its own.
+  public internal(set) var shared = SharedTensors()
+
   /// - Parameters:
   ///   - random: the random stream of dropout.
   ///   - state: the state of the sequences so far; nil where they begin here.

@@ -95,6 +95,13 @@ public protocol AttentionPrefix: AnyObject {
   func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor)
 }
 
+/// The state that a recurrence begins every sequence with, in its slot: initial-state tuning.
+public protocol StartAdapter: AnyObject {
+  /// The values that the state is made of (`Recurrence.startSize`).
+  /// - Returns: `[1, startSize]`.
+  func values(_ pass: Pass) -> Tensor
+}
+
 /// A second attention to keys and values of its own, in an attention's slot: LLaMA-Adapter.
 public protocol AttentionSupplement: AnyObject {
   /// - Parameters:

@@ -112,6 +112,7 @@ extension ArchitectureConfiguration {
 
   /// Numbers that JSON has no words for, as Transformers writes them: `{"__float__": "Infinity"}`.
   private static func decoded(_ value: JSON) -> JSON {
+    if let items = value.array { return .array(items.map(decoded)) }
     guard let members = value.object, members.count == 1, let text = members["__float__"]?.string else { return value }
     switch text {
     case "Infinity": return .number(.infinity)

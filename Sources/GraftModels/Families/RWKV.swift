@@ -110,9 +110,9 @@ private enum RWKV {
     func mix(_ name: String) throws -> Parameter { try scope.parameter("time_mix_\(name)", [1, 1, c.hiddenSize], .columns(start.mix())) }
     let mixes = (try mix("key"), try mix("receptance"))
     return ChannelMixing(
-      scope, key: try linear(scope / "key", c.hiddenSize, c.intermediateSize, .up),
+      scope, key: (try linear(scope / "key", c.hiddenSize, c.intermediateSize, .up), mixes.0),
       value: try linear(scope / "value", c.intermediateSize, c.hiddenSize, .down),
-      receptance: try linear(scope / "receptance", c.hiddenSize, c.hiddenSize, .receptance), keyMix: mixes.0, receptanceMix: mixes.1)
+      receptance: (try linear(scope / "receptance", c.hiddenSize, c.hiddenSize, .receptance), mixes.1))
   }
 
   /// A layer with values as large as those of the orthogonal matrix that Transformers starts from.

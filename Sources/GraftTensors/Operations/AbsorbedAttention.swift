@@ -4,15 +4,13 @@ import CKernels
 /// into queries and results instead, so that a new token does not pay for those before it (DeepSeek-AI 2024, "DeepSeek-V2", section 2.1.2).
 ///
 /// The scores and sums are those of `latentKeysAndValues` and `attention`, in another order of additions. Nothing is recorded: it is for
-/// sequences that go on.
+/// sequences that go on, whose tokens see those up to their own.
 public struct AbsorbedAttention {
   /// What an adapter adds to the expansion, `scale * B A`.
   public typealias Term = (a: Tensor, b: Tensor, scale: Float)
 
   /// Heads and sizes, of keys with their rotary part.
   public let options: AttentionOptions
-  /// The keys that a query sees.
-  public let mask: AttentionMask
   private let expansion: Tensor
   private let term: Term?
   private let rank: Int, rotarySize: Int
@@ -27,10 +25,11 @@ public struct AbsorbedAttention {
   ///   - expansion: `[heads * (plain + value), rank]`, from latent rows to each head's key without position and its value.
   ///   - term: factors `[r, rank]` and `[heads * (plain + value), r]`, whose product is added to the expansion; nil for none.
   ///   - rotarySize: the columns of a head's key behind those.
-  public init(_ options: AttentionOptions, expansion: Weight, adding term: Term? = nil, rotarySize: Int, mask: AttentionMask) {
-    (self.options, self.rotarySize, self.mask, self.term) = (options, rotarySize, mask, term)
+  public init(_ options: AttentionOptions, expansion: Weight, adding term: Term? = nil, rotarySize: Int) {
+    (self.options, self.rotarySize, self.term) = (options, rotarySize, term)
     self.expansion = expansion.tensor
     rank = expansion.shape[1]
+    precondition(options.window == nil && options.softcap == nil, "windows and caps of \(options) in latent attention")
     precondition(
       expansion.shape[0] == options.heads * (options.headSize - rotarySize + options.valueSize), "expansion \(expansion.shape) for \(options)")
   }
@@ -46,12 +45,12 @@ public struct AbsorbedAttention {
     precondition(latents.shape.columns == rank && rotaryKeys.shape.columns == rotarySize, "rows \(latents.shape), \(rotaryKeys.shape)")
     let absorbed = latentQueries(query)
     let context = Tensor.zeros(absorbed.shape)
-    for (index, span) in spans.enumerated() {
+    for span in spans {
       let rows = LatentRows(span.keys, latents, rotaryKeys)
       // Scores of a bounded number of rows are held at a time.
       for first in stride(from: span.queries.lowerBound, to: span.queries.upperBound, by: max(1, 512 / heads)) {
         let queries = first..<min(span.queries.upperBound, first + max(1, 512 / heads))
-        attend(queries, of: index, span, query, absorbed, rows, into: context)
+        attend(queries, of: span, query, absorbed, rows, into: context)
       }
     }
     return values(of: context)
@@ -103,7 +102,7 @@ public struct AbsorbedAttention {
 
   /// Writes the sums of latent rows that some queries of a span see: all heads of a query are rows of one product.
   private func attend(
-    _ queries: Range<Int>, of index: Int, _ span: AttentionSpan, _ query: Tensor, _ absorbed: Tensor, _ rows: LatentRows, into context: Tensor
+    _ queries: Range<Int>, of span: AttentionSpan, _ query: Tensor, _ absorbed: Tensor, _ rows: LatentRows, into context: Tensor
   ) {
     let count = span.keys.count
     let lines = queries.count * heads
@@ -115,13 +114,12 @@ public struct AbsorbedAttention {
       m: lines, n: count, k: rank, MatrixOperand(absorbed.pointer + first, stride: rank), rows.latents.operand(transposed: true), beta: 0, s,
       stride: count)
     multiplyMatrices(m: lines, n: count, k: rotarySize, positions, rows.rotaryKeys.operand(transposed: true), beta: 1, s, stride: count)
-    let lead = count - span.queries.count - span.queries.lowerBound
+    let seenByFirst = count - span.queries.count + queries.lowerBound - span.queries.lowerBound + 1
     parallel(over: lines, grain: rowGrain(columns: 8 * count)) { part in
       for line in part {
-        let place = lead + queries.lowerBound + line / heads
-        let seen = mask.visibleKeys(at: place, of: count, span: index, window: options.window)
-        var logSum: Float = 0
-        graft_softmax_row(s + line * count, &logSum, options.scale, -.infinity, seen.lowerBound, seen.upperBound, count)
+        var largest = -Float.infinity
+        var sum: Float = 0
+        _ = graft_softmax_row(s + line * count, &largest, &sum, options.scale, 0, seenByFirst + line / heads, count)
       }
     }
     multiplyMatrices(

@@ -72,15 +72,13 @@ public func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
   }
   let saved = Saved(x)
   return recorded("activate", out, from: x.slot) { (gradient: consuming Tensor, tape: Tape) in
-    let x = saved.tensor
     let dx = gradient.reusedMemory()
     let d = dx.mutablePointer
     let dy = gradient.pointer
-    let from = x.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
-      graft_activate_gradient(kind, d + part.lowerBound, from + part.lowerBound, dy + part.lowerBound, part.count)
+      saved.read(part) { piece, x in graft_activate_gradient(kind, d + piece.lowerBound, x, dy + piece.lowerBound, piece.count) }
     }
-    tape.accumulate(dx, into: x)
+    tape.accumulate(dx, into: saved.slot)
   }
 }
 
@@ -101,20 +99,22 @@ public func gated(_ gate: Tensor, _ up: Tensor, _ activation: Activation) -> Ten
   }
   let (savedGate, savedUp) = (Saved(gate), Saved(up))
   return recorded("gated", out, from: gate.slot, up.slot) { (gradient: consuming Tensor, tape: Tape) in
-    let (gate, up) = (savedGate.tensor, savedUp.tensor)
-    let dGate = Tensor(uninitialized: gate.shape)
+    let dGate = Tensor(uninitialized: savedGate.slot.shape)
     let dUp = gradient.reusedMemory()
     let dg = dGate.mutablePointer
     let du = dUp.mutablePointer
     let dy = gradient.pointer
-    let g = gate.pointer
-    let u = up.pointer
     parallel(over: count, grain: elementwiseGrain) { part in
-      let at = part.lowerBound
-      graft_gated_gradient(kind, dg + at, du + at, g + at, u + at, dy + at, 1, part.count, part.count, part.count)
+      savedGate.read(part) { outer, gate in
+        savedUp.read(outer) { piece, up in
+          let at = piece.lowerBound
+          graft_gated_gradient(
+            kind, dg + at, du + at, gate + (at - outer.lowerBound), up, dy + at, 1, piece.count, piece.count, piece.count)
+        }
+      }
     }
-    tape.accumulate(dGate, into: gate)
-    tape.accumulate(dUp, into: up)
+    tape.accumulate(dGate, into: savedGate.slot)
+    tape.accumulate(dUp, into: savedUp.slot)
   }
 }
 

@@ -61,16 +61,29 @@ public enum AttentionMask: Sendable, Hashable {
   /// The keys up to its own position and, in span `i`, the first `lengths[i]` (Raffel et al. 2020, figure 4).
   case prefix(lengths: [Int])
 
-  /// Returns the keys, counted within the span, that the query at `position` sees out of `count`.
-  func visibleKeys(at position: Int, of count: Int, span: Int, window: Int?) -> Range<Int> {
-    let last =
+  /// Returns the keys that the queries of a span see out of `count`.
+  func visibility(of span: Int, keyCount: Int, window: Int?) -> KeyVisibility {
+    let shared =
       switch self {
-      case .causal: min(count, position + 1)
-      case .bidirectional: count
-      case .prefix(let lengths): min(count, max(position + 1, lengths[span]))
+      case .causal: 0
+      case .bidirectional: keyCount
+      case .prefix(let lengths): lengths[span]
       }
-    let first = window.map { min(last, max(0, position - $0 + 1)) } ?? 0
-    return first..<last
+    return KeyVisibility(keyCount: keyCount, shared: shared, window: window ?? keyCount)
+  }
+}
+
+/// The keys of a span, counted within it, that its queries see: a range that moves on with the query.
+struct KeyVisibility {
+  let keyCount: Int
+  /// The keys from the first on that every query sees, apart from a window.
+  let shared: Int
+  let window: Int
+
+  /// The keys that the query at a place among the keys sees.
+  func keys(at place: Int) -> Range<Int> {
+    let last = min(keyCount, max(place + 1, shared))
+    return min(last, max(0, place - window + 1))..<last
   }
 }
 

@@ -86,4 +86,42 @@ let attentionSpecimens: [OperationSpecimen] = [
     attended(
       $0, AttentionOptions(heads: 2, headSize: 2, dropout: 0.3), [AttentionSpan(0..<5)], sinks: $0[3], dropping: RandomStream(seed: 3))
   },
+  // Sequences longer than a block of keys.
+  OperationSpecimen("attention, key blocks, grouped", .init("query", [640, 8]), .init("key", [640, 4]), .init("value", [640, 6])) {
+    attended(
+      $0, AttentionOptions(heads: 4, keyValueHeads: 2, headSize: 2, valueSize: 3), [AttentionSpan(0..<600), AttentionSpan(600..<635)])
+  },
+  OperationSpecimen(
+    "attention, key blocks, bidirectional, distance bias", .init("query", [530, 4]), .init("key", [530, 4]), .init("value", [530, 4]),
+    .init("bias", [2, 1059])
+  ) {
+    attended($0, AttentionOptions(heads: 2, headSize: 2, scale: 0.3), [AttentionSpan(0..<530)], .bidirectional, bias: DistanceBias($0[3]))
+  },
+  OperationSpecimen(
+    "attention, key blocks, window, sinks, dropout", .init("query", [1100, 4]), .init("key", [1100, 2]), .init("value", [1100, 3]),
+    .init("sinks", [2])
+  ) {
+    attended(
+      $0, AttentionOptions(heads: 2, keyValueHeads: 1, headSize: 2, valueSize: 3, window: 520, dropout: 0.3), [AttentionSpan(0..<1100)],
+      sinks: $0[3], dropping: RandomStream(seed: 3))
+  },
+  OperationSpecimen(
+    "attention, key blocks, prefix, softcap", .init("query", [560, 4], in: -3..<3), .init("key", [560, 4], in: -3..<3), .init("value", [560, 2])
+  ) {
+    attended(
+      $0, AttentionOptions(heads: 2, headSize: 2, valueSize: 1, scale: 0.7, softcap: 2), [AttentionSpan(0..<560)], .prefix(lengths: [520]))
+  },
+  OperationSpecimen("attention, key blocks, runs of keys", .init("query", [46, 4]), .init("key", [700, 2]), .init("value", [700, 3])) {
+    attended(
+      $0, AttentionOptions(heads: 2, keyValueHeads: 1, headSize: 2, valueSize: 3),
+      [AttentionSpan(queries: 0..<40, keys: KeyRows([0..<100, 150..<640])), AttentionSpan(queries: 40..<46, keys: KeyRows([0..<100, 640..<700]))])
+  },
+  // The second span's queries see no key at all.
+  OperationSpecimen(
+    "attention, key blocks, another source", .init("query", [560, 4]), .init("key", [8, 4]), .init("value", [8, 4]), .init("sinks", [2])
+  ) {
+    attended(
+      $0, AttentionOptions(heads: 2, headSize: 2),
+      [AttentionSpan(queries: 0..<550, keys: 0..<8), AttentionSpan(queries: 550..<560, keys: 3..<3)], .bidirectional, sinks: $0[3])
+  },
 ]

@@ -48,17 +48,28 @@ public struct KeyRows: Sendable, Hashable {
 }
 
 extension KeyRows {
-  /// The rows side by side, some consecutive columns of each.
-  ///
-  /// - Parameters:
-  ///   - base: the first of these columns in row 0.
-  ///   - stride: from a row to the next.
-  /// - Returns: `[count, columns]`.
-  func gathered(from base: UnsafePointer<Float>, stride: Int, columns: Int) -> Tensor {
-    let out = Tensor(uninitialized: [count, columns])
-    let o = out.mutablePointer
+  /// Runs `body` for the runs that hold a range of the rows, counted within the span, with the number of rows of it before each.
+  func forEachRun(in range: Range<Int>, _ body: (_ rows: Range<Int>, _ before: Int) -> Void) {
     forEachRun { rows, before in
-      for (index, row) in rows.enumerated() { (o + (before + index) * columns).update(from: base + row * stride, count: columns) }
+      let part = range.clamped(to: before..<before + rows.count)
+      guard !part.isEmpty else { return }
+      let first = rows.lowerBound + part.lowerBound - before
+      body(first..<first + part.count, part.lowerBound - range.lowerBound)
+    }
+  }
+
+  /// Some rows of a tensor side by side, some consecutive columns of each.
+  ///
+  /// - Parameter range: the rows, counted within the span.
+  /// - Returns: `[range.count, columns.count]`, as the tensor's elements are stored.
+  func gathered(_ x: Tensor, rows range: Range<Int>, columns: Range<Int>) -> Tensor {
+    let out = Tensor(uninitialized: [range.count, columns.count], dtype: x.dtype)
+    let width = x.dtype.bytes(for: columns.count)
+    forEachRun(in: range) { rows, before in
+      for (index, row) in rows.enumerated() {
+        let from = x.rawPointer + x.dtype.bytes(for: row * x.shape.columns + columns.lowerBound)
+        (out.rawPointer + (before + index) * width).copyMemory(from: from, byteCount: width)
+      }
     }
     return out
   }
@@ -91,7 +102,7 @@ struct KeyGradientPlaces {
 
   /// Adds the rows of all spans to the gradient of the keys or values.
   /// - Parameter gradient: `[rowCount, width]`.
-  func accumulate(_ gradient: Tensor, into input: Tensor, on tape: Tape) {
+  func accumulate(_ gradient: Tensor, into input: Slot, on tape: Tape) {
     guard !isDirect else { return tape.accumulate(gradient, into: input) }
     let width = gradient.shape.columns
     tape.accumulateZeroed(into: input) { total in

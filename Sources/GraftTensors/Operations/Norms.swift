@@ -38,14 +38,14 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, offset: Float = 0, epsilon: Flo
 /// `(x - mean(x)) / deviation(x) * weight + bias` over the innermost axis (Ba, Kiros and Hinton 2016, eq. 3).
 ///
 /// - Parameters:
-///   - x: `[rows, columns]`.
+///   - x: `[rows, columns]`, or columns of several heads, each normalised by itself.
 ///   - weight: `[columns]`.
 ///   - bias: `[columns]`, or nil.
-/// - Returns: `[rows, columns]`.
+/// - Returns: a tensor of the shape of `x`.
 public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?, epsilon: Float) -> Tensor {
   let columns = weight.elementCount
   let rows = x.elementCount / columns
-  precondition(x.shape.columns == columns, "weight \(weight.shape) for \(x.shape)")
+  precondition(x.shape.columns % columns == 0, "weight \(weight.shape) for \(x.shape)")
   let out = Tensor(uninitialized: x.shape)
   let means = Tensor(uninitialized: [rows])
   let deviations = Tensor(uninitialized: [rows])
@@ -115,6 +115,9 @@ let normSpecimens: [OperationSpecimen] = [
     rmsNorm($0[0], weight: $0[1], offset: 1, epsilon: 1e-5)
   },
   OperationSpecimen("layerNorm", .init("x", [300, 6]), .init("weight", [6], in: 0.5..<1.5), .init("bias", [6])) {
+    layerNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-5)
+  },
+  OperationSpecimen("layerNorm, per head", .init("x", [3, 12]), .init("weight", [4]), .init("bias", [4])) {
     layerNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-5)
   },
 ]

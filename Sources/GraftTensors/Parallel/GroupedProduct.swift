@@ -62,7 +62,7 @@ struct GroupedProduct {
     var part = part
     part.rounding = rounding
     // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && RegisterTile.ofThisProcessor == nil
+    let isWidened = part.dtype != .float32 && RegisterTile(for: rounding) == nil
     let widened = isWidened ? WidenedOperand(part, rows: terms, columns: columns, through: rounding) : nil
     withExtendedLifetime(widened) {
       var packed = PackedMatrix(

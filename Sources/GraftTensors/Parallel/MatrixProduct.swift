@@ -56,7 +56,7 @@ package func multiplyMatrices(
   second.rounding = format
   // Few rows are rounded before they meet a matrix that is stored so already; tiles round what they pack.
   let isRead = b.dtype == format && FewRows.suit(m: m, n: n, k: k, a)
-  if !isRead, k > 0, RegisterTile.ofThisProcessor != nil {
+  if !isRead, k > 0, RegisterTile(for: format) != nil {
     return multiplyReady(m: m, n: n, k: k, alpha: alpha, a, second, beta: beta, c, stride: stride, addend: addend)
   }
   let first = WidenedOperand(a, rows: m, columns: k, through: format)
@@ -73,7 +73,7 @@ private func multiplyReady(
 ) {
   if b.rounding == nil, FewRows.suit(m: m, n: n, k: k, a) {
     FewRows.multiply(m: m, n: n, k: k, alpha, a, b, beta, addend, c, stride)
-  } else if m > 1 || b.rounding != nil, k > 0, let tile = RegisterTile.ofThisProcessor {
+  } else if m > 1 || b.rounding != nil, k > 0, let tile = RegisterTile(for: b.rounding) {
     multiplyTiled(tile, m: m, n: n, k: k, alpha, a.matrix, b.matrix, beta, addend, c, stride)
   } else {
     if beta != 0, addend != c {
@@ -87,11 +87,18 @@ private func multiplyReady(
 
 /// The tile that our own product keeps in registers.
 struct RegisterTile {
+  /// The rows of a tile, and the columns of the widest panel of any format.
   let rows: Int, columns: Int
 
-  /// Nil on a processor without one, where the BLAS does better.
-  static let ofThisProcessor: RegisterTile? =
-    graft_tile_rows() == 0 ? nil : RegisterTile(rows: Int(graft_tile_rows()), columns: Int(graft_panel_columns()))
+  /// The tile for operands that are rounded to a format; nil on a processor without one, where the BLAS does better.
+  init?(for rounding: ElementFormat?) {
+    rows = Int(graft_tile_rows((rounding ?? .float32).kernelType))
+    columns = Int(graft_panel_columns())
+    if rows == 0 { return nil }
+  }
+
+  /// The operations of a piece that takes microseconds: a matrix unit, whose tiles are tall, does ten times as many.
+  var smallestPiece: Int { rows > 16 ? 1 << 20 : 1 << 17 }
 
   /// The most floats of packed columns at a time: 4 MiB, which stay in the last cache from packing to use.
   static let slabCapacity = 1 << 20
@@ -117,8 +124,7 @@ private func multiplyTiled(
       let columns = min(slab, n - first)
       let columnPanels = (columns + tile.columns - 1) / tile.columns
       let panels = packed.map { b.packed(into: $0, terms: k, columns: first..<first + columns, tile) } ?? b.panelsInPlace.from(column: first)
-      // A piece of a hundred thousand operations takes microseconds.
-      let mostPieces = max(1, (2 * m * columns * k) >> 17)
+      let mostPieces = max(1, 2 * m * columns * k / tile.smallestPiece)
       let columnPieces = min(columnPanels, max(1, 8 * Threads.count / tileRows), mostPieces)
       let rowPieces = shrinkingPieces(of: tileRows, smallest: (tileRows * columnPieces + mostPieces - 1) / mostPieces)
       parallel(rowPieces.count * columnPieces) { piece in

@@ -14,7 +14,10 @@ package struct PackedMatrix {
   private let owner: Storage?
 
   /// Products start at columns that are a multiple of this, and end at one or at the last column.
-  package static let columnStep = RegisterTile.ofThisProcessor?.columns ?? 1
+  package static let columnStep = max(1, Int(graft_panel_columns()))
+
+  /// True where products of operands in a 16-bit format have a tile of their own, and need not widen what they round.
+  static func hasTile(of format: ElementFormat) -> Bool { graft_panel_depth(format.kernelType, 2) == 1 }
 
   /// The matrix, to be used after `pack()`.
   /// - Parameters:
@@ -25,7 +28,7 @@ package struct PackedMatrix {
     _ operand: MatrixOperand, terms: Int, columns: Int, forRows rows: Int, readsInPlace: Bool = true, keeping owner: Storage? = nil
   ) {
     (self.operand, self.terms, self.columns, self.owner) = (operand, terms, columns, owner)
-    isTiled = (rows > 1 || operand.rounding != nil) && terms > 0 && columns > 0 && RegisterTile.ofThisProcessor != nil
+    isTiled = (rows > 1 || operand.rounding != nil) && terms > 0 && columns > 0 && RegisterTile(for: operand.rounding) != nil
     let step = Self.columnStep
     let packs = isTiled && !(readsInPlace && operand.matrix.isReadInPlace(columns: columns))
     depth = graft_panel_depth(operand.matrix.rounding, terms)

@@ -67,7 +67,7 @@ public enum LinearAlgebraBackend {
   /// The instruction set of our own kernels.
   public static var kernelInstructionSet: String { String(cString: graft_instruction_set()) }
 
-  /// The tile of our own matrix products in a precision: `avx512bf16`, `avx512` or `avx2`, or `none` where the BLAS computes them.
+  /// The tile of our own matrix products in a precision: `amx`, `avx512bf16`, `avx512` or `avx2`, or `none` where the BLAS computes them.
   public static func matrixTile(for arithmetic: Execution.Arithmetic) -> String {
     String(cString: graft_matrix_tile((arithmetic.operandFormat ?? .float32).kernelType))
   }

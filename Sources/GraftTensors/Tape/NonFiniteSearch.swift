@@ -11,7 +11,7 @@ public final class NonFiniteSearch {
   public struct Finding: Sendable, Hashable {
     /// The kinds of tensors that are looked at.
     public enum Kind: Sendable, Hashable {
-      /// A parameter that an operation reads.
+      /// A parameter as it was read.
       case parameter(path: String, isTrainable: Bool)
       /// The output of an operation.
       case output
@@ -29,18 +29,18 @@ public final class NonFiniteSearch {
     public let shape: Shape
     /// The row-major position of the number.
     public let index: Int
-    /// The number: infinite, or none.
+    /// The number itself: an infinity, or not a number.
     public let value: Float
   }
 
-  /// The first finding; nil where all was finite so far.
+  /// The first finding; nil where everything that was looked at is finite.
   public private(set) var finding: Finding?
   /// The parameter that was read last.
   private(set) var place: String?
   /// The operation whose gradient is being taken back, with its place.
   private var reversed: (operation: StaticString, place: String?)?
 
-  /// A search that has looked at nothing.
+  /// A search that has found nothing yet.
   public init() {}
 
   /// The search that this thread computes in, if any.

@@ -28,6 +28,23 @@ package struct Saved {
     (widened.node, widened.tapeSerial) = (slot.node, slot.tapeSerial)
     return widened
   }
+
+  /// The elements that are widened at a time, to be read again from the first-level cache.
+  private static let pieceLength = 2048
+
+  /// Calls `body` with consecutive pieces of elements as float32: where they lie, or widened into memory of the calling thread.
+  package func read(_ range: Range<Int>, _ body: (_ piece: Range<Int>, _ elements: UnsafePointer<Float>) -> Void) {
+    guard isNarrowed else { return body(range, kept.pointer + range.lowerBound) }
+    let source = kept.dtype
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.pieceLength) { buffer in
+      guard let wide = buffer.baseAddress else { return }
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceLength) {
+        let piece = start..<min(range.upperBound, start + Self.pieceLength)
+        convert(wide, .float32, kept.rawPointer + source.bytes(for: start), source, piece.count)
+        body(piece, wide)
+      }
+    }
+  }
 }
 
 /// A weight that a pullback keeps: a tensor as `Saved` does, since it may be an activation; blocks as they are.

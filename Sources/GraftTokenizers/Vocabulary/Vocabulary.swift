@@ -33,8 +33,17 @@ struct Vocabulary: Sendable {
     for (id, token) in tokens.enumerated() { insert(token, id: id) }
   }
 
-  private mutating func insert(_ token: String, id: Int) {
-    let position = strings.insert(token)
+  /// From tokens that need not be text, with their ids.
+  init(_ tokens: [(bytes: [UInt8], id: Int)]) {
+    strings = ByteStringTable(minimumCapacity: tokens.count)
+    ids.reserveCapacity(tokens.count)
+    positions = Array(repeating: -1, count: tokens.count)
+    for (bytes, id) in tokens { insert(at: bytes.withUnsafeBufferPointer { strings.insert($0) }, id: id) }
+  }
+
+  private mutating func insert(_ token: String, id: Int) { insert(at: strings.insert(token), id: id) }
+
+  private mutating func insert(at position: Int, id: Int) {
     if position == ids.count { ids.append(Int32(id)) } else { ids[position] = Int32(id) }
     while positions.count <= id { positions.append(-1) }
     positions[id] = Int32(position)

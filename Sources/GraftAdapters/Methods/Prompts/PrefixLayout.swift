@@ -16,7 +16,8 @@ struct PrefixLayout {
     let model = sites.modelType ?? "this model"
     let attentions = all.filter { $0.place == .alone || $0.place == .decoder }
     guard !attentions.isEmpty else {
-      throw TuningError("PREFIX_TUNING: \(model) has no attention, so no keys and values that a prefix could stand before; take PROMPT_TUNING")
+      let other = sites.sites.contains { $0.recurrence != nil } ? "STATE_TUNING, which trains the states before the first token" : "PROMPT_TUNING"
+      throw TuningError("PREFIX_TUNING: \(model) has no attention, so no keys and values that a prefix could stand before; take \(other)")
     }
     guard let width = attentions.first?.options.keyWidth, attentions.allSatisfy({ $0.options.keyWidth == width && $0.options.valueWidth == width })
     else {

@@ -33,10 +33,13 @@ public final class MambaMixer: Sublayer {
   public let layers: Layers
   /// The activation behind the convolution; that of the gate is always SiLU.
   public let activation: Nonlinearity
+  /// The states of all channels, `[size * channels]`.
+  public let recurrence: Recurrence
 
   /// The mixer at the path of `scope`.
   public init(_ scope: Scope, _ layers: Layers, activation: Nonlinearity) {
     (path, self.layers, self.activation) = (scope.path, layers, activation)
+    recurrence = Recurrence(scope, stateSize: layers.rates.shape.elementCount)
   }
 
   public var last: Linear? { layers.output }
@@ -45,7 +48,7 @@ public final class MambaMixer: Sublayer {
     let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
     let (channels, size, rank) = (layers.rates.shape[0], layers.rates.shape[1], layers.step.inputSize)
     // The rows that the convolution still sees, and the states of all channels.
-    let state = pass.state.map { $0.recurrence(path, [.zeros([(layers.kernel.shape.columns - 1) * channels]), .zeros([size * channels])]) }
+    let state = pass.state.map { $0.recurrence(path, [.zeros([(layers.kernel.shape.columns - 1) * channels]), recurrence.start(pass)]) }
     let projected = layers.input(x, pass)
     let convolution = causalConvolution(
       projected.columns(0..<channels), weight: layers.kernel.operand, bias: layers.kernelBias?.operand, rows, from: state?.tensors[0])
@@ -55,7 +58,8 @@ public final class MambaMixer: Sublayer {
     let scan = selectiveScan(
       ScanInputs(
         input, delta: delta, rates: layers.rates.operand, input: parameters.columns(rank..<rank + size),
-        output: parameters.columns(rank + size..<rank + 2 * size), skip: layers.skip.operand), rows, from: state?.tensors[1])
+        output: parameters.columns(rank + size..<rank + 2 * size), skip: layers.skip.operand), rows,
+      from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
     if let state, let window = convolution.state, let states = scan.state { state.update([window, states], after: rows.spans.map(\.count)) }
     return layers.output(gated(projected.columns(channels..<2 * channels), scan.output, .silu), joining: residual, dropout: 0, pass)
   }

@@ -27,23 +27,29 @@ public final class TimeMixing: Sublayer {
   public let path: String
   /// The layers and vectors of the mixing.
   public let layers: Layers
+  /// The mean of the values so far.
+  public let recurrence: Recurrence
 
   /// The mixing at the path of `scope`.
-  public init(_ scope: Scope, _ layers: Layers) { (path, self.layers) = (scope.path, layers) }
+  public init(_ scope: Scope, _ layers: Layers) {
+    (path, self.layers) = (scope.path, layers)
+    recurrence = Recurrence(scope, ofMeanOver: layers.key.outputSize)
+  }
 
   public var last: Linear? { layers.output }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
     let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
     let state = pass.state.map { sequences in
-      sequences.recurrence(path, [.zeros([x.shape.columns]), initialWeightedKeyValue(channels: layers.key.outputSize)])
+      sequences.recurrence(path, [.zeros([x.shape.columns]), recurrence.start(pass)])
     }
     let before = state?.tensors[0]
     let key = layers.key(tokenShift(x, mix: layers.keyMix.operand, rows, from: before), pass)
     let value = layers.value(tokenShift(x, mix: layers.valueMix.operand, rows, from: before), pass)
     let receptance = layers.receptance(tokenShift(x, mix: layers.receptanceMix.operand, rows, from: before), pass)
     let mean = weightedKeyValue(
-      key: key, value: value, decay: layers.decay.operand, first: layers.first.operand, rows, from: state?.tensors[1])
+      key: key, value: value, decay: layers.decay.operand, first: layers.first.operand, rows,
+      from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
     if let state, let before, let next = mean.state {
       state.update([lastRows(x, rows, from: before), next], after: rows.spans.map(\.count))
     }
@@ -51,21 +57,23 @@ public final class TimeMixing: Sublayer {
   }
 }
 
-/// RWKV's channel mixing in the place of the feed-forward: `sigmoid(receptance) * value(relu(key)²)` of shifted tokens
-/// (Peng et al. 2023, section 3.1, eq. 18).
+/// RWKV's channel mixing in the place of the feed-forward: `value(relu(key)²)` of shifted tokens, behind the gate `sigmoid(receptance)`
+/// where it has one (Peng et al. 2023, section 3.1, eq. 18; RWKV-7 has none).
 public final class ChannelMixing: Sublayer {
+  /// A layer over shifted tokens: the shares, `[1, 1, hidden]`, are of one of the two rows.
+  public typealias ShiftedLayer = (layer: Linear, mix: Parameter)
+
   /// The module's path, such as `rwkv.blocks.0.feed_forward`.
   public let path: String
   /// `[intermediate, hidden]`, `[hidden, intermediate]`, and `[hidden, hidden]`.
-  public let key: Linear, value: Linear, receptance: Linear
-  /// The shares of a token's own row, `[1, 1, hidden]`.
-  public let keyMix: Parameter, receptanceMix: Parameter
+  public let key: ShiftedLayer, value: Linear, receptance: ShiftedLayer?
+  /// The row that the shares are of.
+  public let share: ShiftedShare
 
   /// The mixing at the path of `scope`.
-  public init(_ scope: Scope, key: Linear, value: Linear, receptance: Linear, keyMix: Parameter, receptanceMix: Parameter) {
+  public init(_ scope: Scope, key: ShiftedLayer, value: Linear, receptance: ShiftedLayer?, share: ShiftedShare = .own) {
     path = scope.path
-    (self.key, self.value, self.receptance) = (key, value, receptance)
-    (self.keyMix, self.receptanceMix) = (keyMix, receptanceMix)
+    (self.key, self.value, self.receptance, self.share) = (key, value, receptance, share)
   }
 
   public var last: Linear? { value }
@@ -74,9 +82,11 @@ public final class ChannelMixing: Sublayer {
     let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
     let state = pass.state.map { $0.recurrence(path, [.zeros([x.shape.columns])]) }
     let before = state?.tensors[0]
-    let raised = activate(key(tokenShift(x, mix: keyMix.operand, rows, from: before), pass), .reluSquared)
-    let gate = receptance(tokenShift(x, mix: receptanceMix.operand, rows, from: before), pass)
+    func output(_ part: ShiftedLayer) -> Tensor { part.layer(tokenShift(x, mix: part.mix.operand, of: share, rows, from: before), pass) }
+    let raised = activate(output(key), .reluSquared)
+    let gate = receptance.map(output)
     if let state, let before { state.update([lastRows(x, rows, from: before)], after: rows.spans.map(\.count)) }
+    guard let gate else { return value(raised, joining: residual, dropout: 0, pass) }
     let y = gated(gate, value(raised, pass), .sigmoid)
     guard let residual else { return y }
     return value.residualAdapter?(y, joining: residual, pass) ?? residual + y

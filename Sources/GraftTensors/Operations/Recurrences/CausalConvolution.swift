@@ -34,20 +34,29 @@ public func causalConvolution(
   return (result, problem.lastRows(of: x))
 }
 
-/// `mix * x_t + (1 - mix) * x_(t - 1)`: RWKV's token shift (Peng et al. 2023, eq. 11).
+/// The row that a token shift's shares are of.
+public enum ShiftedShare: Sendable {
+  /// A token's own, as in RWKV-4.
+  case own
+  /// The one before it, as in RWKV-6 and 7.
+  case previous
+}
+
+/// `mix * x_t + (1 - mix) * x_(t - 1)`, or with the rows exchanged: RWKV's token shift (Peng et al. 2023, eq. 11).
 ///
 /// - Parameters:
 ///   - x: `[rows, channels]`.
 ///   - mix: `[channels]`, in any shape.
 ///   - state: `[sequences, channels]`, the row before the first of each sequence; zero where nil. No gradient reaches it.
 /// - Returns: `[rows, channels]`.
-public func tokenShift(_ x: Tensor, mix: Tensor, _ rows: SequenceRows, from state: Tensor? = nil) -> Tensor {
+public func tokenShift(_ x: Tensor, mix: Tensor, of share: ShiftedShare = .own, _ rows: SequenceRows, from state: Tensor? = nil) -> Tensor {
   let channels = x.shape.columns
   precondition(mix.elementCount == channels, "\(mix.shape) for \(x.shape)")
   let taps = Tensor(uninitialized: [2, channels])
+  let (given, other) = share == .own ? (channels, 0) : (0, channels)
   for channel in 0..<channels {
-    taps.mutablePointer[channel] = 1 - mix.pointer[channel]
-    taps.mutablePointer[channels + channel] = mix.pointer[channel]
+    taps.mutablePointer[other + channel] = 1 - mix.pointer[channel]
+    taps.mutablePointer[given + channel] = mix.pointer[channel]
   }
   let problem = Convolution(kernel: 2, channels: channels, rows: rows, state: state)
   let (savedInput, mixInput) = (Saved(x), mix.slot)
@@ -56,7 +65,7 @@ public func tokenShift(_ x: Tensor, mix: Tensor, _ rows: SequenceRows, from stat
     guard tape.tracks(mixInput) else { return }
     let sums = problem.weightGradients(gradient, savedInput.tensor)
     tape.accumulateZeroed(into: mixInput) { dm in
-      for channel in 0..<channels { dm[channel] += sums.pointer[channels + channel] - sums.pointer[channel] }
+      for channel in 0..<channels { dm[channel] += sums.pointer[given + channel] - sums.pointer[other + channel] }
     }
   }
 }
@@ -145,4 +154,7 @@ let causalConvolutionSpecimens: [OperationSpecimen] = [
     causalConvolution($0[0], weight: $0[1], bias: nil, exampleRows).output
   },
   OperationSpecimen("tokenShift", .init("x", [9, 5]), .init("mix", [1, 1, 5])) { tokenShift($0[0], mix: $0[1], exampleRows) },
+  OperationSpecimen("tokenShift, the share of the row before", .init("x", [9, 5]), .init("mix", [1, 1, 5])) {
+    tokenShift($0[0], mix: $0[1], of: .previous, exampleRows)
+  },
 ]

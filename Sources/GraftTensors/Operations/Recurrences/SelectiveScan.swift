@@ -24,8 +24,8 @@ public struct ScanInputs {
 /// `h = exp(Δ A) h + Δ x B` and `y = C h + D x`, with `Δ = softplus(delta)` and `A = -exp(rates)`.
 ///
 /// States are kept at the first row of every chunk only, and computed again from there on the way back.
-/// - Parameter state: `[sequences, size * channels]`, `h` before the first row of each sequence; zero where nil. No gradient reaches it.
-/// - Returns: `[rows, channels]`, and the state behind the last row where one was given.
+/// - Parameter state: `[sequences, size * channels]`, `h` before the first row of each sequence; zero where nil.
+/// - Returns: `[rows, channels]`, and the state behind the last row where one was given, which no gradient leaves.
 public func selectiveScan(_ inputs: ScanInputs, _ rows: SequenceRows, from state: Tensor? = nil) -> (output: Tensor, state: Tensor?) {
   let channels = inputs.x.shape.columns
   let size = inputs.rates.shape.columns
@@ -33,7 +33,7 @@ public func selectiveScan(_ inputs: ScanInputs, _ rows: SequenceRows, from state
   precondition(inputs.rates.shape == [channels, size] && inputs.skip.elementCount == channels, "rates \(inputs.rates.shape) for \(channels)")
   precondition(inputs.input.shape == [rows.count, size] && inputs.output.shape == [rows.count, size], "\(inputs.input.shape) for size \(size)")
   let scan = Scan(rows: rows, channels: channels, size: size, rates: Scan.rates(inputs.rates))
-  let all = [inputs.x, inputs.delta, inputs.rates, inputs.input, inputs.output, inputs.skip]
+  let all = [inputs.x, inputs.delta, inputs.rates, inputs.input, inputs.output, inputs.skip] + (state.map { [$0] } ?? [])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, size * channels]) : nil
   let next = state.map { concatenateRows([$0.detached]) }
   let out = scan.forward(inputs, state: next, states: states)
@@ -44,7 +44,7 @@ public func selectiveScan(_ inputs: ScanInputs, _ rows: SequenceRows, from state
   let result = recorded("selectiveScan", out, from: all.map(\.slot)) { gradient, tape in
     let all = saved.map(\.tensor)
     let inputs = ScanInputs(all[0], delta: all[1], rates: all[2], input: all[3], output: all[4], skip: all[5])
-    scan.accumulateGradients(gradient, inputs, savedStates.tensor, on: tape)
+    scan.accumulateGradients(gradient, inputs, savedStates.tensor, from: all.count > 6 ? all[6] : nil, on: tape)
   }
   return (result, next)
 }
@@ -84,7 +84,10 @@ private struct Scan {
     return out
   }
 
-  func accumulateGradients(_ gradient: Tensor, _ inputs: ScanInputs, _ states: Tensor, on tape: Tape) {
+  /// - Parameters:
+  ///   - states: the states before every chunk.
+  ///   - state: the states before the first rows; zero where nil.
+  func accumulateGradients(_ gradient: Tensor, _ inputs: ScanInputs, _ states: Tensor, from state: Tensor?, on tape: Tape) {
     let dx = rows.makeRows(channels)
     let ddelta = rows.makeRows(channels)
     // What several channels, or several sequences, add to is written apart and added up in order.
@@ -93,6 +96,7 @@ private struct Scan {
     let dinput = rows.coversAll ? Tensor(uninitialized: [groups, places]) : .zeros([groups, places])
     let doutput = rows.coversAll ? Tensor(uninitialized: [groups, places]) : .zeros([groups, places])
     let perSequence = Tensor.zeros([rows.spans.count, (size + 1) * channels])
+    let dstate = state.map { Tensor.zeros($0.shape) }
     let chunks = rows.chunks().first
     let scratchSize = (2 * Int(GRAFT_SCAN_CHUNK) + 2) * size * Int(GRAFT_SCAN_CHANNELS)
     rows.forEach(channels: channels) { sequence, group, part in
@@ -103,13 +107,15 @@ private struct Scan {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: scratchSize) { scratch in
         graft_selective_scan_gradient(
           dx.mutablePointer + at, ddelta.mutablePointer + at, dinput.mutablePointer + shared, doutput.mutablePointer + shared, own,
-          own + size * channels, scratch.baseAddress, gradient.pointer + at, states.pointer + chunks[sequence] * size * channels + part.lowerBound,
+          own + size * channels, dstate.map { $0.mutablePointer + sequence * size * channels + part.lowerBound }, scratch.baseAddress,
+          gradient.pointer + at, states.pointer + chunks[sequence] * size * channels + part.lowerBound,
           inputs.x.pointer + at, inputs.delta.pointer + at, rates.pointer + part.lowerBound, inputs.input.pointer + first * size,
           inputs.output.pointer + first * size, inputs.skip.pointer + part.lowerBound, count, part.count, channels, size)
       }
     }
     tape.accumulate(dx, into: inputs.x)
     tape.accumulate(ddelta, into: inputs.delta)
+    if let state, let dstate { tape.accumulate(dstate, into: state) }
     for (input, partial) in [(inputs.input, dinput), (inputs.output, doutput)] {
       tape.accumulateZeroed(into: input) { out in
         for group in 0..<groups { graft_accumulate(out, partial.pointer + group * places, places) }
@@ -138,13 +144,17 @@ private struct Scan {
 /// The inputs of a specimen.
 private func scan(_ inputs: [Tensor], _ spans: [Range<Int>]) -> Tensor {
   let all = ScanInputs(inputs[0], delta: inputs[1], rates: inputs[2], input: inputs[3], output: inputs[4], skip: inputs[5])
-  return selectiveScan(all, SequenceRows(spans, of: inputs[0].shape.rows)).output
+  return selectiveScan(all, SequenceRows(spans, of: inputs[0].shape.rows), from: inputs.count > 6 ? inputs[6] : nil).output
 }
 
 let selectiveScanSpecimens: [OperationSpecimen] = [
   OperationSpecimen(
     "selectiveScan", .init("x", [9, 5]), .init("delta", [9, 5]), .init("rates", [5, 3]), .init("input", [9, 3]), .init("output", [9, 3]),
     .init("skip", [5])
+  ) { scan($0, [0..<3, 4..<9]) },
+  OperationSpecimen(
+    "selectiveScan, from a state", .init("x", [9, 5]), .init("delta", [9, 5]), .init("rates", [5, 3]), .init("input", [9, 3]),
+    .init("output", [9, 3]), .init("skip", [5]), .init("state", [2, 15])
   ) { scan($0, [0..<3, 4..<9]) },
   // More rows than a chunk has, more channels than a task.
   OperationSpecimen(

@@ -10,8 +10,8 @@ import CKernels
 ///   - decay: `[channels]`: the logarithms of the rates at which rows fade.
 ///   - first: `[channels]`: what is added to the key of a row's own value.
 ///   - state: `[sequences, 3 * channels]`, `n`, `d` and the exponent that both are multiples of, before the first row of each sequence
-///     (`initialWeightedKeyValue`); nothing where nil. No gradient reaches it.
-/// - Returns: `[rows, channels]`, and the state behind the last row where one was given.
+///     (`initialWeightedKeyValue`); nothing where nil.
+/// - Returns: `[rows, channels]`, and the state behind the last row where one was given, which no gradient leaves.
 public func weightedKeyValue(
   key: Tensor, value: Tensor, decay: Tensor, first: Tensor, _ rows: SequenceRows, from state: Tensor? = nil
 ) -> (output: Tensor, state: Tensor?) {
@@ -20,7 +20,7 @@ public func weightedKeyValue(
   precondition(decay.elementCount == channels && first.elementCount == channels, "decay \(decay.shape) for \(channels) channels")
   let rates = Tensor(uninitialized: [1, channels])
   graft_scan_rates(rates.mutablePointer, decay.pointer, channels, 1)
-  let all = [key, value, decay, first]
+  let all = [key, value, decay, first] + (state.map { [$0] } ?? [])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, 3 * channels]) : nil
   let next = state.map { concatenateRows([$0.detached]) }
   let out = rows.makeRows(channels)
@@ -40,16 +40,19 @@ public func weightedKeyValue(
     let (key, value, first, states) = (saved[0].tensor, saved[1].tensor, saved[3].tensor, savedStates.tensor)
     let (dkey, dvalue) = (rows.makeRows(channels), rows.makeRows(channels))
     let perSequence = Tensor.zeros([rows.spans.count, 2 * channels])
+    let dstate = saved.count > 4 ? Tensor.zeros(saved[4].slot.shape) : nil
     rows.forEach(channels: channels) { sequence, _, group in
       let at = rows.spans[sequence].lowerBound * channels + group.lowerBound
       let own = perSequence.mutablePointer + sequence * 2 * channels + group.lowerBound
       graft_wkv_gradient(
-        dkey.mutablePointer + at, dvalue.mutablePointer + at, own, own + channels, gradient.pointer + at,
+        dkey.mutablePointer + at, dvalue.mutablePointer + at, own, own + channels,
+        dstate.map { $0.mutablePointer + sequence * 3 * channels + group.lowerBound }, gradient.pointer + at,
         states.pointer + chunks[sequence] * 3 * channels + group.lowerBound, key.pointer + at, value.pointer + at,
         rates.pointer + group.lowerBound, first.pointer + group.lowerBound, rows.spans[sequence].count, group.count, channels)
     }
     tape.accumulate(dkey, into: saved[0].slot)
     tape.accumulate(dvalue, into: saved[1].slot)
+    if let dstate { tape.accumulate(dstate, into: saved[4].slot) }
     for sequence in rows.spans.indices {
       let own = perSequence.pointer + sequence * 2 * channels
       // A rate is its own derivative by its logarithm.
@@ -69,13 +72,19 @@ public func initialWeightedKeyValue(channels: Int) -> Tensor {
 /// The inputs of a specimen.
 private func mean(_ inputs: [Tensor], _ spans: [Range<Int>]) -> Tensor {
   let rows = SequenceRows(spans, of: inputs[0].shape.rows)
-  return weightedKeyValue(key: inputs[0], value: inputs[1], decay: inputs[2], first: inputs[3], rows).output
+  return weightedKeyValue(
+    key: inputs[0], value: inputs[1], decay: inputs[2], first: inputs[3], rows, from: inputs.count > 4 ? inputs[4] : nil
+  ).output
 }
 
 let weightedKeyValueSpecimens: [OperationSpecimen] = [
   OperationSpecimen("weightedKeyValue", .init("key", [9, 5], in: -2..<2), .init("value", [9, 5]), .init("decay", [5]), .init("first", [5])) {
     mean($0, [0..<3, 4..<9])
   },
+  OperationSpecimen(
+    "weightedKeyValue, from a state", .init("key", [9, 5], in: -2..<2), .init("value", [9, 5]), .init("decay", [5]), .init("first", [5]),
+    .init("state", [2, 15], in: 0.5..<1.5)
+  ) { mean($0, [0..<3, 4..<9]) },
   // More rows than a chunk has, more channels than a task.
   OperationSpecimen(
     "weightedKeyValue, chunks", .init("key", [40, 66], in: -2..<2), .init("value", [40, 66]), .init("decay", [66], in: -5..<0),
