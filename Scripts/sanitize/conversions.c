@@ -57,8 +57,8 @@ static void narrowed(int type, long n) {
     uint32_t bits;
     memcpy(&bits, wide + i, sizeof bits);
     double found = value_of(narrow[i], type);
-    // Operands of bfloat16 below the normal numbers may count as zero, as they do for matrix units.
-    int is_flushed = type == GRAFT_BFLOAT16 && fabs(found) < 0x1p-126 && rounded[i] == 0;
+    // Floats below the normal numbers count as zero before they are rounded to bfloat16, as they do for matrix units.
+    int is_flushed = type == GRAFT_BFLOAT16 && fabsf(wide[i]) < 0x1p-126f && rounded[i] == 0;
     if (isnan(wide[i]) ? !isnan(found) || !isnan(rounded[i])
                        : (found != rounded[i] && !is_flushed) || signbit(wide[i]) != signbit(rounded[i]))
       report(type, bits, narrow[i], 0);
