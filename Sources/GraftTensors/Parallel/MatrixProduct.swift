@@ -213,9 +213,13 @@ package func multiplySerially(
 ) {
   guard let panels = b.panels, k > 0 else {
     let second = b.operand.from(row: firstTerm, column: firstColumn)
-    guard let format = second.rounding else { return sgemm(m, n, k, alpha, a, second, beta, c, stride) }
-    let rounded = (WidenedOperand(a, rows: m, columns: k, through: format), WidenedOperand(second, rows: k, columns: n, through: format))
-    return withExtendedLifetime(rounded) { sgemm(m, n, k, alpha, rounded.0.operand, rounded.1.operand, beta, c, stride) }
+    // The BLAS reads float32 alone.
+    let format = second.rounding
+    let first = format.map { WidenedOperand(a, rows: m, columns: k, through: $0) }
+    let widened = format == nil && second.dtype == .float32 ? nil : WidenedOperand(second, rows: k, columns: n, through: format)
+    return withExtendedLifetime((first, widened)) {
+      sgemm(m, n, k, alpha, first?.operand ?? a, widened?.operand ?? second, beta, c, stride)
+    }
   }
   withExtendedLifetime(b) {
     multiply(a.matrix, rows: 0..<m, panels.from(column: firstColumn), firstTerm: firstTerm, columns: n, k, alpha, beta, c, c, stride)
