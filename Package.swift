@@ -163,7 +163,9 @@ let package = Package(
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
         "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport"]),
+    .testTarget(
+      name: "GraftComparisonTests",
+      dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport", "GraftTraining"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
