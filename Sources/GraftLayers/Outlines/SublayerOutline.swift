@@ -14,7 +14,7 @@ public struct SublayerOutline: Sendable, Hashable {
   public struct Fact: Sendable, Hashable {
     /// The key.
     public var name: String
-    /// What there is to know.
+    /// The fact itself.
     public var value: Value
 
     /// A value under its key.
@@ -34,7 +34,7 @@ public struct SublayerOutline: Sendable, Hashable {
 
   /// Such as `attention`.
   public var kind: String
-  /// What there is to know, in the order in which it is shown.
+  /// Its sizes and settings, in the order in which they are shown.
   public var facts: [Fact] = []
   /// The elements that are kept of every token.
   public var keptPerToken = 0

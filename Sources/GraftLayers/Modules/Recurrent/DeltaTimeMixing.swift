@@ -38,7 +38,7 @@ public final class DeltaTimeMixing: Sublayer {
   public struct Vectors {
     /// The shares of the row before a token's own in what each layer reads, `[1, 1, hidden]`.
     public var receptanceMix: Parameter, decayMix: Parameter, keyMix: Parameter, valueMix: Parameter, rateMix: Parameter, gateMix: Parameter
-    /// What a key is multiplied with where it says what is removed, and the share of the rate in it where it is taken in: `[hidden]` each.
+    /// The factors of a key that says what is removed, and the shares of the rate in a key that is taken in: `[hidden]` each.
     public var removal: Parameter, keyRate: Parameter
     /// `[heads, headSize]`.
     public var bonus: Parameter
