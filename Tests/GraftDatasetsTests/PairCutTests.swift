@@ -1,4 +1,3 @@
-import Foundation
 import GraftDatasets
 import GraftJSON
 import GraftTestSupport

@@ -1,4 +1,3 @@
-import Foundation
 import GraftBatching
 import GraftGeneration
 import GraftJSON

@@ -1,4 +1,3 @@
-import Foundation
 import GraftBatching
 import GraftLayers
 import GraftTensors

@@ -1,4 +1,3 @@
-import Foundation
 import FuzzSupport
 import GraftConfiguration
 import GraftRecipes

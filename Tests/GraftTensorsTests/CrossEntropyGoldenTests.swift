@@ -1,4 +1,3 @@
-import Foundation
 import GraftTensors
 import GraftTestSupport
 import Testing

@@ -1,4 +1,3 @@
-import Foundation
 import GraftJSON
 import GraftTestSupport
 import GraftTokenizers

@@ -1,4 +1,3 @@
-import Foundation
 import GraftTestSupport
 import GraftTraining
 import Testing

@@ -1,4 +1,3 @@
-import Foundation
 
 /// The form of one attention: its heads and its arithmetic, apart from tensors and rows.
 ///

@@ -1,4 +1,3 @@
-import Foundation
 import GraftAdapters
 import GraftBatching
 import GraftCheckpoints
