@@ -90,6 +90,10 @@ static void rows(long count, long columns) {
   graft_multiply_row(out, a, row, count, columns);
   graft_column_sums(row, a, count, columns);
   graft_column_dots(row, a, b, count, columns);
+  graft_accumulate_transposed(floats(columns * (count + 3)), count + 3, floats(count * (columns + 5)), columns + 5, count, columns);
+  for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
+    graft_round_rows(out, floats(count * (columns + 5)), columns + 5, type, count, columns);
+  graft_log_softmax(out, a, n);
   float *weight = floats(columns), *bias = floats(columns), *dweight = floats(columns), *dbias = floats(columns);
   graft_rms_norm(out, rstd, a, weight, 0, 1e-6f, count, columns);
   graft_layer_norm(out, mean, rstd, a, weight, bias, 1e-6f, count, columns);
