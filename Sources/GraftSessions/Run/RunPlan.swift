@@ -90,7 +90,8 @@ public struct RunPlan: Sendable {
   func memory(of method: any TuningMethod, on sites: SiteCatalog) -> MemoryEstimate? {
     method.expectedParameterCount(on: sites).map { parameters in
       MemoryEstimate(
-        parameters: parameters, stateCount: settings.recipe.training.updateRule.stateCount, on: sites, tokens: largestBatch,
+        parameters: parameters, stateCount: settings.recipe.training.updateRule.stateCount, stateFormat: settings.recipe.training.optimizerState,
+        on: sites, tokens: largestBatch,
         recomputation: settings.recipe.training.gradientCheckpointing, precision: settings.recipe.training.precision)
     }
   }
