@@ -61,6 +61,7 @@ static void elementwise(long n) {
   graft_uniform(out, 1, 3, n);
   graft_normal(out, 1, 3, n);
   graft_dropout(out, a, 0.5f, 1, 3, n);
+  graft_float_to_bfloat16_by_chance(halves(n, GRAFT_BFLOAT16), a, 1, 3, n);
   graft_adamw(out, positives(n), positives(n), a, 1, 1e-3f, 1, 0.9f, 0.999f, 1e-8f, 0.01f, n);
   for (int type = GRAFT_BFLOAT16; type <= GRAFT_FLOAT16; type++) {
     uint16_t *narrow = halves(n, type);

@@ -288,6 +288,9 @@ void graft_key_bonus_gradient(float *dr, float *dk, float *dv, float *du, const 
 void graft_uniform(float *out, uint64_t key, uint64_t start, long n);
 /// n standard normal values (Box and Muller) of stream `key`, from position `start` on.
 void graft_normal(float *out, uint64_t key, uint64_t start, long n);
+/// out = a rounded to one of its two neighbours in bfloat16, with probabilities that make the mean a: 16 bits of stream `key`, from
+/// position `start` on, are added to the 16 that are cut off.
+void graft_float_to_bfloat16_by_chance(uint16_t *out, const float *a, uint64_t key, uint64_t start, long n);
 /// out = x / keep where uniform(key, start + i) < keep, else 0.
 void graft_dropout(float *out, const float *x, float keep, uint64_t key, uint64_t start, long n);
 
