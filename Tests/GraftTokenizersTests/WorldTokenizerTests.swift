@@ -17,10 +17,15 @@ import Testing
   }()
 
   private func tokenizer(_ lines: [String], _ configuration: String? = nil) throws -> Tokenizer {
+    let folder = try folder(lines, configuration)
+    return try withExtendedLifetime(folder) { try Tokenizer(directory: folder.url) }
+  }
+
+  private func folder(_ lines: [String], _ configuration: String? = nil) throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     try lines.joined(separator: "\n").write(to: folder.url.appending(path: "rwkv_vocab_v20230424.txt"), atomically: true, encoding: .utf8)
     try configuration?.write(to: folder.url.appending(path: "tokenizer_config.json"), atomically: true, encoding: .utf8)
-    return try Tokenizer(directory: folder.url)
+    return folder
   }
 
   @Test(arguments: [
@@ -65,6 +70,12 @@ import Testing
   @Test func `lines may end in CR LF`() throws {
     let tokenizer = try tokenizer(Self.lines.map { $0 + "\r" })
     #expect(tokenizer.encode("abcd\n\n") == [259, 257])
+  }
+
+  @Test func `it cannot grow`() throws {
+    let folder = try folder(Self.lines)
+    let error = #expect(throws: TokenizerError.self) { try ExtendedTokenizer(directory: folder.url, adding: ["<new>"]) }
+    #expect(error?.description.contains("new_tokens: RWKV's World vocabulary cannot grow; leave it out") == true)
   }
 
   @Test(arguments: ["\n", "\r\n"])
