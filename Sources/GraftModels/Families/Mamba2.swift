@@ -56,6 +56,9 @@ private enum Mamba2 {
       guard expansion * Float(hiddenSize) == Float(heads) * Float(headSize) else {
         throw config.fail("num_heads", "\(heads) heads of \(headSize) channels are not \(expansion) times hidden_size \(hiddenSize)")
       }
+      guard heads * headSize < 1_000_000_000, groups * stateSize < 1_000_000_000 else {
+        throw config.fail("state_size", "\(heads) heads of \(headSize) channels and \(groups) groups of \(stateSize) numbers are out of range")
+      }
       guard heads % groups == 0 else { throw config.fail("n_groups", "\(groups) groups do not divide \(heads) heads") }
       kernel = try config.count("conv_kernel")
       guard kernel >= 2 else { throw config.fail("conv_kernel", "is \(kernel); it must be at least 2") }
