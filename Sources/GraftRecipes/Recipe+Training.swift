@@ -81,6 +81,7 @@ extension Recipe {
 
   /// A format of the optimizer's moments.
   public enum StateFormat: String, ConfigChoice {
+    /// As they were computed.
     case fp32
     /// Rounded by chance, so that small changes add up.
     case bf16
