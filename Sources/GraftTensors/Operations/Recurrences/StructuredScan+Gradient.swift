@@ -2,7 +2,7 @@ import CKernels
 
 /// The way back of a structured scan: gradients of states from the last block to the first, then those of every block's rows.
 extension StructuredScan {
-  /// What all blocks write.
+  /// The gradients that all blocks write.
   private struct Results {
     let x: Tensor, delta: Tensor, input: Tensor, output: Tensor
     /// `[blocks, 2, heads]`: the gradients of rates, by the rates themselves, and of skips.
