@@ -36,30 +36,69 @@ let package = Package(
     // L2: building blocks
     .target(name: "GraftLayers", dependencies: ["GraftBatching", "GraftErrors", "GraftTensors"]),
     .target(name: "GraftOptimizers", dependencies: ["CKernels", "GraftTensors"]),
-    .target(name: "GraftDatasets", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
+    .target(
+      name: "GraftDatasets",
+      dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftFiles", "GraftJSON", "GraftTemplates", "GraftTokenizers"]),
 
     // L3: files and training
-    .target(name: "GraftCheckpoints", dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
-    .target(name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
+    .target(
+      name: "GraftCheckpoints",
+      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
+    .target(
+      name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
     // L4: what users combine
-    .target(name: "GraftAdapters", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors"]),
-    .target(name: "GraftModels", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
+    .target(
+      name: "GraftAdapters",
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftJSON", "GraftLayers", "GraftRegularExpressions", "GraftTensors",
+      ]),
+    .target(
+      name: "GraftModels",
+      dependencies: ["GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftErrors", "GraftJSON", "GraftLayers", "GraftTensors"]),
     .target(name: "GraftGeneration", dependencies: ["GraftBatching", "GraftErrors", "GraftLayers", "GraftTensors"]),
 
     // L5: recipes and reports
-    .target(name: "GraftRecipes", dependencies: ["GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", .product(name: "Yams", package: "Yams")]),
+    .target(
+      name: "GraftRecipes",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
+        "GraftTensors", .product(name: "Yams", package: "Yams"),
+      ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
     // L6: assembly
-    .target(name: "GraftSessions", dependencies: ["GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining"]),
+    .target(
+      name: "GraftSessions",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftTemplates", "GraftTensors",
+        "GraftTokenizers", "GraftTraining",
+      ]),
 
     // L7: comparisons
-    .target(name: "GraftComparison", dependencies: ["GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTraining"]),
+    .target(
+      name: "GraftComparison",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers",
+        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTraining",
+      ]),
 
     // L8: the library and the command line
-    .target(name: "Graft", dependencies: ["GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining"], path: "Sources/GraftUmbrella"),
-    .executableTarget(name: "graft", dependencies: ["GraftAdapters", "GraftBatching", "GraftComparison", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow")]),
+    .target(
+      name: "Graft",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors",
+        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions",
+        "GraftTemplates", "GraftTensors", "GraftTokenizers", "GraftTraining",
+      ], path: "Sources/GraftUmbrella"),
+    .executableTarget(
+      name: "graft",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON",
+        "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
+      ]),
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
@@ -68,28 +107,65 @@ let package = Package(
     .testTarget(name: "GraftErrorsTests", dependencies: ["GraftErrors"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftErrors", "GraftFiles", "GraftTestSupport"]),
     .testTarget(name: "GraftRegularExpressionsTests", dependencies: ["GraftRegularExpressions"]),
-    .testTarget(name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTemplatesTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTemplates", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftTensorsTests", dependencies: ["GraftJSON", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftBatchingTests", dependencies: ["GraftBatching"]),
-    .testTarget(name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTestSupport", "GraftTokenizers"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTokenizersTests", dependencies: ["FuzzSupport", "GraftJSON", "GraftTestSupport", "GraftTokenizers"], exclude: ["Fixtures"]),
     .testTarget(name: "GraftConfigurationTests", dependencies: ["GraftConfiguration", "GraftJSON"]),
-    .testTarget(name: "GraftDatasetsTests", dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTestSupport", "GraftTokenizers"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftModelsTests", dependencies: ["GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftAdaptersTests", dependencies: ["GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftDatasetsTests",
+      dependencies: ["FuzzSupport", "GraftBatching", "GraftDatasets", "GraftJSON", "GraftTemplates", "GraftTestSupport", "GraftTokenizers"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftCheckpointsTests", dependencies: ["FuzzSupport", "GraftCheckpoints", "GraftJSON", "GraftTensors", "GraftTestSupport"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftOptimizersTests", dependencies: ["GraftJSON", "GraftOptimizers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftModelsTests",
+      dependencies: [
+        "GraftBatching", "GraftCheckpoints", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftTensors", "GraftTestSupport",
+        "GraftTraining",
+      ], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftAdaptersTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftConfiguration", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining",
+      ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftTrainingTests", dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftGenerationTests", dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftTrainingTests",
+      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftGenerationTests",
+      dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "PackageTests", dependencies: ["GraftJSON", "GraftTestSupport"]),
     // Somebody else's program: it sees what is public, and nothing else.
     .executableTarget(name: "UserProgram", dependencies: ["Graft"], path: "Tests/UserProgram"),
-    .testTarget(name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftRecipesTests", dependencies: ["FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftLayers", "GraftModels", "GraftRecipes", "GraftTestSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["GraftCheckpoints", "GraftErrors", "GraftJSON", "GraftTensors", "GraftTestSupport", "graft"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftRecipesTests",
+      dependencies: [
+        "FuzzSupport", "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftRecipes", "GraftTestSupport",
+      ], exclude: ["Fixtures"]),
     .testTarget(name: "GraftTests", dependencies: ["Graft", "GraftBatching", "GraftTestSupport"]),
     .testTarget(name: "GraftReportsTests", dependencies: ["GraftFiles", "GraftReports", "GraftTestSupport"]),
-    .testTarget(name: "GraftSessionsTests", dependencies: ["GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers", "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport"]),
+    .testTarget(
+      name: "GraftSessionsTests",
+      dependencies: [
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
+        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
+      ], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "GraftComparisonTests",
+      dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport", "GraftTraining"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

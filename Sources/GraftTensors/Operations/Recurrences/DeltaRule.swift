@@ -6,7 +6,7 @@ public struct DeltaRuleInputs {
   public var receptance: Tensor
   /// The decays of the states' keys, before their sigmoid.
   public var decay: Tensor
-  /// The keys, and the value that is taken in under each.
+  /// The keys of what is taken in, and a value for each.
   public var key: Tensor, value: Tensor
   /// Of every head a unit vector along which the state forgets, and how much of it is written anew: the in-context learning rate.
   public var removal: Tensor, rate: Tensor
