@@ -34,6 +34,14 @@ import Testing
     #expect(outlined.outline == built.outline)
   }
 
+  /// Learned positions are as many as a sequence may have tokens, however many rows their table has.
+  @Test(arguments: TinyModel.all) func learnedPositionsAreThoseOfSequences(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let positions = try #require(model.outline).positions
+    #expect(positions.hasPrefix("learned") == (model.maximumLength != nil))
+    if let length = model.maximumLength { #expect(positions == "learned, \(length)") }
+  }
+
   /// The values that a parameter would begin with are computed only where they are drawn.
   @Test func whatIsNotDrawnIsNotComputed() throws {
     var computed = 0

@@ -51,7 +51,9 @@ private enum RWKV7 {
       let heads = try config.optionalCount("num_heads")
       headSize = try config.count("head_dim", default: max(1, hiddenSize / (heads ?? max(1, hiddenSize / 64))))
       guard hiddenSize % headSize == 0 else { throw config.fail("head_dim", "heads of \(headSize) do not divide hidden_size \(hiddenSize)") }
-      guard headSize <= 256 else { throw config.fail("head_dim", "is \(headSize); it must be at most 256") }
+      guard headSize <= DeltaRuleInputs.largestHeadSize else {
+        throw config.fail("head_dim", "is \(headSize); it must be at most \(DeltaRuleInputs.largestHeadSize)")
+      }
       let wide = (config.contains("hidden_ratio") ? try config.positiveFloat("hidden_ratio") : 4) * Float(hiddenSize)
       guard config.contains("intermediate_size") || 1..<1e9 ~= wide else {
         throw config.fail("hidden_ratio", "an intermediate size of \(wide) is out of range")
@@ -118,15 +120,19 @@ private enum RWKV7 {
       return DeltaTimeMixing.LowRank(
         down: try Linear(both / 0, in: c.hiddenSize, out: rank, initializer: .zeros), up: up, activation: activation)
     }
-    let powers: [(name: String, power: Float)] = [("r", 0.2), ("w", 0.9), ("k", 0.7), ("v", 0.7), ("a", 0.9), ("g", 0.2)]
-    let mixes = try powers.map { try scope.parameter("x_\($0.name)", [1, 1, c.hiddenSize], .columns(start.mix(power: $0.power * start.remaining))) }
+    func mix(_ name: String, power: Float) throws -> Parameter {
+      try scope.parameter("x_\(name)", [1, 1, c.hiddenSize], .columns(start.mix(power: power * start.remaining)))
+    }
+    let (receptanceMix, decayMix, keyMix) = (try mix("r", power: 0.2), try mix("w", power: 0.9), try mix("k", power: 0.7))
+    let (valueMix, rateMix, gateMix) = (try mix("v", power: 0.7), try mix("a", power: 0.9), try mix("g", power: 0.2))
     let removal = try scope.parameter("k_k", [c.hiddenSize], .columns(start.line(through: 0.71, slope: -0.1)))
     let keyRate = try scope.parameter("k_a", [c.hiddenSize], .constant(1.02))
     let bonus = try scope.parameter("r_k", [c.heads, c.headSize], .constant(-0.04))
     let normed = scope / "g_norm"
     let scale = pow(Float(layer + 1) / Float(c.layers), 0.7)
     let vectors = DeltaTimeMixing.Vectors(
-      mixes: mixes, removal: removal, keyRate: keyRate, bonus: bonus,
+      receptanceMix: receptanceMix, decayMix: decayMix, keyMix: keyMix, valueMix: valueMix, rateMix: rateMix, gateMix: gateMix, removal: removal,
+      keyRate: keyRate, bonus: bonus,
       normWeight: try normed.parameter("weight", [c.hiddenSize], .constant(scale)),
       normBias: try normed.parameter("bias", [c.hiddenSize], .zeros))
     let layers = DeltaTimeMixing.Layers(

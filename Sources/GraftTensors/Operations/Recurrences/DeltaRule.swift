@@ -17,6 +17,9 @@ public struct DeltaRuleInputs {
     (self.removal, self.rate) = (removal, rate)
   }
 
+  /// The most channels that a head may have.
+  public static let largestHeadSize = Int(GRAFT_LARGEST_DELTA_HEAD)
+
   /// Every tensor that a gradient goes to.
   var tensors: [Tensor] { [receptance, decay, key, value, removal, rate] }
 }
@@ -32,7 +35,7 @@ public func generalizedDeltaRule(
 ) -> (output: Tensor, state: Tensor?) {
   let rule = DeltaRule(rows: rows, headSize: headSize, width: inputs.key.shape.columns)
   precondition(inputs.tensors.allSatisfy { $0.shape == [rows.count, rule.width] }, "\(inputs.tensors.map(\.shape)) for \(rows.count) rows")
-  precondition(rule.width % headSize == 0 && headSize <= Int(GRAFT_LARGEST_DELTA_HEAD), "heads of \(headSize) channels")
+  precondition(rule.width % headSize == 0 && headSize <= DeltaRuleInputs.largestHeadSize, "heads of \(headSize) channels")
   let all = inputs.tensors + (state.map { [$0] } ?? [])
   let next = state.map { concatenateRows([$0.detached]) } ?? .zeros([rows.spans.count, rule.stateSize])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, rule.stateSize]) : nil
