@@ -300,10 +300,11 @@ int main(void) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
       for (int transposed = 0; transposed < 4; transposed++)
-        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++, products += 2) {
+        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++) {
           if (!graft_tile_rows(rounding)) continue;
           product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1, rounding);
           product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1, rounding);
+          products += 2;
         }
   }
   for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)

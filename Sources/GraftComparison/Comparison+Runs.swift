@@ -67,7 +67,7 @@ extension Comparison {
     }
     guard !outcome.isInterrupted else { return false }
     // What training held at most, before the evaluation takes memory of its own.
-    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes
+    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes - methodBase.bytesBeside
     let scores = try run.exampleScores()
     guard scores.values.allSatisfy(\.isFinite) else {
       throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
