@@ -14,11 +14,7 @@ public struct SublayerOutline: Sendable, Hashable {
   public struct Fact: Sendable, Hashable {
     /// The key.
     public var name: String
-<<<<<<< HEAD
     /// The value of the property.
-=======
-    /// The fact itself.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
     public var value: Value
 
     /// A value under its key.
@@ -38,11 +34,7 @@ public struct SublayerOutline: Sendable, Hashable {
 
   /// The kind of the sublayer, such as `attention`.
   public var kind: String
-<<<<<<< HEAD
   /// The properties, in the order in which they are shown.
-=======
-  /// Its sizes and settings, in the order in which they are shown.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
   public var facts: [Fact] = []
   /// The elements that are kept of every token.
   public var keptPerToken = 0

@@ -14,11 +14,7 @@ public struct Pass {
   /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
   public var auxiliary: AuxiliaryOutputs?
 
-<<<<<<< HEAD
   /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
-=======
-  /// The tensors that earlier layers of a stack share with later ones; every stack makes its own.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
   public internal(set) var shared = SharedTensors()
 
   /// - Parameters:

@@ -6,11 +6,7 @@ import CKernels
 /// The scores and sums are those of `latentKeysAndValues` and `attention`, in another order of additions. Nothing is recorded: it is for
 /// sequences that go on, whose tokens see those up to their own.
 public struct AbsorbedAttention {
-<<<<<<< HEAD
   /// An adapter's change of the expansion, `scale * B A`.
-=======
-  /// The term that an adapter adds to the expansion, `scale * B A`.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
   public typealias Term = (a: Tensor, b: Tensor, scale: Float)
 
   /// Heads and sizes, of keys with their rotary part.

@@ -38,11 +38,7 @@ public final class DeltaTimeMixing: Sublayer {
   public struct Vectors {
     /// The shares of the row before a token's own in what each layer reads, `[1, 1, hidden]`.
     public var receptanceMix: Parameter, decayMix: Parameter, keyMix: Parameter, valueMix: Parameter, rateMix: Parameter, gateMix: Parameter
-<<<<<<< HEAD
     /// The factors of a key where it says what is removed, and the share of the rate in it where it is taken in: `[hidden]` each.
-=======
-    /// The factors of a key that says what is removed, and the shares of the rate in a key that is taken in: `[hidden]` each.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
     public var removal: Parameter, keyRate: Parameter
     /// `[heads, headSize]`.
     public var bonus: Parameter

@@ -6,11 +6,7 @@ public struct DeltaRuleInputs {
   public var receptance: Tensor
   /// The decays of the states' keys, before their sigmoid.
   public var decay: Tensor
-<<<<<<< HEAD
   /// The keys of what is taken in, and a value for each.
-=======
-  /// The pairs that states take in: a value for each key.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
   public var key: Tensor, value: Tensor
   /// Of every head a unit vector along which the state forgets, and how much of it is written anew: the in-context learning rate.
   public var removal: Tensor, rate: Tensor

@@ -2,11 +2,7 @@ import CKernels
 
 /// The way back of a structured scan: gradients of states from the last block to the first, then those of every block's rows.
 extension StructuredScan {
-<<<<<<< HEAD
   /// The results of all blocks.
-=======
-  /// The gradients that all blocks write.
->>>>>>> 555ff2d796b7daf538a7dffd9e948447317ea1b2
   private struct Results {
     let x: Tensor, delta: Tensor, input: Tensor, output: Tensor
     /// `[blocks, 2, heads]`: the gradients of rates, by the rates themselves, and of skips.
