@@ -29,4 +29,28 @@ import Testing
     #expect(outlined.catalog.parameters.map(\.shape) == built.catalog.parameters.map(\.shape))
     #expect(outlined.outline == built.outline)
   }
+
+  /// Learned positions are as many as a sequence may have tokens, however many rows their table has.
+  @Test(arguments: TinyModel.all) func learnedPositionsAreThoseOfSequences(_ tiny: TinyModel) throws {
+    let model = try tiny.build()
+    let positions = try #require(model.outline).positions
+    #expect(positions.hasPrefix("learned") == (model.maximumLength != nil))
+    if let length = model.maximumLength { #expect(positions == "learned, \(length)") }
+  }
+
+  /// The values that a parameter would begin with are computed only where they are drawn.
+  @Test func whatIsNotDrawnIsNotComputed() throws {
+    var computed = 0
+    func values() -> Initializer {
+      computed += 1
+      return .columns([1, 2])
+    }
+    _ = try Scope(outlining: SiteCatalog()).parameter("a", [2], values())
+    _ = try Linear(Scope(outlining: SiteCatalog()), in: 1, out: 2, bias: true, biasInitializer: values())
+    let source = SyntheticSource([(name: "a", shape: [2])], copies: [:])
+    _ = try Scope(source: source, catalog: SiteCatalog()).parameter("a", [2], values())
+    #expect(computed == 0)
+    #expect(try Scope(source: nil, catalog: SiteCatalog()).parameter("a", [2], values()).value.values == [1, 2])
+    #expect(computed == 1)
+  }
 }

@@ -40,10 +40,9 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      var request = ModelRequest(
+      let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
-        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
-      request.routerLosses = routerLosses
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, routerLosses: routerLosses)
       let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
       model = try ModelFamily.build(request, in: scope)
     } else {

@@ -58,7 +58,7 @@ import Testing
     let recipe = try Recipe(
       yaml: """
         model: {path: \(Repository.root.path)/Data/models/seedling}
-        method: {peft_type: LORA, r: 1000000000000}
+        method: {peft_type: LORA, r: 2000000000}
         data: {train: \(folder.path)/data.jsonl}
         """, file: "large.yaml")
     let rank = ThreadRank(meeting: Meeting(size: 2), rank: rank)
