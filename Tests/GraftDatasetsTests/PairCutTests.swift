@@ -1,3 +1,4 @@
+import Foundation
 import GraftDatasets
 import GraftJSON
 import GraftTestSupport

@@ -1,3 +1,4 @@
+import Foundation
 import GraftBatching
 import GraftGeneration
 import GraftJSON

@@ -1,3 +1,4 @@
+import Foundation
 import GraftTensors
 import GraftTestSupport
 import Testing

@@ -1,3 +1,4 @@
+import Foundation
 import GraftJSON
 import GraftTestSupport
 import GraftTokenizers

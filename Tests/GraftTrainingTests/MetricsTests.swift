@@ -1,3 +1,4 @@
+import Foundation
 import GraftTestSupport
 import GraftTraining
 import Testing

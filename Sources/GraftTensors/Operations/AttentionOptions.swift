@@ -1,4 +1,3 @@
-
 /// The form of one attention: its heads and its arithmetic, apart from tensors and rows.
 ///
 /// A family makes it once and hands it, whole, to a layer, which hands it to `attention`.

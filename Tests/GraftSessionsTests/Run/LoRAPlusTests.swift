@@ -1,3 +1,4 @@
+import Foundation
 import GraftAdapters
 import GraftBatching
 import GraftCheckpoints
