@@ -1,3 +1,5 @@
+import Foundation
+
 /// The form of one attention: its heads and its arithmetic, apart from tensors and rows.
 ///
 /// A family makes it once and hands it, whole, to a layer, which hands it to `attention`.
