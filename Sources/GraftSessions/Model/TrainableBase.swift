@@ -34,6 +34,7 @@ package struct TrainableBase {
     let style = recipe.model.attention
     let routerLosses = RouterLossFactors(balancing: recipe.training.routerAuxLossCoef, stability: recipe.training.routerZLossCoef)
     let seed = settings.seed
+    try Self.requireTask(of: recipe)
     if let config = recipe.model.config {
       directory = nil
       var configuration = config.json
@@ -55,6 +56,13 @@ package struct TrainableBase {
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
+  }
+
+  /// - Throws: `SessionError` for a task that the model's family does not have.
+  private static func requireTask(of recipe: Recipe) throws {
+    guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
+    let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
+    throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
   }
 
   /// Returns the same base, in memory once, for another recipe's method.

@@ -51,9 +51,13 @@ public final class TrainingRun {
     _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess()
   ) throws {
     let output = output.trimmingTrailingSlashes
-    let settings = try RunSettings(recipe)
-    let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
-    try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator)
+    do {
+      let settings = try RunSettings(recipe)
+      let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
+      try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator)
+    } catch {
+      throw recipe.placed(error)
+    }
   }
 
   /// - Parameters:
