@@ -164,7 +164,7 @@ let package = Package(
       name: "GraftSessionsTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
-        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
+        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftComparisonTests",

@@ -106,6 +106,9 @@ extension Recipe {
 
     /// The format of the products' operands.
     public var operandFormat: ElementFormat { arithmetic.operandFormat ?? .float32 }
+
+    /// Runs `body` with products of this precision.
+    public func run<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R { try Execution(arithmetic: arithmetic).run(body) }
   }
 }
 

@@ -1,5 +1,4 @@
 import GraftAdapters
-import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels

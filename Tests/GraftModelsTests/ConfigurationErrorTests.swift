@@ -1,4 +1,3 @@
-import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels

@@ -1,9 +1,7 @@
 import GraftBatching
-import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
-import GraftTestSupport
 import Testing
 
 /// Outlines count the elements that are kept between tokens.

@@ -2,7 +2,6 @@ import GraftBatching
 import GraftLayers
 import GraftOptimizers
 import GraftTensors
-import GraftTestSupport
 import GraftTraining
 import GraftTrainingTestSupport
 import Testing

@@ -2,7 +2,6 @@ import Foundation
 import GraftBatching
 import GraftLayers
 import GraftTensors
-import GraftTestSupport
 import GraftTraining
 import GraftTrainingTestSupport
 import Testing

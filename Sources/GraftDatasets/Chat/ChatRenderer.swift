@@ -1,6 +1,5 @@
 import GraftJSON
 import GraftTemplates
-import GraftTokenizers
 import Synchronization
 
 /// A conversation to be written as a chat template says, and what goes with it.
