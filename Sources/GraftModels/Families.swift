@@ -26,6 +26,7 @@ extension ModelFamily {
     .olmo2,
     .openAIGPT,
     .phi3,
+    .qwen,
     .qwen2,
     .qwen2MoE,
     .qwen3,

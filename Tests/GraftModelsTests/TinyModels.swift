@@ -14,7 +14,8 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(configuration["model_type"]?.string ?? ""), \(task.rawValue)" }
 
   private static let decoders = [
-    TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen2, TinyConfiguration.qwen3,
+    TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen, TinyConfiguration.qwen2,
+    TinyConfiguration.qwen3,
     TinyConfiguration.gemma, TinyConfiguration.gemma2, TinyConfiguration.gemma3, TinyConfiguration.granite,
     TinyConfiguration.phi3, TinyConfiguration.glm, TinyConfiguration.glm4, TinyConfiguration.olmo2,
     TinyConfiguration.openAIGPT, TinyConfiguration.bloom, TinyConfiguration.mixtral, TinyConfiguration.qwen2MoE, TinyConfiguration.qwen3MoE,

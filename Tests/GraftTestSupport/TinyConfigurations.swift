@@ -8,6 +8,7 @@ public enum TinyConfiguration {
   public static let llama = decoder("llama", heads: 3)
   /// A Mistral with a window of three tokens.
   public static let mistral = decoder("mistral", heads: 2).setting(["num_key_value_heads": 2, "sliding_window": 3, "tie_word_embeddings": true])
+  public static let qwen = decoder("qwen", heads: 2).setting(["intermediate_size": 28])
   public static let qwen2 = decoder("qwen2", heads: 2).setting(["tie_word_embeddings": true])
   public static let qwen3 = decoder("qwen3", heads: 2).setting(["head_dim": 8])
 

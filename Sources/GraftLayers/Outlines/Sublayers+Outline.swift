@@ -12,6 +12,7 @@ extension Attention {
     if let rotary, rotary > 0 { outline.add("rotary_table", rotary) }
     if let softcap = options.softcap { outline.add("score_softcap", softcap) }
     if sinks != nil { outline.add("sinks", "one a head") }
+    if let scoresGrowBeyond { outline.add("scores_grow_beyond", scoresGrowBeyond) }
     if let queryNorm { outline.add("query_and_key_norm", "\(queryNorm.kindName), \(isWhole(queryNorm) ? "all heads" : "each head")") }
     let biased = biasedLayers
     if !biased.isEmpty { outline.add("biases", biased.joined(separator: ", ")) }
