@@ -67,6 +67,7 @@ FAMILIES = {
     "olmo2": DECODER,
     "openai-gpt": GPT,
     "phi3": DECODER,
+    "qwen": {**DECODER, "intermediate_size": 2 * MIDDLE},
     "qwen2": DECODER,
     "qwen2_moe": {**DECODER, **MIXTURE, "shared_expert_intermediate_size": MIDDLE // 2},
     "qwen3": DECODER,
