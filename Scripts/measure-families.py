@@ -74,6 +74,8 @@ FAMILIES = {
     "qwen3_moe": {**DECODER, **MIXTURE},
     "roberta": ENCODER,
     "rwkv": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS},
+    "rwkv5": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "head_size": 32},
+    "rwkv6": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "head_size": 32},
     "rwkv7": {
         "vocab_size": VOCABULARY, "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "head_dim": 32, "decay_low_rank_dim": 32, "a_low_rank_dim": 32,
         "v_low_rank_dim": 16, "gate_low_rank_dim": 32,

@@ -33,6 +33,8 @@ extension ModelFamily {
     .qwen3MoE,
     .roberta,
     .rwkv,
+    .rwkv5,
+    .rwkv6,
     .rwkv7,
     .t5,
     .transformer,

@@ -16,7 +16,8 @@ import Testing
       ("rwkv.", ""), ("model.layers", "blocks"), ("model.norm", "ln_out"), ("model.", ""), ("embeddings", "emb"), ("lm_head", "head"),
       ("pre_norm", "ln0"), ("pre_ln", "ln0"), ("attn_norm", "ln1"), ("ffn_norm", "ln2"), ("attn.g_norm", "att.ln_x"), ("attn.", "att."),
       ("attention.", "att."), ("feed_forward.", "ffn."), ("r_proj", "receptance"), ("k_proj", "key"), ("v_proj", "value"), ("o_proj", "output"),
-      ("time_mix_key", "time_mix_k"), ("time_mix_value", "time_mix_v"), ("time_mix_receptance", "time_mix_r"), ("_lora.lora.0.weight", "1"),
+      ("time_mix_key", "time_mix_k"), ("time_mix_value", "time_mix_v"), ("time_mix_receptance", "time_mix_r"),
+      ("time_mix_gate", "time_mix_g"), ("_lora.lora.0.weight", "1"),
       ("_lora.lora.2.weight", "2"), ("_lora.lora.2.bias", "0"),
     ]
     let new = names.reduce(name) { $0.replacing($1.0, with: $1.1) }
@@ -40,7 +41,11 @@ import Testing
     return folder.url.path(percentEncoded: false)
   }
 
-  @Test(arguments: [("rwkv", ["layer_norm_epsilon": 1e-5, "rescale_every": 0]), ("rwkv7", ["norm_eps": 1e-5])] as [(String, JSON)])
+  @Test(
+    arguments: [
+      ("rwkv", ["layer_norm_epsilon": 1e-5, "rescale_every": 0]), ("rwkv5", ["layer_norm_epsilon": 1e-5, "head_size_divisor": 8]),
+      ("rwkv6", ["layer_norm_epsilon": 1e-5, "head_size_divisor": 8]), ("rwkv7", ["norm_eps": 1e-5]),
+    ] as [(String, JSON)])
   func `it computes what the same model of Transformers does`(_ name: String, _ changes: JSON) throws {
     let fixture = try ModelFixture(name)
     let folder = try TemporaryDirectory()
@@ -73,7 +78,8 @@ import Testing
     let folder = try TemporaryDirectory()
     let six = try tensors("rwkv").map { (name: $0.name.replacing("time_first", with: "time_faaaa"), tensor: $0.tensor) }
     let path = try write(six, folder)
-    #expect(complaint { _ = try ModelDirectory(path) }.contains("RWKV-tiny.pth: holds an RWKV of another version than 4 and 7; take one of these"))
+    #expect(
+      complaint { _ = try ModelDirectory(path) }.contains("RWKV-tiny.pth: holds an RWKV of another version than 4, 5.2, 6 and 7; take one of these"))
     _ = try write([("weight", Tensor([1], [1]))], folder)
     #expect(complaint { _ = try Checkpoint(directory: path) }.contains("RWKV-tiny.pth is a PyTorch pickle"))
     _ = try write(tensors("rwkv7").filter { $0.name != "blocks.0.att.w1" }, folder)

@@ -22,7 +22,10 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
   /// Those without attention.
-  private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv7]
+  private static let recurrences = [
+    TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv5, TinyConfiguration.rwkv6,
+    TinyConfiguration.rwkv7,
+  ]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
 

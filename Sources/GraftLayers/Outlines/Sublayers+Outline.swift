@@ -148,6 +148,18 @@ extension DeltaTimeMixing {
   }
 }
 
+extension MatrixTimeMixing {
+  /// Heads and their size, with the row before and the matrices that are kept of a sequence.
+  public var outline: SublayerOutline {
+    var outline = SublayerOutline("time mixing by matrices")
+    outline.add("heads", vectors.bonus.shape[0])
+    outline.add("head_size", vectors.bonus.shape[1])
+    if case .dynamic(let shift) = shift { outline.add("shift_rank", shift.up.shape[1]) }
+    outline.keptPerSequence = layers.key.inputSize + recurrence.startSize
+    return outline
+  }
+}
+
 extension TimeMixing {
   /// Channels, with the row before and the sums that are kept of a sequence.
   public var outline: SublayerOutline {

@@ -28,7 +28,7 @@ final class RWKVFile: WeightFile {
     let shapes = Dictionary(file.views.map { ($0.name, $0.shape) }) { first, _ in first }
     guard shapes["emb.weight"] != nil, shapes["blocks.0.ln0.weight"] != nil else { return nil }
     guard let layout = RWKVLayout(shapes) else {
-      throw CheckpointError(.unsupported, path, "holds an RWKV of another version than 4 and 7", remedy: "take one of these")
+      throw CheckpointError(.unsupported, path, "holds an RWKV of another version than 4, 5.2, 6 and 7", remedy: "take one of these")
     }
     guard let configuration = layout.configuration(shapes) else {
       throw .malformed(path, "lacks tensors of an RWKV, or holds one of another shape", remedy: "fetch it again")

@@ -2,15 +2,21 @@ import GraftJSON
 
 /// The names and shapes of an RWKV's tensors in its authors' own files.
 enum RWKVLayout {
-  case four, seven
+  case four, five, six, seven
 
   /// The version of a file, by its first block; nil for another.
   init?(_ shapes: [String: [Int]]) {
     func has(_ name: String) -> Bool { shapes["blocks.0.att.\(name)"] != nil }
-    switch (has("r_k"), has("time_mix_k") && has("time_first")) {
-    case (true, false): self = .seven
-    case (false, true): self = .four
-    default: return nil
+    if has("r_k") {
+      self = .seven
+    } else if has("time_maa_w1") {
+      self = .six
+    } else if has("time_faaaa"), has("gate.weight") {
+      self = .five
+    } else if has("time_first"), has("time_mix_k"), !has("ln_x.weight") {
+      self = .four
+    } else {
+      return nil
     }
   }
 
@@ -33,6 +39,13 @@ enum RWKVLayout {
       members += [
         ("model_type", "rwkv"), ("architectures", ["RwkvForCausalLM"]), ("attention_hidden_size", channels), ("layer_norm_epsilon", 1e-5),
         ("rescale_every", 0),
+      ]
+    case .five, .six:
+      guard let head = size("blocks.0.att.time_faaaa", 1) else { return nil }
+      let number = self == .five ? 5 : 6
+      members += [
+        ("model_type", .string("rwkv\(number)")), ("architectures", [.string("Rwkv\(number)ForCausalLM")]), ("head_size", head),
+        ("head_size_divisor", 8), ("layer_norm_epsilon", 1e-5),
       ]
     case .seven:
       func rank(_ part: String) -> JSON? { size("blocks.0.att.\(part)1", 1) }
@@ -58,9 +71,9 @@ enum RWKVLayout {
     }
     let (block, module, rest) = (parts[1], parts[2], Array(parts[3...]))
     switch self {
-    case .four:
+    case .four, .five, .six:
       let names = ["ln0": "pre_ln", "att": "attention", "ffn": "feed_forward"]
-      let mixes = ["time_mix_k": "time_mix_key", "time_mix_v": "time_mix_value", "time_mix_r": "time_mix_receptance"]
+      let mixes = ["time_mix_k": "time_mix_key", "time_mix_v": "time_mix_value", "time_mix_r": "time_mix_receptance", "time_mix_g": "time_mix_gate"]
       let end = rest.map { mixes[$0] ?? $0 }
       view.name = (["rwkv", "blocks", block, names[module] ?? module] + end).joined(separator: ".")
     case .seven:
@@ -75,11 +88,12 @@ enum RWKVLayout {
   /// The name of a tensor outside the blocks.
   private func outside(_ name: String) -> String {
     switch (self, name) {
-    case (.four, "emb.weight"): "rwkv.embeddings.weight"
-    case (.four, _) where name.hasPrefix("ln_out."): "rwkv.\(name)"
     case (.seven, "emb.weight"): "model.embeddings.weight"
     case (.seven, "head.weight"): "lm_head.weight"
     case (.seven, _) where name.hasPrefix("ln_out."): "model.norm.\(name.dropFirst("ln_out.".count))"
+    case (.seven, _): name
+    case (_, "emb.weight"): "rwkv.embeddings.weight"
+    case (_, _) where name.hasPrefix("ln_out."): "rwkv.\(name)"
     default: name
     }
   }
