@@ -212,6 +212,21 @@ static void delta_rule(long rows, long size) {
   release();
 }
 
+/// The recurrence of RWKV-5 and 6 over the last head of one sequence.
+static void matrix_key_value(long rows, long size) {
+  const long heads = 2, stride = heads * size, area = size * size, chunks = (rows + GRAFT_SCAN_CHUNK - 1) / GRAFT_SCAN_CHUNK;
+  float *in[4], *gradients[4], *out = floats(rows * stride), *states = floats(chunks * area);
+  for (int i = 0; i < 4; i++) {
+    in[i] = floats(rows * stride) + size;
+    gradients[i] = floats(rows * stride) + size;
+  }
+  graft_matrix_key_value(out + size, floats(area), states, in[0], in[1], in[2], in[3], rows, size, stride, area);
+  graft_matrix_key_value(out + size, floats(area), NULL, in[0], in[1], in[2], in[3], rows, size, stride, area);
+  graft_matrix_key_value_gradient(gradients[0], gradients[1], gradients[2], gradients[3], floats(area), floats(GRAFT_SCAN_CHUNK * area), out + size,
+                                  states, in[0], in[1], in[2], in[3], rows, size, stride, area);
+  release();
+}
+
 static float element(const struct graft_matrix *m, long row, long column) {
   long place = row * m->row_stride + column * m->column_stride;
   float out;
@@ -294,6 +309,7 @@ int main(void) {
     for (long j = 0; j < COUNT(heads); j++) {
       structured_scan(spans[i], heads[j]);
       delta_rule(spans[i], heads[j]);
+      matrix_key_value(spans[i], heads[j]);
     }
   long products = 0;
   for (long i = 0; graft_panel_columns() && i < COUNT(heights) * COUNT(widths) * COUNT(terms); i++) {

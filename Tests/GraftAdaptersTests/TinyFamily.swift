@@ -9,10 +9,10 @@ import Testing
 
 /// A tiny model of every kind that methods meet: decoders with separate and with fused projections, encoders, encoder-decoders.
 enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
-  case llama, gpt2, bert, distilbert, t5, bart, transformer, mamba, mamba2, rwkv, rwkv7
+  case llama, gpt2, bert, distilbert, t5, bart, transformer, mamba, mamba2, rwkv, rwkv6, rwkv7
 
   /// The families without attention, and all others.
-  static let recurrent: Set<TinyFamily> = [.mamba, .mamba2, .rwkv, .rwkv7]
+  static let recurrent: Set<TinyFamily> = [.mamba, .mamba2, .rwkv, .rwkv6, .rwkv7]
   static let attending = Set(allCases).subtracting(recurrent)
 
   var testDescription: String { rawValue }
@@ -28,6 +28,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case .mamba: TinyConfiguration.mamba.setting(["time_step_rank": 2])
     case .mamba2: TinyConfiguration.mamba2
     case .rwkv: TinyConfiguration.rwkv
+    case .rwkv6: TinyConfiguration.rwkv6
     case .rwkv7: TinyConfiguration.rwkv7
     case .transformer: TinyConfiguration.transformer.setting(["d_ff": 20, "activation_function": "gelu"])
     }
@@ -35,7 +36,7 @@ enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
 
   var task: LearningTask {
     switch self {
-    case .llama, .gpt2, .mamba, .mamba2, .rwkv, .rwkv7: .causalLM
+    case .llama, .gpt2, .mamba, .mamba2, .rwkv, .rwkv6, .rwkv7: .causalLM
     case .bert, .distilbert: .maskedLM
     case .t5, .bart, .transformer: .seq2seqLM
     }

@@ -96,6 +96,9 @@ struct ConfigurationErrorTests {
     (TinyConfiguration.mamba, #"{"expand": 1e30}"#, "expand: "),
     (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e30}"#, "hidden_ratio: "),
     (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e-30}"#, "hidden_ratio: "),
+    (TinyConfiguration.rwkv5, #"{"hidden_size": 771, "head_size": 257}"#, "head_size: is 257; it must be at most 256"),
+    (TinyConfiguration.rwkv6, #"{"head_size": 5}"#, "head_size: heads of 5 do not divide hidden_size 12"),
+    (TinyConfiguration.rwkv6, #"{"head_size_divisor": 0}"#, "head_size_divisor: "),
     (TinyConfiguration.rwkv7, #"{"hidden_size": 771, "head_dim": 257}"#, "head_dim: is 257; it must be at most 256"),
     (TinyConfiguration.mamba2, #"{"n_groups": 4, "state_size": 2147483647}"#, "state_size: "),
     (

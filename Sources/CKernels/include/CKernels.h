@@ -276,6 +276,18 @@ void graft_delta_rule(float *out, float *state, float *states, const float *r, c
 void graft_delta_rule_gradient(float *dr, float *dw, float *dk, float *dv, float *dkappa, float *drate, float *dstate, float *scratch,
                                const float *dout, const float *states, const float *r, const float *w, const float *k, const float *v,
                                const float *kappa, const float *rate, long rows, long size, long stride, long state_stride);
+
+/// out = S r and S = S diag(exp(-exp(w))) + v kT, row after row of one head of `size` channels, whose rows are `stride` apart (Peng et al. 2024,
+/// "Eagle and Finch", eq. 15). `state[keys, values]` is S before and afterwards; `states`, unless null, takes it before every chunk of
+/// GRAFT_SCAN_CHUNK rows, `state_stride` apart.
+void graft_matrix_key_value(float *out, float *state, float *states, const float *r, const float *w, const float *k, const float *v, long rows,
+                            long size, long stride, long state_stride);
+/// The gradients, from the kept states; `dstate[size, size]` takes that of the state before the first row. `scratch` has room for
+/// GRAFT_SCAN_CHUNK * size * size.
+void graft_matrix_key_value_gradient(float *dr, float *dw, float *dk, float *dv, float *dstate, float *scratch, const float *dout,
+                                     const float *states, const float *r, const float *w, const float *k, const float *v, long rows, long size,
+                                     long stride, long state_stride);
+
 /// out = x + (r . (k u)) v of every head, all [rows, heads, size] and u[heads, size].
 void graft_key_bonus(float *out, const float *x, const float *r, const float *k, const float *v, const float *u, long rows, long heads, long size);
 /// The gradients but that of x; adds to du[heads, size].

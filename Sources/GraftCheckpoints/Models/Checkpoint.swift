@@ -3,7 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards.
+/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards, or an RWKV as its authors publish it.
 ///
 /// Nothing but headers is read on opening; tensors are mapped.
 public final class Checkpoint: WeightSource {
@@ -13,7 +13,7 @@ public final class Checkpoint: WeightSource {
   /// The model directory.
   public let directory: String
   /// The weight files: one, or the shards in the order of their names.
-  public var files: [SafetensorsFile] { weights.files }
+  public var files: [any WeightFile] { weights.files }
   /// Tensors in a shard that the index does not list; they are not part of the model.
   public var unlistedTensors: [String] { weights.unlisted }
 
@@ -36,6 +36,8 @@ public final class Checkpoint: WeightSource {
       weights = WeightFiles(try SafetensorsFile("\(directory)/\(Self.weightsName)"))
     } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
       weights = try WeightFiles(shardsOf: CheckpointIndex("\(directory)/\(Self.indexName)"), in: directory)
+    } else if let file = try RWKVFile.published(in: directory) {
+      weights = WeightFiles(file)
     } else {
       throw CheckpointError(
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
@@ -110,11 +112,14 @@ public final class Checkpoint: WeightSource {
     try Self.configuration(in: directory)
   }
 
-  /// The `config.json` of a model directory, whether or not there are weights.
+  /// The `config.json` of a model directory, whether or not there are weights; where it has none, but an RWKV as its authors publish it, the
+  /// configuration that its tensors tell.
   ///
   /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
   public static func configuration(in directory: String) throws(CheckpointError) -> JSON {
-    try readJSON("\(directory.trimmingTrailingSlashes)/config.json")
+    let path = "\(directory.trimmingTrailingSlashes)/config.json"
+    if FileKind(of: path) == .nothing, let file = try RWKVFile.published(in: directory) { return file.configuration }
+    return try readJSON(path)
   }
 }
 
