@@ -20,7 +20,7 @@ public final class Checkpoint: WeightSource {
   private let fileOfTensor: [String: Int]
   private let listedNames: [String]
   /// The tensors that are stored quantized, by the names of what they stand for.
-  private let quantized: [String: QuantizedTensor]
+  private let quantized: [String: any QuantizedTensor]
 
   /// Opens the weights of a model directory.
   ///
@@ -47,10 +47,11 @@ public final class Checkpoint: WeightSource {
     listedNames = weights.names
     fileOfTensor = weights.fileOfTensor
     unlistedTensors = weights.unlisted
-    quantized = QuantizedTensor.find(
-      in: weights.names.compactMap { name in
-        weights.fileOfTensor[name].flatMap { weights.files[$0].description(of: name) }
-      })
+    let descriptions = weights.names.compactMap { name in weights.fileOfTensor[name].flatMap { weights.files[$0].description(of: name) } }
+    let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { name in
+      weights.fileOfTensor[name].flatMap { weights.files[$0].withBytes(of: name) { bytes in [UInt8](bytes) } } ?? []
+    }
+    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
   }
 
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
@@ -73,9 +74,9 @@ public final class Checkpoint: WeightSource {
   /// Every tensor there is, quantized ones under the names of what they stand for.
   public var tensorNames: [String] {
     guard isQuantized else { return listedNames }
-    let nameOfPart = Dictionary(quantized.map { ($0.value.elements, $0.key) }) { first, _ in first }
-    let scales = Set(quantized.values.map(\.scales))
-    return listedNames.filter { !scales.contains($0) }.map { nameOfPart[$0] ?? $0 }
+    let nameOfPart = Dictionary(quantized.map { ($0.value.parts[0], $0.key) }) { first, _ in first }
+    let others = Set(quantized.values.flatMap { $0.parts.dropFirst() })
+    return listedNames.filter { !others.contains($0) }.map { nameOfPart[$0] ?? $0 }
   }
 
   public func contains(_ name: String) -> Bool { fileOfTensor[name] != nil || quantized[name] != nil }
@@ -92,21 +93,17 @@ public final class Checkpoint: WeightSource {
   /// The tensor called `name`, over mapped bytes.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
-  public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
-    if let tensor = quantized[name] { return try decoded(tensor) }
-    guard let position = fileOfTensor[name] else {
-      throw .malformed(directory, "the checkpoint has no tensor '\(name)'")
-    }
-    return try files[position].tensor(name)
+  public func tensor(_ name: String) throws(CheckpointError) -> Tensor { try weight(name).tensor }
+
+  public func weight(_ name: String) throws(CheckpointError) -> Weight {
+    guard let tensor = quantized[name] else { return .dense(try storedTensor(name)) }
+    return try tensor.weight(from: self)
   }
 
-  private func decoded(_ tensor: QuantizedTensor) throws(CheckpointError) -> Tensor {
-    guard let position = fileOfTensor[tensor.scales] else { throw .malformed(directory, "the checkpoint has no tensor '\(tensor.scales)'") }
-    let scales = try files[position].tensor(tensor.scales)
-    guard let numbers = withBytes(of: tensor.elements, { tensor.decoded($0, scales: scales) }) else {
-      throw .malformed(directory, "the checkpoint has no tensor '\(tensor.elements)'")
-    }
-    return numbers
+  /// A tensor as a file holds it, a part of a quantized one among them.
+  func storedTensor(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let position = fileOfTensor[name] else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try files[position].tensor(name)
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.

@@ -25,6 +25,9 @@ public final class Linear {
   /// The columns of the output.
   public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }
 
+  /// The roles of layers that stay unquantized, as they do in Transformers.
+  private static let exactRoles: [Role?] = [.languageModelHead, .classifier, .router]
+
   /// The layer whose weights are called `weight` and `bias` in `scope`.
   /// - Throws: as `Scope.parameter` does.
   public init(
@@ -33,7 +36,8 @@ public final class Linear {
   ) throws {
     path = scope.path
     let shape: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
-    weight = try scope.parameter("weight", shape, initializer, keepsType: true, fallsBack: fallsBack)
+    weight = try scope.matrix(
+      "weight", shape, layout, initializer, isQuantized: !fallsBack && !Self.exactRoles.contains(role), fallsBack: fallsBack)
     bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer, fallsBack: fallsBack) : nil
     self.layout = layout
     self.role = role

@@ -22,6 +22,7 @@ public struct ModelDirectory {
   /// - Parameters:
   ///   - path: the directory.
   ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
+  ///   - quantization: that of frozen layers' matrices which the checkpoint holds unquantized, but for heads and routers; nil for none.
   ///   - task: what the model is for; its heads follow.
   ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
   ///   - problem: what its labels are; the configuration's where nil.
@@ -33,8 +34,7 @@ public struct ModelDirectory {
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
-    style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
     routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
@@ -59,7 +59,8 @@ public struct ModelDirectory {
     var request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
     request.routerLosses = routerLosses
-    model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
+    let scope = Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, quantization: quantization, seed: seed)
+    model = try ModelFamily.build(request, in: scope)
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {
         throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")
