@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes Tests/GraftTensorsTests/Fixtures/bitsandbytes.json: matrices as bitsandbytes quantizes them, and what it reads back.
+"""Writes matrices as bitsandbytes quantizes them and what it reads back: Tests/GraftTensorsTests/Fixtures/bitsandbytes.json, and as its
+layers save them Tests/GraftCheckpointsTests/Fixtures/bitsandbytes/model.safetensors.
 
 Elements are made from their places, as the tests do. Needs torch and bitsandbytes 0.50 on a CPU. Where a row is a multiple of 32
 elements and not of a block, its CPU kernel reads other factors than those it wrote: no such shape is here.
@@ -13,9 +14,12 @@ import pathlib
 
 import bitsandbytes.functional as functional
 import torch
-from bitsandbytes.nn import Int8Params
+from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt
+from safetensors.torch import save_file
 
-FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "GraftTensorsTests" / "Fixtures" / "bitsandbytes.json"
+TESTS = pathlib.Path(__file__).resolve().parent.parent / "Tests"
+CHECKPOINT = TESTS / "GraftCheckpointsTests" / "Fixtures" / "bitsandbytes"
+FILE = TESTS / "GraftTensorsTests" / "Fixtures" / "bitsandbytes.json"
 
 
 def elements(rows, columns):
@@ -56,6 +60,30 @@ def eight_bits(rows, columns):
     }
 
 
+def write_checkpoint():
+    """A layer of each kind, without and with quantized factors, and beside each what its matrix is read as."""
+    tensors = {}
+
+    def add(name, layer, read):
+        layer.load_state_dict({"weight": elements(7, 100)})
+        layer = layer.to("cpu")
+        tensors.update({f"{name}.{key}": value.clone() for key, value in layer.state_dict().items()})
+        tensors[f"{name}.expected"] = read(layer).contiguous()
+
+    for kind in ("nf4", "fp4"):
+        for is_double in (False, True):
+            layer = Linear4bit(100, 7, bias=False, compress_statistics=is_double, quant_type=kind)
+            name = f"{kind}.{'double' if is_double else 'single'}"
+            add(name, layer, lambda layer: functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state))
+    add(
+        "int8",
+        Linear8bitLt(100, 7, bias=False, has_fp16_weights=False),
+        lambda layer: functional.int8_vectorwise_dequant(layer.weight.data, layer.weight.SCB),
+    )
+    CHECKPOINT.mkdir(exist_ok=True)
+    save_file(tensors, CHECKPOINT / "model.safetensors")
+
+
 def main():
     # The order of additions in a mean follows the number of threads.
     torch.set_num_threads(1)
@@ -68,6 +96,7 @@ def main():
         "matrices": matrices,
     }
     FILE.write_text(json.dumps(golden, indent=1) + "\n")
+    write_checkpoint()
 
 
 main()

@@ -50,16 +50,21 @@ struct BitsAndBytesFourBits: QuantizedTensor {
   ) throws(CheckpointError) {
     name = elements.name
     self.state = state
-    let suffixes = [BitsAndBytesLayout.factors, BitsAndBytesLayout.code] + (state.nested == nil ? [] : [
-      BitsAndBytesLayout.nestedFactors, BitsAndBytesLayout.nestedCode,
-    ])
+    let suffixes =
+      [BitsAndBytesLayout.factors, BitsAndBytesLayout.code]
+      + (state.nested == nil
+        ? []
+        : [
+          BitsAndBytesLayout.nestedFactors, BitsAndBytesLayout.nestedCode,
+        ])
     (shape, elementType) = (state.shape, state.elementType)
     parts = [name] + suffixes.map { [name] in name + $0 } + [stateName]
     func require(_ name: String, _ type: ElementType?, bytes: Int) throws(CheckpointError) {
       guard let part = known[name] else { throw .malformed(directory, "'\(elements.name)' lacks its part '\(name)'") }
       guard type.map({ part.elementType == $0 }) ?? true, part.byteCount == bytes else {
         throw .malformed(
-          directory, "'\(name)' has \(part.byteCount) bytes of \(part.elementType.rawValue); \(shape) in blocks of \(state.blockLength) takes \(bytes)")
+          directory,
+          "'\(name)' has \(part.byteCount) bytes of \(part.elementType.rawValue); \(shape) in blocks of \(state.blockLength) takes \(bytes)")
       }
     }
     let count = shape[0] * shape[1]
@@ -112,7 +117,8 @@ struct BitsAndBytesEightBits: QuantizedTensor {
     }
     // Other orders were for processors of ten years ago.
     if let order, !bytes(order.name).allSatisfy({ $0 == 0 }) {
-      throw CheckpointError(.unsupported, directory, "'\(order.name)' is not 0, rows in their order", remedy: "save it with bitsandbytes 0.43 or later")
+      throw CheckpointError(
+        .unsupported, directory, "'\(order.name)' is not 0, rows in their order", remedy: "save it with bitsandbytes 0.43 or later")
     }
     shape = elements.shape
     parts = [elements.name, factors.name] + (order.map { [$0.name] } ?? [])

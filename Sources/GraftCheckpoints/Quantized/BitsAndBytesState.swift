@@ -49,7 +49,8 @@ struct BitsAndBytesState {
       nested = nil
       return
     }
-    guard let group = json["nested_blocksize"]?.int, (1...1 << 20).contains(group), let offset = json["nested_offset"]?.double, Float(offset).isFinite,
+    guard let group = json["nested_blocksize"]?.int, (1...1 << 20).contains(group), let offset = json["nested_offset"]?.double,
+      Float(offset).isFinite,
       json["nested_dtype"]?.string == "float32"
     else { throw fail("has a nested_blocksize, nested_offset or nested_dtype that cannot be") }
     nested = Nested(blockLength: group, offset: Float(offset))

@@ -34,7 +34,8 @@ public struct ModelDirectory {
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
-    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0,
+    vocabularySize: Int? = nil,
     routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)

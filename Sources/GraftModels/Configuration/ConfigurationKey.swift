@@ -117,7 +117,8 @@ extension ArchitectureConfiguration {
     let given = settings["quant_method"]?.string ?? ""
     guard methods.contains(given) else {
       let known = methods.joined(separator: " or ")
-      throw fail("\(key): quant_method", "unsupported value \"\(given)\"; it must be \(known), or take the checkpoint as it was before it was quantized")
+      throw fail(
+        "\(key): quant_method", "unsupported value \"\(given)\"; it must be \(known), or take the checkpoint as it was before it was quantized")
     }
   }
 
