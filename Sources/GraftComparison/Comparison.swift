@@ -143,7 +143,8 @@ public final class Comparison {
   /// Returns a recipe without what is its method's alone.
   private static func untouched(_ recipe: Recipe) -> Recipe {
     var copy = recipe
-    copy.method = ["peft_type": "FULL"]
+    // Nothing is full that is quantized.
+    copy.method = ["peft_type": copy.weightQuantization == nil ? "FULL" : "LN_TUNING"]
     copy.training.loraplusLrRatio = nil
     return copy
   }

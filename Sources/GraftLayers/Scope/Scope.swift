@@ -65,6 +65,8 @@ public struct Scope {
   package final class Construction {
     let source: (any WeightSource)?
     let frozenType: ElementFormat
+    /// The quantization of frozen matrices that a source holds unquantized; nil for none.
+    let quantization: WeightQuantization?
     let stream: RandomStream
     let isTrainable: Bool
     let catalog: SiteCatalog
@@ -76,11 +78,11 @@ public struct Scope {
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog,
-      isOutline: Bool = false
+      source: (any WeightSource)?, frozenType: ElementFormat, quantization: WeightQuantization? = nil, stream: RandomStream, isTrainable: Bool,
+      catalog: SiteCatalog, isOutline: Bool = false
     ) {
       self.isOutline = isOutline
-      (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
+      (self.source, self.frozenType, self.quantization, self.stream) = (source, frozenType, quantization, stream)
       (self.isTrainable, self.catalog) = (isTrainable, catalog)
     }
 
@@ -98,13 +100,16 @@ public struct Scope {
   /// - Parameters:
   ///   - source: the tensors; nil to draw them all.
   ///   - frozenType: the format of matrices while they are frozen.
+  ///   - quantization: that of frozen layers' matrices, but for heads and routers; nil for none.
   ///   - seed: drawn values depend on it and on their path.
   public init(
-    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false
+    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, quantization: WeightQuantization? = nil,
+    seed: UInt64 = 0, isTrainable: Bool = false
   ) {
     path = ""
     construction = Construction(
-      source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), isTrainable: isTrainable, catalog: catalog)
+      source: source, frozenType: frozenType, quantization: quantization, stream: RandomStream(seed: seed).split("parameters"),
+      isTrainable: isTrainable, catalog: catalog)
     aliases = { _ in [] }
   }
 
@@ -150,7 +155,7 @@ public struct Scope {
   }
 
   /// The source's name of a path, or of one that it is tied to.
-  private func sourceName(of full: String) -> String? {
+  func sourceName(of full: String) -> String? {
     ownName(of: full) ?? construction.tied[full]?.lazy.compactMap(ownName).first
   }
 
@@ -205,7 +210,7 @@ public struct Scope {
       "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
   }
 
-  private func value(_ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool) throws -> Tensor {
+  func value(_ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
       guard let found = sourceName(of: full) else {

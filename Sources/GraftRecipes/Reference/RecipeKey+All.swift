@@ -15,7 +15,10 @@ extension RecipeKey {
       "model.dtype", .choice(of: Recipe.WeightFormat.self),
       "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."
     ),
-    RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
+    RecipeKey(
+      "model.quantization", .choice(of: Recipe.QuantizationName.self),
+      "How the matrices of frozen linear layers are quantized while they are loaded, in bitsandbytes' formats; embeddings, norms, heads and "
+        + "routers stay as they are, and so does what a checkpoint holds quantized already."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
       "Which tokens see which, where the architecture leaves it open: a decoder's prompt may be read in both directions (`prefix`)."),

@@ -43,13 +43,14 @@ package struct TrainableBase {
       let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, routerLosses: routerLosses)
-      let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
+      let scope = Scope(
+        source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, seed: seed)
       model = try ModelFamily.build(request, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        frozenType: frozenFormat ?? settings.frozenFormat, style: style,
+        frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
         routerLosses: routerLosses)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)

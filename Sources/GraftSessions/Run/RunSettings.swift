@@ -15,9 +15,9 @@ public struct RunSettings: Sendable {
   /// - Throws: `ConfigError` for a method, a key or a value that there is not, and `SessionError` for what this version does not have and for
   ///   settings that do not go together.
   public init(_ recipe: Recipe) throws {
-    try Self.requireSupport(for: recipe)
     self.recipe = recipe
     method = try MethodCatalog.decode(recipe: recipe.method)
+    if method is FullFineTuning, recipe.weightQuantization != nil { throw Self.nothingToFreeze }
     loss = try TrainingLoss.named(recipe.training.loss)
     try FasterFactors.require(recipe.training, method: type(of: method).name)
     if recipe.model.config != nil, recipe.model.tokenizer == nil, recipe.model.path == nil { throw Self.missingTokenizer }
@@ -39,9 +39,6 @@ public struct RunSettings: Sendable {
   static let nothingToChooseBy = SessionError(
     .usage, "training.load_best_model_at_end: there are no held-out examples to choose by; add data.eval or data.eval_fraction")
 
-  /// Refuses what the recipe asks for and this version does not have.
-  private static func requireSupport(for recipe: Recipe) throws {
-    func refuse(_ key: String, _ value: String) -> SessionError { SessionError(.usage, "\(key): \(value) is not supported yet; leave it out") }
-    guard recipe.model.quantization == .none else { throw refuse("model.quantization", recipe.model.quantization.rawValue) }
-  }
+  static let nothingToFreeze = SessionError(
+    .usage, "model.quantization: FULL trains the weights that would be quantized; leave it out, or choose a method with weights of its own")
 }
