@@ -4,6 +4,7 @@ import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftFiles
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -84,6 +85,18 @@ package struct TrainableBase {
     let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
     read.tokenizer = tokenizer
     return tokenizer
+  }
+
+  /// Returns what tells the tokenizer from others: the SHA-256 of its files, and the tokens that the recipe adds.
+  func tokenizerIdentity() throws -> String {
+    guard let companion else { throw RunSettings.missingTokenizer }
+    var hasher = SHA256()
+    for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "rwkv_vocab_v20230424.txt"] {
+      let bytes = try InputFile.bytesIfPresent(of: "\(companion)/\(name)") ?? []
+      bytes.withUnsafeBytes { hasher.update($0) }
+    }
+    for text in newTokens?.texts ?? [] { hasher.update(text + "\n") }
+    return hasher.finalize()
   }
 
   func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {

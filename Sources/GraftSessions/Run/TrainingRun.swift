@@ -46,14 +46,16 @@ public final class TrainingRun {
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
   ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
+  ///   - progress: told how far a large data file is encoded.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(
-    _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess()
+    _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(),
+    progress: PreparationProgress = { _, _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
     let settings = try RunSettings(recipe)
     let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
-    try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator)
+    try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, progress: progress)
   }
 
   /// - Parameters:
@@ -64,7 +66,8 @@ public final class TrainingRun {
   ///   - notes: where to say what is to be said of the data.
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
-    split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess()
+    split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess(),
+    progress: PreparationProgress = { _, _ in }
   ) throws {
     let recipe = settings.recipe
     self.communicator = communicator
@@ -76,8 +79,8 @@ public final class TrainingRun {
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
     }
-    data = try RunData(settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes)
-    plan = try RunPlan(settings, for: data.planned(isReported: split.isReported))
+    data = try RunData(settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes, progress: progress)
+    plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil

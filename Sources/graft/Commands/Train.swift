@@ -30,7 +30,9 @@ struct Train: ParsableCommand {
     try recipe.requireSingleRun()
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
     let folder = output ?? recipe.outputDirectory ?? "runs/run"
-    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused)
+    var counting = CountingLine(isQuiet: shared.quiet)
+    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused) { counting.show($0, of: $1) }
+    counting.end()
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
@@ -38,6 +40,26 @@ struct Train: ParsableCommand {
     if outcome.isInterrupted { throw ExitCode(75) }
     if json { Console.output(outcome.summary.serialized()) }
   }
+}
+
+/// Says how far a large data file is encoded: in place on a terminal, else a line every tenth.
+struct CountingLine {
+  let isQuiet: Bool
+  private var bar = ProgressLine()
+  private var told = 0
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func show(_ done: Int, of total: Int) {
+    guard !isQuiet, total > 0 else { return }
+    if Console.errorIsTerminal { return bar.show("encoding the records:", done: done, of: total) }
+    let tenth = 10 * done / total
+    guard tenth > told else { return }
+    told = tenth
+    Console.note("encoding the records: \(10 * tenth) %")
+  }
+
+  mutating func end() { bar.clear() }
 }
 
 /// Says on standard error what happens in a run.
