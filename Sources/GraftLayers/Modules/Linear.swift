@@ -29,12 +29,13 @@ public final class Linear {
   /// - Throws: as `Scope.parameter` does.
   public init(
     _ scope: Scope, in inputs: Int, out outputs: Int, bias hasBias: Bool = false, role: Role? = nil, layout: WeightLayout = .outputByInput,
-    initializer: Initializer = .normal(standardDeviation: 0.02), biasInitializer: Initializer = .zeros, fallsBack: Bool = false
+    initializer: Initializer = .normal(standardDeviation: 0.02), biasInitializer: @autoclosure () -> Initializer = .zeros,
+    fallsBack: Bool = false
   ) throws {
     path = scope.path
     let shape: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
     weight = try scope.parameter("weight", shape, initializer, keepsType: true, fallsBack: fallsBack)
-    bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer, fallsBack: fallsBack) : nil
+    bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer(), fallsBack: fallsBack) : nil
     self.layout = layout
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .linear(self)))

@@ -159,15 +159,16 @@ public struct Scope {
   /// The parameter called `name` here: from the source where there is one, otherwise drawn.
   ///
   /// - Parameters:
+  ///   - initializer: made only where the value is drawn.
   ///   - keepsType: true where a frozen one may stay in 16 bits (matrices); others are always float32 (norms, biases, deltas).
   ///   - fallsBack: true where a source that lacks it leaves it drawn, as a fresh classification head is.
   /// - Throws: `WeightError` where the source lacks it or holds another shape, and what the source throws.
   public func parameter(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
+    _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
     let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
-    let value = try value(name, shape, initializer, fallsBack: fallsBack, outlinedAs: type)
+    let value = try value(name, shape, initializer(), fallsBack: fallsBack, outlinedAs: type)
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
     return parameter
@@ -207,7 +208,7 @@ public struct Scope {
   }
 
   private func value(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, fallsBack: Bool, outlinedAs type: ElementFormat = .float32
+    _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool, outlinedAs type: ElementFormat = .float32
   ) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
@@ -231,6 +232,6 @@ public struct Scope {
     }
     guard !construction.isOutline else { return try construction.outlined(shape, type) }
     try requireMemory(for: shape, full)
-    return initializer.makeTensor(shape, construction.stream.split(full))
+    return initializer().makeTensor(shape, construction.stream.split(full))
   }
 }

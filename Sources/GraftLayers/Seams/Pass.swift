@@ -17,7 +17,7 @@ public struct Pass {
   /// The number of layers that every stack runs, where measuring a part of a model is all that is wanted; nil for all.
   public var layerLimit: Int?
 
-  /// What earlier layers of the same stack share with later ones; every stack makes its own.
+  /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
 
   /// - Parameters:

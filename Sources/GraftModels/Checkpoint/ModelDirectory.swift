@@ -21,20 +21,20 @@ public struct ModelDirectory {
 
   /// - Parameters:
   ///   - path: the directory.
-  ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
-  ///   - task: what the model is for; its heads follow.
-  ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
-  ///   - problem: what its labels are; the configuration's where nil.
-  ///   - style: which tokens of a decoder see which; the configuration's where nil.
+  ///   - task: the task of the model, which its heads follow.
+  ///   - labels: the number of labels that a classifier tells apart; the configuration's where nil.
+  ///   - problem: the kind of its labels; the configuration's where nil.
+  ///   - frozenType: the format of matrices in memory; a matrix that is stored in it stays mapped.
+  ///   - style: the attention style of a decoder; the configuration's where nil.
   ///   - isHeadless: true where hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: true where a masked language model is to tell pairs of sentences apart, too.
-  ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
+  ///   - seed: the seed of values that the checkpoint lacks: new tokens, a fresh head.
+  ///   - vocabularySize: the number of tokens that there are to be, where they are more than the checkpoint's.
   ///   - routerLosses: the coefficients of routers' losses; the configuration's where nil.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
-    style: AttentionStyle? = nil,
-    isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
     routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
@@ -56,9 +56,9 @@ public struct ModelDirectory {
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels, outputs: names?.classifiers ?? []) { source = replaced }
-    var request = ModelRequest(
-      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
-    request.routerLosses = routerLosses
+    let request = ModelRequest(
+      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
+      routerLosses: routerLosses)
     model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {

@@ -68,9 +68,10 @@ struct StepProbe {
 
   private func measure(_ batch: Batch, layers: Int) -> Reading {
     let pool = BufferPool.shared
+    // The first pass makes what outlives it, such as copies of tables in another format.
+    _ = pass(batch, layers: layers)
     pool.trim()
     let start = pool.statistics.bytesInUse
-    // The first pass takes memory that later ones find there.
     var reading = pass(batch, layers: layers)
     let held = pool.statistics
     reading.activations = Double(held.bytesInUse + held.bytesFree - start) - reading.gradients
@@ -118,7 +119,7 @@ struct StepProbe {
       size += shape.elementCount
     }
     guard size > 0 else { return 0 }
-    let optimizer = Optimizer(recipe.training.updateRule, parameters: sample)
+    let optimizer = Optimizer(recipe.training.updateRule, parameters: sample, stateFormat: recipe.training.optimizerState.format)
     var gradients = Gradients()
     for parameter in sample { gradients[parameter] = .zeros(parameter.shape) }
     var seconds = Double.infinity

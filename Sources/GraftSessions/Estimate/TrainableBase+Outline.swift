@@ -38,7 +38,10 @@ extension TrainableBase {
     let formats = Set(descriptions.map(\.elementType))
     func isMapped(_ parameter: Parameter) -> Bool { formats == [ElementType(parameter.format)] }
     let converted = parameters.reduce(0.0) { $0 + (isMapped($1) ? 0 : Double($1.stored.byteCount)) }
-    return (mapped + (isFull ? 0 : converted), mapped + (isFull ? 4 * count : converted))
+    // Products read a table that a head shares as a copy in their own format.
+    let copies = Dictionary(model.catalog.ties.map { ($0.table.weight.path, $0.table.weight.copyByteCount) }) { first, _ in first }
+    let copied = copies.values.reduce(0.0) { $0 + Double($1) }
+    return (mapped + (isFull ? 0 : converted), mapped + (isFull ? 4 * count : converted + copied))
   }
 
   /// Refuses a model whose weights do not fit into memory before any is read.

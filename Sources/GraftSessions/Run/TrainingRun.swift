@@ -100,7 +100,8 @@ public final class TrainingRun {
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil
-    if claim != nil, memory != .ignored { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
+    // What only evaluates has no claim, and neither has a process beside the one that writes.
+    if claim != nil || communicator.rank > 0, memory != .ignored { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
     let estimator = outline.map { [plan, data] in RunEstimator(plan: plan, data: data, outline: $0, isLoaded: true) }
     estimate = try estimator?.estimate(comparesAlternatives: false)
     if memory == .required { try estimate?.require() }
