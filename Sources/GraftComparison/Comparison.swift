@@ -61,7 +61,7 @@ public final class Comparison {
     seeds = recipe.seeds ?? Recipe.defaultSeeds
     split = try RecordSplit(ofComparison: recipe, seed: seeds[0], notes: notes)
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
-    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
+    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? RecordList()))
     labelNote = labels?.note
     self.labels = labels?.scheme
     let seed = seeds[0]

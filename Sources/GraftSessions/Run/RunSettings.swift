@@ -1,4 +1,6 @@
 import GraftAdapters
+import GraftBatching
+import GraftDatasets
 import GraftRecipes
 import GraftTensors
 import GraftTraining
@@ -32,6 +34,39 @@ public struct RunSettings: Sendable {
 
   /// The seed of everything that the run draws.
   var seed: UInt64 { UInt64(bitPattern: Int64(recipe.training.seed)) }
+
+  /// The arrangement of examples into batches and steps.
+  var planner: BatchPlanner {
+    BatchPlanner(
+      batchSize: recipe.training.batchSize, gradientAccumulationSteps: recipe.training.gradientAccumulationSteps,
+      packing: recipe.data.packing ? recipe.data.maxLength : nil, shuffle: recipe.data.shuffle ? seed : nil)
+  }
+
+  /// The weights of files, of which a pattern's are those of every file that it matches.
+  var mixture: Mixture? {
+    get throws {
+      guard let mixture = recipe.data.mixture else { return nil }
+      var weights: [String: Double] = [:]
+      for (path, weight) in mixture.weights {
+        for file in try DataFile.expanded([path]) { weights[file] = weight }
+      }
+      return Mixture(weights: weights)
+    }
+  }
+
+  /// Returns true where records are encoded as training comes to them: where that is asked for, or they are many and the number of steps is known.
+  ///
+  /// - Throws: `SessionError` where it is asked for and something needs all examples first.
+  func streams(_ split: RecordSplit) throws -> Bool {
+    let data = recipe.data
+    let obstacle: String? =
+      recipe.training.maxSteps == nil
+      ? "training.max_steps, as the length of an epoch is not known"
+      : data.mixture != nil ? "no weights in data.train" : data.nextSentence ? "no data.next_sentence" : split.heldWindowShare != nil ? "data.eval" : nil
+    guard data.streaming == true else { return data.streaming == nil && split.train.isLarge && obstacle == nil }
+    if let obstacle { throw SessionError(.usage, "data.streaming: needs \(obstacle); change that, or leave it out") }
+    return true
+  }
 
   static let missingTokenizer = SessionError(
     .usage, "model.tokenizer: missing; random weights need a checkpoint directory to take a tokenizer from")
