@@ -77,7 +77,7 @@ package struct TrainableBase {
   }
 
   /// The files of the weights, in memory or not; nil for random weights.
-  func checkpointFiles() throws -> [SafetensorsFile]? {
+  func checkpointFiles() throws -> [any WeightFile]? {
     if let directory { return directory.checkpoint.files }
     return try weightsPath.map { try Checkpoint(directory: $0).files }
   }
