@@ -21,7 +21,7 @@ from pathlib import Path
 
 import machine
 import results
-from presets import PRESETS, checkpoint
+from presets import PRESETS, SPECIAL, checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ["lora", "lora-all-linear", "prefix", "prompt", "adapter", "ia3", "full"]
@@ -106,10 +106,20 @@ def train(session, preset_name, method, precision):
     def theirs(variant):
         return lambda: session.peer("train", "--preset", preset_name, "--precision", variant, *shared)
 
+    own = list(shared)
+    if preset_name in SPECIAL:
+        own[own.index(method)] = lora_file(session, SPECIAL[preset_name])
     session.compare(
         dict(kind="train", preset=preset_name, method=method, precision=precision),
-        lambda: session.graft("bench", "--json", "--precision", precision, "--batch-size", preset.batch, "--sequence-length", preset.length, *shared),
+        lambda: session.graft("bench", "--json", "--precision", precision, "--batch-size", preset.batch, "--sequence-length", preset.length, *own),
         {variant: theirs(variant) for variant in PEER_PRECISIONS[precision] if method != "full" or variant != "bf16-weights"})
+
+
+def lora_file(session, layers):
+    """A file with LoRA on layers that are named."""
+    path = session.folder / f"lora-{'-'.join(layers)}.yaml"
+    path.write_text(f"method: {{peft_type: LORA, r: 8, lora_alpha: 16, target_modules: [{', '.join(layers)}]}}\n")
+    return path
 
 
 def generate(session, preset_name, precision):
@@ -185,6 +195,8 @@ def cases(quick, presets):
     for preset in presets:
         for method, precision in itertools.product(METHODS, PRECISIONS):
             is_common = method == "lora" or method == "full" and preset != "gpt2"
+            if preset in SPECIAL and method != "lora":
+                continue
             if not quick or is_common or preset == "nano" and precision == "fp32":
                 yield preset, method, precision
 
@@ -196,7 +208,8 @@ def measure(session):
             train(session, preset, method, precision)
         else:
             print(f"train  {preset}  {method}  {precision}  left out: too little memory is free", flush=True)
-    for preset, precision in itertools.product([name for name in session.options.presets if not quick or name != "tiny"], PRECISIONS):
+    for preset, precision in itertools.product(
+            [name for name in session.options.presets if name not in SPECIAL and (not quick or name != "tiny")], PRECISIONS):
         generate(session, preset, precision)
     start_up(session)
     if session.options.data:

@@ -163,7 +163,7 @@ def cayley(angles, size, coefficients):
 
 def multiply_blocks(x, blocks):
     parts = x.split(3, 1)
-    return torch.cat([part @ blocks[number % len(blocks)].reshape(3, 3) for number, part in enumerate(parts)], 1)
+    return torch.cat([part @ blocks[number % len(blocks)].reshape(3, -1) for number, part in enumerate(parts)], 1)
 
 
 def insert(inserted, x):
@@ -296,6 +296,24 @@ def delta_rule(spans, size):
             return torch.stack(out)
 
         return along(spans, own, receptance, decay, key, value, removal, rate, states=state)
+
+    return function
+
+
+def matrix_key_value(spans, size):
+    """The recurrence of RWKV-5 and 6, as `rwkv` computes it, but for the bonus."""
+    def function(receptance, decay, key, value, state=None):
+        heads = key.shape[1] // size
+
+        def own(r, w, k, v, state=torch.zeros(heads, size, size, dtype=key.dtype)):
+            s, out = state.reshape(heads, size, size), []
+            for row in zip(*(t.reshape(len(t), heads, size) for t in (r, torch.exp(-torch.exp(w)), k, v))):
+                r_, w_, k_, v_ = row
+                out.append((r_[:, None] @ s).flatten())
+                s = w_[:, :, None] * s + k_[:, :, None] @ v_[:, None]
+            return torch.stack(out)
+
+        return along(spans, own, receptance, decay, key, value, states=state)
 
     return function
 
@@ -521,8 +539,15 @@ SPECIMENS = {
         {"receptance": (40, 4), "decay": ((40, 4), -2, 2), "key": (40, 4), "value": (40, 4), "removal": ((40, 4), -0.5, 0.5),
          "rate": ((40, 4), 0, 1)},
         delta_rule([(0, 35), (35, 40)], 2)),
+    "matrixKeyValue": (
+        {"receptance": (9, 6), "decay": ((9, 6), -3, 1), "key": (9, 6), "value": (9, 6), "state": (2, 18)},
+        matrix_key_value([(0, 3), (4, 9)], 3)),
+    "matrixKeyValue, chunks": (
+        {"receptance": (40, 4), "decay": ((40, 4), -3, 1), "key": (40, 4), "value": (40, 4)},
+        matrix_key_value([(0, 35), (35, 40)], 2)),
     "addKeyBonus": ({"x": (9, 6), "receptance": (9, 6), "key": (9, 6), "value": (9, 6), "bonus": (2, 3)}, key_bonus),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
+    "multiplyBlocks, oblong": ({"x": (5, 6), "blocks": (2, 12)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
 }
 for name, function in ACTIVATIONS.items():

@@ -112,6 +112,9 @@ extension Recipe {
   /// The quantization of frozen linear weights.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
 
+  /// The format that frozen layers' matrices are quantized to; nil for none.
+  public var weightQuantization: WeightQuantization? { WeightQuantization(rawValue: model.quantization.rawValue) }
+
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {
     /// True where `report.html` is written.

@@ -20,7 +20,7 @@ public struct ExtendedTokenizer: Sendable {
     let path = file.path(percentEncoded: false)
     let known = try Tokenizer(directory: directory)
     guard var json = try JSON.ifPresent(at: file) else {
-      throw TokenizerError("new_tokens", "RWKV's World vocabulary cannot grow", fix: "leave it out")
+      throw TokenizerError("new_tokens", "a vocabulary without tokenizer.json cannot grow", fix: "leave it out")
     }
     var entries = known.configuration.completing(json["added_tokens"]?.array ?? [])
     var nextID = known.vocabularySize

@@ -14,7 +14,7 @@ extension Tokenizer {
   /// - Throws: `TokenizerError` for a line that is damaged.
   static func worldParts(
     in directory: URL, _ configuration: TokenizerConfiguration
-  ) throws(TokenizerError) -> (model: any TokenizerModel, addedTokens: AddedTokens)? {
+  ) throws(TokenizerError) -> TokenizerParts? {
     let path = directory.appending(path: worldVocabularyName).path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let text: String
@@ -34,7 +34,8 @@ extension Tokenizer {
     let added = configuration.completing([TokenizerConfiguration.specialEntry(of: .string(start))].compactMap(\.self)).filter { entry in
       TokenizerConfiguration.content(entry).map { $0 == start || model.vocabulary.id(of: $0) == nil } ?? false
     }
-    return (model, try AddedTokens(.array(added), model: model.vocabulary, normalizer: nil, source: path))
+    return TokenizerParts(
+      model: model, addedTokens: try AddedTokens(.array(added), model: model.vocabulary, normalizer: nil, source: path), decoder: FuseDecoder())
   }
 
   /// `ID TEXT LENGTH`, with `'...'` or `"..."`, or `b'...'` for bytes that are no text.

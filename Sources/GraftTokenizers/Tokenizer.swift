@@ -19,9 +19,9 @@ public final class Tokenizer: Sendable {
   let decoder: (any TokenDecoder)?
   let workspaces = Mutex<[ModelWorkspace]>([])
 
-  /// Reads the tokenizer of a model directory: its `tokenizer.json`, or the vocabulary of RWKV's World models.
+  /// Reads the tokenizer of a model directory: its `tokenizer.json`, or the vocabulary of RWKV's World models or of the first Qwen.
   ///
-  /// - Throws: `TokenizerError` when `tokenizer.json` is missing, damaged, or uses a component that is not known.
+  /// - Throws: `TokenizerError` when the file is missing or damaged, or uses a component that is not known.
   ///
   /// - Parameter chatTemplates: Templates by name in the place of the directory's own.
   public convenience init(directory: URL, chatTemplates: [String: String]? = nil) throws(TokenizerError) {
@@ -32,18 +32,20 @@ public final class Tokenizer: Sendable {
     if let chatTemplates { configuration.chatTemplates = chatTemplates }
     if let json {
       try self.init(json: json, configuration: configuration, source: path)
-    } else if let (model, addedTokens) = try Self.worldParts(in: directory, configuration) {
-      self.init(configuration, model, addedTokens, decoder: FuseDecoder())
+    } else if let parts = try Self.worldParts(in: directory, configuration) {
+      self.init(configuration, parts)
+    } else if let parts = try Self.tiktokenParts(in: directory, &configuration) {
+      self.init(configuration, parts)
     } else {
       throw TokenizerError(
         path, "no such file", fix: "save the model's tokenizer in the format of the tokenizers library")
     }
   }
 
-  /// A tokenizer that reads a text as it is.
-  init(_ configuration: TokenizerConfiguration, _ model: any TokenizerModel, _ addedTokens: AddedTokens, decoder: any TokenDecoder) {
-    (self.configuration, self.model, self.addedTokens, self.decoder) = (configuration, model, addedTokens, decoder)
-    (normalizer, preTokenizer, postProcessor) = (nil, nil, nil)
+  /// A tokenizer that no `tokenizer.json` describes.
+  init(_ configuration: TokenizerConfiguration, _ parts: TokenizerParts) {
+    (self.configuration, model, addedTokens) = (configuration, parts.model, parts.addedTokens)
+    (normalizer, preTokenizer, postProcessor, decoder) = (parts.normalizer, parts.preTokenizer, nil, parts.decoder)
   }
 
   /// Makes a tokenizer from the contents of `tokenizer.json`.
@@ -107,4 +109,13 @@ public final class Tokenizer: Sendable {
   public var unknownID: Int32? { configuration.unkToken.flatMap(id(for:)) }
   /// The id of the mask.
   public var maskID: Int32? { configuration.maskToken.flatMap(id(for:)) }
+}
+
+/// The steps of a tokenizer that no `tokenizer.json` describes.
+struct TokenizerParts {
+  let model: any TokenizerModel
+  let addedTokens: AddedTokens
+  var normalizer: (any Normalizer)? = nil
+  var preTokenizer: (any PreTokenizer)? = nil
+  let decoder: any TokenDecoder
 }

@@ -14,7 +14,7 @@ import Testing
   }
 
   /// A prefix has no place there, and what takes its place is named.
-  @Test(arguments: ["mamba", "mamba2", "rwkv", "rwkv7"]) func `a prefix is refused with the reason`(_ modelType: String) throws {
+  @Test(arguments: ["mamba", "mamba2", "rwkv", "rwkv5", "rwkv6", "rwkv7"]) func `a prefix is refused with the reason`(_ modelType: String) throws {
     let error = #expect(throws: TuningError.self) { try delta(["peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3], on: modelType) }
     #expect(
       error?.description

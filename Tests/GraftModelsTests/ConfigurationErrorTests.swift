@@ -18,8 +18,8 @@ struct ConfigurationErrorTests {
   }
 
   @Test(arguments: [
-    ("llama", #"{"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true}}"#, "quantization_config: unsupported value"),
-    ("bert", #"{"quantization_config": {"bits": 4}}"#, "quantization_config: unsupported value"),
+    ("llama", #"{"quantization_config": {"quant_method": "aqlm", "nbits": 8}}"#, #"quantization_config: quant_method: unsupported value "aqlm""#),
+    ("bert", #"{"quantization_config": {"bits": 4}}"#, "quantization_config: quant_method: unsupported value"),
     ("llama", #"{"sliding_window": 4}"#, "sliding_window: unsupported value 4; it must be null"),
     ("llama", #"{"layer_types": ["full_attention", "chunked_attention"]}"#, "layer_types: unsupported \"chunked_attention\""),
     ("llama", #"{"per_layer_config": {"0": {"hidden_size": 4}}}"#, "per_layer_config: unsupported value"),
@@ -96,6 +96,9 @@ struct ConfigurationErrorTests {
     (TinyConfiguration.mamba, #"{"expand": 1e30}"#, "expand: "),
     (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e30}"#, "hidden_ratio: "),
     (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e-30}"#, "hidden_ratio: "),
+    (TinyConfiguration.rwkv5, #"{"hidden_size": 771, "head_size": 257}"#, "head_size: is 257; it must be at most 256"),
+    (TinyConfiguration.rwkv6, #"{"head_size": 5}"#, "head_size: heads of 5 do not divide hidden_size 12"),
+    (TinyConfiguration.rwkv6, #"{"head_size_divisor": 0}"#, "head_size_divisor: "),
     (TinyConfiguration.rwkv7, #"{"hidden_size": 771, "head_dim": 257}"#, "head_dim: is 257; it must be at most 256"),
     (TinyConfiguration.mamba2, #"{"n_groups": 4, "state_size": 2147483647}"#, "state_size: "),
     (

@@ -22,8 +22,9 @@ struct ModelFixture {
     "distilbert", "t5", "t5-gated", "bart",
   ]
 
-  /// Families that Transformers does not have, after their authors (`Scripts/make-rwkv7-goldens.py`).
-  static let others = ["rwkv7"]
+  /// Families that Transformers does not have, after their authors (`Scripts/make-rwkv7-goldens.py`,
+  /// `Scripts/make-eagle-goldens.py`, `Scripts/make-qwen-goldens.py`).
+  static let others = ["rwkv5", "rwkv6", "rwkv7", "qwen", "qwen-biases"]
 
   init(_ name: String) throws {
     json = try Fixtures("GraftModelsTests").json("\(name).json")

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Every family computes what Transformers does")
 struct ModelGoldenTests {
-  /// RWKV's halved states are for inference alone: the loss in training is another.
-  @Test(arguments: ModelFixture.names + ModelFixture.others + ["rwkv-rescaled"])
+  /// RWKV's halved states and Qwen's long texts are for inference alone: the loss in training is another.
+  @Test(arguments: ModelFixture.names + ModelFixture.others + ["rwkv-rescaled", "qwen-long", "qwen-long-angles", "qwen-long-scores"])
   func outputs(_ name: String) throws {
     let fixture = try ModelFixture(name)
     let model = try fixture.model(from: SyntheticSource(fixture))

@@ -14,14 +14,18 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(configuration["model_type"]?.string ?? ""), \(task.rawValue)" }
 
   private static let decoders = [
-    TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen2, TinyConfiguration.qwen3,
+    TinyConfiguration.gpt2, TinyConfiguration.llama, TinyConfiguration.mistral, TinyConfiguration.qwen, TinyConfiguration.qwen2,
+    TinyConfiguration.qwen3,
     TinyConfiguration.gemma, TinyConfiguration.gemma2, TinyConfiguration.gemma3, TinyConfiguration.granite,
     TinyConfiguration.phi3, TinyConfiguration.glm, TinyConfiguration.glm4, TinyConfiguration.olmo2,
     TinyConfiguration.openAIGPT, TinyConfiguration.bloom, TinyConfiguration.mixtral, TinyConfiguration.qwen2MoE, TinyConfiguration.qwen3MoE,
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
   /// Models without attention.
-  private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv7]
+  private static let recurrences = [
+    TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv5, TinyConfiguration.rwkv6,
+    TinyConfiguration.rwkv7,
+  ]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]
 

@@ -8,6 +8,7 @@ public enum TinyConfiguration {
   public static let llama = decoder("llama", heads: 3)
   /// A Mistral with a window of three tokens.
   public static let mistral = decoder("mistral", heads: 2).setting(["num_key_value_heads": 2, "sliding_window": 3, "tie_word_embeddings": true])
+  public static let qwen = decoder("qwen", heads: 2).setting(["intermediate_size": 28])
   public static let qwen2 = decoder("qwen2", heads: 2).setting(["tie_word_embeddings": true])
   public static let qwen3 = decoder("qwen3", heads: 2).setting(["head_dim": 8])
 
@@ -65,6 +66,11 @@ public enum TinyConfiguration {
     "model_type": "rwkv7", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "head_dim": 4, "intermediate_size": 20,
     "decay_low_rank_dim": 4, "a_low_rank_dim": 4, "v_low_rank_dim": 2, "gate_low_rank_dim": 4,
   ]
+  /// An RWKV-5 of three heads.
+  public static let rwkv5: JSON = [
+    "model_type": "rwkv5", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "head_size": 4, "intermediate_size": 20,
+  ]
+  public static let rwkv6 = rwkv5.setting(["model_type": "rwkv6"])
   /// An RWKV whose states are halved after each layer outside training.
   public static let rwkv: JSON = ["model_type": "rwkv", "vocab_size": 23, "hidden_size": 12, "num_hidden_layers": 2, "rescale_every": 1]
 
@@ -92,7 +98,8 @@ public enum TinyConfiguration {
 
   /// The keys that some families need besides, since the sizes of their heads make up others.
   private static let own: [String: JSON] = [
-    "deepseek_v2": ["num_experts_per_tok": 2], "mamba2": ["head_dim": 12, "n_groups": 1], "rwkv7": ["head_dim": 6],
+    "deepseek_v2": ["num_experts_per_tok": 2], "mamba2": ["head_dim": 12, "n_groups": 1], "rwkv5": ["head_size": 6], "rwkv6": ["head_size": 6],
+    "rwkv7": ["head_dim": 6],
   ]
 
   /// Returns a configuration of any family that is known, a program's own included: no family reads a key that it does not have.

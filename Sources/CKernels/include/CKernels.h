@@ -276,6 +276,18 @@ void graft_delta_rule(float *out, float *state, float *states, const float *r, c
 void graft_delta_rule_gradient(float *dr, float *dw, float *dk, float *dv, float *dkappa, float *drate, float *dstate, float *scratch,
                                const float *dout, const float *states, const float *r, const float *w, const float *k, const float *v,
                                const float *kappa, const float *rate, long rows, long size, long stride, long state_stride);
+
+/// out = S r and S = S diag(exp(-exp(w))) + v kT, row after row of one head of `size` channels, whose rows are `stride` apart (Peng et al. 2024,
+/// "Eagle and Finch", eq. 15). `state[keys, values]` is S before and afterwards; `states`, unless null, takes it before every chunk of
+/// GRAFT_SCAN_CHUNK rows, `state_stride` apart.
+void graft_matrix_key_value(float *out, float *state, float *states, const float *r, const float *w, const float *k, const float *v, long rows,
+                            long size, long stride, long state_stride);
+/// The gradients, from the kept states; `dstate[size, size]` takes that of the state before the first row. `scratch` has room for
+/// GRAFT_SCAN_CHUNK * size * size.
+void graft_matrix_key_value_gradient(float *dr, float *dw, float *dk, float *dv, float *dstate, float *scratch, const float *dout,
+                                     const float *states, const float *r, const float *w, const float *k, const float *v, long rows, long size,
+                                     long stride, long state_stride);
+
 /// out = x + (r . (k u)) v of every head, all [rows, heads, size] and u[heads, size].
 void graft_key_bonus(float *out, const float *x, const float *r, const float *k, const float *v, const float *u, long rows, long heads, long size);
 /// The gradients but that of x; adds to du[heads, size].
@@ -305,6 +317,31 @@ void graft_float_to_float16(uint16_t *out, const float *a, long n);
 void graft_round(float *out, const float *a, int type, long n);
 /// The same for a[rows, stride], of which `columns` go to out[rows, columns].
 void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns);
+
+// -- quantized numbers -----------------------------------------------------------------------------------
+
+/// The factors of consecutive blocks of codes: values[blocks], or the offset and code[codes[block]] values[block / group] where the factors
+/// are codes of 8 bits themselves (Dettmers et al. 2023, "QLoRA", section 3).
+struct graft_block_factors {
+  const float *values;
+  /// Null where the values are the factors.
+  const uint8_t *codes;
+  /// 256 numbers.
+  const float *code;
+  long group;
+  float offset;
+};
+
+/// out[n] = the numbers from `first` on, of code[16] times the factors of blocks of `length`; a byte has two codes, the upper half first.
+void graft_decode_4bit(float *out, const uint8_t *codes, const float *code, const struct graft_block_factors *factors, long length, long first,
+                       long n);
+/// The codes of the numbers nearest to x[n]: order[how many of the 15 bounds lie below], of which the first comes in the upper half of a byte.
+/// Behind an odd number of them stands the code of zero.
+void graft_encode_4bit(uint8_t *codes, const float *x, const float *bounds, const uint8_t *order, long n);
+/// out[n] = codes factor / 127.
+void graft_decode_8bit(float *out, const int8_t *codes, float factor, long n);
+/// codes = x scale to the nearest whole number, ties to even; none is beyond 127.
+void graft_encode_8bit(int8_t *codes, const float *x, float scale, long n);
 
 // -- optimizers ------------------------------------------------------------------------------------------
 

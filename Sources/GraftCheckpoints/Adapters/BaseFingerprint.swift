@@ -1,4 +1,5 @@
 import Dispatch
+import GraftFiles
 import GraftJSON
 import GraftTokenizers
 import Synchronization

@@ -3,7 +3,7 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards.
+/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards, or an RWKV as its authors publish it.
 ///
 /// Nothing but headers is read on opening; tensors are mapped.
 public final class Checkpoint: WeightSource {
@@ -13,13 +13,13 @@ public final class Checkpoint: WeightSource {
   /// The model directory.
   public let directory: String
   /// The weight files: one, or the shards in the order of their names.
-  public var files: [SafetensorsFile] { weights.files }
+  public var files: [any WeightFile] { weights.files }
   /// Tensors in a shard that the index does not list; they are not part of the model.
   public var unlistedTensors: [String] { weights.unlisted }
 
   private let weights: WeightFiles
   /// The tensors that are stored quantized, by the names of what they stand for.
-  private let quantized: [String: QuantizedTensor]
+  private let quantized: [String: any QuantizedTensor]
 
   /// Opens the weights of a model directory.
   ///
@@ -36,12 +36,18 @@ public final class Checkpoint: WeightSource {
       weights = WeightFiles(try SafetensorsFile("\(directory)/\(Self.weightsName)"))
     } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
       weights = try WeightFiles(shardsOf: CheckpointIndex("\(directory)/\(Self.indexName)"), in: directory)
+    } else if let file = try RWKVFile.published(in: directory) {
+      weights = WeightFiles(file)
     } else {
       throw CheckpointError(
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
         remedy: Self.remedyForMissingWeights(in: directory))
     }
-    quantized = QuantizedTensor.find(in: weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) })
+    let descriptions = weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) }
+    let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
+      weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
+    }
+    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
   }
 
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
@@ -64,9 +70,9 @@ public final class Checkpoint: WeightSource {
   /// Every tensor there is, quantized ones under the names of what they stand for.
   public var tensorNames: [String] {
     guard isQuantized else { return weights.names }
-    let nameOfPart = Dictionary(quantized.map { ($0.value.elements, $0.key) }) { first, _ in first }
-    let scales = Set(quantized.values.map(\.scales))
-    return weights.names.filter { !scales.contains($0) }.map { nameOfPart[$0] ?? $0 }
+    let nameOfPart = Dictionary(quantized.map { ($0.value.parts[0], $0.key) }) { first, _ in first }
+    let others = Set(quantized.values.flatMap { $0.parts.dropFirst() })
+    return weights.names.filter { !others.contains($0) }.map { nameOfPart[$0] ?? $0 }
   }
 
   public func contains(_ name: String) -> Bool { weights.file(of: name) != nil || quantized[name] != nil }
@@ -83,19 +89,17 @@ public final class Checkpoint: WeightSource {
   /// The tensor called `name`, over mapped bytes.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
-  public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
-    if let tensor = quantized[name] { return try decoded(tensor) }
-    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
-    return try file.tensor(name)
+  public func tensor(_ name: String) throws(CheckpointError) -> Tensor { try weight(name).tensor }
+
+  public func weight(_ name: String) throws(CheckpointError) -> Weight {
+    guard let tensor = quantized[name] else { return .dense(try storedTensor(name)) }
+    return try tensor.weight(from: self)
   }
 
-  private func decoded(_ tensor: QuantizedTensor) throws(CheckpointError) -> Tensor {
-    guard let file = weights.file(of: tensor.scales) else { throw .malformed(directory, "the checkpoint has no tensor '\(tensor.scales)'") }
-    let scales = try file.tensor(tensor.scales)
-    guard let numbers = withBytes(of: tensor.elements, { tensor.decoded($0, scales: scales) }) else {
-      throw .malformed(directory, "the checkpoint has no tensor '\(tensor.elements)'")
-    }
-    return numbers
+  /// A tensor as a file holds it, a part of a quantized one among them.
+  func storedTensor(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try file.tensor(name)
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
@@ -110,11 +114,14 @@ public final class Checkpoint: WeightSource {
     try Self.configuration(in: directory)
   }
 
-  /// The `config.json` of a model directory, whether or not there are weights.
+  /// The `config.json` of a model directory, whether or not there are weights; where it has none, but an RWKV as its authors publish it, the
+  /// configuration that its tensors tell.
   ///
   /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.
   public static func configuration(in directory: String) throws(CheckpointError) -> JSON {
-    try readJSON("\(directory.trimmingTrailingSlashes)/config.json")
+    let path = "\(directory.trimmingTrailingSlashes)/config.json"
+    if FileKind(of: path) == .nothing, let file = try RWKVFile.published(in: directory) { return file.configuration }
+    return try readJSON(path)
   }
 }
 

@@ -1,7 +1,7 @@
 /// The files of a model's weights, and the tensors that they hold.
 struct WeightFiles {
   /// One, or the shards in the order of their names.
-  let files: [SafetensorsFile]
+  let files: [any WeightFile]
   /// The names of the model's tensors, in the order of the file or the index.
   let names: [String]
   /// The positions of the tensors' files.
@@ -9,7 +9,7 @@ struct WeightFiles {
   /// Tensors of shards that the index does not list.
   let unlisted: [String]
 
-  init(_ file: SafetensorsFile) {
+  init(_ file: any WeightFile) {
     files = [file]
     names = file.tensorNames
     fileOfTensor = Dictionary(names.map { ($0, 0) }) { first, _ in first }
@@ -19,7 +19,7 @@ struct WeightFiles {
   /// - Throws: `CheckpointError` of kind `malformed` where the index says what its shards do not hold.
   init(shardsOf index: CheckpointIndex, in directory: String) throws(CheckpointError) {
     let shards = index.shardNames
-    var files: [SafetensorsFile] = []
+    var files: [any WeightFile] = []
     for shard in shards {
       try index.validateShardName(shard, in: directory)
       files.append(try SafetensorsFile("\(directory)/\(shard)"))
@@ -38,5 +38,5 @@ struct WeightFiles {
   }
 
   /// The file that holds the tensor called `name`; nil where none does.
-  func file(of name: String) -> SafetensorsFile? { fileOfTensor[name].map { files[$0] } }
+  func file(of name: String) -> (any WeightFile)? { fileOfTensor[name].map { files[$0] } }
 }

@@ -4,7 +4,7 @@ import GraftTensors
 /// A safetensors file, memory-mapped: opening reads the header only, and a tensor's bytes when they are used.
 ///
 /// Tensors keep the mapping alive; the file object may go before them.
-public final class SafetensorsFile: WeightSource {
+public final class SafetensorsFile: WeightFile, WeightSource {
   /// The file's path.
   public let path: String
   /// The header's `__metadata__`.
@@ -36,10 +36,6 @@ public final class SafetensorsFile: WeightSource {
   }
 
   public var name: String { path }
-
-  public var tensorNames: [String] { descriptions.map(\.name) }
-
-  public func contains(_ name: String) -> Bool { positions[name] != nil }
 
   /// The type and shape of the tensor called `name`, if there is one.
   public func description(of name: String) -> TensorDescription? { positions[name].map { descriptions[$0] } }

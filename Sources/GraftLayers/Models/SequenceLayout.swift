@@ -76,8 +76,11 @@ extension SequenceInput {
   /// Returns the layout of a stack of the given style.
   /// - Parameters:
   ///   - rotary: the angles of rotary positions, one for each table that layers choose among.
+  ///   - pass: the context of the pass.
   ///   - source: the encoder's states that cross-attention reads, one document for each of the input's.
-  public func layout(_ style: AttentionStyle, rotary: [RotaryFrequencies] = [], over source: EncoderStates? = nil) -> SequenceLayout {
+  public func layout(
+    _ style: AttentionStyle, rotary: [RotaryFrequencies] = [], over source: EncoderStates? = nil, _ pass: Pass = .inference
+  ) -> SequenceLayout {
     let mask: AttentionMask =
       switch style {
       case .causal: .causal
@@ -86,6 +89,6 @@ extension SequenceInput {
       }
     return SequenceLayout(
       spans: spans.map { AttentionSpan($0.range) }, positions: positions, mask: mask,
-      rotary: rotary.map { $0.table(positions: positions, sequences: spans.map(\.range)) }, source: source)
+      rotary: rotary.map { $0.table(positions: positions, sequences: spans.map(\.range), pass) }, source: source)
   }
 }

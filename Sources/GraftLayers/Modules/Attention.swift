@@ -1,3 +1,4 @@
+import Foundation
 import GraftTensors
 
 /// Multi-head attention: the projections are given to it, so that families differ only in names and options.
@@ -38,6 +39,8 @@ public final class Attention: Sublayer {
   public let rotary: Int?
   /// `[heads]`, a learned score that takes its share of every row's weights (gpt-oss).
   public let sinks: Parameter?
+  /// The length beyond which scores grow with the logarithm of a query's position, outside training (Qwen); nil for none.
+  public let scoresGrowBeyond: Int?
   /// The probability with which an element of the output is dropped in training.
   public let dropout: Float
   /// Keys and values before those of every sequence.
@@ -48,7 +51,8 @@ public final class Attention: Sublayer {
   /// The attention at the path of `scope`, entered in its catalog.
   public init(
     _ scope: Scope, place: Place = .alone, _ options: AttentionOptions, _ projection: Projection, output: Linear,
-    queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, dropout: Float = 0
+    queryNorm: Norm? = nil, keyNorm: Norm? = nil, rotary: Int? = nil, sinks: Parameter? = nil, scoresGrowBeyond: Int? = nil,
+    dropout: Float = 0
   ) {
     path = scope.path
     self.place = place
@@ -59,6 +63,7 @@ public final class Attention: Sublayer {
     self.keyNorm = keyNorm
     self.rotary = rotary
     self.sinks = sinks
+    self.scoresGrowBeyond = scoresGrowBeyond
     self.dropout = dropout
     scope.catalog.add(Site(path: path, role: nil, module: .attention(self)))
   }
@@ -80,6 +85,7 @@ public final class Attention: Sublayer {
       q = rotate(consume q, layout.rotary[rotary], headSize: options.headSize)
       k = rotate(consume k, layout.rotary[rotary], headSize: options.headSize)
     }
+    if let growth = growth(of: layout.positions, pass) { q = scaleRows(q, by: growth) }
     var spans = layout.spans
     if let state = pass.state {
       (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, of: state, pass)
@@ -90,6 +96,14 @@ public final class Attention: Sublayer {
       query: q, key: k, value: v, options, spans: spans, mask: layout.mask, bias: layout.bias, sinks: sinks?.operand,
       dropping: pass.dropping(at: path))
     return supplement?(q, addingTo: context, of: self, layout, pass) ?? context
+  }
+
+  /// The factors of queries whose scores grow: the logarithm of the number of tokens up to theirs, to the base of the length beyond which
+  /// it exceeds 1 (Su 2021, "log n" scaling).
+  /// - Returns: `[rows]`; nil where all are 1.
+  private func growth(of positions: [Int32], _ pass: Pass) -> Tensor? {
+    guard let length = scoresGrowBeyond, !pass.isTraining, positions.contains(where: { $0 >= length }) else { return nil }
+    return Tensor(positions.map { max(1, log(Float($0 + 1)) / log(Float(length))) })
   }
 
   /// Attention of a decoder's sequence to what the encoder made of its source; a state keeps the source's keys and values.

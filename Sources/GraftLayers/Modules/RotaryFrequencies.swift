@@ -18,6 +18,8 @@ public struct RotaryFrequencies: Sendable, Hashable {
     /// LongRoPE's factor of each pair, one list up to the training length and one beyond (Ding et al. 2024, section 3.2);
     /// `attentionFactor` is multiplied into cosine and sine.
     case longRope(short: [Float], long: [Float], originalLength: Int, attentionFactor: Float)
+    /// The base grows at every doubling of the training length that the length a sequence begins with goes beyond, outside training (Qwen).
+    case doubling(originalLength: Int)
     /// The first pairs turn, at the frequencies that they have in the whole head; the others do not.
     case proportional(factor: Float, pairs: Int)
   }
@@ -66,9 +68,20 @@ public struct RotaryFrequencies: Sendable, Hashable {
       }
     case .longRope(let short, let long, let original, _):
       return zip(plain(base), length > original ? long : short).map { $0 / $1 }
+    case .doubling(let original):
+      // 1, 3, 7, ...
+      let factor = Float(2 * (doubled(original, beyond: length) / original) - 1)
+      return plain(base * pow(factor, Float(rotatedSize) / Float(rotatedSize - 2)))
     case .proportional(let factor, let turning):
       return plain(base).enumerated().map { $0 < turning ? $1 / factor : 0 }
     }
+  }
+
+  /// The training length, doubled until it holds a length.
+  private func doubled(_ original: Int, beyond length: Int) -> Int {
+    var reached = original
+    while reached < length { reached *= 2 }
+    return reached
   }
 
   /// The pairs between which YaRN goes from untouched to stretched.
@@ -88,7 +101,7 @@ public struct RotaryFrequencies: Sendable, Hashable {
   private var magnitude: Float {
     switch scaling {
     case .yarn(_, _, _, _, let factor, _), .longRope(_, _, _, let factor): factor
-    case .none, .linear, .dynamic, .llama3, .proportional: 1
+    case .none, .linear, .dynamic, .llama3, .doubling, .proportional: 1
     }
   }
 
@@ -97,6 +110,7 @@ public struct RotaryFrequencies: Sendable, Hashable {
     switch scaling {
     case .dynamic(_, let original): max(length, original)
     case .longRope(_, _, let original, _): length > original ? original + 1 : original
+    case .doubling(let original): doubled(original, beyond: length)
     case .none, .linear, .llama3, .yarn, .proportional: 1
     }
   }
@@ -106,12 +120,20 @@ public struct RotaryFrequencies: Sendable, Hashable {
   /// - Parameters:
   ///   - positions: one a row.
   ///   - sequences: the rows of each.
-  public func table(positions: [Int32], sequences: [Range<Int>]) -> RotaryTable {
+  ///   - pass: the context, which says whether lengths count and knows those that sequences began with.
+  public func table(positions: [Int32], sequences: [Range<Int>], _ pass: Pass) -> RotaryTable {
+    let lengths = sequences.map { Int(positions[$0].max() ?? -1) + 1 }
+    guard case .doubling = scaling else { return table(positions: positions, sequences: sequences, lengths: lengths) }
+    let known = pass.isTraining ? lengths.map { _ in 1 } : pass.state?.firstLengths(lengths) ?? lengths
+    return table(positions: positions, sequences: sequences, lengths: known)
+  }
+
+  private func table(positions: [Int32], sequences: [Range<Int>], lengths: [Int]) -> RotaryTable {
     func table(_ positions: [Int32], length: Int) -> RotaryTable {
       RotaryTable(
         positions: positions, inverseFrequencies: inverseFrequencies(length: length), magnitude: magnitude, isInterleaved: isInterleaved)
     }
-    let lengths = sequences.map { representative(of: Int(positions[$0].max() ?? 0) + 1) }
+    let lengths = lengths.map(representative)
     guard Set(lengths).count > 1 else { return table(positions, length: lengths.first ?? 1) }
     // Rows outside every sequence may have any angles.
     var rowsOfLength: [Int: [Int]] = [:]
@@ -135,6 +157,7 @@ extension RotaryFrequencies {
       case .none: nil
       case .linear(let factor): "linear × \(text(factor))"
       case .dynamic(let factor, _): "dynamic × \(text(factor))"
+      case .doubling(let original): "growing beyond \(original) tokens"
       case .llama3(let factor, _, _, _): "llama3 × \(text(factor))"
       case .yarn(let factor, _, _, _, _, _): "yarn × \(text(factor))"
       case .longRope: "longrope"

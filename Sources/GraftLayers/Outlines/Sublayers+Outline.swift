@@ -12,6 +12,7 @@ extension Attention {
     if let rotary, rotary > 0 { outline.add("rotary_table", rotary) }
     if let softcap = options.softcap { outline.add("score_softcap", softcap) }
     if sinks != nil { outline.add("sinks", "one a head") }
+    if let scoresGrowBeyond { outline.add("scores_grow_beyond", scoresGrowBeyond) }
     if let queryNorm { outline.add("query_and_key_norm", "\(queryNorm.kindName), \(isWhole(queryNorm) ? "all heads" : "each head")") }
     let biased = biasedLayers
     if !biased.isEmpty { outline.add("biases", biased.joined(separator: ", ")) }
@@ -142,6 +143,18 @@ extension DeltaTimeMixing {
     outline.add("heads", vectors.bonus.shape[0])
     outline.add("head_size", vectors.bonus.shape[1])
     // The row before, and a matrix of every head.
+    outline.keptPerSequence = layers.key.inputSize + recurrence.startSize
+    return outline
+  }
+}
+
+extension MatrixTimeMixing {
+  /// Heads and their size, with the row before and the matrices that are kept of a sequence.
+  public var outline: SublayerOutline {
+    var outline = SublayerOutline("time mixing by matrices")
+    outline.add("heads", vectors.bonus.shape[0])
+    outline.add("head_size", vectors.bonus.shape[1])
+    if case .dynamic(let shift) = shift { outline.add("shift_rank", shift.up.shape[1]) }
     outline.keptPerSequence = layers.key.inputSize + recurrence.startSize
     return outline
   }

@@ -87,7 +87,7 @@ public final class CausalDecoder: CausalLanguageModel {
     let positions = embedded.input.positions
     switch parts.positions {
     case .recurrence: return (embedded.rows, embedded.input.layout(style))
-    case .rotary(let frequencies): return (embedded.rows, embedded.input.layout(style, rotary: frequencies))
+    case .rotary(let frequencies): return (embedded.rows, embedded.input.layout(style, rotary: frequencies, pass))
     case .learned(let table): return (embedded.rows + table(Tensor(positions), pass), embedded.input.layout(style))
     case .slopes(let slopes):
       var layout = embedded.input.layout(style)

@@ -20,6 +20,7 @@ extension GGUFMetadata {
       add("rope.scaling.factor", factor)
       add("rope.scaling.original_context_length", originalLength)
     case .dynamic: throw config.withoutCounterpart("dynamic rotary scaling")
+    case .doubling: throw config.withoutCounterpart("positions that grow with the length")
     case .longRope: throw config.withoutCounterpart("longrope rotary scaling")
     case .proportional: throw config.withoutCounterpart("proportional rotary scaling")
     }

@@ -38,6 +38,6 @@ package enum OperationCatalog {
     rowReplacementSpecimens, axisExchangeSpecimens, rotationSpecimens, rowMixtureSpecimens,
     softmaxSpecimens, selectionSpecimens, expertRoutingSpecimens, expertLinearSpecimens, clampedGateSpecimens, latentSpecimens,
     expertFactorSpecimens, causalConvolutionSpecimens, selectiveScanSpecimens, weightedKeyValueSpecimens,
-    structuredScanSpecimens, deltaRuleSpecimens,
+    structuredScanSpecimens, deltaRuleSpecimens, matrixKeyValueSpecimens,
   ].flatMap { $0 }
 }

@@ -78,7 +78,7 @@ public final class Parameter {
     NonFiniteSearch.current?.look(at: self)
     guard case .dense(let tensor) = stored else { return stored }
     guard let productFormat, !isTrainable else { return .dense(tracked(tensor)) }
-    let operand = narrowed ?? tensor.converted(to: productFormat)
+    let operand = narrowed ?? tensor.convertedReleasing(to: productFormat)
     operand.storage.isLasting = true
     narrowed = operand
     return .dense(operand)

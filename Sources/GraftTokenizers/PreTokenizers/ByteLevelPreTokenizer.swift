@@ -20,6 +20,9 @@ struct ByteLevelPreTokenizer: PreTokenizer {
     }
   }
 
+  /// The alphabet alone, for pieces that others have made.
+  init() { (addsPrefixSpace, splitter) = (false, nil) }
+
   var keepsTextWhole: Bool { splitter == nil }
 
   func split(_ text: inout PieceText) {

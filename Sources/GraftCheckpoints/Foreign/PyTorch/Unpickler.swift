@@ -6,13 +6,13 @@
 struct Unpickler {
   /// A tensor as the pickle describes it: a view of a stored run of elements.
   struct TensorView {
-    let name: String
+    var name: String
     /// The storage's name, and how many elements it has.
     let storage: String, storageCount: Int
     let elementType: ElementType
     /// In elements.
     let offset: Int
-    let shape: [Int], strides: [Int]
+    var shape: [Int], strides: [Int]
   }
 
   static let maximumBytes = 16 << 20
@@ -43,7 +43,7 @@ struct Unpickler {
   /// - Throws: `CheckpointError` of kind `unsupported` for what no state dictionary needs, `malformed` for nonsense.
   static func tensors(of pickle: UnsafeRawBufferPointer, location: String) throws(CheckpointError) -> [TensorView] {
     guard pickle.count <= maximumBytes else {
-      throw CheckpointError(.unsupported, location, "a pickle of \(pickle.count) bytes is larger than any adapter's")
+      throw CheckpointError(.unsupported, location, "a pickle of \(pickle.count) bytes is larger than any state dictionary's")
     }
     var unpickler = Unpickler(pickle, location)
     let root = try unpickler.run()

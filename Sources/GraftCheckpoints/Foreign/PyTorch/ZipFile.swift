@@ -3,7 +3,7 @@
 /// Everything is checked before it is used: members lie inside the file, apart from each other, and under distinct
 /// names, and their checksums hold. Both the original layout and the one for large files are read (PKWARE's APPNOTE,
 /// sections 4.3 to 4.5).
-struct ZipFile {
+struct ZipFile: @unchecked Sendable {
   let path: String
   private let bytes: UnsafeRawBufferPointer
   private var ranges: [String: Range<Int>] = [:]
@@ -47,13 +47,15 @@ struct ZipFile {
   ///
   /// - Throws: `CheckpointError` of kind `malformed` where the checksum is another.
   func content(of name: String) throws(CheckpointError) -> UnsafeRawBufferPointer? {
-    guard let range = ranges[name] else { return nil }
-    let content = UnsafeRawBufferPointer(rebasing: bytes[range])
+    guard let content = unverifiedContent(of: name) else { return nil }
     guard CRC32.checksum(content) == checksums[name] else {
       throw .malformed(path, "its member '\(name)' does not have the checksum that is recorded", remedy: "fetch the file again")
     }
     return content
   }
+
+  /// The content of a member whose checksum has been found right before; nil where there is none of that name.
+  func unverifiedContent(of name: String) -> UnsafeRawBufferPointer? { ranges[name].map { UnsafeRawBufferPointer(rebasing: bytes[$0]) } }
 
   // MARK: The directory
 

@@ -94,7 +94,7 @@ public final class DeltaTimeMixing: Sublayer {
         removal: unit(scaleColumns(key, by: vectors.removal.operand)), rate: rate), headSize: vectors.bonus.shape[1], way.rows,
       from: way.start)
     way.leaveLastRow(of: x, rule.state)
-    let read = addKeyBonus(normed(rule.output), receptance: receptance, key: written, value: value, bonus: vectors.bonus.operand)
+    let read = addKeyBonus(norm(rule.output), receptance: receptance, key: written, value: value, bonus: vectors.bonus.operand)
     return layers.output(read * layers.gate(shifted(vectors.gateMix), pass), joining: residual, dropout: 0, pass)
   }
 
@@ -115,8 +115,7 @@ public final class DeltaTimeMixing: Sublayer {
   }
 
   /// The norm of every head.
-  private func normed(_ x: Tensor) -> Tensor {
-    let ones = Tensor(repeating: 1, shape: [vectors.bonus.shape[1]])
-    return addRow(scaleColumns(layerNorm(x, weight: ones, bias: nil, epsilon: epsilon), by: vectors.normWeight.operand), vectors.normBias.operand)
+  private var norm: HeadNorm {
+    HeadNorm(headSize: vectors.bonus.shape[1], weight: vectors.normWeight, bias: vectors.normBias, epsilon: epsilon)
   }
 }
