@@ -10,7 +10,7 @@ struct PlacedError: UserError {
 extension Recipe {
   /// The tree that a recipe was decoded from.
   struct SourceTree: Sendable, Equatable {
-    var tree: ConfigTree
+    var tree = ConfigTree.null
 
     /// Recipes are not told apart by the places of their values.
     static func == (a: SourceTree, b: SourceTree) -> Bool { true }
@@ -20,7 +20,7 @@ extension Recipe {
   ///
   /// - Returns: the error itself where it names no key, or one that the recipe leaves to its default.
   public func placed(_ error: any Error) -> any Error {
-    guard let error = error as? any UserError, !(error is ConfigError), let source else { return error }
+    guard let error = error as? any UserError, !(error is ConfigError) else { return error }
     guard let name = error.description.prefixMatch(of: #/([a-z][a-z0-9_.]*): /#)?.output.1 else { return error }
     let keys = name.split(separator: ".").map(String.init)
     // Methods name their keys without the section, whose names no section has.

@@ -34,7 +34,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
   /// The file as it was read, for the places of values that are found wrong later.
-  var source: SourceTree?
+  var source = SourceTree()
 
   /// The defaults.
   public init() {}
