@@ -41,6 +41,9 @@ import Testing
     let result = try Graft.run(["train", "-", "training.max_steps=1", "--output", run.path], input: input)
     try #require(result.code == 0, "\(result.errors)")
     #expect(try summary(run)["steps"] == 1)
+    // A comparison reads it too, and finds no methods there.
+    let compared = try Graft.run(["compare", "-", "--output", run.path], input: try FileHandle(forReadingFrom: file))
+    #expect(compared.code == 64 && compared.complaint.hasPrefix("error: methods: there is nothing to compare"))
     try Data("model: {path: x}\ntrainnig: {}\n".utf8).write(to: file)
     let refused = try Graft.run(["train", "-"], input: try FileHandle(forReadingFrom: file))
     #expect(refused.code == 64 && refused.complaint.hasPrefix("error: standard input:2: trainnig: unknown key; did you mean 'training'?"))

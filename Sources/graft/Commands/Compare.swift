@@ -16,7 +16,7 @@ struct Compare: ParsableCommand {
       Example: graft compare Recipes/compare-methods.yaml --output runs/compare
       """)
 
-  @Argument(help: "A recipe (YAML) with methods: and seeds:.") var recipe: String
+  @Argument(help: "A recipe (YAML) with methods: and seeds:, or - for standard input.") var recipe: String
   @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
   @Option(help: ArgumentHelp("The folder of the results (default: the recipe's output_dir).", valueName: "dir")) var output: String?
   @Flag(help: "Replace the comparison in the folder: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
@@ -25,7 +25,7 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let recipe = try Recipe(file: recipe, overrides: overrides)
+    let recipe = try RecipeOptions.read(recipe, overrides: overrides)
     let folder = output ?? recipe.outputDirectory ?? "runs/comparison"
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
     let comparison = try Comparison(recipe, output: folder, isFresh: overwrite)

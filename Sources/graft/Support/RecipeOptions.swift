@@ -25,12 +25,17 @@ struct RecipeOptions: ParsableArguments {
 
   /// The recipe with the options and arguments that stand above it.
   func resolved() throws -> Recipe {
-    let overrides = (beginsWithSetting ? [recipe].compactMap { $0 } : []) + overrides
-    switch beginsWithSetting ? nil : recipe {
-    case "-": return try Recipe(yaml: Self.standardInput(), file: "standard input", overrides: overrides, settings: settings(), name: "run")
-    case let file?: return try Recipe(file: file, overrides: overrides, settings: settings())
-    case nil: return try Recipe(yaml: "", file: "options", overrides: overrides, settings: settings(isAlone: true), name: name)
+    let overrides = (beginsWithSetting ? [self.recipe].compactMap { $0 } : []) + overrides
+    guard let recipe, !beginsWithSetting else {
+      return try Recipe(yaml: "", file: "options", overrides: overrides, settings: settings(isAlone: true), name: name)
     }
+    return try Self.read(recipe, overrides: overrides, settings: settings())
+  }
+
+  /// The recipe of a file, or of standard input where its name is `-`.
+  static func read(_ file: String, overrides: [String], settings: [ConfigOverride] = []) throws -> Recipe {
+    guard file == "-" else { return try Recipe(file: file, overrides: overrides, settings: settings) }
+    return try Recipe(yaml: standardInput(), file: "standard input", overrides: overrides, settings: settings, name: "run")
   }
 
   /// True where the first setting stands in the place of a recipe.
