@@ -63,8 +63,8 @@ let package = Package(
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
-        "GraftTensors", .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers",
+        "GraftOptimizers", "GraftTensors", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
@@ -96,8 +96,8 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
+        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),
 

@@ -33,6 +33,8 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public internal(set) var remarks: [String] = []
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
+  /// The file as it was read, for the places of values that are found wrong later.
+  var source: SourceTree?
 
   /// The defaults.
   public init() {}

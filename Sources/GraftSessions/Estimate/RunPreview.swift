@@ -17,6 +17,10 @@ public struct RunPreview {
   /// - Parameter progress: told how far a large data file is encoded.
   /// - Throws: what is wrong with the recipe, its files or its model, as a run does.
   public init(_ recipe: Recipe, progress: PreparationProgress = { _, _ in }) throws {
+    do { try self.init(of: recipe, progress) } catch { throw recipe.placed(error) }
+  }
+
+  private init(of recipe: Recipe, _ progress: PreparationProgress) throws {
     let settings = try RunSettings(recipe)
     let dataNotes = DataNotes()
     let split = try RecordSplit(ofRun: recipe, notes: dataNotes)

@@ -38,6 +38,7 @@ package struct TrainableBase {
     let style = recipe.model.attention
     let routerLosses = RouterLossFactors(balancing: recipe.training.routerAuxLossCoef, stability: recipe.training.routerZLossCoef)
     let seed = settings.seed
+    try Self.requireTask(of: recipe)
     if let config = recipe.model.config {
       directory = nil
       var configuration = config.json
@@ -62,6 +63,13 @@ package struct TrainableBase {
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
   }
 
+  /// - Throws: `SessionError` for a task that the model's family does not have.
+  private static func requireTask(of recipe: Recipe) throws {
+    guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
+    let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
+    throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
+  }
+
   /// The base without weights, of which shapes, and the tokenizer, are all that is wanted.
   ///
   /// - Parameter labels: a classifier's labels; the configuration's where nil.
@@ -70,6 +78,7 @@ package struct TrainableBase {
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     directory = nil
+    try Self.requireTask(of: recipe)
     (model, configuration) = try Self.outline(settings, labels: labels, newTokens: newTokens)
     weightsPath = recipe.model.config == nil ? recipe.model.path : nil
     name = weightsPath ?? "random \(configuration["model_type"]?.string ?? "model")"

@@ -66,9 +66,14 @@ public final class TrainingRun {
     memory: MemoryCheck = .required, progress: PreparationProgress = { _, _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
-    let settings = try RunSettings(recipe)
-    let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
-    try self.init(settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, memory: memory, progress: progress)
+    do {
+      let settings = try RunSettings(recipe)
+      let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
+      try self.init(
+        settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, memory: memory, progress: progress)
+    } catch {
+      throw recipe.placed(error)
+    }
   }
 
   /// - Parameters:

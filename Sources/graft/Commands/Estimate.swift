@@ -11,14 +11,13 @@ struct Estimate: ParsableCommand {
       Memory is resident memory. The data is encoded, and a few layers of a step are computed on this machine, without reading weights.
       """)
 
-  @Argument(help: "A recipe (YAML).") var recipe: String
-  @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
+  @OptionGroup var source: RecipeOptions
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     shared.apply()
-    let recipe = try Recipe(file: recipe, overrides: overrides)
+    let recipe = try source.resolved()
     try recipe.requireSingleRun()
     var counting = CountingLine(isQuiet: shared.quiet)
     let preview = try RunPreview(recipe) { counting.show($0, of: $1) }

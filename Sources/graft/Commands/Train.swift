@@ -9,12 +9,15 @@ import Rainbow
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a recipe: fine-tuning or pretraining, full or with a method.",
-    discussion: "Example: graft train Recipes/quickstart.yaml training.learning_rate=1e-3 --output runs/mine")
+    discussion: """
+      Without a recipe, --model and --data suffice: LoRA on a Hugging Face checkpoint for one epoch.
 
-  @Argument(help: "A recipe (YAML).") var recipe: String
-  @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
+      Example: graft train Recipes/quickstart.yaml training.learning_rate=1e-3 --output runs/mine
+      Example: graft train --model Data/models/seedling --data Data/instructions/train.jsonl
+      """)
+
+  @OptionGroup var source: RecipeOptions
   @Option(help: ArgumentHelp("The run directory (default: the recipe's output_dir).", valueName: "dir")) var output: String?
-  @Option(help: ArgumentHelp("Stands above the recipe's training.seed.", valueName: "n")) var seed: Int?
   @Flag(help: "Go on with the run in the run directory from its newest checkpoint, or from the beginning where it has none.") var resume = false
   @Flag(help: "Replace the run in the run directory: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
   @Flag(help: "Show the resolved recipe, the modules it matches, three examples and an estimate; nothing is trained or written.") var dryRun = false
@@ -28,7 +31,7 @@ struct Train: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let recipe = try Recipe(file: recipe, overrides: overrides + (seed.map { ["training.seed=\($0)"] } ?? []))
+    let recipe = try source.resolved()
     try recipe.requireSingleRun()
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
     if dryRun { return try preview(recipe) }
