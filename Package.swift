@@ -103,6 +103,7 @@ let package = Package(
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
+    .target(name: "GraftTrainingTestSupport", dependencies: ["GraftTensors", "GraftTraining"], path: "Tests/GraftTrainingTestSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
     .testTarget(name: "GraftErrorsTests", dependencies: ["GraftErrors"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftErrors", "GraftFiles", "GraftTestSupport"]),
@@ -138,7 +139,9 @@ let package = Package(
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
-      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
+      dependencies: [
+        "GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
+      ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests",
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
@@ -161,9 +164,11 @@ let package = Package(
       name: "GraftSessionsTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
-        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
+        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
       ], exclude: ["Fixtures"]),
-    .testTarget(name: "GraftComparisonTests", dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport"]),
+    .testTarget(
+      name: "GraftComparisonTests",
+      dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport", "GraftTraining"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -48,8 +48,8 @@ class Session:
         self.folder = ROOT / "runs/benchmark"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prefix = shlex.split(options.prefix)
-        known = json.loads((self.folder / "results.json").read_text()) if options.resume else {"rows": [], "machine": {"bandwidth": 0}}
-        self.rows, self.bandwidth = known["rows"], known["machine"]["bandwidth"]
+        self.rows = json.loads((self.folder / "results.json").read_text())["rows"] if options.resume else []
+        self.disagreements = []
 
     def run(self, command, environment=None):
         """A program's figures, its last line, with the seconds that its process took; or why there are none."""
@@ -73,26 +73,29 @@ class Session:
         return self.run([self.options.python, ROOT / "Benchmarks/peer.py", *arguments, "--threads", self.options.threads], preload)
 
     def compare(self, row, ours, theirs):
-        """Takes turns, who begins alternating too. `theirs` are variants by name."""
-        if any(row.items() <= known.items() for known in self.rows):
+        """Takes turns, who begins alternating too. `theirs` are variants by name. Programs that did not do the same are not compared."""
+        if any(row.items() <= known.items() and set(theirs) <= set(known["peer"]) for known in self.rows):
             return
         print("  ".join(str(value) for value in row.values()), end="", flush=True)
-        row = row | {"graft": [], "peer": {name: [] for name in theirs}}
+        row = row | {"options": machine.options(self.options), "graft": [], "peer": {name: [] for name in theirs}}
         for index in range(self.options.rounds):
             turns = [("graft", ours)] + list(theirs.items())
             for name, turn in turns if index % 2 == 0 else reversed(turns):
                 figures = turn()
                 if figures is not None:
                     (row["graft"] if name == "graft" else row["peer"][name]).append(figures)
-        self.rows.append(row)
         print("  " + results.told(row), flush=True)
-        self.save()
+        if difference := results.disagreement(row):
+            self.disagreements.append(difference)
+            print(f"  left out: {difference}", flush=True)
+        else:
+            places = [index for index, known in enumerate(self.rows) if results.case(known) == results.case(row)] or [len(self.rows)]
+            self.rows[places[0]:places[0] + 1] = [row]
+            self.save()
         time.sleep(self.options.pause)
 
     def save(self):
-        document = {"machine": machine.description(self.options), "rows": self.rows}
-        # A limit is the most that was ever seen.
-        document["machine"]["bandwidth"] = max(self.bandwidth, document["machine"]["bandwidth"])
+        document = {"machine": machine.description(), "rows": self.rows}
         (self.folder / "results.json").write_text(json.dumps(document, indent=1))
 
 
@@ -152,11 +155,14 @@ def fine_tune(session, model, title, precision):
                 "samples_per_second": count / line["elapsed_seconds"], "final_loss": summary["final_loss"], "tokens": summary["tokens"],
                 "peak_memory_bytes": summary["peak_memory_bytes"]}
 
-    def theirs():
-        with tempfile.TemporaryDirectory() as folder:
-            return session.peer("sft", "--model", model, "--data", data, "--precision", precision, "--output", folder)
+    def theirs(variant):
+        def run():
+            with tempfile.TemporaryDirectory() as folder:
+                return session.peer("sft", "--model", model, "--data", data, "--precision", variant, "--output", folder)
+        return run
 
-    session.compare(dict(kind="sft", model=title, examples=count, precision=precision), ours, {precision: theirs})
+    session.compare(
+        dict(kind="sft", model=title, examples=count, precision=precision), ours, {variant: theirs(variant) for variant in PEER_PRECISIONS[precision]})
 
 
 def model_with_tokenizer(session, preset_name):
@@ -233,6 +239,8 @@ def main():
     (ROOT / "Benchmarks/results.svg").write_text(results.plot(document))
     (ROOT / "Benchmarks/RESULTS.md").write_text(results.page(document))
     print("Benchmarks/RESULTS.md")
+    if session.disagreements:
+        sys.exit("error: the programs did not do the same:\n" + "\n".join(session.disagreements))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ static void elementwise(long n) {
   graft_uniform(out, 1, 3, n);
   graft_normal(out, 1, 3, n);
   graft_dropout(out, a, 0.5f, 1, 3, n);
+  graft_float_to_bfloat16_by_chance(halves(n, GRAFT_BFLOAT16), a, 1, 3, n);
   graft_adamw(out, positives(n), positives(n), a, 1, 1e-3f, 1, 0.9f, 0.999f, 1e-8f, 0.01f, n);
   for (int type = GRAFT_BFLOAT16; type <= GRAFT_FLOAT16; type++) {
     uint16_t *narrow = halves(n, type);
@@ -90,6 +91,10 @@ static void rows(long count, long columns) {
   graft_multiply_row(out, a, row, count, columns);
   graft_column_sums(row, a, count, columns);
   graft_column_dots(row, a, b, count, columns);
+  graft_accumulate_transposed(floats(columns * (count + 3)), count + 3, floats(count * (columns + 5)), columns + 5, count, columns);
+  for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
+    graft_round_rows(out, floats(count * (columns + 5)), columns + 5, type, count, columns);
+  graft_log_softmax(out, a, n);
   float *weight = floats(columns), *bias = floats(columns), *dweight = floats(columns), *dbias = floats(columns);
   graft_rms_norm(out, rstd, a, weight, 0, 1e-6f, count, columns);
   graft_layer_norm(out, mean, rstd, a, weight, bias, 1e-6f, count, columns);
@@ -332,10 +337,11 @@ int main(void) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
       for (int transposed = 0; transposed < 4; transposed++)
-        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++, products += 2) {
+        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++) {
           if (!graft_tile_rows(rounding)) continue;
           product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1, rounding);
           product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1, rounding);
+          products += 2;
         }
   }
   for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+/// Says that there are more processors or fewer than there are.
+void graft_set_processor_count(int count);
+
 #define MOST_TASKS 5000
 
 struct work { long done[MOST_TASKS]; };

@@ -111,3 +111,13 @@ long graft_first_nonfinite(const float *a, long n) {
     if (!isfinite(a[i])) return i;
   return -1;
 }
+
+GRAFT_KERNEL void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride) {
+  for (long t = 0; t < rows; t++) {
+    float f = factors[t];
+    const float *from = x + t * stride;
+    float *to = out + t * out_stride;
+#pragma clang loop vectorize(assume_safety)
+    for (long c = 0; c < columns; c++) to[c] = f * from[c];
+  }
+}

@@ -8,7 +8,7 @@
 #define BLOCK 512
 /// Rows that are packed together, in whole tiles.
 #define GROUP_ROWS 128
-/// What the last row of a transposition writes too much.
+/// Floats that the last row of a transposition writes too much.
 #define SLACK 16
 
 static long least(long a, long b) { return a < b ? a : b; }

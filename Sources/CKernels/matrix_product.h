@@ -64,7 +64,7 @@ struct tiling {
   } panels[3];
   /// Of units of two terms, for panels of every width: one of the two below.
   const struct packing *pairs;
-  /// What a thread does before its first tile and after its last one; null for nothing.
+  /// A thread's preparation before its first tile, and its end after the last one; null for nothing.
   void (*enter)(void), (*leave)(void);
 };
 
@@ -82,10 +82,6 @@ GRAFT_INLINE int graft_panel_index(const struct tiling *tiles, long columns) {
   return index;
 }
 
-/// A panel of any floating-point type: rows [first, first + count) and terms [start, start + k) of the matrix, at most DEPTH units of
-/// them, by the tiling's panel `index`.
-void graft_pack_panel(float *out, const struct tiling *tiles, int index, long width, const struct graft_matrix *a, long first, long count,
-                      long start, long k);
 /// The rows of a tile of the first operand.
 void graft_pack_rows(float *out, const struct tiling *tiles, const struct graft_matrix *a, long first, long count, long start, long k);
 

@@ -40,6 +40,19 @@ void graft_normal(float *out, uint64_t key, uint64_t start, long n) {
   }
 }
 
+void graft_float_to_bfloat16_by_chance(uint16_t *out, const float *a, uint64_t key, uint64_t start, long n) {
+  const uint32_t *bits = (const uint32_t *)a;
+  philox_block block = {{0}};
+  for (long i = 0; i < n; i++) {
+    uint64_t position = start + (uint64_t)i;
+    if (i == 0 || (position & 7) == 0) block = philox(key, position >> 3);
+    uint32_t chance = block.v[(position >> 1) & 3] >> ((position & 1) * 16) & 0xffffu, b = bits[i];
+    // What is not finite stays what it is.
+    uint32_t rounded = (b & 0x7f800000u) == 0x7f800000u ? b | ((b & 0x7fffffu) != 0) << 22 : b + chance;
+    out[i] = (uint16_t)(rounded >> 16);
+  }
+}
+
 void graft_dropout(float *out, const float *x, float keep, uint64_t key, uint64_t start, long n) {
   float scale = 1.0f / keep;
   philox_block block = {{0}};

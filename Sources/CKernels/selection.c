@@ -10,7 +10,7 @@ struct ranked {
   int32_t place;
 };
 
-/// Whether `a` stands before `b`: larger, or not a number.
+/// True where `a` stands before `b`: larger, or not a number.
 GRAFT_INLINE int before(struct ranked a, struct ranked b) { return (a.value != a.value && b.value == b.value) || a.value > b.value; }
 
 GRAFT_INLINE void swap(struct ranked *a, struct ranked *b) {

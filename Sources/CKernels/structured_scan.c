@@ -48,16 +48,6 @@ GRAFT_KERNEL void graft_structured_mask(float *out, const float *products, const
   }
 }
 
-GRAFT_KERNEL void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride) {
-  for (long t = 0; t < rows; t++) {
-    float f = factors[t];
-    const float *from = x + t * stride;
-    float *to = out + t * out_stride;
-#pragma clang loop vectorize(assume_safety)
-    for (long c = 0; c < columns; c++) to[c] = f * from[c];
-  }
-}
-
 GRAFT_KERNEL void graft_structured_output(float *out, const float *x, const float *decays, float skip, long rows, long columns, long stride) {
   for (long t = 0; t < rows; t++) {
     float f = decays[t], *o = out + t * stride;

@@ -211,6 +211,8 @@ void graft_set_thread_count(int count) {
   pthread_mutex_unlock(&entry);
 }
 
+/// Says that there are more processors or fewer than there are, for the test of the pool, which declares it.
+void graft_set_processor_count(int count);
 void graft_set_processor_count(int count) {
   pthread_mutex_lock(&entry);
   atomic_store(&processors, count < 1 ? 1 : count > MAXIMUM_THREADS ? MAXIMUM_THREADS : count);

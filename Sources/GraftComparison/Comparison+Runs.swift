@@ -11,15 +11,13 @@ import GraftTraining
 
 /// The runs of a comparison, and what tells them from others.
 extension Comparison {
-  /// - Parameter base: the method's base, or why there is none.
   /// - Returns: nil when the run was interrupted.
   func result(
-    of method: Recipe.PlannedMethod, on base: Result<TrainableBase, any Error>, seed: Int, rate: Double?, of split: RecordSplit, isTrial: Bool,
+    of method: Recipe.PlannedMethod, on base: MethodBase, seed: Int, rate: Double?, of split: RecordSplit, isTrial: Bool,
     _ isInterrupted: () -> Bool, _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> ComparisonRecord? {
     let own = method.recipe(seed: seed, learningRate: rate)
-    let ownBase = sharesBase(method) ? "" : ((try? base.get().fingerprint().weightsSHA256) ?? "")
-    let key = try RunKey.of(isTrial ? .trial : .run, own, digest: digest + ownBase)
+    let key = try RunKey.of(isTrial ? .trial : .run, own, digest: digest + base.digest)
     if let known = store.record(key) {
       try onEvent(.finished(known, isReused: true))
       return known
@@ -30,8 +28,7 @@ extension Comparison {
     (record.method, record.training) = (own.method.json, try own.trainingJSON)
     try onEvent(.runStarted(name: method.name, seed: seed, learningRate: learningRate, isTrial: isTrial))
     do {
-      let base = try base.get()
-      guard try train(own, on: base, of: split, into: &record, isInterrupted, onEvent, measuresForgetting: sharesBase(method)) else { return nil }
+      guard try train(own, on: base, of: split, into: &record, isInterrupted, onEvent) else { return nil }
     } catch let error as TrainingError {
       (record.status, record.message) = (.diverged, error.description)
     } catch let error as SessionError where error.kind == .nonFinite {
@@ -48,9 +45,10 @@ extension Comparison {
 
   /// - Returns: false when the run was interrupted.
   private func train(
-    _ recipe: Recipe, on base: TrainableBase, of split: RecordSplit, into record: inout ComparisonRecord, _ isInterrupted: () -> Bool,
-    _ onEvent: (ComparisonEvent) throws -> Void, measuresForgetting: Bool
+    _ recipe: Recipe, on methodBase: MethodBase, of split: RecordSplit, into record: inout ComparisonRecord, _ isInterrupted: () -> Bool,
+    _ onEvent: (ComparisonEvent) throws -> Void
   ) throws -> Bool {
+    let base = try methodBase.get()
     let folder = "\(output)/runs/\(record.folderName)"
     let claim = try OutputClaim(folder, files: .ofRun, use: .resumed)
     let run = try TrainingRun(RunSettings(recipe), output: folder, claim: claim, isResuming: true, sharing: base, split: split, notes: notes)
@@ -69,7 +67,7 @@ extension Comparison {
     }
     guard !outcome.isInterrupted else { return false }
     // What training held at most, before the evaluation takes memory of its own.
-    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes
+    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes - methodBase.bytesBeside
     let scores = try run.exampleScores()
     guard scores.values.allSatisfy(\.isFinite) else {
       throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
@@ -84,7 +82,7 @@ extension Comparison {
     record.totalParameters = run.overview.totalParameters
     record.adapterBytes = Self.size(of: outcome.summary["output"]?.string ?? "")
     record.isMergeable = run.delta.method.isMergeable
-    if measuresForgetting { record.forgetting = try forgetting?.rise() }
+    if recipe.model == methods[0].recipe.model { record.forgetting = try forgetting?.rise(of: base.model) }
     record.take(base)
     try? FileManager.default.removeItem(atPath: folder + "/checkpoints")
     return true

@@ -33,7 +33,7 @@ public final class Comparison {
   public let seeds: [Int]
   /// Remarks on the data.
   public let notes = DataNotes()
-  /// The base of the first method, and of all that have the same `model:`.
+  /// The base of the first method, and of all that are built as it is.
   let base: TrainableBase
   private let labels: LabelScheme?
   private let labelNote: String?
@@ -65,10 +65,8 @@ public final class Comparison {
     labelNote = labels?.note
     self.labels = labels?.scheme
     let seed = seeds[0]
-    let formats = Set(methods.compactMap { try? RunSettings($0.recipe(seed: seed)).frozenFormat })
     let base = try TrainableBase(
-      RunSettings(Self.untouched(methods[0].recipe(seed: seed))), labels: labels?.scheme,
-      frozenFormat: formats.count == 1 ? formats.first : .float32)
+      RunSettings(Self.untouched(methods[0].recipe(seed: seed))), labels: labels?.scheme, frozenFormat: methods[0].frozenFormat(among: methods))
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
     digest = try Self.digest(of: split, and: base.fingerprint())
@@ -89,7 +87,7 @@ public final class Comparison {
     var finished: [ComparisonRecord] = []
     var trials: [ComparisonRecord] = []
     for method in methods {
-      let base = Result { try self.base(of: method) }
+      let base = self.base(of: method)
       var chosen: Double?
       if method.learningRates.count > 1, let trialSplit {
         var tried: [ComparisonRecord] = []
@@ -118,12 +116,14 @@ public final class Comparison {
     return result
   }
 
-  /// True for a method that has the model of the first one, which is in memory once.
-  func sharesBase(_ method: Recipe.PlannedMethod) -> Bool { method.recipe.model == methods[0].recipe.model }
-
-  /// The base of a method.
-  private func base(of method: Recipe.PlannedMethod) throws -> TrainableBase {
-    sharesBase(method) ? base : try TrainableBase(RunSettings(Self.untouched(method.recipe(seed: seeds[0]))), labels: labels)
+  /// The base of a method, not yet built where it is not the first one's.
+  private func base(of method: Recipe.PlannedMethod) -> MethodBase {
+    guard !method.hasBase(of: methods[0]) else { return MethodBase(sharing: base) }
+    let recipe = method.recipe(seed: seeds[0])
+    let digest = try? recipe.model == methods[0].recipe.model ? base.fingerprint().weightsSHA256 : TrainableBase.weightsSHA256(of: recipe)
+    return MethodBase(digest: digest ?? "") { [methods, labels] in
+      try TrainableBase(RunSettings(Self.untouched(recipe)), labels: labels, frozenFormat: method.frozenFormat(among: methods))
+    }
   }
 
   /// The name of the model, where it is one.

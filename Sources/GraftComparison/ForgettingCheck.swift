@@ -7,7 +7,7 @@ import GraftTraining
 
 /// The cost of a method in what the base knew: the rise of its loss on texts that training never showed.
 final class ForgettingCheck {
-  private let model: any TrainableModel
+  private let base: any TrainableModel
   private let texts: EncodedDataset
   private let objective: BatchObjective
   private let precision: Recipe.PrecisionName
@@ -19,7 +19,7 @@ final class ForgettingCheck {
     guard let model = base.model as? any TrainableModel, base.model is any LanguageModel else {
       throw SessionError(.usage, "data.forgetting: only language models have a loss on texts; leave it out")
     }
-    self.model = model
+    self.base = model
     precision = recipe.training.precision
     let records = try DataPreparation.records(of: paths)
     let encoder = try DataPreparation.encoder(
@@ -29,15 +29,16 @@ final class ForgettingCheck {
     objective = DataPreparation.objective(task, for: base.model)
   }
 
-  /// Takes the loss of the model as it is now for that of the base.
-  func measureBase() throws { baseLoss = try loss }
+  /// Takes the loss of the base's model as it is now for that of the base.
+  func measureBase() throws { baseLoss = try loss(of: base) }
 
-  /// The loss with what is attached, less that of the base.
-  func rise() throws -> Double? { try baseLoss.map { try loss - $0 } }
+  /// The loss of a model with what is attached, less that of the base, whose weights it has beside.
+  func rise(of model: any Model) throws -> Double? {
+    guard let baseLoss, let model = model as? any TrainableModel else { return nil }
+    return try loss(of: model) - baseLoss
+  }
 
-  private var loss: Double {
-    get throws {
-      try precision.run { try Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
-    }
+  private func loss(of model: any TrainableModel) throws -> Double {
+    try precision.run { try Evaluator.metrics(of: model, batches: texts.evaluationBatches(objective)).first?.value ?? .nan }
   }
 }

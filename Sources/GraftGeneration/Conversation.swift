@@ -26,12 +26,12 @@ public final class Conversation {
 
   private var model: any LanguageModel { generator.decoder.model }
 
-  /// Writes what follows a prompt: all of the conversation so far.
+  /// Writes the reply to a prompt, which is all of the conversation so far.
   ///
   /// - Parameters:
   ///   - prompt: at least one token.
-  ///   - turn: what the draws depend on beside the seed.
-  ///   - isEnd: told of every new token; true ends the reply.
+  ///   - turn: the number of the reply, which draws depend on beside the seed.
+  ///   - isEnd: called with every new token; true ends the reply.
   /// - Returns: the new tokens, with the one that ended them.
   /// - Throws: `GenerationError` where the model's logits are not finite.
   public func reply(

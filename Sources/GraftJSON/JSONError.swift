@@ -11,7 +11,7 @@ public struct JSONError: UserError, Equatable {
 
   /// - Parameters:
   ///   - line: counted from 1.
-  ///   - column: counted from 1, in bytes.
+  ///   - column: counted from 1, in Unicode scalars.
   public init(message: String, line: Int, column: Int) {
     self.message = message
     self.line = line

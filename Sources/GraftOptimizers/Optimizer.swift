@@ -12,22 +12,30 @@ public final class Optimizer {
   public private(set) var stepCount = 0
   private let isDecayed: [Bool]
   private let rateFactors: [Double]
-  private var state: [[Tensor]]
+  /// The format that the rule's tensors rest in between steps.
+  private let stateFormat: ElementFormat
+  private let random: RandomStream
+  private var state: [StoredState]
 
   /// - Parameters:
   ///   - parameters: the trained ones; one without a gradient is left alone.
   ///   - isDecayed: true for a parameter that weight decay applies to.
   ///   - rateFactor: the factor of a parameter's learning rate.
+  ///   - stateFormat: the format that the rule's tensors rest in between steps: float32, or bfloat16, rounded by chance.
+  ///   - seed: the seed of that chance.
   public init(
     _ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true },
-    rateFactor: (Parameter) -> Double = { _ in 1 }
+    rateFactor: (Parameter) -> Double = { _ in 1 }, stateFormat: ElementFormat = .float32, seed: UInt64 = 0
   ) {
+    precondition(stateFormat == .float32 || stateFormat == .bfloat16, "an optimizer's state in \(stateFormat)")
     self.rule = rule
     self.parameters = parameters
     self.weightDecay = weightDecay
     self.isDecayed = parameters.map(isDecayed)
     rateFactors = parameters.map(rateFactor)
-    state = parameters.map { rule.state(of: $0.shape).map { .zeros($0.shape) } }
+    self.stateFormat = stateFormat
+    random = RandomStream(seed: seed).split("optimizer")
+    state = parameters.map { StoredState(rule.state(of: $0.shape).map { Tensor.zeros($0.shape).converted(to: stateFormat) }) }
   }
 
   /// Updates every parameter that has a gradient.
@@ -39,37 +47,37 @@ public final class Optimizer {
       let context = UpdateContext(
         step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale),
         weightDecay: isDecayed[index] ? weightDecay : 0)
-      for slot in state[index].indices { state[index][slot].makeUnique() }
+      state[index].makeUnique()
       apply(to: parameter, state[index], gradient, context)
     }
   }
 
   /// Updates a parameter whole, or slices of it on all threads.
-  private func apply(to parameter: Parameter, _ state: [Tensor], _ gradient: Tensor, _ context: UpdateContext) {
+  private func apply(to parameter: Parameter, _ state: StoredState, _ gradient: Tensor, _ context: UpdateContext) {
     let shape = parameter.shape
-    let parts = state.map { UnsafeMutableBufferPointer(start: $0.mutablePointer, count: $0.elementCount) }
+    let chance = random.split(parameter.path).split(context.step)
     parameter.update { weights in
       gradient.withElements { gradient in
         guard rule.isElementwise else {
-          var state = UpdateState(parts)
-          return rule.update(&weights, &state, gradient: gradient, shape: shape, context)
+          return state.update(nil, chance: chance) { rule.update(&weights, &$0, gradient: gradient, shape: shape, context) }
         }
-        update(&weights, parts, gradient, shape, context)
+        update(&weights, state, gradient, shape, context, chance)
       }
     }
   }
 
   private func update(
-    _ weights: inout MutableSpan<Float>, _ parts: [UnsafeMutableBufferPointer<Float>], _ gradient: Span<Float>, _ shape: Shape,
-    _ context: UpdateContext
+    _ weights: inout MutableSpan<Float>, _ state: StoredState, _ gradient: Span<Float>, _ shape: Shape, _ context: UpdateContext,
+    _ chance: RandomStream
   ) {
     weights.withUnsafeMutableBufferPointer { weights in
       gradient.withUnsafeBufferPointer { gradient in
         parallel(over: weights.count, grain: elementwiseGrain) { part in
           var slice = MutableSpan(_unsafeElements: UnsafeMutableBufferPointer(rebasing: weights[part]))
-          var state = UpdateState(parts.map { UnsafeMutableBufferPointer(rebasing: $0[part]) })
-          rule.update(
-            &slice, &state, gradient: Span(_unsafeElements: UnsafeBufferPointer(rebasing: gradient[part])), shape: shape, context)
+          state.update(part, chance: chance) { state in
+            rule.update(
+              &slice, &state, gradient: Span(_unsafeElements: UnsafeBufferPointer(rebasing: gradient[part])), shape: shape, context)
+          }
         }
       }
     }
@@ -77,8 +85,8 @@ public final class Optimizer {
 
   /// The state by `parameter path / state name`, for a checkpoint.
   public var stateTensors: [(name: String, tensor: Tensor)] {
-    zip(parameters, state).flatMap { parameter, tensors in
-      zip(rule.state(of: parameter.shape), tensors).map { ("\(parameter.path)/\($0.name)", $1) }
+    zip(parameters, state).flatMap { parameter, state in
+      zip(rule.state(of: parameter.shape), state.tensors).map { ("\(parameter.path)/\($0.name)", $1) }
     }
   }
 
@@ -86,6 +94,8 @@ public final class Optimizer {
   /// - Throws: the error of `tensor` for a name it lacks.
   public func restore(stepCount: Int, tensor: (_ name: String) throws -> Tensor) throws {
     self.stepCount = stepCount
-    state = try parameters.map { parameter in try rule.state(of: parameter.shape).map { try tensor("\(parameter.path)/\($0.name)") } }
+    state = try parameters.map { parameter in
+      StoredState(try rule.state(of: parameter.shape).map { try tensor("\(parameter.path)/\($0.name)").converted(to: stateFormat) })
+    }
   }
 }

@@ -43,7 +43,7 @@ extension UpdateRule {
 
 /// The name and the shape of a tensor that a rule keeps for a parameter, such as `exp_avg`.
 public struct StateDescription: Sendable, Hashable {
-  /// The name under which checkpoints keep it, such as `m`.
+  /// The name under which checkpoints keep it, such as `exp_avg`.
   public let name: String
   /// Its shape: the parameter's, or one that follows from it.
   public let shape: Shape

@@ -27,6 +27,8 @@ extension Recipe {
     public var betas = Self.defaultBetas
     /// The number added to the optimizer's denominators.
     public var epsilon = 1e-8
+    /// The format that the optimizer's moments rest in between steps.
+    public var optimizerState = StateFormat.fp32
     /// The decoupled weight decay, of what `DecayRule` lets decay.
     public var weightDecay = 0.0
     /// The shape of the learning rate over the steps.
@@ -76,6 +78,17 @@ extension Recipe {
 
   /// An update rule.
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw, lion, adafactor, muon }
+
+  /// A format of the optimizer's moments.
+  public enum StateFormat: String, ConfigChoice {
+    /// As they were computed.
+    case fp32
+    /// Rounded by chance, so that small changes add up.
+    case bf16
+
+    /// The format of the elements.
+    public var format: ElementFormat { self == .fp32 ? .float32 : .bfloat16 }
+  }
 
   /// An arithmetic of training.
   public enum PrecisionName: String, ConfigChoice {

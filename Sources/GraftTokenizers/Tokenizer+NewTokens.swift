@@ -13,13 +13,16 @@ public struct ExtendedTokenizer: Sendable {
   /// - Parameters:
   ///   - directory: the model directory whose tokenizer is extended.
   ///   - tokens: texts that are to become one token each.
-  /// - Throws: `TokenizerError` for a text that is empty, given twice or a token already, and where the directory's own tokenizer
-  ///   cannot be read.
+  /// - Throws: `TokenizerError` for a text that is empty, given twice or a token already, where the directory's own tokenizer cannot be read,
+  ///   and where it has no `tokenizer.json`.
   public init(directory: URL, adding tokens: [String]) throws(TokenizerError) {
     let file = directory.appending(path: "tokenizer.json")
     let path = file.path(percentEncoded: false)
     let known = try Tokenizer(directory: directory)
-    var entries = known.configuration.completing(try JSON.ifPresent(at: file)?["added_tokens"]?.array ?? [])
+    guard var json = try JSON.ifPresent(at: file) else {
+      throw TokenizerError("new_tokens", "RWKV's World vocabulary cannot grow", fix: "leave it out")
+    }
+    var entries = known.configuration.completing(json["added_tokens"]?.array ?? [])
     var nextID = known.vocabularySize
     for (index, token) in tokens.enumerated() {
       guard !token.isEmpty else { throw TokenizerError("new_tokens", "one is empty", fix: "give it a text") }
@@ -32,7 +35,6 @@ public struct ExtendedTokenizer: Sendable {
       ])
       nextID += 1
     }
-    guard var json = try JSON.ifPresent(at: file) else { throw TokenizerError(path, "no such file", fix: "check the model directory") }
     json["added_tokens"] = .array(entries)
     self.json = json
     let extended = try Tokenizer(json: json, configuration: known.configuration, source: path)

@@ -7,7 +7,7 @@ import GraftJSON
 extension Tokenizer {
   /// The file's name, by which it is found.
   static let worldVocabularyName = "rwkv_vocab_v20230424.txt"
-  /// The token of id 0, which stands between texts and is in no file.
+  /// The token of id 0 where the configuration names no beginning of a sequence: it stands between texts and is in no file.
   private static let endOfText = "<|rwkv_tokenizer_end_of_text|>"
 
   /// The parts of the tokenizer of a directory that has a World vocabulary; nil where there is none.
@@ -20,20 +20,21 @@ extension Tokenizer {
     let text: String
     do { text = try TextFile.text(of: path) } catch { throw TokenizerError(error) }
     var tokens: [(bytes: [UInt8], id: Int)] = []
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: true).enumerated() {
+    // CR LF is one character.
+    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    for (number, line) in lines.enumerated() where !line.isEmpty {
       guard let token = worldToken(line) else {
         throw TokenizerError("\(path):\(number + 1)", "is not a token with its id and its length", fix: "take the file from the model's publisher")
       }
       tokens.append(token)
     }
-    let end = configuration.eosToken ?? endOfText
-    let model = LongestMatchModel(tokens, others: [(Array(end.utf8), 0)])
-    let entry: JSON = [
-      "id": 0, "content": .string(end), "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
-    ]
-    return (
-      model, try AddedTokens(.array(configuration.completing([entry])), model: model.vocabulary, normalizer: nil, source: path)
-    )
+    let start = configuration.bosToken ?? endOfText
+    let model = LongestMatchModel(tokens, others: [(Array(start.utf8), 0)])
+    // A token of the file stays text where the configuration calls it special, as the published ones do with the blank line that ends an answer.
+    let added = configuration.completing([TokenizerConfiguration.specialEntry(of: .string(start))].compactMap(\.self)).filter { entry in
+      TokenizerConfiguration.content(entry).map { $0 == start || model.vocabulary.id(of: $0) == nil } ?? false
+    }
+    return (model, try AddedTokens(.array(added), model: model.vocabulary, normalizer: nil, source: path))
   }
 
   /// `ID TEXT LENGTH`, with `'...'` or `"..."`, or `b'...'` for bytes that are no text.

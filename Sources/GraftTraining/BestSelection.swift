@@ -11,7 +11,7 @@ public struct BestSelection: Sendable, Equatable {
 
   /// An evaluation that none before was better than.
   public struct Best: Sendable, Equatable {
-    /// The optimizer steps that led to them.
+    /// Optimizer steps done until then.
     public var step: Int
     /// Passes over the data until then.
     public var epoch: Double

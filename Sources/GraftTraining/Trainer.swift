@@ -84,11 +84,9 @@ public final class Trainer {
 
   /// The counters of the training, from the run's very beginning.
   public var progress: TrainingProgress {
-    var progress = TrainingProgress(
+    TrainingProgress(
       tokens: clock.tokens, seconds: clock.elapsed, unloggedLoss: sinceLastLine.loss, unloggedTerms: sinceLastLine.terms,
-      lossScale: lossScale?.state)
-    (progress.unloggedAuxiliary, progress.expertLoads) = (sinceLastLine.auxiliary, expertLoads)
-    return progress
+      unloggedAuxiliary: sinceLastLine.auxiliary, expertLoads: expertLoads, lossScale: lossScale?.state)
   }
 
   /// Does one planned step, or this process's share of it.

@@ -38,18 +38,19 @@ public struct TrainingProgress: Sendable, Equatable {
   /// The weight of the loss-carrying tokens (or examples) of those steps.
   public var unloggedTerms: Double
   /// The summed losses beside the task's of those steps, each times the weight of its terms.
-  public var unloggedAuxiliary: [AuxiliaryLoss] = []
+  public var unloggedAuxiliary: [AuxiliaryLoss]
   /// The loads of experts in the last steps.
-  public var expertLoads = RecentExpertLoads()
+  public var expertLoads: RecentExpertLoads
   /// The state of the loss scale; nil without one.
   public var lossScale: LossScale.State?
 
-  /// A line with the values that its properties have.
+  /// The counters of a training; without arguments, of one that has not begun.
   public init(
-    tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0, lossScale: LossScale.State? = nil
+    tokens: Int = 0, seconds: Double = 0, unloggedLoss: Double = 0, unloggedTerms: Double = 0, unloggedAuxiliary: [AuxiliaryLoss] = [],
+    expertLoads: RecentExpertLoads = RecentExpertLoads(), lossScale: LossScale.State? = nil
   ) {
-    self.lossScale = lossScale
     (self.tokens, self.seconds, self.unloggedLoss, self.unloggedTerms) = (tokens, seconds, unloggedLoss, unloggedTerms)
+    (self.unloggedAuxiliary, self.expertLoads, self.lossScale) = (unloggedAuxiliary, expertLoads, lossScale)
   }
 }
 

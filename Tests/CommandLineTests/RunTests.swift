@@ -27,7 +27,7 @@ import Testing
   }
 
   /// In float16 the first two steps overflow and are skipped.
-  @Test(arguments: ["", ", precision: fp16, loss_scale: {initial: 1.0e+30, backoff_factor: 1.0e-14}"])
+  @Test(arguments: ["", ", precision: fp16, loss_scale: {initial: 1.0e+30, backoff_factor: 1.0e-14}", ", optimizer_state: bf16"])
   func resumedRunEqualsTheUninterruptedOne(settings: String) throws {
     let recipe = try TinyModel.recipe().replacingOccurrences(of: "max_steps: 6", with: "max_steps: 6\(settings)")
     let whole = try train(recipe)

@@ -11,7 +11,7 @@ import Testing
 enum TinyFamily: String, Sendable, CaseIterable, CustomTestStringConvertible {
   case llama, gpt2, bert, distilbert, t5, bart, transformer, mamba, mamba2, rwkv, rwkv7
 
-  /// Those without attention, and those with nothing else.
+  /// The families without attention, and all others.
   static let recurrent: Set<TinyFamily> = [.mamba, .mamba2, .rwkv, .rwkv7]
   static let attending = Set(allCases).subtracting(recurrent)
 

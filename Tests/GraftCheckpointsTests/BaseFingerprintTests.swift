@@ -1,3 +1,4 @@
+import Foundation
 import GraftCheckpoints
 import GraftTestSupport
 import Testing
@@ -15,6 +16,14 @@ struct BaseFingerprintTests {
     #expect(fingerprint.architecture == "LlamaForCausalLM")
     #expect((fingerprint.hiddenSize, fingerprint.layerCount, fingerprint.vocabularySize) == (8, 1, 11))
     #expect(fingerprint.tokenizerSHA256 == nil)
+  }
+
+  @Test("the tokenizer's hash is that of its vocabulary, whatever file holds it", arguments: ["tokenizer.json", "rwkv_vocab_v20230424.txt"])
+  func tokenizerHash(name: String) throws {
+    let folder = try TemporaryDirectory(copying: URL(fileURLWithPath: fixture("single")))
+    try folder.write("1 'a' 1".utf8, to: name)
+    let fingerprint = try BaseFingerprint(of: Checkpoint(directory: folder.path), keys: .standard)
+    #expect(fingerprint.tokenizerSHA256 == "b7b3aad5a8be327b569a66dbcc36673825327b2a834090481ce9f07c6f55b5dc")
   }
 
   @Test("sizes are read by the family's keys, and by the standard ones")

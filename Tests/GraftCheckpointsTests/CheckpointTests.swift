@@ -119,6 +119,16 @@ struct CheckpointTests {
     }
   }
 
+  @Test("a vocabulary of RWKV's World models makes way like any tokenizer's file")
+  func replacesVocabularies() throws {
+    let folder = try TemporaryDirectory()
+    let base = try Checkpoint(directory: fixture("single"))
+    try folder.write("1 'a' 1".utf8, to: "model/rwkv_vocab_v20230424.txt")
+    let replacement = try ModelDirectoryWriter.replaceable(copyingFilesFrom: nil)
+    try ModelDirectoryWriter(directory: folder.file("model"), replacing: replacement).write(base.descriptions) { try base.tensor($0.name) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("model")) == ["model.safetensors"])
+  }
+
   @Test("writes what it reads, in one file or in shards, and replaces the other", arguments: [nil, 600, 1])
   func writes(maximumShardBytes: Int?) throws {
     let folder = try TemporaryDirectory()

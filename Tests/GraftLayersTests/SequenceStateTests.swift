@@ -120,6 +120,28 @@ import Testing
     #expect(state.lengths == [0])
   }
 
+  /// Keys and values that are kept in 16 bits are those that products would round: the same bits in half of the memory.
+  @Test(arguments: [Kind.attention, .prefix], [Execution.Arithmetic.bfloat16, .float16])
+  func rowsAreKeptAsTheyAreMultiplied(_ kind: Kind, _ arithmetic: Execution.Arithmetic) throws {
+    let layer = try layer(kind)
+    func written(exactly: Bool) -> (rows: [[[Float]]], bytes: Int) {
+      Execution(arithmetic: arithmetic).run {
+        let state = SequenceState(sequences: 1, keepsAllRows: exactly)
+        if kind == .prefix { reserve(state, 3) }
+        state.reserve(60)
+        var rows: [[[Float]]] = []
+        for part in [40, 1, 1, 12, 1] {
+          rows.append(run(layer, [(0..<part).map { Int32($0 % 9) }], at: state.lengths, state))
+          state.advance(by: [part])
+        }
+        return (rows, state.byteCount)
+      }
+    }
+    let (kept, exact) = (written(exactly: false), written(exactly: true))
+    #expect(kept.rows == exact.rows)
+    #expect(2 * kept.bytes == exact.bytes)
+  }
+
   /// Sequences that part share what they have in common, and a prefix is there once.
   @Test(arguments: [Kind.attention, .prefix, .latent]) func commonRowsAreHeldOnce(_ kind: Kind) throws {
     let layer = try layer(kind)

@@ -92,6 +92,35 @@ struct ConfigurationErrorTests {
     #expect(built > 100 && refused > 100)
   }
 
+  /// Sizes of recurrent layers that no number holds are refused before they are multiplied.
+  @Test(arguments: [
+    (TinyConfiguration.mamba, #"{"expand": 1e30}"#, "expand: "),
+    (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e30}"#, "hidden_ratio: "),
+    (TinyConfiguration.rwkv7, #"{"intermediate_size": null, "hidden_ratio": 1e-30}"#, "hidden_ratio: "),
+    (TinyConfiguration.rwkv7, #"{"hidden_size": 771, "head_dim": 257}"#, "head_dim: is 257; it must be at most 256"),
+    (TinyConfiguration.mamba2, #"{"n_groups": 4, "state_size": 2147483647}"#, "state_size: "),
+    (
+      TinyConfiguration.mamba2,
+      #"""
+      {"expand": 2147483647, "hidden_size": 2147483647, "num_heads": 2147483647, "head_dim": 2147483647, "n_groups": 2147483647,
+       "state_size": 2147483647}
+      """#, "state_size: "
+    ),
+  ])
+  func recurrentSizes(_ configuration: JSON, _ changes: String, _ words: String) throws {
+    let request = ModelRequest(ArchitectureConfiguration(configuration.setting(try JSON(parsing: changes)), source: "config.json"))
+    let error = #expect(throws: ArchitectureError.self) { try ModelFamily.build(request, in: Scope(outlining: SiteCatalog())) }
+    #expect(error?.description.hasPrefix("config.json: \(words)") == true, "\(error?.description ?? "")")
+  }
+
+  /// A ratio says nothing where the size is given.
+  @Test func unusedRatio() throws {
+    let configuration = TinyConfiguration.rwkv7.setting(["hidden_ratio": 1e30])
+    #expect(throws: Never.self) {
+      try ModelFamily.build(ModelRequest(ArchitectureConfiguration(configuration, source: "config.json")), in: Scope(outlining: SiteCatalog()))
+    }
+  }
+
   /// Sizes that no file bounds are bounded, where weights are drawn.
   @Test func sizesWithoutWeights() throws {
     let fixture = try fixture("llama")

@@ -47,8 +47,7 @@ import Testing
   @Test func aTrainingAsksForLosses() throws {
     func losses(_ factors: RouterLossFactors?, _ keys: JSON = [:]) throws -> (names: [String], total: Float, plain: [Float]) {
       let tiny = TinyModel(configuration: TinyConfiguration.mixtral.setting(keys), task: .causalLM)
-      var request = ModelRequest(ArchitectureConfiguration(tiny.configuration, source: "config.json"))
-      request.routerLosses = factors
+      let request = ModelRequest(ArchitectureConfiguration(tiny.configuration, source: "config.json"), routerLosses: factors)
       let model = try #require(
         try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog(), seed: 7, isTrainable: true)) as? any TrainableModel)
       let found = outputs(of: model, tiny).outputs
@@ -69,8 +68,8 @@ import Testing
 
   @Test func aFamilyWithoutTheLossesSaysSo() throws {
     for configuration in [TinyConfiguration.llama, TinyConfiguration.deepSeekV3] {
-      var request = ModelRequest(ArchitectureConfiguration(configuration, source: "config.json"))
-      request.routerLosses = RouterLossFactors(balancing: 0.1, stability: nil)
+      let request = ModelRequest(
+        ArchitectureConfiguration(configuration, source: "config.json"), routerLosses: RouterLossFactors(balancing: 0.1, stability: nil))
       let error = #expect(throws: ArchitectureError.self) { try ModelFamily.build(request, in: Scope(source: nil, catalog: SiteCatalog())) }
       #expect(error?.description.contains("has no losses of routers; leave training.router_aux_loss_coef") == true)
     }

@@ -20,7 +20,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     TinyConfiguration.openAIGPT, TinyConfiguration.bloom, TinyConfiguration.mixtral, TinyConfiguration.qwen2MoE, TinyConfiguration.qwen3MoE,
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
-  /// Those without attention.
+  /// Models without attention.
   private static let recurrences = [TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv7]
   private static let encoders = [TinyConfiguration.bert, TinyConfiguration.roberta, TinyConfiguration.distilbert]
   private static let encoderDecoders = [TinyConfiguration.t5, TinyConfiguration.mt5, TinyConfiguration.bart, TinyConfiguration.transformer]

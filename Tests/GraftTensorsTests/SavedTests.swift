@@ -56,6 +56,27 @@ import Testing
     }
   }
 
+  /// A scan keeps what it was given in the saved form alone, but for the sizes of steps, which are exponents.
+  @Test func aScanKeepsItsInputsInTheSavedForm() throws {
+    final class Reference {
+      weak var storage: AnyObject?
+      init(_ storage: AnyObject) { self.storage = storage }
+    }
+    let specimen = try #require(OperationCatalog.specimens.first { $0.name == "structuredScan, blocks" })
+    let parameters = zip(specimen.inputs, specimen.makeInputs()).map { Parameter(path: $0.name, value: $1, isTrainable: true) }
+    var references: [Reference] = []
+    let tape = Tape()
+    let output = Execution(savedForm: Self.narrow).run {
+      tape.record {
+        let inputs = parameters.map { 1 * $0.operand }
+        references = inputs.map { Reference($0.storage) }
+        return specimen.apply(inputs)
+      }
+    }
+    #expect(references.indices.filter { references[$0].storage != nil } == [1])
+    #expect(tape.tracks(output))
+  }
+
   /// Memory that is used again for another result has another copy.
   @Test func aCopyIsForgottenWhereItsSourceIsWrittenOver() {
     let tape = Tape()

@@ -17,10 +17,15 @@ import Testing
   }()
 
   private func tokenizer(_ lines: [String], _ configuration: String? = nil) throws -> Tokenizer {
+    let folder = try folder(lines, configuration)
+    return try withExtendedLifetime(folder) { try Tokenizer(directory: folder.url) }
+  }
+
+  private func folder(_ lines: [String], _ configuration: String? = nil) throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     try lines.joined(separator: "\n").write(to: folder.url.appending(path: "rwkv_vocab_v20230424.txt"), atomically: true, encoding: .utf8)
     try configuration?.write(to: folder.url.appending(path: "tokenizer_config.json"), atomically: true, encoding: .utf8)
-    return try Tokenizer(directory: folder.url)
+    return folder
   }
 
   @Test(arguments: [
@@ -33,12 +38,50 @@ import Testing
     #expect(tokenizer.decode(ids) == text)
   }
 
-  @Test func `the end of a text is token 0, and is not read from one that does not name it`() throws {
-    let tokenizer = try tokenizer(Self.lines, #"{"eos_token": "<end>"}"#)
-    #expect(tokenizer.endOfSequenceID == 0)
-    #expect(tokenizer.encode("ab<end>") == [258, 0])
+  @Test func `token 0 is the beginning of a sequence, and stands between texts`() throws {
+    let tokenizer = try tokenizer(Self.lines, #"{"bos_token": "<|rwkv_tokenizer_end_of_text|>", "eos_token": "\n\n"}"#)
+    #expect(tokenizer.beginningOfSequenceID == 0)
+    #expect(tokenizer.encode("ab<|rwkv_tokenizer_end_of_text|>ab") == [258, 0, 258])
     #expect(tokenizer.decode([258, 0]) == "ab")
     #expect(tokenizer.vocabularySize == 267)
+  }
+
+  @Test(arguments: [
+    #"{"bos_token": "<|rwkv_tokenizer_end_of_text|>", "eos_token": "\n\n"}"#,
+    #"{"added_tokens_decoder": {"257": {"content": "\n\n", "special": true}}, "eos_token": "\n\n"}"#,
+  ])
+  func `a blank line that ends an answer is a token of the file in a text`(_ configuration: String) throws {
+    let tokenizer = try tokenizer(Self.lines, configuration)
+    #expect(tokenizer.endOfSequenceID == 257)
+    let text = "ab\n\nabcd\n\n\n"
+    #expect(tokenizer.encode(text) == [258, 257, 259, 257, 11])
+    #expect(tokenizer.decode([258, 257, 259, 257, 11]) == text)
+    #expect(!tokenizer.isSpecial(257))
+    #expect(tokenizer.vocabularySize == 267)
+  }
+
+  @Test func `an end that the file does not have is added behind its tokens`() throws {
+    let tokenizer = try tokenizer(Self.lines, #"{"eos_token": "<end>"}"#)
+    #expect(tokenizer.endOfSequenceID == 267)
+    #expect(tokenizer.encode("ab<end>") == [258, 267])
+    #expect(tokenizer.decode([258, 267]) == "ab")
+  }
+
+  @Test func `lines may end in CR LF`() throws {
+    let tokenizer = try tokenizer([Self.lines.joined(separator: "\r\n")])
+    #expect(tokenizer.encode("abcd\n\n") == [259, 257])
+  }
+
+  @Test func `it cannot grow`() throws {
+    let folder = try folder(Self.lines)
+    let error = #expect(throws: TokenizerError.self) { try ExtendedTokenizer(directory: folder.url, adding: ["<new>"]) }
+    #expect(error?.description.contains("new_tokens: RWKV's World vocabulary cannot grow; leave it out") == true)
+  }
+
+  @Test(arguments: ["\n", "\r\n"])
+  func `empty lines count`(_ end: String) throws {
+    let error = #expect(throws: TokenizerError.self) { try tokenizer(["1 'a' 1\(end)\(end)x"]) }
+    #expect(error?.description.contains("rwkv_vocab_v20230424.txt:3") == true)
   }
 
   @Test(arguments: ["x 'a' 1", "1 'a' 2", "1 'a 1", "1 '' 0", #"1 '\q' 1"#, #"1 b'\u0100' 1"#, "0 'a' 1", "1 a 1", #"1 '\x1' 1"#, "99999999 'a' 1"])

@@ -4,6 +4,7 @@ import GraftLayers
 import GraftTensors
 import GraftTestSupport
 import GraftTraining
+import GraftTrainingTestSupport
 import Testing
 
 /// The common part of the models here: no parameters but a table of logits, one row a token.

@@ -21,8 +21,6 @@ void graft_set_thread_count(int count);
 int graft_thread_count(void);
 /// The processors that this process may use.
 int graft_processor_count(void);
-/// Says that there are more processors or fewer than there are, for tests of the pool.
-void graft_set_processor_count(int count);
 
 /// One pointer per thread, for the tape that records.
 void *graft_thread_local_get(void);
@@ -61,7 +59,7 @@ long graft_panel_depth(int rounding, long k);
 /// panels = the columns [first, first + columns) of b[k, ...], packed: one panel after another, each [depth, its width], the
 /// last one as narrow as the tiles allow and filled with zeros. Writes the terms [from, to) of every panel; `from` is even.
 void graft_pack_panels(float *panels, const struct graft_matrix *b, long k, long first, long columns, long from, long to);
-/// Whether a product can read so many columns of b[k, ...] where they are, as if they were packed.
+/// True where a product can read so many columns of b[k, ...] where they are, as if they were packed.
 int graft_reads_in_place(const struct graft_matrix *b, long columns);
 
 /// The second operand of a product: packed panels, or a matrix's columns where they are.
@@ -93,6 +91,8 @@ void graft_multiply(float *out, const float *a, const float *b, long n);
 void graft_accumulate(float *out, const float *a, long n);                         // out += a
 void graft_accumulate_scaled(float *out, const float *a, float scale, long n);     // out += scale a
 void graft_scale(float *out, const float *a, float scale, long n);
+/// out[t] = factors[t] x[t], rows at the given distances; x may be out.
+void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride);
 /// out[columns, rows] += a[rows, columns], transposed.
 void graft_accumulate_transposed(float *out, long out_stride, const float *a, long a_stride, long rows, long columns);
 void graft_fill(float *out, float value, long n);
@@ -242,8 +242,6 @@ void graft_structured_steps(float *steps, float *sums, const float *delta, const
 void graft_structured_weights(float *weights, float *decays, const float *steps, const float *sums, long rows, long heads);
 /// out[t, j] = products[t, j] exp(sums[t] - sums[j]) steps[j] for j <= t, else 0: the weights of a block's rows in each other.
 void graft_structured_mask(float *out, const float *products, const float *steps, const float *sums, long rows, long heads);
-/// out[t] = factors[t] x[t], rows at the given distances; x may be out.
-void graft_scale_rows(float *out, const float *x, const float *factors, long rows, long columns, long out_stride, long stride);
 /// out[t] = decays[t] out[t] + skip x[t].
 void graft_structured_output(float *out, const float *x, const float *decays, float skip, long rows, long columns, long stride);
 /// s = exp(step rate) s + step b x and out = c . s + skip x, row after row of one head, with `state[size, columns]` before and afterwards.
@@ -290,6 +288,9 @@ void graft_key_bonus_gradient(float *dr, float *dk, float *dv, float *du, const 
 void graft_uniform(float *out, uint64_t key, uint64_t start, long n);
 /// n standard normal values (Box and Muller) of stream `key`, from position `start` on.
 void graft_normal(float *out, uint64_t key, uint64_t start, long n);
+/// out = a rounded to one of its two neighbours in bfloat16, with probabilities that make the mean a: 16 bits of stream `key`, from
+/// position `start` on, are added to the 16 that are cut off.
+void graft_float_to_bfloat16_by_chance(uint16_t *out, const float *a, uint64_t key, uint64_t start, long n);
 /// out = x / keep where uniform(key, start + i) < keep, else 0.
 void graft_dropout(float *out, const float *x, float keep, uint64_t key, uint64_t start, long n);
 

@@ -1,5 +1,6 @@
 import Dispatch
 import GraftJSON
+import GraftTokenizers
 import Synchronization
 
 /// The marks of a base model, so that an adapter is not put on the wrong one.
@@ -20,7 +21,7 @@ public struct BaseFingerprint: Equatable, Sendable {
   public var vocabularySize: Int?
   /// The SHA-256, in hexadecimal, of the lines of `TensorHashes`: independent of shards, order and header padding.
   public var weightsSHA256: String?
-  /// The SHA-256 of `tokenizer.json`, in hexadecimal.
+  /// The SHA-256 of the tokenizer's vocabulary, which is `tokenizer.json` for most models, in hexadecimal.
   public var tokenizerSHA256: String?
 
   /// A fingerprint that says nothing yet.
@@ -34,8 +35,7 @@ public struct BaseFingerprint: Equatable, Sendable {
     self.init(configuration: try checkpoint.configuration(), keys: keys)
     (name, revision) = Self.origin(of: checkpoint.directory)
     weightsSHA256 = TensorHashes(checkpoint).combined
-    let tokenizer = "\(checkpoint.directory)/tokenizer.json"
-    if FileKind(of: tokenizer) != .nothing { tokenizerSHA256 = try MappedFile(tokenizer).withBytes { SHA256.hash($0) } }
+    if let file = Tokenizer.vocabularyFile(in: checkpoint.directory) { tokenizerSHA256 = try MappedFile(file).withBytes { SHA256.hash($0) } }
   }
 
   /// The name by which others find a model: a repository with its revision for a directory in a hub's cache

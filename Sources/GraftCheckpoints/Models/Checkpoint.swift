@@ -13,12 +13,11 @@ public final class Checkpoint: WeightSource {
   /// The model directory.
   public let directory: String
   /// The weight files: one, or the shards in the order of their names.
-  public let files: [SafetensorsFile]
+  public var files: [SafetensorsFile] { weights.files }
   /// Tensors in a shard that the index does not list; they are not part of the model.
-  public let unlistedTensors: [String]
+  public var unlistedTensors: [String] { weights.unlisted }
 
-  private let fileOfTensor: [String: Int]
-  private let listedNames: [String]
+  private let weights: WeightFiles
   /// The tensors that are stored quantized, by the names of what they stand for.
   private let quantized: [String: any QuantizedTensor]
 
@@ -33,7 +32,6 @@ public final class Checkpoint: WeightSource {
     case .file, .special: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
     case .directory: break
     }
-    let weights: WeightFiles
     if FileKind(of: "\(directory)/\(Self.weightsName)") != .nothing {
       weights = WeightFiles(try SafetensorsFile("\(directory)/\(Self.weightsName)"))
     } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
@@ -43,13 +41,9 @@ public final class Checkpoint: WeightSource {
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
         remedy: Self.remedyForMissingWeights(in: directory))
     }
-    files = weights.files
-    listedNames = weights.names
-    fileOfTensor = weights.fileOfTensor
-    unlistedTensors = weights.unlisted
-    let descriptions = weights.names.compactMap { name in weights.fileOfTensor[name].flatMap { weights.files[$0].description(of: name) } }
-    let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { name in
-      weights.fileOfTensor[name].flatMap { weights.files[$0].withBytes(of: name) { bytes in [UInt8](bytes) } } ?? []
+    let descriptions = weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) }
+    let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
+      weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
     }
     quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
   }
@@ -73,18 +67,18 @@ public final class Checkpoint: WeightSource {
 
   /// Every tensor there is, quantized ones under the names of what they stand for.
   public var tensorNames: [String] {
-    guard isQuantized else { return listedNames }
+    guard isQuantized else { return weights.names }
     let nameOfPart = Dictionary(quantized.map { ($0.value.parts[0], $0.key) }) { first, _ in first }
     let others = Set(quantized.values.flatMap { $0.parts.dropFirst() })
-    return listedNames.filter { !others.contains($0) }.map { nameOfPart[$0] ?? $0 }
+    return weights.names.filter { !others.contains($0) }.map { nameOfPart[$0] ?? $0 }
   }
 
-  public func contains(_ name: String) -> Bool { fileOfTensor[name] != nil || quantized[name] != nil }
+  public func contains(_ name: String) -> Bool { weights.file(of: name) != nil || quantized[name] != nil }
 
   /// The type and shape of the tensor called `name`, if there is one.
   public func description(of name: String) -> TensorDescription? {
     if let tensor = quantized[name] { return TensorDescription(name: name, elementType: tensor.elementType, shape: tensor.shape) }
-    return fileOfTensor[name].flatMap { files[$0].description(of: name) }
+    return weights.file(of: name)?.description(of: name)
   }
 
   /// Types and shapes of all tensors, in the order of `tensorNames`.
@@ -102,13 +96,13 @@ public final class Checkpoint: WeightSource {
 
   /// A tensor as a file holds it, a part of a quantized one among them.
   func storedTensor(_ name: String) throws(CheckpointError) -> Tensor {
-    guard let position = fileOfTensor[name] else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
-    return try files[position].tensor(name)
+    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try file.tensor(name)
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-    fileOfTensor[name].flatMap { files[$0].withBytes(of: name, body) }
+    weights.file(of: name)?.withBytes(of: name, body)
   }
 
   /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
@@ -160,43 +154,5 @@ package func readIfPresent<Value>(
   } catch {
     guard error.kind == .missing else { throw error }
     return nil
-  }
-}
-
-/// The files of a model's weights, and the tensors that they hold.
-private struct WeightFiles {
-  let files: [SafetensorsFile]
-  /// The names of the model's tensors, in the order of the file or the index.
-  let names: [String]
-  let fileOfTensor: [String: Int]
-  /// Tensors of shards that the index does not list.
-  let unlisted: [String]
-
-  init(_ file: SafetensorsFile) {
-    files = [file]
-    names = file.tensorNames
-    fileOfTensor = Dictionary(names.map { ($0, 0) }) { first, _ in first }
-    unlisted = []
-  }
-
-  /// - Throws: `CheckpointError` of kind `malformed` where the index says what its shards do not hold.
-  init(shardsOf index: CheckpointIndex, in directory: String) throws(CheckpointError) {
-    let shards = index.shardNames
-    var files: [SafetensorsFile] = []
-    for shard in shards {
-      try index.validateShardName(shard, in: directory)
-      files.append(try SafetensorsFile("\(directory)/\(shard)"))
-    }
-    let positions = Dictionary(zip(shards, 0...)) { first, _ in first }
-    var fileOfTensor: [String: Int] = [:]
-    for (tensor, shard) in index.shardOfTensor {
-      guard let position = positions[shard], files[position].contains(tensor) else {
-        throw .malformed(index.path, "says that '\(tensor)' is in \(shard), where it is not", remedy: "fetch the checkpoint again")
-      }
-      fileOfTensor[tensor] = position
-    }
-    (self.files, self.fileOfTensor) = (files, fileOfTensor)
-    names = index.shardOfTensor.map(\.tensor)
-    unlisted = files.enumerated().flatMap { position, file in file.tensorNames.filter { fileOfTensor[$0] != position } }
   }
 }

@@ -1,4 +1,5 @@
 import GraftJSON
+import GraftTokenizers
 
 /// The files beside the weights of a model directory: tokenizer, templates, generation settings, processors, pooling, code, ...
 ///
@@ -38,10 +39,11 @@ struct CompanionFiles {
     paths.filter { Self.tokenizerNames.contains($0) || $0.hasPrefix("additional_chat_templates/") }
   }
 
-  private static let tokenizerNames: Set<String> = [
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-    "tokenizer.model", "rwkv_vocab_v20230424.txt", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
-  ]
+  /// The names of the tokenizer's files and templates.
+  static let tokenizerNames = Set(Tokenizer.vocabularyFiles).union([
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model",
+    "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
+  ])
 
   /// Returns true for the name of a file of weights, or of an index of them.
   static func isWeights(_ name: String) -> Bool { weightEndings.contains { name.lowercased().hasSuffix($0) } }

@@ -31,11 +31,9 @@ public struct ModelDirectoryWriter {
     return .holding { [names] name in names.contains(name) || name.hasPrefix("model") && CompanionFiles.isWeights(name) }
   }
 
-  private static let usualNames: Set<String> = [
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja",
-    "chat_template.json", "additional_chat_templates", "README.md",
-  ]
+  private static let usualNames = CompanionFiles.tokenizerNames.union([
+    "config.json", "generation_config.json", "additional_chat_templates", "README.md",
+  ])
 
   /// Writes the model, complete or not at all.
   ///

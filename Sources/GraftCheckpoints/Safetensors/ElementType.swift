@@ -22,9 +22,9 @@ public enum ElementType: String, CaseIterable, Sendable {
   case float8E4M3 = "F8_E4M3"
   /// Powers of two in 8 bits, the scales of microscaled blocks.
   case float8E8M0 = "F8_E8M0"
-  /// The same as `float8E4M3` without infinities and without a negative zero.
+  /// The same as `float8E4M3` with an exponent bias of 8 in place of 7, and the one NaN in the place of the negative zero.
   case float8E4M3FNUZ = "F8_E4M3FNUZ"
-  /// The same as `float8E5M2` without infinities and without a negative zero.
+  /// The same as `float8E5M2` with an exponent bias of 16 in place of 15, without infinities, and the one NaN in the place of the negative zero.
   case float8E5M2FNUZ = "F8_E5M2FNUZ"
   /// Whole numbers of 16 bits.
   case int16 = "I16"

@@ -1,6 +1,6 @@
 import GraftJSON
 
-/// The validated header of a safetensors file: what lies where in the data section.
+/// The validated header of a safetensors file: its tensors with their places in the data section.
 ///
 /// Stricter than the reference reader where the written specification is: the header begins with `{`, no key is
 /// duplicated, no name is empty.
@@ -58,7 +58,7 @@ struct SafetensorsHeader {
     try requireFilled(byteCount: file.count - dataOffset, malformed)
   }
 
-  /// - Throws: where the tensors do not lie one behind the other from the first byte of the data to the last.
+  /// - Throws: `CheckpointError` of kind `malformed` where the tensors do not fill the data one behind the other.
   private func requireFilled(byteCount: Int, _ malformed: (String) -> CheckpointError) throws(CheckpointError) {
     var end = 0
     for entry in entries {

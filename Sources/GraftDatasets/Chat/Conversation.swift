@@ -16,7 +16,7 @@ struct Conversation {
   var assistants: [Int] { messages.indices.filter { messages[$0]["role"]?.string == "assistant" } }
 }
 
-/// Reads the conversation of a record, whatever layout its messages have.
+/// The reader of a record's conversation, in any layout of messages that is known.
 struct ConversationReader {
   let record: DataRecord
   /// The template's names of the file's roles, beside those that are known anyway.

@@ -3,7 +3,7 @@ import GraftTensors
 
 /// A network whose parameters and sites are in a catalog.
 public protocol Model: AnyObject {
-  /// Such as `llama`.
+  /// The name of the model's family, such as `llama`.
   var modelType: String { get }
   /// The parameters and sites of the network.
   var catalog: SiteCatalog { get }

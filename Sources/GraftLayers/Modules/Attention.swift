@@ -102,7 +102,7 @@ public final class Attention: Sublayer {
     func encode() -> EncodedState {
       EncodedState(keys: key(source.states, pass), values: value(source.states, pass), spans: source.spans)
     }
-    let encoded = pass.state?.layer(path, encode) ?? encode()
+    let encoded = pass.state.map { state in state.layer(path) { encode().converted(to: state.rowFormat) } } ?? encode()
     return attention(
       query: query(x, pass), key: encoded.keys, value: encoded.values, options,
       spans: zip(layout.spans, encoded.spans).map { AttentionSpan(queries: $0.queries, keys: $1) }, mask: .bidirectional,
@@ -111,7 +111,7 @@ public final class Attention: Sublayer {
 
   /// Keys and values of earlier tokens: all, or those that the window sees.
   private func keyValueState(in state: SequenceState) -> KeyValueState {
-    state.layer(path) { KeyValueState(sequences: state.lengths.count, window: state.keepsAllRows ? nil : options.window) }
+    state.layer(path) { KeyValueState(sequences: state.lengths.count, window: state.keepsAllRows ? nil : options.window, format: state.rowFormat) }
   }
 
   private func projected(_ x: Tensor, _ pass: Pass) -> (query: Tensor, key: Tensor, value: Tensor) {

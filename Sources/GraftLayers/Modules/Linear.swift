@@ -33,13 +33,14 @@ public final class Linear {
   /// - Throws: as `Scope.parameter` does.
   public init(
     _ scope: Scope, in inputs: Int, out outputs: Int, bias hasBias: Bool = false, role: Role? = nil, layout: WeightLayout = .outputByInput,
-    initializer: Initializer = .normal(standardDeviation: 0.02), biasInitializer: Initializer = .zeros, fallsBack: Bool = false
+    initializer: Initializer = .normal(standardDeviation: 0.02), biasInitializer: @autoclosure () -> Initializer = .zeros,
+    fallsBack: Bool = false
   ) throws {
     path = scope.path
     let shape: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
     isQuantizable = !fallsBack && !Self.exactRoles.contains(role)
     weight = try scope.matrix("weight", shape, layout, initializer, isQuantized: isQuantizable, fallsBack: fallsBack)
-    bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer, fallsBack: fallsBack) : nil
+    bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer(), fallsBack: fallsBack) : nil
     self.layout = layout
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .linear(self)))

@@ -128,7 +128,7 @@ public struct RotaryFrequencies: Sendable, Hashable {
 
 extension RotaryFrequencies {
   /// The base and the scaling in words.
-  public var words: String {
+  package var words: String {
     func text(_ number: Float) -> String { number == number.rounded() && abs(number) < 1e9 ? "\(Int(number))" : "\(number)" }
     let name: String? =
       switch scaling {

@@ -2,7 +2,7 @@
 public struct ModelOutline: Sendable, Hashable {
   /// The layers of a model, or of one of its halves.
   public struct Stack: Sendable, Hashable {
-    /// Such as `decoder`.
+    /// The name of the stack, such as `decoder`.
     public var name: String
     /// The sublayers of each layer.
     public var layers: [[SublayerOutline]]
@@ -64,4 +64,9 @@ public struct ModelOutline: Sendable, Hashable {
 
   /// The elements that are kept of a sequence, however long it is.
   public var keptPerSequence: Int { sum(\.keptPerSequence) }
+}
+
+extension Model {
+  /// Learned positions in words, as an outline has them: as many as a sequence may have tokens.
+  package var learnedPositions: String { (["learned"] + (maximumLength.map { ["\($0)"] } ?? [])).joined(separator: ", ") }
 }

@@ -1,6 +1,6 @@
 /// A sublayer as a drawing of a model shows it: its kind, its sizes, and what it keeps between tokens.
 public struct SublayerOutline: Sendable, Hashable {
-  /// A size, a number or a word.
+  /// A count, a number or a text.
   public enum Value: Sendable, Hashable {
     /// A whole number.
     case count(Int)
@@ -10,11 +10,11 @@ public struct SublayerOutline: Sendable, Hashable {
     case text(String)
   }
 
-  /// One thing to know, under its key, such as `key_value_heads`.
+  /// A property of a sublayer under its key, such as `key_value_heads`.
   public struct Fact: Sendable, Hashable {
     /// The key.
     public var name: String
-    /// What there is to know.
+    /// The value of the property.
     public var value: Value
 
     /// A value under its key.
@@ -32,9 +32,9 @@ public struct SublayerOutline: Sendable, Hashable {
     public var count: Int, used: Int
   }
 
-  /// Such as `attention`.
+  /// The kind of the sublayer, such as `attention`.
   public var kind: String
-  /// What there is to know, in the order in which it is shown.
+  /// The properties, in the order in which they are shown.
   public var facts: [Fact] = []
   /// The elements that are kept of every token.
   public var keptPerToken = 0
@@ -44,7 +44,7 @@ public struct SublayerOutline: Sendable, Hashable {
   public var keptPerSourceToken = 0
   /// The elements that are kept of a sequence, however long it is.
   public var keptPerSequence = 0
-  /// Nil for a sublayer that is no mixture.
+  /// The experts of a mixture; nil for another sublayer.
   public var experts: Experts?
 
   /// A sublayer of which nothing is known but its kind.
@@ -90,7 +90,7 @@ extension Residual {
 
 extension Norm {
   /// `rms` or `layer`.
-  public var kindName: String {
+  var kindName: String {
     switch kind {
     case .rms: "rms"
     case .layer: "layer"

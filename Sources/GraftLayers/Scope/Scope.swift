@@ -162,14 +162,15 @@ public struct Scope {
   /// The parameter called `name` here: from the source where there is one, otherwise drawn.
   ///
   /// - Parameters:
+  ///   - initializer: made only where the value is drawn.
   ///   - keepsType: true where a frozen one may stay in 16 bits (matrices); others are always float32 (norms, biases, deltas).
   ///   - fallsBack: true where a source that lacks it leaves it drawn, as a fresh classification head is.
   /// - Throws: `WeightError` where the source lacks it or holds another shape, and what the source throws.
   public func parameter(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, keepsType: Bool = false, fallsBack: Bool = false
+    _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
     let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
-    let value = try value(name, shape, initializer, fallsBack: fallsBack)
+    let value = try value(name, shape, initializer(), fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
@@ -209,7 +210,7 @@ public struct Scope {
       "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
   }
 
-  func value(_ name: String, _ shape: Shape, _ initializer: Initializer, fallsBack: Bool) throws -> Tensor {
+  func value(_ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
       guard let found = sourceName(of: full) else {
@@ -232,6 +233,6 @@ public struct Scope {
     }
     guard !construction.isOutline else { return try construction.outlined(shape) }
     try requireMemory(for: shape, full)
-    return initializer.makeTensor(shape, construction.stream.split(full))
+    return initializer().makeTensor(shape, construction.stream.split(full))
   }
 }

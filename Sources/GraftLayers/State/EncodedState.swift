@@ -15,6 +15,11 @@ public final class EncodedState: LayerState {
     self.spans = spans
   }
 
+  /// The same in a floating-point format.
+  func converted(to format: ElementFormat) -> EncodedState {
+    EncodedState(keys: keys.converted(to: format), values: values.converted(to: format), spans: spans)
+  }
+
   public var byteCount: Int { keys.byteCount + values.byteCount }
 
   public func select(_ sequences: [Int]) { spans = sequences.map { spans[$0] } }

@@ -23,7 +23,7 @@ public final class SequenceState {
   public var byteCount: Int { layers.values.reduce(0) { $0 + $1.byteCount } }
 
   /// The format that rows of earlier tokens are kept in: that of the operands of products, which they would be rounded to anyway.
-  /// Where all rows are kept, somebody else reads them, and they are kept as they were computed.
+  /// A state that keeps all rows is read by others, too, and keeps them as they were computed.
   var rowFormat: ElementFormat { keepsAllRows ? .float32 : Execution.current.arithmetic.operandFormat ?? .float32 }
 
   /// The state of the layer at a path, made by the layer when it first reads.

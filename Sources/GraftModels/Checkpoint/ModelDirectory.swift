@@ -21,15 +21,16 @@ public struct ModelDirectory {
 
   /// - Parameters:
   ///   - path: the directory.
-  ///   - frozenType: how matrices are kept in memory; what is stored so stays mapped.
+  ///   - task: the task of the model, which its heads follow.
+  ///   - labels: the number of labels that a classifier tells apart; the configuration's where nil.
+  ///   - problem: the kind of its labels; the configuration's where nil.
+  ///   - frozenType: the format of matrices in memory; a matrix that is stored in it stays mapped.
   ///   - quantization: that of frozen layers' matrices which the checkpoint holds unquantized, but for heads and routers; nil for none.
-  ///   - task: what the model is for; its heads follow.
-  ///   - labels: how many labels a classifier tells apart; the configuration's where nil.
-  ///   - problem: what its labels are; the configuration's where nil.
-  ///   - style: which tokens of a decoder see which; the configuration's where nil.
+  ///   - style: the attention style of a decoder; the configuration's where nil.
   ///   - isHeadless: true where hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: true where a masked language model is to tell pairs of sentences apart, too.
-  ///   - vocabularySize: how many tokens there are to be, where they are more than the checkpoint's.
+  ///   - seed: the seed of values that the checkpoint lacks: new tokens, a fresh head.
+  ///   - vocabularySize: the number of tokens that there are to be, where they are more than the checkpoint's.
   ///   - routerLosses: the coefficients of routers' losses; the configuration's where nil.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
@@ -57,9 +58,9 @@ public struct ModelDirectory {
     // Labels that are asked for are data's or an adapter's; those of the configuration alone must fit its tensors.
     var source = weights
     if let labels, let replaced = try ReplacedHead(weights, labels: labels, outputs: names?.classifiers ?? []) { source = replaced }
-    var request = ModelRequest(
-      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences)
-    request.routerLosses = routerLosses
+    let request = ModelRequest(
+      config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
+      routerLosses: routerLosses)
     let scope = Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, quantization: quantization, seed: seed)
     model = try ModelFamily.build(request, in: scope)
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {

@@ -50,9 +50,7 @@ extension ArchitectureConfiguration {
   /// The losses of routers, where a configuration asks for them as Transformers' does; its z-loss is a key of our own.
   func routerLosses() throws(ArchitectureError) -> RouterLosses? {
     guard contains("router_aux_loss_coef"), try bool("output_router_logits", default: false) else { return nil }
-    return RouterLosses(
-      choices: try count("num_experts_per_tok"), balancing: try float("router_aux_loss_coef"),
-      stability: try float("router_z_loss_coef", default: 0))
+    return RouterLosses(balancing: try float("router_aux_loss_coef"), stability: try float("router_z_loss_coef", default: 0))
   }
 }
 
@@ -70,7 +68,7 @@ extension BlockLayers {
   /// - Parameters:
   ///   - name: the name of the mixture in checkpoints; it is `mlp` in Transformers, whose fused parameters PEFT names.
   ///   - shared: the name of the shared experts.
-  ///   - correction: what is added to scores where experts are chosen.
+  ///   - correction: `[experts]`, added to scores where experts are chosen.
   func mixture(
     _ m: MixtureConfiguration, in name: String = "mlp", names: ExpertNames = ExpertNames(), shared: String = "shared_experts",
     correction: Tensor? = nil

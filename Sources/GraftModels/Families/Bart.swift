@@ -99,7 +99,7 @@ public final class Bart: SequenceToSequenceModel {
 
   public var outline: ModelOutline? {
     ModelOutline(
-      positions: "learned, \(decoder.positions.entries - Self.positionOffset)", finalNorm: nil,
+      positions: learnedPositions, finalNorm: nil,
       stacks: [.init("encoder", encoder.blocks), .init("decoder", decoder.blocks)])
   }
 

@@ -82,7 +82,7 @@ public final class DistilBert: EncodingModel {
   }
 
   public var outline: ModelOutline? {
-    ModelOutline(positions: "learned, \(positions.entries)", finalNorm: nil, stacks: [.init("encoder", blocks)])
+    ModelOutline(positions: learnedPositions, finalNorm: nil, stacks: [.init("encoder", blocks)])
   }
 
   public func encode(_ input: SequenceInput, _ pass: Pass) -> EncoderStates {

@@ -91,10 +91,10 @@ private enum RWKV {
   }
 
   private static func timeMixing(_ scope: Scope, _ start: Start, _ c: Configuration) throws -> TimeMixing {
-    func mix(_ name: String, _ values: [Float]) throws -> Parameter {
-      try scope.parameter("time_mix_\(name)", [1, 1, c.hiddenSize], .columns(values))
+    func mix(_ name: String, _ values: @autoclosure () -> [Float]) throws -> Parameter {
+      try scope.parameter("time_mix_\(name)", [1, 1, c.hiddenSize], .columns(values()))
     }
-    let decay = try scope.parameter("time_decay", [c.channels], .columns(start.decays))
+    let decay = try scope.parameter("time_decay", [c.channels], .columns(start.decays()))
     let first = try scope.parameter("time_first", [c.channels], .ones)
     let mixes = (try mix("key", start.mix()), try mix("value", start.mix(plus: 0.3 * start.depth)), try mix("receptance", start.mix(power: 0.5)))
     return TimeMixing(
@@ -124,16 +124,19 @@ private enum RWKV {
   private struct Start {
     /// From 0 at the first layer to 1 at the last.
     let depth: Float
-    let decays: [Float]
     private let remaining: Float
-    private let width: Int
+    private let width: Int, channels: Int
 
     init(layer: Int, _ c: Configuration) {
-      let depth = Float(layer) / Float(max(1, c.layers - 1))
-      let last = Float(max(1, c.channels - 1))
-      (self.depth, width) = (depth, c.hiddenSize)
+      depth = Float(layer) / Float(max(1, c.layers - 1))
+      (width, channels) = (c.hiddenSize, c.channels)
       remaining = 1 - Float(layer) / Float(c.layers)
-      decays = (0..<c.channels).map { -5 + 8 * pow(Float($0) / last, 0.7 + 1.3 * depth) }
+    }
+
+    /// The logarithms of the rates at which tokens fade.
+    func decays() -> [Float] {
+      let last = Float(max(1, channels - 1))
+      return (0..<channels).map { -5 + 8 * pow(Float($0) / last, 0.7 + 1.3 * depth) }
     }
 
     /// The shares of a token's own row.

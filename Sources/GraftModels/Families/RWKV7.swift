@@ -51,10 +51,14 @@ private enum RWKV7 {
       let heads = try config.optionalCount("num_heads")
       headSize = try config.count("head_dim", default: max(1, hiddenSize / (heads ?? max(1, hiddenSize / 64))))
       guard hiddenSize % headSize == 0 else { throw config.fail("head_dim", "heads of \(headSize) do not divide hidden_size \(hiddenSize)") }
-      guard headSize <= 256 else { throw config.fail("head_dim", "is \(headSize); it must be at most 256") }
-      let ratio = config.contains("hidden_ratio") ? try config.positiveFloat("hidden_ratio") : 4
-      let wide = Int(ratio * Float(hiddenSize))
-      intermediateSize = try config.count("intermediate_size", default: (wide + 31) / 32 * 32)
+      guard headSize <= DeltaRuleInputs.largestHeadSize else {
+        throw config.fail("head_dim", "is \(headSize); it must be at most \(DeltaRuleInputs.largestHeadSize)")
+      }
+      let wide = (config.contains("hidden_ratio") ? try config.positiveFloat("hidden_ratio") : 4) * Float(hiddenSize)
+      guard config.contains("intermediate_size") || 1..<1e9 ~= wide else {
+        throw config.fail("hidden_ratio", "an intermediate size of \(wide) is out of range")
+      }
+      intermediateSize = config.contains("intermediate_size") ? try config.count("intermediate_size") : (Int(wide) + 31) / 32 * 32
       // What the layer takes where a configuration leaves them to it.
       let (root, factor) = (Float(hiddenSize).squareRoot(), Float(headSize) / 64)
       func rank(_ key: String, _ width: Float) throws(ArchitectureError) -> Int {
@@ -108,24 +112,27 @@ private enum RWKV7 {
     func square(_ name: String, _ role: Role, gain: Float) throws -> Linear {
       try linear(scope / name, c.hiddenSize, c.hiddenSize, role, gain: gain)
     }
-    func lowRank(_ name: String, _ rank: Int, _ activation: Activation, bias: [Float]?) throws -> DeltaTimeMixing.LowRank {
+    func lowRank(_ name: String, _ rank: Int, _ activation: Activation, bias: (() -> [Float])?) throws -> DeltaTimeMixing.LowRank {
       let both = scope / name / "lora"
       let up = try Linear(
         both / 2, in: rank, out: c.hiddenSize, bias: bias != nil,
-        initializer: .normal(standardDeviation: 0.1 / Float(c.hiddenSize).squareRoot()), biasInitializer: bias.map { .columns($0) } ?? .zeros)
+        initializer: .normal(standardDeviation: 0.1 / Float(c.hiddenSize).squareRoot()), biasInitializer: bias.map { .columns($0()) } ?? .zeros)
       return DeltaTimeMixing.LowRank(
         down: try Linear(both / 0, in: c.hiddenSize, out: rank, initializer: .zeros), up: up, activation: activation)
     }
-    func vector(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Parameter { try scope.parameter(name, shape, initializer) }
-    let powers: [(name: String, power: Float)] = [("r", 0.2), ("w", 0.9), ("k", 0.7), ("v", 0.7), ("a", 0.9), ("g", 0.2)]
-    let mixes = try powers.map { try vector("x_\($0.name)", [1, 1, c.hiddenSize], .columns(start.mix(power: $0.power * start.remaining))) }
-    let removal = try vector("k_k", [c.hiddenSize], .columns(start.linear.map { 0.71 - 0.1 * $0 }))
-    let keyRate = try vector("k_a", [c.hiddenSize], .constant(1.02))
-    let bonus = try vector("r_k", [c.heads, c.headSize], .constant(-0.04))
+    func mix(_ name: String, power: Float) throws -> Parameter {
+      try scope.parameter("x_\(name)", [1, 1, c.hiddenSize], .columns(start.mix(power: power * start.remaining)))
+    }
+    let (receptanceMix, decayMix, keyMix) = (try mix("r", power: 0.2), try mix("w", power: 0.9), try mix("k", power: 0.7))
+    let (valueMix, rateMix, gateMix) = (try mix("v", power: 0.7), try mix("a", power: 0.9), try mix("g", power: 0.2))
+    let removal = try scope.parameter("k_k", [c.hiddenSize], .columns(start.line(through: 0.71, slope: -0.1)))
+    let keyRate = try scope.parameter("k_a", [c.hiddenSize], .constant(1.02))
+    let bonus = try scope.parameter("r_k", [c.heads, c.headSize], .constant(-0.04))
     let normed = scope / "g_norm"
     let scale = pow(Float(layer + 1) / Float(c.layers), 0.7)
     let vectors = DeltaTimeMixing.Vectors(
-      mixes: mixes, removal: removal, keyRate: keyRate, bonus: bonus,
+      receptanceMix: receptanceMix, decayMix: decayMix, keyMix: keyMix, valueMix: valueMix, rateMix: rateMix, gateMix: gateMix, removal: removal,
+      keyRate: keyRate, bonus: bonus,
       normWeight: try normed.parameter("weight", [c.hiddenSize], .constant(scale)),
       normBias: try normed.parameter("bias", [c.hiddenSize], .zeros))
     let layers = DeltaTimeMixing.Layers(
@@ -133,7 +140,7 @@ private enum RWKV7 {
       value: try square("v_proj", .value, gain: 1), output: try square("o_proj", .attentionOutput, gain: 0),
       decay: try lowRank("w_lora", c.decayRank, .tanh, bias: start.decays), rate: try lowRank("a_lora", c.rateRank, .identity, bias: start.rates),
       gate: try lowRank("g_lora", c.gateRank, .sigmoid, bias: nil),
-      firstValue: layer == 0 ? nil : try lowRank("v_lora", c.valueRank, .identity, bias: start.linear.map { 0.73 - 0.4 * $0 }))
+      firstValue: layer == 0 ? nil : try lowRank("v_lora", c.valueRank, .identity, bias: { start.line(through: 0.73, slope: -0.4) }))
     return DeltaTimeMixing(scope, layers, vectors, epsilon: Float(c.headSize) * c.epsilon)
   }
 
@@ -154,25 +161,37 @@ private enum RWKV7 {
   private struct Start {
     /// From 1 at the first layer to almost 0 at the last.
     let remaining: Float
-    /// From -1/2 at the first channel to 1/2 at the last.
-    let linear: [Float]
-    let decays: [Float], rates: [Float]
+    /// From 0 at the first layer to 1 at the last.
+    private let depth: Float
+    private let width: Int, headSize: Int
 
     init(layer: Int, _ c: Configuration) {
-      let depth = Float(layer) / Float(max(1, c.layers - 1))
+      depth = Float(layer) / Float(max(1, c.layers - 1))
       remaining = 1 - Float(layer) / Float(c.layers)
-      let places = (0..<c.hiddenSize).map { Float($0) / Float(max(1, c.hiddenSize - 1)) }
-      let half = Float(max(1, c.headSize - 1)) / 2
-      let zigzag = (0..<c.hiddenSize).map { channel in
-        let place = (Float(channel % c.headSize) - half) / half
-        return place * abs(place)
-      }
-      linear = places.map { $0 - 0.5 }
-      decays = zip(places, zigzag).map { -5.5 + 6 * pow($0, 1 + pow(depth, 0.3)) + 2.5 * $1 }
-      rates = zip(places, zigzag).map { -0.19 + 0.3 * $1 + 0.4 * ($0 - 0.5) }
+      (width, headSize) = (c.hiddenSize, c.headSize)
     }
 
+    /// The biases of decays.
+    func decays() -> [Float] { (0..<width).map { -5.5 + 6 * pow(place($0), 1 + pow(depth, 0.3)) + 2.5 * zigzag($0) } }
+
+    /// The biases of in-context learning rates.
+    func rates() -> [Float] { (0..<width).map { -0.19 + 0.3 * zigzag($0) + 0.4 * (place($0) - 0.5) } }
+
+    /// Numbers that fall or rise evenly over the channels.
+    /// - Parameter middle: the number in the middle.
+    func line(through middle: Float, slope: Float) -> [Float] { (0..<width).map { middle + slope * (place($0) - 0.5) } }
+
     /// The shares of the row before a token's own.
-    func mix(power: Float) -> [Float] { linear.indices.map { 1 - pow(Float($0) / Float(linear.count), power) } }
+    func mix(power: Float) -> [Float] { (0..<width).map { 1 - pow(Float($0) / Float(width), power) } }
+
+    /// From 0 at the first channel to 1 at the last.
+    private func place(_ channel: Int) -> Float { Float(channel) / Float(max(1, width - 1)) }
+
+    /// From -1 at the first channel of a head to 1 at its last, flat in the middle.
+    private func zigzag(_ channel: Int) -> Float {
+      let half = Float(max(1, headSize - 1)) / 2
+      let place = (Float(channel % headSize) - half) / half
+      return place * abs(place)
+    }
   }
 }

@@ -25,10 +25,10 @@ public struct ModelRequest {
   /// A request for a model with the head of a task.
   public init(
     _ config: ArchitectureConfiguration, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil,
-    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false
+    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, routerLosses: RouterLossFactors? = nil
   ) {
     (self.config, self.task, self.labels, self.problemType, self.style) = (config, task, labels, problem, style)
-    (self.isHeadless, self.pairsSentences) = (isHeadless, pairsSentences)
+    (self.isHeadless, self.pairsSentences, self.routerLosses) = (isHeadless, pairsSentences, routerLosses)
   }
 
   /// The labels asked for, or those of `num_labels` or `id2label`; two where nothing says.

@@ -4,7 +4,7 @@ public struct TensorNames: Sendable, Hashable {
   public let base: String?
   /// The ends of the names of tensors with a row or an entry for each token: tables, heads and heads' biases.
   ///
-  /// Where several hold the same values, the first one's name draws the rows of new tokens.
+  /// The first one's name draws the rows of new tokens where several hold the same values.
   public let vocabulary: [String]
   /// The modules whose rows are a classifier's labels.
   public let classifiers: [String]

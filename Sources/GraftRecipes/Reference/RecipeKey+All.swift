@@ -81,6 +81,9 @@ extension RecipeKey {
       "Adam's decay rates of the first and the second moment; `momentum` takes the first, `rmsprop` the second, `lion` both (0.9 and 0.99 unless given)."
     ),
     RecipeKey("training.epsilon", .number, "The term that is added to the root of the second moment."),
+    RecipeKey(
+      "training.optimizer_state", .choice(of: Recipe.StateFormat.self),
+      "The format of the optimizer's moments between steps: bf16 takes half the memory, and is rounded by chance so that small changes add up."),
     RecipeKey("training.weight_decay", .number, "Decoupled weight decay; biases and norms are left out."),
     RecipeKey("training.lr_scheduler", .choice(of: LearningRateSchedule.Shape.self), "How the learning rate falls behind its warm-up."),
     RecipeKey("training.warmup_steps", .whole, "Steps in which the learning rate rises from 0."),

@@ -21,7 +21,7 @@ public struct Benchmark {
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
   /// The precision of the products, and the format of frozen weights.
   public var precision = Recipe.PrecisionName.fp32
-  /// True where training is compared with the rate of large products on this machine.
+  /// True where training is compared with the rate of large products on this machine, and generation with that of its memory.
   public var measuresPeak = true
 
   /// - Parameter method: a method's usual name, or a YAML file with a `method:` section.
@@ -37,14 +37,21 @@ public struct Benchmark {
 
     /// A line a figure.
     public var text: String {
-      (json.object ?? JSONObject()).filter { $0.key != "step_seconds" }.map { key, value in
-        "\(key.padding(toLength: 22, withPad: " ", startingAt: 0)) \(value.string ?? value.serialized())"
+      let figures = (json.object ?? JSONObject()).filter { $0.key != "step_seconds" }
+      let width = figures.map(\.key.count).max() ?? 0
+      return figures.map { key, value in
+        "\(key.padding(toLength: width, withPad: " ", startingAt: 0)) \(value.string ?? value.serialized())"
       }.joined(separator: "\n")
     }
   }
 
   /// Forward, loss, backward, clip and AdamW, step by step.
-  public func training() throws -> Result {
+  public func training() throws -> Result { try precision.run(measuredTraining) }
+
+  /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
+  public func generation() throws -> Result { try precision.run(measuredGeneration) }
+
+  private func measuredTraining() throws -> Result {
     let tuning = try tuningMethod()
     let session = try ModelSession(model: model, task: .causalLM, frozenType: tuning is FullFineTuning ? .float32 : precision.operandFormat)
     let network = try session.languageModel()
@@ -93,8 +100,7 @@ public struct Benchmark {
     return Result(json: .object(figures))
   }
 
-  /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
-  public func generation() throws -> Result {
+  private func measuredGeneration() throws -> Result {
     let session = try ModelSession(model: model, task: .causalLM, frozenType: precision.operandFormat)
     let network = try session.languageModel()
     var settings = SamplingSettings()
@@ -114,17 +120,20 @@ public struct Benchmark {
     let median = runs.sorted { $0.total < $1.total }[1]
     let decoding = 127 / (median.total - median.first)
     let peak = ProcessMemory.peakBytes
-    let bandwidth = MemoryBandwidth.measured()
     let weights = Self.weightBytesPerToken(network)
-    return Result(
-      json: [
-        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
-        "weight_bytes_per_token": weights.map(JSON.integer) ?? .null, "memory_bytes_per_second": .number(bandwidth),
-        "bandwidth_utilization": weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null,
-        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
-        "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
-        "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
-      ])
+    var figures: JSONObject = [
+      "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
+      "weight_bytes_per_token": weights.map(JSON.integer) ?? .null,
+      "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
+      "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
+      "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
+    ]
+    if measuresPeak {
+      let bandwidth = MemoryBandwidth.measured()
+      figures["memory_bytes_per_second"] = .number(bandwidth)
+      figures["bandwidth_utilization"] = weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null
+    }
+    return Result(json: .object(figures))
   }
 
   /// The method of a usual name or a file.
@@ -171,12 +180,12 @@ public struct Benchmark {
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
   }
 
-  /// The bytes of the matrices that a decoder reads for every token; nil for a mixture, whose experts a token chooses.
-  private static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
+  /// The bytes of the matrices that a decoder reads for every token, in the format that products read; nil for a mixture, whose experts a token chooses.
+  package static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
     guard model.catalog.sites.allSatisfy({ $0.experts == nil }) else { return nil }
     let head = model.head.linear
     let layers = model.catalog.linears.filter { $0 !== head }
-    return (layers + [head]).reduce(0) { $0 + $1.weight.stored.byteCount }
+    return (layers + [head]).reduce(0) { $0 + $1.weight.operandByteCount }
   }
 
   /// GFLOP/s of a large product, the best of several.

@@ -13,10 +13,9 @@ enum AdapterTokenizer {
     let model = URL(fileURLWithPath: path, isDirectory: true)
     for adapter in adapters.reversed() {
       let folder = URL(fileURLWithPath: adapter, isDirectory: true)
-      func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder.appending(path: name).path(percentEncoded: false)) }
       // A base as a whole is no adapter's company.
-      guard has("adapter_config.json") else { continue }
-      if has("tokenizer.json") {
+      guard isAdapter(adapter) else { continue }
+      if Tokenizer.vocabularyFile(in: adapter) != nil {
         notes.say("its tokenizer is used", of: adapter)
         return try Tokenizer(directory: folder)
       }
@@ -27,10 +26,11 @@ enum AdapterTokenizer {
     }
     return try Tokenizer(directory: model)
   }
+
   /// The directory of the last adapter that has a tokenizer beside it; nil where none has.
   static func directory(adapters: [String]) -> String? {
-    adapters.last { path in
-      ["adapter_config.json", "tokenizer.json"].allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
-    }
+    adapters.last { isAdapter($0) && Tokenizer.vocabularyFile(in: $0) != nil }
   }
+
+  private static func isAdapter(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/adapter_config.json") }
 }

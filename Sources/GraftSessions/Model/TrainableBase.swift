@@ -40,10 +40,9 @@ package struct TrainableBase {
       if let newTokens { configuration["vocab_size"] = .integer(max(newTokens.vocabularySize, configuration["vocab_size"]?.int ?? 0)) }
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
-      var request = ModelRequest(
+      let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
-        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence)
-      request.routerLosses = routerLosses
+        problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, routerLosses: routerLosses)
       let scope = Scope(
         source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, seed: seed)
       model = try ModelFamily.build(request, in: scope)
@@ -117,6 +116,12 @@ package struct TrainableBase {
     let fingerprint = try directory.map { try BaseFingerprint(ofModel: $0.checkpoint) } ?? BaseFingerprint(ofModel: configuration)
     read.fingerprint = fingerprint
     return fingerprint
+  }
+
+  /// Returns the SHA-256 of the weights of a recipe's base, as `fingerprint` has it, without building one; nil where they are random.
+  package static func weightsSHA256(of recipe: Recipe) throws -> String? {
+    guard recipe.model.config == nil, let path = recipe.model.path else { return nil }
+    return try BaseFingerprint(ofModel: Checkpoint(directory: path)).weightsSHA256
   }
 
   /// The results of reading files, once for a base and its copies.

@@ -18,16 +18,20 @@ package struct MemoryEstimate {
   /// - Parameters:
   ///   - parameters: how many values are trained.
   ///   - stateCount: how many moments the optimizer keeps of each.
+  ///   - stateFormat: their format.
   ///   - recomputation: true where activations within a layer are recomputed rather than kept.
   ///   - precision: that of products, in whose format activations wait for the way back.
   package init(
-    parameters: Double, stateCount: Int, on sites: SiteCatalog, tokens: Int, recomputation: Bool, precision: Recipe.PrecisionName
+    parameters: Double, stateCount: Int, stateFormat: Recipe.StateFormat = .fp32, on sites: SiteCatalog, tokens: Int, recomputation: Bool,
+    precision: Recipe.PrecisionName
   ) {
-    trained = 4 * parameters * Double(2 + stateCount)
+    trained = parameters * Double(4 * 2 + stateFormat.format.bytes(for: stateCount))
     // Every linear layer's output is kept, or a small part of them where they are computed again.
     let kept = sites.linears.filter { $0.role != .languageModelHead }.reduce(0.0) { $0 + Double($1.outputSize) }
     activations = Double(precision.operandFormat.bytes(for: tokens)) * kept * (recomputation ? 0.1 : 1)
-    frozen = sites.parameters.reduce(0.0) { $0 + ($1.isTrainable ? 0 : Double($1.stored.byteCount)) }
+    // Of a table that a head shares products may read a copy in another format.
+    let copies = Dictionary(sites.ties.map { ($0.table.weight.path, $0.table.weight.copyByteCount) }) { first, _ in first }
+    frozen = sites.parameters.reduce(0.0) { $0 + ($1.isTrainable ? 0 : Double($1.stored.byteCount + copies[$1.path, default: 0])) }
     (self.tokens, self.precision) = (tokens, precision)
   }
 

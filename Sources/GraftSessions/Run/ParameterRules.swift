@@ -57,7 +57,8 @@ extension Recipe.Training {
     let faster = try FasterFactors(self, peak: peak, method: type(of: delta.method).name)
     return Optimizer(
       updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: weightDecay,
-      isDecayed: { DecayRule.applies(to: $0, in: catalog) }, rateFactor: { faster?.rateFactor(of: $0) ?? 1 })
+      isDecayed: { DecayRule.applies(to: $0, in: catalog) }, rateFactor: { faster?.rateFactor(of: $0) ?? 1 },
+      stateFormat: optimizerState.format, seed: UInt64(bitPattern: Int64(seed)))
   }
 
   /// The optimizer's rule with the recipe's hyper-parameters.

@@ -93,10 +93,11 @@ public struct RunPlan: Sendable {
 
   /// Returns the memory that the run takes at the least with a method; nil where that cannot say before it is attached.
   func memory(of method: any TuningMethod, on sites: SiteCatalog) -> MemoryEstimate? {
-    method.expectedParameterCount(on: sites).map { parameters in
+    let training = settings.recipe.training
+    return method.expectedParameterCount(on: sites).map { parameters in
       MemoryEstimate(
-        parameters: parameters, stateCount: settings.recipe.training.updateRule.stateCount, on: sites, tokens: largestBatch,
-        recomputation: settings.recipe.training.gradientCheckpointing, precision: settings.recipe.training.precision)
+        parameters: parameters, stateCount: training.updateRule.stateCount, stateFormat: training.optimizerState, on: sites,
+        tokens: largestBatch, recomputation: training.gradientCheckpointing, precision: training.precision)
     }
   }
 

@@ -81,7 +81,8 @@ public final class TrainingRun {
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil
-    if claim != nil { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
+    // What only evaluates has no claim, and neither has a process beside the one that writes.
+    if claim != nil || communicator.rank > 0 { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
     delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)
     try delta.schedule?.prepare(stepCount: plan.stepCount)
     optimizer = try recipe.training.optimizer(of: delta, on: base.model.catalog, peak: plan.schedule.peak)

@@ -6,7 +6,7 @@ import CKernels
 /// The scores and sums are those of `latentKeysAndValues` and `attention`, in another order of additions. Nothing is recorded: it is for
 /// sequences that go on, whose tokens see those up to their own.
 public struct AbsorbedAttention {
-  /// What an adapter adds to the expansion, `scale * B A`.
+  /// An adapter's change of the expansion, `scale * B A`.
   public typealias Term = (a: Tensor, b: Tensor, scale: Float)
 
   /// Heads and sizes, of keys with their rotary part.
@@ -137,8 +137,7 @@ private struct LatentRows {
       (self.latents, self.rotaryKeys) = (latents.rows(keys.first), rotaryKeys.rows(keys.first))
       return
     }
-    var rows: [Int32] = []
-    keys.forEachRun { run, _ in rows += run.map(Int32.init) }
-    (self.latents, self.rotaryKeys) = (gatherRows(latents, Tensor(rows)), gatherRows(rotaryKeys, Tensor(rows)))
+    func gathered(_ x: Tensor) -> Tensor { keys.gathered(x, rows: 0..<keys.count, columns: 0..<x.shape.columns) }
+    (self.latents, self.rotaryKeys) = (gathered(latents), gathered(rotaryKeys))
   }
 }

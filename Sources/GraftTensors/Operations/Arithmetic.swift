@@ -111,7 +111,8 @@ private func columnProduct(_ a: Tensor, _ column: Tensor) -> Tensor {
   let from = a.pointer
   let by = column.pointer
   parallel(over: a.shape.rows, grain: rowGrain(columns: columns)) { rows in
-    for row in rows { graft_scale(o + row * columns, from + row * columns, by[row], columns) }
+    let start = rows.lowerBound * columns
+    graft_scale_rows(o + start, from + start, by + rows.lowerBound, rows.count, columns, columns, columns)
   }
   return out
 }
@@ -180,7 +181,7 @@ func reduced(_ a: Tensor, _ kernel: (UnsafePointer<Float>, Int) -> Double) -> Do
 func addRowReduction(
   to out: UnsafeMutablePointer<Float>, rows: Int, columns: Int, _ body: (UnsafeMutablePointer<Float>, Range<Int>) -> Void
 ) {
-  let grain = max(256, elementwiseGrain / max(1, columns))
+  let grain = max(256, fixedRowGrain(columns: columns))
   let chunks = (rows + grain - 1) / grain
   guard chunks > 1 else {
     if rows > 0 { body(out, 0..<rows) }

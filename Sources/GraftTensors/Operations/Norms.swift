@@ -99,7 +99,9 @@ private func normGradient(
       kernel(dx, wantsWeight ? partial : nil, wantsBias ? partial + columns : nil, isFirst ? 0 : 1, part)
     }
   }
-  if tape.tracks(x) { tape.accumulate(into: x, pass) } else { pass(Tensor(uninitialized: x.shape).mutablePointer, true) }
+  // A name keeps memory until it has been written to.
+  let unused = tape.tracks(x) ? nil : Tensor(uninitialized: x.shape)
+  if let unused { pass(unused.mutablePointer, true) } else { tape.accumulate(into: x, pass) }
   func add(_ row: Int, into slot: Slot) {
     tape.accumulateZeroed(into: slot) { out in
       graft_accumulate(out, base + row * columns, columns)

@@ -39,7 +39,7 @@ public func gatherRows(_ table: Weight, _ indices: Tensor, untrained: Int? = nil
       let at = indices.indices
       let entries = input.shape.rows
       // Every task looks at all indices, and adds in their order what goes to its entries.
-      parallel(over: entries, grain: max(elementwiseGrain / max(1, columns), entries / 64)) { part in
+      parallel(over: entries, grain: max(fixedRowGrain(columns: columns), entries / 64)) { part in
         if isFirst { graft_fill(dTable + part.lowerBound * columns, 0, part.count * columns) }
         for place in 0..<count where part.contains(Int(at[place])) && Int(at[place]) != untrained {
           graft_accumulate(dTable + Int(at[place]) * columns, from + place * columns, columns)

@@ -61,16 +61,10 @@ struct GroupedProduct {
   ) {
     var part = part
     part.rounding = rounding
-    // Tiles read any type; the BLAS reads float32.
-    let isWidened = part.dtype != .float32 && RegisterTile(for: rounding) == nil
-    let widened = isWidened ? WidenedOperand(part, rows: terms, columns: columns, through: rounding) : nil
-    withExtendedLifetime(widened) {
-      var packed = PackedMatrix(
-        widened?.operand ?? part, terms: terms, columns: columns, forRows: max(2, rows),
-        readsInPlace: terms * part.stride <= RegisterTile.placeCapacity)
-      packed.pack()
-      multiplySerially(rows, columns, terms, alpha, a, packed, beta, out, stride)
-    }
+    var packed = PackedMatrix(
+      part, terms: terms, columns: columns, forRows: max(2, rows), readsInPlace: terms * part.stride <= RegisterTile.placeCapacity)
+    packed.pack()
+    multiplySerially(rows, columns, terms, alpha, a, packed, beta, out, stride)
   }
 }
 

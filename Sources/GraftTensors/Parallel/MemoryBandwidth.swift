@@ -2,7 +2,7 @@ import CKernels
 
 /// The speed at which memory hands out what is in no cache: the limit of decoding, which reads all weights for every token.
 public enum MemoryBandwidth {
-  /// Floats that no processor's caches hold: 256 MiB.
+  /// Floats that few processors' caches hold: 256 MiB.
   private static let count = 1 << 26
   /// Floats of a task: 1 MiB.
   private static let grain = 1 << 18

@@ -49,9 +49,11 @@ package let elementwiseGrain = 1 << 15
 /// The number of rows of `columns` elements that make a task where rows do not meet: fewer on many cores, so that a small model has
 /// enough tasks for all of them.
 package func rowGrain(columns: Int) -> Int {
-  let parts = max(1, min(Threads.count, Threads.coreCount) / 8)
-  return max(1, elementwiseGrain / parts / max(1, columns))
+  max(1, fixedRowGrain(columns: columns) / max(1, min(Threads.count, Threads.coreCount) / 8))
 }
+
+/// The same where the bits of a result depend on it: on any number of cores one.
+package func fixedRowGrain(columns: Int) -> Int { max(1, elementwiseGrain / max(1, columns)) }
 
 /// The BLAS library, as it describes itself.
 public enum LinearAlgebraBackend {

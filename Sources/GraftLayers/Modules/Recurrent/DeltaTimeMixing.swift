@@ -38,7 +38,7 @@ public final class DeltaTimeMixing: Sublayer {
   public struct Vectors {
     /// The shares of the row before a token's own in what each layer reads, `[1, 1, hidden]`.
     public var receptanceMix: Parameter, decayMix: Parameter, keyMix: Parameter, valueMix: Parameter, rateMix: Parameter, gateMix: Parameter
-    /// What a key is multiplied with where it says what is removed, and the share of the rate in it where it is taken in: `[hidden]` each.
+    /// The factors of a key where it says what is removed, and the share of the rate in it where it is taken in: `[hidden]` each.
     public var removal: Parameter, keyRate: Parameter
     /// `[heads, headSize]`.
     public var bonus: Parameter
@@ -46,13 +46,12 @@ public final class DeltaTimeMixing: Sublayer {
     public var normWeight: Parameter, normBias: Parameter
 
     /// The vectors, with the shapes that their properties have.
-    /// - Parameter mixes: of receptance, decay, key, value, rate and gate.
     public init(
-      mixes: [Parameter], removal: Parameter, keyRate: Parameter, bonus: Parameter, normWeight: Parameter, normBias: Parameter
+      receptanceMix: Parameter, decayMix: Parameter, keyMix: Parameter, valueMix: Parameter, rateMix: Parameter, gateMix: Parameter,
+      removal: Parameter, keyRate: Parameter, bonus: Parameter, normWeight: Parameter, normBias: Parameter
     ) {
-      precondition(mixes.count == 6, "\(mixes.count) mixes")
-      (receptanceMix, decayMix, keyMix) = (mixes[0], mixes[1], mixes[2])
-      (valueMix, rateMix, gateMix) = (mixes[3], mixes[4], mixes[5])
+      (self.receptanceMix, self.decayMix, self.keyMix) = (receptanceMix, decayMix, keyMix)
+      (self.valueMix, self.rateMix, self.gateMix) = (valueMix, rateMix, gateMix)
       (self.removal, self.keyRate, self.bonus) = (removal, keyRate, bonus)
       (self.normWeight, self.normBias) = (normWeight, normBias)
     }
@@ -81,10 +80,8 @@ public final class DeltaTimeMixing: Sublayer {
   public var last: Linear? { layers.output }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
-    let state = pass.state.map { $0.recurrence(path, [.zeros([x.shape.columns]), recurrence.start(pass)]) }
-    let before = state?.tensors[0]
-    func shifted(_ mix: Parameter) -> Tensor { tokenShift(x, mix: mix.operand, of: .previous, rows, from: before) }
+    let way = RecurrentPass(path, over: x, layout, pass, keeping: x.shape.columns, recurrence)
+    func shifted(_ mix: Parameter) -> Tensor { tokenShift(x, mix: mix.operand, of: .previous, way.rows, from: way.earlier) }
     let receptance = layers.receptance(shifted(vectors.receptanceMix), pass)
     let key = layers.key(shifted(vectors.keyMix), pass)
     let value = value(shifted(vectors.valueMix), pass)
@@ -94,11 +91,9 @@ public final class DeltaTimeMixing: Sublayer {
     let rule = generalizedDeltaRule(
       DeltaRuleInputs(
         receptance: receptance, decay: layers.decay(shifted(vectors.decayMix), pass), key: written, value: value,
-        removal: unit(scaleColumns(key, by: vectors.removal.operand)), rate: rate), headSize: vectors.bonus.shape[1], rows,
-      from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
-    if let state, let before, let next = rule.state {
-      state.update([lastRows(x, rows, from: before), next], after: rows.spans.map(\.count))
-    }
+        removal: unit(scaleColumns(key, by: vectors.removal.operand)), rate: rate), headSize: vectors.bonus.shape[1], way.rows,
+      from: way.start)
+    way.leaveLastRow(of: x, rule.state)
     let read = addKeyBonus(normed(rule.output), receptance: receptance, key: written, value: value, bonus: vectors.bonus.operand)
     return layers.output(read * layers.gate(shifted(vectors.gateMix), pass), joining: residual, dropout: 0, pass)
   }

@@ -45,22 +45,21 @@ public final class MambaMixer: Sublayer {
   public var last: Linear? { layers.output }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
     let (channels, size, rank) = (layers.rates.shape[0], layers.rates.shape[1], layers.step.inputSize)
-    // The rows that the convolution still sees, and the states of all channels.
-    let state = pass.state.map { $0.recurrence(path, [.zeros([(layers.kernel.shape.columns - 1) * channels]), recurrence.start(pass)]) }
+    let way = RecurrentPass(path, over: x, layout, pass, keeping: (layers.kernel.shape.columns - 1) * channels, recurrence)
     let projected = layers.input(x, pass)
     let convolution = causalConvolution(
-      projected.columns(0..<channels), weight: layers.kernel.operand, bias: layers.kernelBias?.operand, rows, from: state?.tensors[0])
+      projected.columns(0..<channels), weight: layers.kernel.operand, bias: layers.kernelBias?.operand, way.rows,
+      from: way.earlier)
     let input = activation(convolution.output)
     let parameters = layers.parameters(input, pass)
     let delta = layers.step(parameters.columns(0..<rank), pass)
     let scan = selectiveScan(
       ScanInputs(
         input, delta: delta, rates: layers.rates.operand, input: parameters.columns(rank..<rank + size),
-        output: parameters.columns(rank + size..<rank + 2 * size), skip: layers.skip.operand), rows,
-      from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
-    if let state, let window = convolution.state, let states = scan.state { state.update([window, states], after: rows.spans.map(\.count)) }
+        output: parameters.columns(rank + size..<rank + 2 * size), skip: layers.skip.operand), way.rows,
+      from: way.start)
+    way.leave(convolution.state, scan.state)
     return layers.output(gated(projected.columns(channels..<2 * channels), scan.output, .silu), joining: residual, dropout: 0, pass)
   }
 }

@@ -39,20 +39,14 @@ public final class TimeMixing: Sublayer {
   public var last: Linear? { layers.output }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
-    let state = pass.state.map { sequences in
-      sequences.recurrence(path, [.zeros([x.shape.columns]), recurrence.start(pass)])
-    }
-    let before = state?.tensors[0]
-    let key = layers.key(tokenShift(x, mix: layers.keyMix.operand, rows, from: before), pass)
-    let value = layers.value(tokenShift(x, mix: layers.valueMix.operand, rows, from: before), pass)
-    let receptance = layers.receptance(tokenShift(x, mix: layers.receptanceMix.operand, rows, from: before), pass)
+    let way = RecurrentPass(path, over: x, layout, pass, keeping: x.shape.columns, recurrence)
+    func shifted(_ mix: Parameter) -> Tensor { tokenShift(x, mix: mix.operand, way.rows, from: way.earlier) }
+    let key = layers.key(shifted(layers.keyMix), pass)
+    let value = layers.value(shifted(layers.valueMix), pass)
+    let receptance = layers.receptance(shifted(layers.receptanceMix), pass)
     let mean = weightedKeyValue(
-      key: key, value: value, decay: layers.decay.operand, first: layers.first.operand, rows,
-      from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
-    if let state, let before, let next = mean.state {
-      state.update([lastRows(x, rows, from: before), next], after: rows.spans.map(\.count))
-    }
+      key: key, value: value, decay: layers.decay.operand, first: layers.first.operand, way.rows, from: way.start)
+    way.leaveLastRow(of: x, mean.state)
     return layers.output(gated(receptance, mean.output, .sigmoid), joining: residual, dropout: 0, pass)
   }
 }
@@ -60,14 +54,14 @@ public final class TimeMixing: Sublayer {
 /// RWKV's channel mixing in the place of the feed-forward: `value(relu(key)²)` of shifted tokens, behind the gate `sigmoid(receptance)`
 /// where it has one (Peng et al. 2023, section 3.1, eq. 18; RWKV-7 has none).
 public final class ChannelMixing: Sublayer {
-  /// A layer over shifted tokens: the shares, `[1, 1, hidden]`, are of one of the two rows.
+  /// A layer over shifted tokens, with a share for each of the `hidden` columns of the token's own row or of the one before it.
   public typealias ShiftedLayer = (layer: Linear, mix: Parameter)
 
   /// The module's path, such as `rwkv.blocks.0.feed_forward`.
   public let path: String
   /// `[intermediate, hidden]`, `[hidden, intermediate]`, and `[hidden, hidden]`.
   public let key: ShiftedLayer, value: Linear, receptance: ShiftedLayer?
-  /// The row that the shares are of.
+  /// The row whose shares the layers' mixes hold; the other row has the rest.
   public let share: ShiftedShare
 
   /// The mixing at the path of `scope`.
@@ -79,13 +73,13 @@ public final class ChannelMixing: Sublayer {
   public var last: Linear? { value }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
-    let state = pass.state.map { $0.recurrence(path, [.zeros([x.shape.columns])]) }
-    let before = state?.tensors[0]
-    func output(_ part: ShiftedLayer) -> Tensor { part.layer(tokenShift(x, mix: part.mix.operand, of: share, rows, from: before), pass) }
+    let way = RecurrentPass(path, over: x, layout, pass, keeping: x.shape.columns, nil)
+    func output(_ part: ShiftedLayer) -> Tensor {
+      part.layer(tokenShift(x, mix: part.mix.operand, of: share, way.rows, from: way.earlier), pass)
+    }
     let raised = activate(output(key), .reluSquared)
     let gate = receptance.map(output)
-    if let state, let before { state.update([lastRows(x, rows, from: before)], after: rows.spans.map(\.count)) }
+    way.leaveLastRow(of: x)
     guard let gate else { return value(raised, joining: residual, dropout: 0, pass) }
     let y = gated(gate, value(raised, pass), .sigmoid)
     guard let residual else { return y }

@@ -61,25 +61,22 @@ public final class StructuredMixer: Sublayer {
   public var last: Linear? { layers.output }
 
   public func callAsFunction(_ x: Tensor, _ layout: SequenceLayout, _ pass: Pass, addingTo residual: consuming Tensor? = nil) -> Tensor {
-    let rows = SequenceRows(layout.spans.map(\.queries), of: x.shape.rows)
     let channels = layers.output.inputSize
     let convolved = layers.kernel.shape[0]
     let parameters = (convolved - channels) / 2
-    // The rows that the convolution still sees, and the states of all heads.
-    let window = (layers.kernel.shape.columns - 1) * convolved
-    let state = pass.state.map { $0.recurrence(path, [.zeros([window]), recurrence.start(pass)]) }
+    let way = RecurrentPass(path, over: x, layout, pass, keeping: (layers.kernel.shape.columns - 1) * convolved, recurrence)
     let projected = layers.input(x, pass)
     let convolution = causalConvolution(
-      projected.columns(channels..<channels + convolved), weight: layers.kernel.operand, bias: layers.kernelBias?.operand, rows,
-      from: state?.tensors[0])
+      projected.columns(channels..<channels + convolved), weight: layers.kernel.operand, bias: layers.kernelBias?.operand, way.rows,
+      from: way.earlier)
     let mixed = activation(convolution.output)
     let scan = structuredScan(
       StructuredScanInputs(
         mixed.columns(0..<channels), delta: projected.columns(channels + convolved..<projected.shape.columns),
         stepBias: layers.stepBias.operand, rates: layers.rates.operand, input: mixed.columns(channels..<channels + parameters),
         output: mixed.columns(channels + parameters..<convolved), skip: layers.skip.operand, groups: options.groups, steps: options.steps),
-      rows, from: state?.tensors[1] ?? recurrence.starts(rows.spans.count, pass))
-    if let state, let window = convolution.state, let states = scan.state { state.update([window, states], after: rows.spans.map(\.count)) }
+      way.rows, from: way.start)
+    way.leave(convolution.state, scan.state)
     return layers.output(norm(gated(projected.columns(0..<channels), scan.output, .silu)), joining: residual, dropout: 0, pass)
   }
 

@@ -6,7 +6,7 @@ public struct DeltaRuleInputs {
   public var receptance: Tensor
   /// The decays of the states' keys, before their sigmoid.
   public var decay: Tensor
-  /// What is taken in: a value for each key.
+  /// The keys of what is taken in, and a value for each.
   public var key: Tensor, value: Tensor
   /// Of every head a unit vector along which the state forgets, and how much of it is written anew: the in-context learning rate.
   public var removal: Tensor, rate: Tensor
@@ -16,6 +16,9 @@ public struct DeltaRuleInputs {
     (self.receptance, self.decay, self.key, self.value) = (receptance, decay, key, value)
     (self.removal, self.rate) = (removal, rate)
   }
+
+  /// The most channels that a head may have.
+  public static let largestHeadSize = Int(GRAFT_LARGEST_DELTA_HEAD)
 
   /// Every tensor that a gradient goes to.
   var tensors: [Tensor] { [receptance, decay, key, value, removal, rate] }
@@ -32,7 +35,7 @@ public func generalizedDeltaRule(
 ) -> (output: Tensor, state: Tensor?) {
   let rule = DeltaRule(rows: rows, headSize: headSize, width: inputs.key.shape.columns)
   precondition(inputs.tensors.allSatisfy { $0.shape == [rows.count, rule.width] }, "\(inputs.tensors.map(\.shape)) for \(rows.count) rows")
-  precondition(rule.width % headSize == 0 && headSize <= Int(GRAFT_LARGEST_DELTA_HEAD), "heads of \(headSize) channels")
+  precondition(rule.width % headSize == 0 && headSize <= DeltaRuleInputs.largestHeadSize, "heads of \(headSize) channels")
   let all = inputs.tensors + (state.map { [$0] } ?? [])
   let next = state.map { concatenateRows([$0.detached]) } ?? .zeros([rows.spans.count, rule.stateSize])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, rule.stateSize]) : nil

@@ -32,7 +32,7 @@ public func selectiveScan(_ inputs: ScanInputs, _ rows: SequenceRows, from state
   precondition(inputs.x.shape == [rows.count, channels] && inputs.delta.shape == inputs.x.shape, "\(inputs.x.shape), delta \(inputs.delta.shape)")
   precondition(inputs.rates.shape == [channels, size] && inputs.skip.elementCount == channels, "rates \(inputs.rates.shape) for \(channels)")
   precondition(inputs.input.shape == [rows.count, size] && inputs.output.shape == [rows.count, size], "\(inputs.input.shape) for size \(size)")
-  let scan = Scan(rows: rows, channels: channels, size: size, rates: Scan.rates(inputs.rates))
+  let scan = Scan(rows: rows, channels: channels, size: size, rates: scanRates(inputs.rates, channels: channels))
   let all = [inputs.x, inputs.delta, inputs.rates, inputs.input, inputs.output, inputs.skip] + (state.map { [$0] } ?? [])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, size * channels]) : nil
   let next = state.map { concatenateRows([$0.detached]) }
@@ -56,13 +56,6 @@ private struct Scan {
   let size: Int
   /// `[size, channels]`: `A`.
   let rates: Tensor
-
-  static func rates(_ logarithms: Tensor) -> Tensor {
-    let (channels, size) = (logarithms.shape[0], logarithms.shape[1])
-    let rates = Tensor(uninitialized: [size, channels])
-    graft_scan_rates(rates.mutablePointer, logarithms.pointer, channels, size)
-    return rates
-  }
 
   /// - Parameters:
   ///   - state: changed in place.

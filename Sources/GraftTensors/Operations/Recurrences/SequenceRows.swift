@@ -31,11 +31,11 @@ public struct SequenceRows {
   /// A result of rows, zero where nothing writes: in the rows of no sequence.
   func makeRows(_ columns: Int) -> Tensor { coversAll ? Tensor(uninitialized: [count, columns]) : .zeros([count, columns]) }
 
-  /// The first of every sequence's chunks, of all chunks one sequence after another, and their number.
-  func chunks() -> (first: [Int], count: Int) {
+  /// The first of every sequence's chunks of so many rows, of all chunks one sequence after another, and their number.
+  func chunks(of length: Int = Int(GRAFT_SCAN_CHUNK)) -> (first: [Int], count: Int) {
     var total = 0
     let first = spans.map { span in
-      defer { total += (span.count + Int(GRAFT_SCAN_CHUNK) - 1) / Int(GRAFT_SCAN_CHUNK) }
+      defer { total += (span.count + length - 1) / length }
       return total
     }
     return (first, total)

@@ -13,7 +13,7 @@ struct StructuredScan {
 
   /// Some consecutive rows of a sequence.
   struct Block {
-    let sequence: Int, first: Int, count: Int
+    let first: Int, count: Int
   }
 
   /// Blocks of a sequence whose states are kept at once where no gradient needs all of them.
@@ -31,37 +31,24 @@ struct StructuredScan {
     precondition(inputs.rates.elementCount == heads && inputs.skip.elementCount == heads, "rates \(inputs.rates.shape) for \(heads) heads")
     precondition(inputs.input.shape == [rows.count, groups * size] && inputs.output.shape == inputs.input.shape, "\(inputs.input.shape)")
     let length = Int(GRAFT_SCAN_BLOCK)
-    blocks = rows.spans.enumerated().flatMap { sequence, span in
-      stride(from: span.lowerBound, to: span.upperBound, by: length).map {
-        Block(sequence: sequence, first: $0, count: min(length, span.upperBound - $0))
-      }
+    blocks = rows.spans.flatMap { span in
+      stride(from: span.lowerBound, to: span.upperBound, by: length).map { Block(first: $0, count: min(length, span.upperBound - $0)) }
     }
-    var total = 0
-    firstBlocks = rows.spans.map { span in
-      defer { total += (span.count + length - 1) / length }
-      return total
-    }
-    (steps, sums) = Self.steps(inputs, rows)
+    firstBlocks = rows.chunks(of: length).first
+    (steps, sums) = Self.steps(inputs, blocks)
   }
 
-  private static func steps(_ inputs: StructuredScanInputs, _ rows: SequenceRows) -> (Tensor, Tensor) {
+  private static func steps(_ inputs: StructuredScanInputs, _ blocks: [Block]) -> (Tensor, Tensor) {
     let heads = inputs.delta.shape.columns
-    let rates = Self.rates(inputs.rates)
+    let rates = scanRates(inputs.rates, channels: heads)
     let (steps, sums) = (Tensor(uninitialized: inputs.delta.shape), Tensor(uninitialized: inputs.delta.shape))
-    parallel(rows.spans.count) { sequence in
-      let (at, count) = (rows.spans[sequence].lowerBound * heads, rows.spans[sequence].count)
+    parallel(blocks.count) { index in
+      let (at, count) = (blocks[index].first * heads, blocks[index].count)
       graft_structured_steps(
         steps.mutablePointer + at, sums.mutablePointer + at, inputs.delta.pointer + at, inputs.stepBias.pointer, rates.pointer,
         inputs.steps.lowerBound, inputs.steps.upperBound, count, heads)
     }
     return (steps, sums)
-  }
-
-  /// `[heads]`: `A`.
-  static func rates(_ logarithms: Tensor) -> Tensor {
-    let rates = Tensor(uninitialized: [logarithms.elementCount])
-    graft_scan_rates(rates.mutablePointer, logarithms.pointer, logarithms.elementCount, 1)
-    return rates
   }
 
   var headStateSize: Int { size * headSize }
@@ -128,7 +115,7 @@ struct StructuredScan {
     parallel(rows.spans.count * heads) { task in
       let (sequence, head) = (task / heads, task % heads)
       let span = rows.spans[sequence]
-      let block = Block(sequence: sequence, first: span.lowerBound, count: span.count)
+      let block = Block(first: span.lowerBound, count: span.count)
       let parameter = span.lowerBound * parameters + group(head) * size
       graft_structured_rows(
         out.mutablePointer + span.lowerBound * width + head * headSize, self.state(state, sequence, head), channels(inputs.x, block, head),
@@ -202,8 +189,9 @@ struct StructuredScan {
       let at = block.first * heads + head
       let o = out.mutablePointer + block.first * width + head * headSize
       let x = channels(inputs.x, block, head)
+      let weights = Weights(self, block, head)
       multiplySerially(count, headSize, size, 1, output, matrix(state(starts, place, head), headSize), 0, o, width)
-      graft_structured_output(o, x, Weights(self, block, head).from, inputs.skip.pointer[head], count, headSize, width)
+      graft_structured_output(o, x, weights.from, inputs.skip.pointer[head], count, headSize, width)
       graft_structured_mask(mask, products.pointer, steps.pointer + at, sums.pointer + at, count, heads)
       multiplySerially(count, headSize, count, 1, matrix(mask, count), matrix(x, width), 1, o, width)
     }

@@ -2,7 +2,7 @@ import CKernels
 
 /// The way back of a structured scan: gradients of states from the last block to the first, then those of every block's rows.
 extension StructuredScan {
-  /// What all blocks write.
+  /// The results of all blocks.
   private struct Results {
     let x: Tensor, delta: Tensor, input: Tensor, output: Tensor
     /// `[blocks, 2, heads]`: the gradients of rates, by the rates themselves, and of skips.
@@ -18,7 +18,7 @@ extension StructuredScan {
     let results = Results(
       x: rows.makeRows(width), delta: rows.makeRows(heads), input: .zeros([rows.count, parameters]), output: .zeros([rows.count, parameters]),
       perBlock: .zeros([blocks.count, 2, heads]))
-    let rates = Self.rates(inputs.rates)
+    let rates = scanRates(inputs.rates, channels: heads)
     parallel(blocks.count * groups) { task in
       writeGradients(ofBlock: task / groups, group: task % groups, gradient, inputs, rates, starts, ends, results)
     }

@@ -31,8 +31,9 @@ public struct StructuredScanInputs {
   /// Every tensor that a gradient goes to.
   var tensors: [Tensor] { [x, delta, stepBias, rates, input, output, skip] }
 
-  func replacing(_ tensors: [Tensor]) -> StructuredScanInputs {
-    StructuredScanInputs(
+  /// - Parameter tensors: in the order of the property.
+  init(_ tensors: [Tensor], groups: Int, steps: ClosedRange<Float>) {
+    self.init(
       tensors[0], delta: tensors[1], stepBias: tensors[2], rates: tensors[3], input: tensors[4], output: tensors[5], skip: tensors[6],
       groups: groups, steps: steps)
   }
@@ -56,19 +57,19 @@ public func structuredScan(_ inputs: StructuredScanInputs, _ rows: SequenceRows,
   guard isTracked else { return (out, state == nil ? nil : next) }
   // Decays are exponents of what steps are made of.
   let saved = all.enumerated().map { Saved($1, exactly: $0 == 1) }
+  let (groups, steps) = (inputs.groups, inputs.steps)
   let result = recorded("structuredScan", out, from: all.map(\.slot)) { gradient, tape in
     let all = saved.map(\.tensor)
-    scan.accumulateGradients(gradient, inputs.replacing(all), from: all.count > 7 ? all[7] : nil, on: tape)
+    scan.accumulateGradients(gradient, StructuredScanInputs(all, groups: groups, steps: steps), from: all.count > 7 ? all[7] : nil, on: tape)
   }
   return (result, state == nil ? nil : next)
 }
 
 /// The inputs of a specimen: two groups of two heads.
 private func scan(_ inputs: [Tensor], _ spans: [Range<Int>], steps: ClosedRange<Float> = 0...(.infinity)) -> Tensor {
-  let scan = StructuredScanInputs(
-    inputs[0], delta: inputs[1], stepBias: inputs[2], rates: inputs[3], input: inputs[4], output: inputs[5], skip: inputs[6], groups: 2,
-    steps: steps)
-  return structuredScan(scan, SequenceRows(spans, of: inputs[0].shape.rows), from: inputs.count > 7 ? inputs[7] : nil).output
+  structuredScan(
+    StructuredScanInputs(inputs, groups: 2, steps: steps), SequenceRows(spans, of: inputs[0].shape.rows), from: inputs.count > 7 ? inputs[7] : nil
+  ).output
 }
 
 let structuredScanSpecimens: [OperationSpecimen] = [

@@ -18,8 +18,7 @@ public func weightedKeyValue(
   let channels = key.shape.columns
   precondition(key.shape == [rows.count, channels] && value.shape == key.shape, "key \(key.shape), value \(value.shape)")
   precondition(decay.elementCount == channels && first.elementCount == channels, "decay \(decay.shape) for \(channels) channels")
-  let rates = Tensor(uninitialized: [1, channels])
-  graft_scan_rates(rates.mutablePointer, decay.pointer, channels, 1)
+  let rates = scanRates(decay, channels: channels)
   let all = [key, value, decay, first] + (state.map { [$0] } ?? [])
   let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, 3 * channels]) : nil
   let next = state.map { concatenateRows([$0.detached]) }
