@@ -71,7 +71,7 @@ public final class SafetensorsFile: WeightFile, WeightSource {
   }
 
   /// Gives back the pages of the tensor called `name`, which are read again when they are needed.
-  func releasePages(of name: String) {
+  public func releasePages(of name: String) {
     if let position = positions[name] { mapping.release(UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]])) }
   }
 }
