@@ -36,7 +36,8 @@ package enum Compression: String, Sendable, CaseIterable {
           expanded += output.count
           guard expanded <= limit else {
             throw FileError(
-              .malformed, file.path, "\(file.size) bytes expand to more than \(limit), which no text does", remedy: "unpack it yourself if it is sound")
+              .malformed, file.path, "\(file.size) bytes expand to more than \(limit), which no text does",
+              remedy: "unpack it yourself if it is sound")
           }
           if !output.isEmpty, try !sink(output) {
             isEnded = true

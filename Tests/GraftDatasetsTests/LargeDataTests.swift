@@ -35,7 +35,8 @@ import Testing
     let path = try folder.write((Self.fields.joined(separator: "\n") + "\n\n{\"text\": \n").utf8, to: "d.jsonl")
     let list = try RecordList(of: [path], readingLimit: 10)
     #expect { _ = try list[3000] } throws: { "\($0)".hasPrefix("\(path):3002: not JSON") }
-    let bad = try RecordList(of: [folder.write(Array("{\"text\": \"a\"}\n{\"text\": \"".utf8) + [0xFF, 0x22, 0x7D], to: "b.jsonl")], readingLimit: 10)
+    let bad = try RecordList(
+      of: [folder.write(Array("{\"text\": \"a\"}\n{\"text\": \"".utf8) + [0xFF, 0x22, 0x7D], to: "b.jsonl")], readingLimit: 10)
     #expect { _ = try bad[1] } throws: { "\($0)".contains(":2: the line is not UTF-8") }
   }
 

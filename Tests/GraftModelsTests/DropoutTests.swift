@@ -14,7 +14,8 @@ struct DropoutCase: Sendable, CustomTestStringConvertible {
 
   private static let keys: [String: [String]] = [
     "gpt2": ["embd_pdrop", "resid_pdrop", "attn_pdrop", "classifier_dropout"], "llama": ["attention_dropout", "classifier_dropout"],
-    "mistral": ["attention_dropout"], "qwen2": ["attention_dropout"], "qwen3": ["attention_dropout"],
+    "mistral": ["attention_dropout"], "qwen": ["emb_dropout_prob", "attn_dropout_prob"], "qwen2": ["attention_dropout"],
+    "qwen3": ["attention_dropout"],
     "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
     "roberta": ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
     "distilbert": ["dropout", "attention_dropout", "seq_classif_dropout"], "t5": ["dropout_rate"],

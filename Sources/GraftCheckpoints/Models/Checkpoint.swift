@@ -107,6 +107,9 @@ public final class Checkpoint: WeightSource {
     weights.file(of: name)?.withBytes(of: name, body)
   }
 
+  /// Gives back the pages of a tensor that has been read and will not be soon again.
+  func releasePages(of name: String) { weights.file(of: name)?.releasePages(of: name) }
+
   /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
   ///
   /// - Throws: `CheckpointError` of kind `missing` or `malformed`, with the line.

@@ -83,7 +83,7 @@ struct BitsAndBytesFourBits: QuantizedTensor {
 
   func weight(from checkpoint: Checkpoint) throws(CheckpointError) -> Weight {
     func part(_ suffix: String) throws(CheckpointError) -> Tensor { try checkpoint.storedTensor(name + suffix) }
-    guard try part(BitsAndBytesLayout.code).values.map({ $0 + 0 }) == state.code.numbers.map({ $0 + 0 }) else {
+    guard try part(BitsAndBytesLayout.code).values == state.code.numbers else {
       throw .malformed(checkpoint.directory, "'\(name)\(BitsAndBytesLayout.code)' are not the numbers of \(state.code.format)")
     }
     let factors = try part(BitsAndBytesLayout.factors)

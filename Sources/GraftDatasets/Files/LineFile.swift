@@ -44,7 +44,9 @@ final class LineFile: Sendable {
             while position < piece.count, piece[position] != UInt8(ascii: "\n"), DataFile.isSpace(piece[position]) { position += 1 }
             if position < piece.count, piece[position] != UInt8(ascii: "\n") {
               isInRecord = true
-              if marks.last.map({ lineStart - $0.offset >= Self.spacing }) ?? true { marks.append(Mark(record: count, offset: lineStart, line: line)) }
+              if marks.last.map({ lineStart - $0.offset >= Self.spacing }) ?? true {
+                marks.append(Mark(record: count, offset: lineStart, line: line))
+              }
               count += 1
             }
           }

@@ -5,8 +5,8 @@ import GraftJSON
 
 /// Examples in a file, one behind the other, of which lengths alone are in memory.
 ///
-/// The file is the words of the examples, the index of them, the report on their encoding, and four numbers that say where these lie. It is made once for
-/// records, tokenizer and settings of an encoding, under a name that is a hash of all of them.
+/// The file is the words of the examples, the index of them, the report on their encoding, and four numbers that say where these lie. It is made
+/// once for records, tokenizer and settings of an encoding, under a name that is a hash of all of them.
 public final class TokenFile: Sendable {
   /// The length of each example in a packed row.
   public let packedLengths: [Int32]

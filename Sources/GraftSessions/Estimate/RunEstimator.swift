@@ -74,7 +74,10 @@ struct RunEstimator {
     let typical = sample.largest == sample.typical ? largest : try probe.reading(of: sample.typical, data.objective)
     let weights = try base.weightBytes(isFull: base.isFull)
     let states = delta.parameters.reduce(0.0) { sum, entry in
-      sum + recipe.training.updateRule.state(of: entry.parameter.shape).reduce(0.0) { $0 + Double(recipe.training.optimizerState.format.bytes(for: $1.shape.elementCount)) }
+      sum
+        + recipe.training.updateRule.state(of: entry.parameter.shape).reduce(0.0) {
+          $0 + Double(recipe.training.optimizerState.format.bytes(for: $1.shape.elementCount))
+        }
     }
     let beside = base.isFull ? 0 : 4 * Double(delta.parameterCount)
     // Of a model that is in memory the weights are resident, but for the copies that are trained.

@@ -52,8 +52,8 @@ extension TrainableBase {
     guard needed > Double(AvailableMemory.bytes) else { return }
     func text(_ bytes: Double) -> String { Figure.bytes(Int(min(bytes, 1e18))) }
     throw MemoryError(
-      "memory: the weights of \(name) take \(text(needed)) of resident memory, and \(text(Double(AvailableMemory.bytes))) are available; take a smaller "
-        + "model, or pass --ignore-memory")
+      "memory: the weights of \(name) take \(text(needed)) of resident memory, and \(text(Double(AvailableMemory.bytes))) are available; "
+        + "take a smaller model, or pass --ignore-memory")
   }
 
   /// The services that a method may ask for, without a model to run.

@@ -40,12 +40,13 @@ package struct RunData {
   ///   - tokenizer: the model's, with the tokens that the recipe adds.
   ///   - base: the model that reads the examples.
   ///   - notes: takes what is to be said of the data.
+  ///   - isKnownWhole: true where all examples are encoded first, unless streaming is asked for.
   ///   - progress: told how far a large file is encoded.
   /// - Throws: `DatasetError` for a record that does not fit its format, `SequenceError` and `SessionError` for one that the model has no table
   ///   entries for.
   init(
     _ settings: RunSettings, _ split: RecordSplit, labels: LabelScheme?, tokenizer: Tokenizer, on base: TrainableBase, notes: DataNotes,
-    progress: PreparationProgress = { _, _ in }
+    isKnownWhole: Bool = false, progress: PreparationProgress = { _, _ in }
   ) throws {
     let recipe = settings.recipe
     encoder = try DataPreparation.encoder(settings, tokenizer, for: base.model, labels: labels, notes: notes)
@@ -53,7 +54,7 @@ package struct RunData {
     let model = base.model
     let check = { example, record in try DataPreparation.check(example, of: record, in: split.train, for: model) }
     var held = split.held.isEmpty ? nil : try encoder.encodeDataset(split.held)
-    if try settings.streams(split) {
+    if try settings.streams(split), !isKnownWhole || recipe.data.streaming == true {
       train = .streamed(try ExampleStream(split.train, encoder: encoder, planner: settings.planner, check: check))
     } else {
       var examples: TrainingExamples

@@ -27,7 +27,9 @@ package struct RunIdentity {
     var differences = try recipe.differences(from: earlier.recipe).filter { !Self.mayChange($0.key) }.map { difference in
       "\(difference.key) is \(difference.value) instead of \(difference.other)"
     }
-    if let mine = trainSHA256, let theirs = earlier.trainSHA256, Self.areOthers(mine, than: theirs) { differences.append("data.train holds other examples") }
+    if let mine = trainSHA256, let theirs = earlier.trainSHA256, Self.areOthers(mine, than: theirs) {
+      differences.append("data.train holds other examples")
+    }
     if let mine = base, let theirs = earlier.base { differences += theirs.differences(from: mine).map { "model: \($0)" } }
     return differences
   }

@@ -62,7 +62,8 @@ public struct RunSettings: Sendable {
     let obstacle: String? =
       recipe.training.maxSteps == nil
       ? "training.max_steps, as the length of an epoch is not known"
-      : data.mixture != nil ? "no weights in data.train" : data.nextSentence ? "no data.next_sentence" : split.heldWindowShare != nil ? "data.eval" : nil
+      : data.mixture != nil
+        ? "no weights in data.train" : data.nextSentence ? "no data.next_sentence" : split.heldWindowShare != nil ? "data.eval" : nil
     guard data.streaming == true else { return data.streaming == nil && split.train.isLarge && obstacle == nil }
     if let obstacle { throw SessionError(.usage, "data.streaming: needs \(obstacle); change that, or leave it out") }
     return true

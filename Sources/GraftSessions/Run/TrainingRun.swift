@@ -100,7 +100,9 @@ public final class TrainingRun {
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
     }
-    data = try RunData(settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes, progress: progress)
+    data = try RunData(
+      settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes,
+      isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
     plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
@@ -119,6 +121,12 @@ public final class TrainingRun {
     finishedSummary = resumption?.finishedSummary
     notes = Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
     (self.model, self.output, self.claim) = (model, output, claim)
+  }
+
+  /// Returns true for a run whose examples were all in memory, as those of earlier versions were: it goes on with the steps that it had.
+  private static func wasKnownWhole(in output: String) -> Bool {
+    guard let earlier = TrainingCheckpoint.newest(in: output).checkpoint?.identity?.trainSHA256 else { return false }
+    return !earlier.hasPrefix(RecordList.fileMark)
   }
 
   private static func notes(

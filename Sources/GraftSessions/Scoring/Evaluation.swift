@@ -26,7 +26,8 @@ extension ModelSession {
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
     let answers = try AnswerCheck(
-      records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs, maxLength: encoder.maxLength)
+      records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs,
+      maxLength: encoder.maxLength)
     if let check = answers {
       let outcome = try check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
