@@ -21,9 +21,10 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(name: "GraftErrors"),
     .target(name: "GraftJSON", dependencies: ["GraftErrors"]),
-    .target(name: "GraftFiles", dependencies: ["GraftErrors"]),
+    .target(name: "GraftFiles", dependencies: ["CLibCrypto", "CZlib", "CZstd", "GraftErrors"]),
     .target(name: "GraftRegularExpressions"),
 
     // L1: values
@@ -43,7 +44,7 @@ let package = Package(
     // L3: files and training
     .target(
       name: "GraftCheckpoints",
-      dependencies: ["CHDF5", "CLibCrypto", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
+      dependencies: ["CHDF5", "CZlib", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers", "GraftTensors", "GraftTokenizers"]),
     .target(
       name: "GraftTraining", dependencies: ["GraftBatching", "GraftConfiguration", "GraftErrors", "GraftLayers", "GraftOptimizers", "GraftTensors"]),
 
@@ -62,8 +63,8 @@ let package = Package(
     .target(
       name: "GraftRecipes",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftFiles", "GraftJSON", "GraftLayers", "GraftOptimizers",
-        "GraftTensors", .product(name: "Yams", package: "Yams"),
+        "GraftAdapters", "GraftBatching", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftJSON", "GraftLayers",
+        "GraftOptimizers", "GraftTensors", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "GraftReports", dependencies: ["GraftFiles"]),
 
@@ -95,14 +96,15 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration", "GraftJSON",
-        "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
+        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration",
+        "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests
     .target(name: "FuzzSupport", dependencies: ["GraftJSON"], path: "Tests/FuzzSupport"),
     .target(name: "GraftTestSupport", dependencies: ["GraftJSON"], path: "Tests/GraftTestSupport"),
+    .target(name: "GraftTrainingTestSupport", dependencies: ["GraftTensors", "GraftTraining"], path: "Tests/GraftTrainingTestSupport"),
     .testTarget(name: "GraftJSONTests", dependencies: ["FuzzSupport", "GraftJSON"]),
     .testTarget(name: "GraftErrorsTests", dependencies: ["GraftErrors"]),
     .testTarget(name: "GraftFilesTests", dependencies: ["GraftErrors", "GraftFiles", "GraftTestSupport"]),
@@ -138,7 +140,9 @@ let package = Package(
     .testTarget(name: "GraftLayersTests", dependencies: ["GraftBatching", "GraftLayers", "GraftTensors", "GraftTestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftTrainingTests",
-      dependencies: ["GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining"], exclude: ["Fixtures"]),
+      dependencies: [
+        "GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
+      ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests",
       dependencies: ["GraftBatching", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftTensors", "GraftTestSupport"],
@@ -161,7 +165,7 @@ let package = Package(
       name: "GraftSessionsTests",
       dependencies: [
         "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
-        "GraftRecipes", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining",
+        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftComparisonTests",

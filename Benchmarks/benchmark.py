@@ -21,7 +21,7 @@ from pathlib import Path
 
 import machine
 import results
-from presets import PRESETS, checkpoint
+from presets import PRESETS, SPECIAL, checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ["lora", "lora-all-linear", "prefix", "prompt", "adapter", "ia3", "full"]
@@ -48,8 +48,8 @@ class Session:
         self.folder = ROOT / "runs/benchmark"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prefix = shlex.split(options.prefix)
-        known = json.loads((self.folder / "results.json").read_text()) if options.resume else {"rows": [], "machine": {"bandwidth": 0}}
-        self.rows, self.bandwidth = known["rows"], known["machine"]["bandwidth"]
+        self.rows = json.loads((self.folder / "results.json").read_text())["rows"] if options.resume else []
+        self.disagreements = []
 
     def run(self, command, environment=None):
         """A program's figures, its last line, with the seconds that its process took; or why there are none."""
@@ -73,26 +73,29 @@ class Session:
         return self.run([self.options.python, ROOT / "Benchmarks/peer.py", *arguments, "--threads", self.options.threads], preload)
 
     def compare(self, row, ours, theirs):
-        """Takes turns, who begins alternating too. `theirs` are variants by name."""
-        if any(row.items() <= known.items() for known in self.rows):
+        """Takes turns, who begins alternating too. `theirs` are variants by name. Programs that did not do the same are not compared."""
+        if any(row.items() <= known.items() and set(theirs) <= set(known["peer"]) for known in self.rows):
             return
         print("  ".join(str(value) for value in row.values()), end="", flush=True)
-        row = row | {"graft": [], "peer": {name: [] for name in theirs}}
+        row = row | {"options": machine.options(self.options), "graft": [], "peer": {name: [] for name in theirs}}
         for index in range(self.options.rounds):
             turns = [("graft", ours)] + list(theirs.items())
             for name, turn in turns if index % 2 == 0 else reversed(turns):
                 figures = turn()
                 if figures is not None:
                     (row["graft"] if name == "graft" else row["peer"][name]).append(figures)
-        self.rows.append(row)
         print("  " + results.told(row), flush=True)
-        self.save()
+        if difference := results.disagreement(row):
+            self.disagreements.append(difference)
+            print(f"  left out: {difference}", flush=True)
+        else:
+            places = [index for index, known in enumerate(self.rows) if results.case(known) == results.case(row)] or [len(self.rows)]
+            self.rows[places[0]:places[0] + 1] = [row]
+            self.save()
         time.sleep(self.options.pause)
 
     def save(self):
-        document = {"machine": machine.description(self.options), "rows": self.rows}
-        # A limit is the most that was ever seen.
-        document["machine"]["bandwidth"] = max(self.bandwidth, document["machine"]["bandwidth"])
+        document = {"machine": machine.description(), "rows": self.rows}
         (self.folder / "results.json").write_text(json.dumps(document, indent=1))
 
 
@@ -103,10 +106,20 @@ def train(session, preset_name, method, precision):
     def theirs(variant):
         return lambda: session.peer("train", "--preset", preset_name, "--precision", variant, *shared)
 
+    own = list(shared)
+    if preset_name in SPECIAL:
+        own[own.index(method)] = lora_file(session, SPECIAL[preset_name])
     session.compare(
         dict(kind="train", preset=preset_name, method=method, precision=precision),
-        lambda: session.graft("bench", "--json", "--precision", precision, "--batch-size", preset.batch, "--sequence-length", preset.length, *shared),
+        lambda: session.graft("bench", "--json", "--precision", precision, "--batch-size", preset.batch, "--sequence-length", preset.length, *own),
         {variant: theirs(variant) for variant in PEER_PRECISIONS[precision] if method != "full" or variant != "bf16-weights"})
+
+
+def lora_file(session, layers):
+    """A file with LoRA on layers that are named."""
+    path = session.folder / f"lora-{'-'.join(layers)}.yaml"
+    path.write_text(f"method: {{peft_type: LORA, r: 8, lora_alpha: 16, target_modules: [{', '.join(layers)}]}}\n")
+    return path
 
 
 def generate(session, preset_name, precision):
@@ -152,11 +165,14 @@ def fine_tune(session, model, title, precision):
                 "samples_per_second": count / line["elapsed_seconds"], "final_loss": summary["final_loss"], "tokens": summary["tokens"],
                 "peak_memory_bytes": summary["peak_memory_bytes"]}
 
-    def theirs():
-        with tempfile.TemporaryDirectory() as folder:
-            return session.peer("sft", "--model", model, "--data", data, "--precision", precision, "--output", folder)
+    def theirs(variant):
+        def run():
+            with tempfile.TemporaryDirectory() as folder:
+                return session.peer("sft", "--model", model, "--data", data, "--precision", variant, "--output", folder)
+        return run
 
-    session.compare(dict(kind="sft", model=title, examples=count, precision=precision), ours, {precision: theirs})
+    session.compare(
+        dict(kind="sft", model=title, examples=count, precision=precision), ours, {variant: theirs(variant) for variant in PEER_PRECISIONS[precision]})
 
 
 def model_with_tokenizer(session, preset_name):
@@ -179,6 +195,8 @@ def cases(quick, presets):
     for preset in presets:
         for method, precision in itertools.product(METHODS, PRECISIONS):
             is_common = method == "lora" or method == "full" and preset != "gpt2"
+            if preset in SPECIAL and method != "lora":
+                continue
             if not quick or is_common or preset == "nano" and precision == "fp32":
                 yield preset, method, precision
 
@@ -190,7 +208,8 @@ def measure(session):
             train(session, preset, method, precision)
         else:
             print(f"train  {preset}  {method}  {precision}  left out: too little memory is free", flush=True)
-    for preset, precision in itertools.product([name for name in session.options.presets if not quick or name != "tiny"], PRECISIONS):
+    for preset, precision in itertools.product(
+            [name for name in session.options.presets if name not in SPECIAL and (not quick or name != "tiny")], PRECISIONS):
         generate(session, preset, precision)
     start_up(session)
     if session.options.data:
@@ -233,6 +252,8 @@ def main():
     (ROOT / "Benchmarks/results.svg").write_text(results.plot(document))
     (ROOT / "Benchmarks/RESULTS.md").write_text(results.page(document))
     print("Benchmarks/RESULTS.md")
+    if session.disagreements:
+        sys.exit("error: the programs did not do the same:\n" + "\n".join(session.disagreements))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@
     python Benchmarks/peer.py sft --model DIR --data FILE --precision fp32
 
 A step is forward, loss over every label, backward, clipping to 1 and fused AdamW. `bf16` is autocast over float32 weights, `bf16-weights`
-a frozen base that is held in bfloat16. PEFT has no bottleneck adapters; those of Houlsby et al. are a few lines below.
+a frozen base that is held in bfloat16. PEFT has no bottleneck adapters; those of Pfeiffer et al., one a block, are a few lines below.
 """
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import resource
@@ -19,40 +20,44 @@ import time
 import torch
 import transformers
 
-from presets import PRESETS, synthetic_ids
+from presets import PRESETS, SPECIAL, synthetic_ids
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-# family: layers of LoRA, all linear layers, scaled layers, those scaled at their input, layers behind which a bottleneck stands
+# family: layers of LoRA, all linear layers, scaled layers, those scaled at their input, the blocks
 TARGETS = {
-    "llama": (["q_proj", "v_proj"], LINEAR_LAYERS, ["k_proj", "v_proj", "down_proj"], ["down_proj"], ("o_proj", "down_proj")),
-    "gpt2": (["c_attn"], ["c_attn", "c_proj", "c_fc"], ["c_attn", "mlp.c_proj"], ["mlp.c_proj"], ("attn.c_proj", "mlp.c_proj")),
+    "llama": (["q_proj", "v_proj"], LINEAR_LAYERS, ["k_proj", "v_proj", "down_proj"], ["down_proj"], "model.layers"),
+    "gpt2": (["c_attn"], ["c_attn", "c_proj", "c_fc"], ["c_attn", "mlp.c_proj"], ["mlp.c_proj"], "transformer.h"),
 }
 TARGETS["qwen2"] = TARGETS["llama"]
+TARGETS |= {name: (layers, [], [], [], "") for name, layers in SPECIAL.items()}
 REDUCTION = 16
 
 
 class Bottleneck(torch.nn.Module):
-    """`y + up(relu(down(y)))` behind a layer."""
+    """`y + up(relu(down(y)))` of a block's output, the sum of its feed-forward and the residual."""
 
-    def __init__(self, base, width):
+    def __init__(self, width):
         super().__init__()
-        self.base = base
         self.down, self.up = torch.nn.Linear(width, width // REDUCTION), torch.nn.Linear(width // REDUCTION, width)
-        torch.nn.init.zeros_(self.up.weight)
-        torch.nn.init.zeros_(self.up.bias)
+        for linear in [self.down, self.up]:
+            torch.nn.init.normal_(linear.weight, std=0.02)
+            torch.nn.init.zeros_(linear.bias)
 
-    def forward(self, x):
-        y = self.base(x)
+    def forward(self, y):
         narrow = y if torch.is_autocast_enabled("cpu") else y.to(self.down.weight.dtype)
         return y + self.up(torch.relu(self.down(narrow))).to(y.dtype)
 
 
-def with_bottlenecks(model, sites):
+def _behind(block, _, output):
+    """What a block with a bottleneck hands on."""
+    return (block.bottleneck(output[0]), *output[1:]) if isinstance(output, tuple) else block.bottleneck(output)
+
+
+def with_bottlenecks(model, blocks):
     model.requires_grad_(False)
-    for name, layer in list(model.named_modules()):
-        if name.endswith(sites) and hasattr(layer, "weight"):
-            parent, child = name.rsplit(".", 1)
-            setattr(model.get_submodule(parent), child, Bottleneck(layer, model.config.hidden_size))
+    for block in model.get_submodule(blocks):
+        block.bottleneck = Bottleneck(model.config.hidden_size)
+        block.register_forward_hook(_behind)
     return model
 
 
@@ -60,9 +65,9 @@ def tuned(model, method, family):
     """The model with a method's parameters, and nothing else, to train."""
     if method == "full":
         return model
-    few, every, scaled, scaled_inputs, sites = TARGETS[family]
+    few, every, scaled, scaled_inputs, blocks = TARGETS[family]
     if method == "adapter":
-        return with_bottlenecks(model, sites)
+        return with_bottlenecks(model, blocks)
     import peft
     shared = dict(task_type="CAUSAL_LM")
     transposed = dict(fan_in_fan_out=family == "gpt2")
@@ -78,7 +83,9 @@ def tuned(model, method, family):
 
 def loaded(options):
     dtype = torch.bfloat16 if options.precision == "bf16-weights" else torch.float32
-    return transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=dtype)
+    # Transformers' own scan is a loop over tokens; with this package it is a parallel one, five times as fast.
+    settings = {"use_mambapy": importlib.util.find_spec("mambapy") is not None} if getattr(options, "preset", None) == "mamba" else {}
+    return transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=dtype, **settings)
 
 
 def arithmetic(options):

@@ -5,6 +5,7 @@ values, so that one block of normal numbers, of a length that no matrix divides,
 """
 
 import json
+import math
 import random
 import struct
 from array import array
@@ -32,15 +33,15 @@ class Preset:
 
     def shapes(self):
         """The tensors by name."""
-        return _gpt2(self.config) if self.family == "gpt2" else _llama(self.config)
+        return {"gpt2": _gpt2, "mamba": _mamba}.get(self.family, _llama)(self.config)
 
     def parameters(self):
-        return sum(_count(shape) for shape in self.shapes().values())
+        return sum(math.prod(shape) for shape in self.shapes().values())
 
     def read_per_token(self):
         """The weights that one generated token reads: all but tables of which it reads a row."""
         tables = ["transformer.wpe.weight"] + ([] if self.config["tie_word_embeddings"] else ["model.embed_tokens.weight"])
-        return sum(_count(shape) for name, shape in self.shapes().items() if name not in tables)
+        return sum(math.prod(shape) for name, shape in self.shapes().items() if name not in tables)
 
 
 def _llama_config(hidden, layers, heads, inner, vocabulary):
@@ -62,7 +63,15 @@ PRESETS = {
         num_hidden_layers=24, num_attention_heads=14, num_key_value_heads=2, max_position_embeddings=32768, rms_norm_eps=1e-6,
         rope_theta=1000000.0, hidden_act="silu", tie_word_embeddings=True, use_sliding_window=False, bos_token_id=151643,
         eos_token_id=151645), 1, 512, 1, 3),
+    "mixtral": Preset("Mixtral, 8 experts of which 2, 22.6 M", _llama_config(256, 6, 8, 512, 4096) | dict(
+        architectures=["MixtralForCausalLM"], model_type="mixtral", num_local_experts=8, num_experts_per_tok=2), 8, 256, 2, 6),
+    "mamba": Preset("Mamba, 3.7 M", dict(
+        architectures=["MambaForCausalLM"], model_type="mamba", vocab_size=4096, hidden_size=256, num_hidden_layers=6, state_size=16,
+        expand=2, intermediate_size=512, conv_kernel=4, time_step_rank=16, use_bias=False, use_conv_bias=True, layer_norm_epsilon=1e-5,
+        tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=0), 8, 256, 2, 6),
 }
+# Presets that are there for their bases: they are trained with LoRA on these layers alone.
+SPECIAL = {"mixtral": ["q_proj", "v_proj"], "mamba": ["in_proj", "x_proj"]}
 
 
 def _llama(config):
@@ -76,6 +85,12 @@ def _llama(config):
             shapes[f"{prefix}self_attn.{name}_proj.weight"] = (rows, columns)
             if config["model_type"] == "qwen2" and name != "o":
                 shapes[f"{prefix}self_attn.{name}_proj.bias"] = (rows,)
+        if experts := config.get("num_local_experts"):
+            shapes[f"{prefix}block_sparse_moe.gate.weight"] = (experts, hidden)
+            for expert in range(experts):
+                for name, rows, columns in [("w1", inner, hidden), ("w2", hidden, inner), ("w3", inner, hidden)]:
+                    shapes[f"{prefix}block_sparse_moe.experts.{expert}.{name}.weight"] = (rows, columns)
+            continue
         for name, rows, columns in [("gate", inner, hidden), ("up", inner, hidden), ("down", hidden, inner)]:
             shapes[f"{prefix}mlp.{name}_proj.weight"] = (rows, columns)
     shapes["model.norm.weight"] = (hidden,)
@@ -98,8 +113,17 @@ def _gpt2(config):
     return shapes | {"transformer.ln_f.weight": (hidden,), "transformer.ln_f.bias": (hidden,)}
 
 
-def _count(shape):
-    return shape[0] * (shape[1] if len(shape) == 2 else 1)
+def _mamba(config):
+    hidden, inner, state, rank = config["hidden_size"], config["intermediate_size"], config["state_size"], config["time_step_rank"]
+    shapes = {"backbone.embeddings.weight": (config["vocab_size"], hidden), "backbone.norm_f.weight": (hidden,)}
+    for layer in range(config["num_hidden_layers"]):
+        prefix = f"backbone.layers.{layer}."
+        shapes[prefix + "norm.weight"] = (hidden,)
+        shapes |= {f"{prefix}mixer.{name}": shape for name, shape in {
+            "A_log": (inner, state), "D": (inner,), "in_proj.weight": (2 * inner, hidden), "conv1d.weight": (inner, 1, config["conv_kernel"]),
+            "conv1d.bias": (inner,), "x_proj.weight": (rank + 2 * state, inner), "dt_proj.weight": (inner, rank), "dt_proj.bias": (inner,),
+            "out_proj.weight": (hidden, inner)}.items()}
+    return shapes
 
 
 def checkpoint(name, folder):
@@ -118,8 +142,8 @@ def _write_weights(shapes, path):
     block = array("f", (generator.gauss(0, DEVIATION) for _ in range(BLOCK_LENGTH))).tobytes()
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in shapes.items():
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, offset + 4 * _count(shape)]}
-        offset += 4 * _count(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, offset + 4 * math.prod(shape)]}
+        offset += 4 * math.prod(shape)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
@@ -128,7 +152,7 @@ def _write_weights(shapes, path):
             if len(shape) == 1:
                 file.write(array("f", [0.0 if name.endswith("bias") else 1.0]).tobytes() * shape[0])
                 continue
-            left, start = 4 * _count(shape), 4 * generator.randrange(BLOCK_LENGTH)
+            left, start = 4 * math.prod(shape), 4 * generator.randrange(BLOCK_LENGTH)
             while left > 0:
                 part = block[start:start + left]
                 file.write(part)

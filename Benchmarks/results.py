@@ -1,10 +1,13 @@
 """The page and the picture of what `benchmark.py` measured."""
 
+import itertools
 from statistics import median
 
 from chart import bars
 from presets import PRESETS
 
+# What starts at random has other first losses in two programs, by a little.
+RANDOM_STARTS = ["prefix", "prompt", "adapter"]
 RATES = {"train": "tokens_per_second", "generate": "tokens_per_second", "sft": "samples_per_second", "start": "process_seconds"}
 METHOD_TITLES = {
     "lora": "LoRA", "lora-all-linear": "LoRA, all linear layers", "prefix": "prefix", "prompt": "prompt", "adapter": "bottleneck adapter",
@@ -15,6 +18,23 @@ def _values(runs, key):
     return [run[key] for run in runs if key in run]
 
 
+def case(row):
+    """What a row is of, without what was measured and how."""
+    return {key: value for key, value in row.items() if key not in ["options", "graft", "peer"]}
+
+
+def disagreement(row):
+    """Why two programs did not do the same: another first loss, other counts of what is trained; none where they did."""
+    exact = 1e-4 if row.get("precision") == "bf16" else 1e-5
+    bounds = {"first_loss": 5e-3 if row.get("method") in RANDOM_STARTS else exact, "trainable_parameters": 0, "tokens": 0.01}
+    for name, runs in row["peer"].items():
+        for key, bound in bounds.items():
+            for ours, theirs in itertools.product(_values(row["graft"], key), _values(runs, key)):
+                if abs(ours - theirs) > bound * abs(theirs):
+                    return f"{' '.join(map(str, case(row).values()))}: {key} is {ours} in graft and {theirs} in PyTorch ({name})"
+    return None
+
+
 def best_peer(row):
     """The fastest variant's name and its runs; none where nothing was measured."""
     key, sign = RATES[row["kind"]], -1 if row["kind"] == "start" else 1
@@ -22,12 +42,15 @@ def best_peer(row):
     return max(variants.items(), key=lambda item: sign * median(_values(item[1], key)), default=(None, []))
 
 
+def _ratios(ours, theirs, key):
+    """The ratios within the rounds."""
+    return [one[key] / other[key] for one, other in zip(ours, theirs) if key in one and key in other]
+
+
 def _ratio(row, runs):
     """The median over the rounds of how many times as fast graft is, which single rounds reach from and to."""
     key = RATES[row["kind"]]
-    ratios = [ours[key] / theirs[key] for ours, theirs in zip(row["graft"], runs) if key in ours and key in theirs]
-    if row["kind"] == "start":
-        ratios = [1 / ratio for ratio in ratios]
+    ratios = _ratios(runs, row["graft"], key) if row["kind"] == "start" else _ratios(row["graft"], runs, key)
     return (median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
@@ -86,7 +109,7 @@ def _peak_share(row, document):
 
 def _bytes_per_second(row, rate):
     width = 4 if row["precision"] == "fp32" else 2
-    return rate * width * PRESETS[row["preset"]].read_per_token() / 1e9
+    return rate * width * PRESETS[row["preset"]].read_per_token()
 
 
 def _rows(document, kind):
@@ -116,18 +139,23 @@ def _best(document):
                 theirs.append((_median(runs, "tokens_per_second") or 0, name, runs))
         if ours and max(theirs)[0] > 0:
             (rate, precision, runs), (other, name, others) = max(ours), max(theirs)
-            memory = _median(runs, "peak_memory_bytes") / _median(others, "peak_memory_bytes")
-            rows.append([preset, f"{_number(rate)} ({precision})", f"{_number(other)} ({name})", f"{rate / other:.2f}", f"{memory:.0%}"])
+            speed, memory = (median(_ratios(runs, others, key)) for key in ["tokens_per_second", "peak_memory_bytes"])
+            rows.append([preset, f"{_number(rate)} ({precision})", f"{_number(other)} ({name})", f"{speed:.2f}", f"{memory:.0%}"])
     return "## LoRA, each program in its faster precision\n\n" + _table(
         ["model", "graft tok/s", "PyTorch tok/s", "ratio", "memory"], rows) if rows else ""
 
 
+def _bandwidth(document):
+    """The bytes that memory hands out in a second: the most that a process of graft measured behind its generation; none where nobody did."""
+    return max((rate for row in _rows(document, "generate") for rate in _values(row["graft"], "memory_bytes_per_second")), default=None)
+
+
 def _generation(document):
-    limit = document["machine"]["bandwidth"]
+    limit = _bandwidth(document)
     rows = []
     for row in _rows(document, "generate"):
         rate = _median(row["graft"], "decode_tokens_per_second")
-        share = f"{_bytes_per_second(row, rate):.1f} GB/s, {_bytes_per_second(row, rate) / limit:.0%}" if rate else "-"
+        share = f"{_bytes_per_second(row, rate) / 1e9:.1f} GB/s, {_bytes_per_second(row, rate) / limit:.0%}" if rate and limit else "-"
         rows.append([row["preset"], row["precision"], *_cells(row), share])
     if not rows:
         return ""
@@ -146,8 +174,10 @@ def _start(document):
 def _fine_tuning(document):
     rows = []
     for row in _rows(document, "sft"):
-        ours, theirs = _median(row["graft"], "process_seconds"), _median(best_peer(row)[1], "process_seconds")
-        whole = f"{_number(ours)} / {_number(theirs)}" + (f" ({theirs / ours:.2f})" if ours and theirs else "")
+        runs = best_peer(row)[1]
+        ratios = _ratios(runs, row["graft"], "process_seconds")
+        whole = " / ".join(_number(_median(part, "process_seconds")) for part in [row["graft"], runs])
+        whole += f" ({median(ratios):.2f})" if ratios else ""
         rows.append([row["model"], row["precision"], str(row["examples"]), *_cells(row), whole])
     if not rows:
         return ""
@@ -168,21 +198,32 @@ def _failures(document):
     return "## Without a figure\n\n" + "\n".join(found) + "\n" if found else ""
 
 
+def _span(document, option, form=""):
+    """The least and the greatest value that an option has in the rows, which may have been measured at different times."""
+    values = [row["options"][option] for row in document["rows"]]
+    least, greatest = (format(value, form) for value in (min(values), max(values)))
+    return least if least == greatest else f"{least} to {greatest}"
+
+
 def _machine(document):
     machine = document["machine"]
     versions = next((run for row in document["rows"] for runs in row["peer"].values() for run in runs if "torch" in run), None)
     kind = f" (family {machine['family']}, model {machine['model']})" if machine["family"] else ""
     products = ", ".join(f"{rate:,.0f} GFLOP/s in {precision} (tile {tile})" for precision, (rate, tile) in _products(document).items())
+    memory = _bandwidth(document)
     lines = [
         f"- {machine['processor']}{kind}, {machine['cores']} cores, {machine['memory'] / 2**30:.0f} GiB, {machine['system']}; "
-        f"{', '.join(machine['features'])}; {machine['threads']} threads each.",
-        f"- Limits, measured here too: products of 1024 x 1024 {products or 'not measured'}; memory is read at {machine['bandwidth']:.1f} GB/s.",
-        f"- {machine['date']}, medians of {machine['rounds']} alternating rounds, each measurement in a process of its own; a ratio is the median of "
-        f"the rounds' ratios (least to greatest). Others' load when it began: {machine['load']:.1f}."]
-    if machine["prefix"]:
-        lines.append(f"- Both programs were started with `{machine['prefix']}`.")
+        f"{', '.join(machine['features'])}; {_span(document, 'threads')} threads each.",
+        f"- Limits, measured here too: products of 1024 x 1024 {products or 'not measured'}; memory is read at "
+        f"{f'{memory / 1e9:.1f} GB/s' if memory else '(not measured)'}.",
+        f"- {_span(document, 'date')}, medians of {_span(document, 'rounds')} alternating rounds, each measurement in a process of its own; a ratio is "
+        f"the median of the rounds' ratios (least to greatest). Others' load when rows began: {_span(document, 'load', '.1f')}."]
+    for prefix in sorted({row["options"]["prefix"] for row in document["rows"]} - {""}):
+        lines.append(f"- Both programs were started with `{prefix}`" + (
+            "." if all(row["options"]["prefix"] == prefix for row in document["rows"]) else " for some of the rows."))
     if versions:
-        shim = ", with a preloaded library" if machine["preload"] else ", as installed"
+        preloaded = {row["options"]["preload"] for row in document["rows"]}
+        shim = ", as installed" if preloaded == {False} else ", with a preloaded library" + (" for some of the rows" if False in preloaded else "")
         lines.append(f"- PyTorch {versions['torch']}, Transformers {versions['transformers']}{shim}. `bf16` is autocast, `bf16-weights` a base held "
                      "in bfloat16; the faster of both is shown and named where it is not autocast.")
     else:
@@ -199,7 +240,7 @@ def page(document):
 
 def plot(document):
     """Products of LoRA's steps and weights read in generation, each against what the machine can do."""
-    machine, groups = document["machine"], []
+    groups = []
     for row in _rows(document, "train"):
         flops = _median(row["graft"], "model_flops_per_token")
         if row["method"] != "lora" or flops is None:
@@ -207,11 +248,11 @@ def plot(document):
         ours, theirs = _median(row["graft"], "tokens_per_second"), _median(best_peer(row)[1], "tokens_per_second")
         groups.append((f"{row['preset']} {row['precision']}", [rate and flops * rate / 1e9 for rate in (ours, theirs)],
                        _products(document)[row["precision"]][0]))
-    reads = []
+    limit, reads = _bandwidth(document), []
     for row in _rows(document, "generate"):
         rates = [_median(runs, "decode_tokens_per_second") for runs in (row["graft"], best_peer(row)[1])]
-        if rates[0]:
-            reads.append((f"{row['preset']} {row['precision']}", [rate and _bytes_per_second(row, rate) for rate in rates], machine["bandwidth"]))
+        if rates[0] and limit:
+            reads.append((f"{row['preset']} {row['precision']}", [rate and _bytes_per_second(row, rate) / 1e9 for rate in rates], limit / 1e9))
     return bars([
         ("LoRA steps: GFLOP/s of the model's products, of the tile's measured rate", groups),
         ("Greedy generation: GB/s of weights read, of memory's measured rate", reads)], ["graft", "PyTorch"])

@@ -294,11 +294,48 @@ static void few_rows(long m, long n, long k, int type, int transposed) {
   release();
 }
 
+/// Codes of n elements in blocks of a length that need not divide n, decoded from every place in turn.
+static void quantized(long n, long length) {
+  float code[16], *bounds = floats(15);
+  uint8_t *order = memory(16), *codes = memory((size_t)(n + 1) / 2);
+  for (int i = 0; i < 16; i++) code[i] = (float)i / 8 - 1, order[i] = (uint8_t)i;
+  for (int i = 0; i < 15; i++) bounds[i] = (code[i] + code[i + 1]) / 2;
+  float *x = floats(n);
+  for (long i = 0; i < n; i++) x[i] /= 2;
+  graft_encode_4bit(codes, x, bounds, order, n);
+  long blocks = (n + length - 1) / length;
+  uint8_t *nested = memory((size_t)blocks);
+  for (long i = 0; i < blocks; i++) nested[i] = (uint8_t)(i * 37 % 256);
+  struct graft_block_factors plain = {positives(blocks), NULL, NULL, 1, 0}, both = {positives((blocks + 2) / 3), nested, positives(256), 3, 0.5f};
+  for (long first = 0; first < n; first += 1 + first / 8) {
+    float *out = floats(n - first);
+    for (int is_nested = 0; is_nested < 2; is_nested++) {
+      const struct graft_block_factors *factors = is_nested ? &both : &plain;
+      graft_decode_4bit(out, codes, code, factors, length, first, n - first);
+      for (long i = first; i < n; i++) {
+        long block = i / length;
+        float factor = is_nested ? both.code[nested[block]] * both.values[block / 3] + 0.5f : plain.values[block];
+        float expected = code[i & 1 ? codes[i / 2] & 15 : codes[i / 2] >> 4] * factor;
+        if (fabsf(out[i - first] - expected) > 1e-6f * fabsf(expected)) printf("a code of 4 bits is wrong: %ld of %ld\n", i, n), exit(1);
+      }
+    }
+  }
+  int8_t *bytes = memory((size_t)n);
+  graft_encode_8bit(bytes, x, 127, n);
+  float *out = floats(n);
+  graft_decode_8bit(out, bytes, 1, n);
+  for (long i = 0; i < n; i++)
+    if (fabsf(out[i] - x[i]) > 0.5f / 126) printf("a code of 8 bits is wrong: %ld of %ld\n", i, n), exit(1);
+  release();
+}
+
 int main(void) {
   static const long heights[] = {1, 2, 6, 13, 14, 15, 16, 17, 33, 129}, widths[] = {1, 7, 8, 9, 16, 24, 31, 32, 33, 40, 56, 65, 513}, terms[] = {1, 2, 15, 64, 255, 256, 300};
   static const long few[] = {1, 2, 7, 33}, spans[] = {1, 31, 33, 64, 65, 130}, heads[] = {1, 7, 16, 33, 64};
   for (long i = 0; i < COUNT(lengths); i++) {
     elementwise(lengths[i]);
+    quantized(lengths[i], 64);
+    quantized(lengths[i], 32);
     for (long j = 0; j < COUNT(few); j++) {
       rows(few[j], lengths[i]);
       mixture(few[j], lengths[i]);
@@ -316,10 +353,11 @@ int main(void) {
     long m = heights[i % COUNT(heights)], n = widths[i / COUNT(heights) % COUNT(widths)], k = terms[i / COUNT(heights) / COUNT(widths)];
     for (int type = GRAFT_FLOAT32; type <= GRAFT_FLOAT16; type++)
       for (int transposed = 0; transposed < 4; transposed++)
-        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++, products += 2) {
+        for (int rounding = GRAFT_FLOAT32; rounding <= GRAFT_FLOAT16; rounding++) {
           if (!graft_tile_rows(rounding)) continue;
           product(m, n, k, type, GRAFT_FLOAT32, transposed & 1, transposed >> 1, rounding);
           product(m, n, k, GRAFT_FLOAT32, type, transposed & 1, transposed >> 1, rounding);
+          products += 2;
         }
   }
   for (long i = 0; i < 8 * COUNT(widths) * COUNT(terms); i++)

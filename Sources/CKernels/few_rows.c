@@ -13,8 +13,10 @@
 #define TERMS 4
 /// Registers of columns that a term fills.
 #define VECTORS 4
-/// Columns whose sums stay in the first-level cache.
-#define STRIP 512
+/// Sums that stay in the first-level cache.
+#define SUMS 4096
+/// Bytes that are asked for ahead: those that memory hands out while a request is on its way.
+#define AHEAD 8192
 #define UNROLLED _Pragma("clang loop unroll(full)") for
 #define WIDE __attribute__((min_vector_width(512)))
 #define INLINE WIDE GRAFT_INLINE
@@ -44,8 +46,10 @@ INLINE void load(floats *out, const void *base, int type, long i) {
   }
 }
 
+INLINE long bytes(int type, long count) { return count * (type == GRAFT_FLOAT32 ? 4 : 2); }
+
 /// Asks for the memory of an element that is read soon: what lies side by side is too short for the processor to see it coming.
-INLINE void prefetch(const void *base, int type, long i) { __builtin_prefetch((const char *)base + i * (type == GRAFT_FLOAT32 ? 4 : 2)); }
+INLINE void prefetch(const void *base, int type, long i) { __builtin_prefetch((const char *)base + bytes(type, i)); }
 
 /// The first `count` of LANES elements, and zero behind them.
 INLINE void load_part(floats *out, const void *base, int type, long i, long count) {
@@ -85,6 +89,8 @@ GRAFT_INLINE void store(const struct product *p, long row, long column, float su
 
 /// Rows by columns whose terms are consecutive elements: dot products.
 INLINE void dots(const struct product *p, int rows, int columns, const void *base, int type, long first, long column_stride, long column) {
+  long ahead = AHEAD / bytes(type, COLUMNS * column_stride) * COLUMNS * column_stride;
+  if (ahead < COLUMNS * column_stride) ahead = COLUMNS * column_stride;
   floats sums[ROWS][COLUMNS];
   UNROLLED(int i = 0; i < rows; i++) UNROLLED(int j = 0; j < columns; j++) sums[i][j] = (floats){0};
   long whole = p->k - p->k % LANES, rest = p->k - whole;
@@ -92,7 +98,7 @@ INLINE void dots(const struct product *p, int rows, int columns, const void *bas
     floats w[COLUMNS];
     UNROLLED(int j = 0; j < columns; j++) {
       load(&w[j], base, type, first + j * column_stride + t);
-      prefetch(base, type, first + (j + COLUMNS) * column_stride + t);
+      prefetch(base, type, first + j * column_stride + t + ahead);
     }
     UNROLLED(int i = 0; i < rows; i++) {
       floats x = *(const floats *)(p->a + i * p->a_stride + t);
@@ -126,55 +132,62 @@ INLINE void all_dots(const struct product *p, int rows, const void *base, int ty
   for (; column < columns; column++) dots(p, rows, 1, base, type, first + column * column_stride, column_stride, column);
 }
 
-/// sums[rows, columns] += the terms from `term` on, whose columns are consecutive elements from `first` on.
-INLINE void add_terms(const struct product *p, int rows, int terms, int vectors, float *sums, const void *base, int type, long first, long row_stride, long term) {
+/// sums[rows, width] += the terms from `term` on, whose columns are consecutive elements from `first` on.
+INLINE void add_terms(const struct product *p, int rows, int terms, int vectors, float *sums, long width, const void *base, int type, long first,
+                      long row_stride, long term, long ahead) {
   floats held[ROWS][VECTORS];
-  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) held[i][v] = *(const floats *)(sums + i * STRIP + v * LANES);
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) held[i][v] = *(const floats *)(sums + i * width + v * LANES);
   UNROLLED(int t = 0; t < terms; t++) {
     floats w[VECTORS];
     UNROLLED(int v = 0; v < vectors; v++) {
       load(&w[v], base, type, first + t * row_stride + v * LANES);
-      if (type == GRAFT_FLOAT32 || v % 2 == 0) prefetch(base, type, first + (t + TERMS) * row_stride + v * LANES);
+      if (type == GRAFT_FLOAT32 || v % 2 == 0) prefetch(base, type, first + t * row_stride + v * LANES + ahead);
     }
     UNROLLED(int i = 0; i < rows; i++) {
       float x = p->a[i * p->a_stride + term + t];
       UNROLLED(int v = 0; v < vectors; v++) held[i][v] += x * w[v];
     }
   }
-  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) *(floats *)(sums + i * STRIP + v * LANES) = held[i][v];
+  UNROLLED(int i = 0; i < rows; i++) UNROLLED(int v = 0; v < vectors; v++) *(floats *)(sums + i * width + v * LANES) = held[i][v];
 }
 
-/// A strip of columns of some terms.
-INLINE void add_strip(const struct product *p, int rows, int terms, float *sums, const void *base, int type, long first, long row_stride, long term, long columns) {
-  long column = 0;
+/// A strip of columns of some terms. A single term is memory from end to end, and its successor follows where columns are all there are.
+INLINE void add_strip(const struct product *p, int rows, int terms, float *sums, long width, const void *base, int type, long first,
+                      long row_stride, long term, long columns) {
+  long ahead = AHEAD / bytes(type, terms * row_stride) * terms * row_stride, column = 0;
+  if (ahead < terms * row_stride) ahead = terms * row_stride;
+  if (terms == 1 && columns == row_stride) ahead = AHEAD / bytes(type, 1);
   for (; column + VECTORS * LANES <= columns; column += VECTORS * LANES)
-    add_terms(p, rows, terms, VECTORS, sums + column, base, type, first + column, row_stride, term);
-  for (; column + LANES <= columns; column += LANES) add_terms(p, rows, terms, 1, sums + column, base, type, first + column, row_stride, term);
+    add_terms(p, rows, terms, VECTORS, sums + column, width, base, type, first + column, row_stride, term, ahead);
+  for (; column + LANES <= columns; column += LANES)
+    add_terms(p, rows, terms, 1, sums + column, width, base, type, first + column, row_stride, term, ahead);
   if (column == columns) return;
   for (int t = 0; t < terms; t++) {
     floats w;
     load_part(&w, base, type, first + t * row_stride + column, columns - column);
-    UNROLLED(int i = 0; i < rows; i++) *(floats *)(sums + i * STRIP + column) += p->a[i * p->a_stride + term + t] * w;
+    UNROLLED(int i = 0; i < rows; i++) *(floats *)(sums + i * width + column) += p->a[i * p->a_stride + term + t] * w;
   }
 }
 
 /// Rows by columns that are consecutive elements of each term: sums of scaled rows, a strip of columns at a time. Where the
-/// addend counts as it is, they go on from it.
+/// addend counts as it is, they go on from it. A single row takes the terms one by one, as memory has them; more rows share registers.
 INLINE void all_sums(const struct product *p, int rows, const void *base, int type, long first, long row_stride, long columns) {
-  float sums[ROWS * STRIP];
-  for (long column = 0; column < columns; column += STRIP) {
-    long width = columns - column < STRIP ? columns - column : STRIP, term = 0;
+  const long strip = SUMS / rows / LANES * LANES;
+  const int terms = rows == 1 ? 1 : TERMS;
+  float sums[SUMS];
+  for (long column = 0; column < columns; column += strip) {
+    long width = columns - column < strip ? columns - column : strip, term = 0;
     if (p->beta == 1 && p->alpha == 1) {
-      for (int i = 0; i < rows; i++) memcpy(sums + i * STRIP, p->addend + i * p->c_stride + column, (size_t)width * sizeof(float));
+      for (int i = 0; i < rows; i++) memcpy(sums + i * strip, p->addend + i * p->c_stride + column, (size_t)width * sizeof(float));
     } else {
-      memset(sums, 0, sizeof sums);
+      for (int i = 0; i < rows; i++) memset(sums + i * strip, 0, (size_t)((width + LANES - 1) / LANES * LANES) * sizeof(float));
     }
-    for (; term + TERMS <= p->k; term += TERMS)
-      add_strip(p, rows, TERMS, sums, base, type, first + term * row_stride + column, row_stride, term, width);
-    for (; term < p->k; term++) add_strip(p, rows, 1, sums, base, type, first + term * row_stride + column, row_stride, term, width);
+    for (; term + terms <= p->k; term += terms)
+      add_strip(p, rows, terms, sums, strip, base, type, first + term * row_stride + column, row_stride, term, width);
+    for (; term < p->k; term++) add_strip(p, rows, 1, sums, strip, base, type, first + term * row_stride + column, row_stride, term, width);
     for (int i = 0; i < rows; i++) {
-      if (p->beta == 1 && p->alpha == 1) memcpy(p->c + i * p->c_stride + column, sums + i * STRIP, (size_t)width * sizeof(float));
-      else for (long j = 0; j < width; j++) store(p, i, column + j, sums[i * STRIP + j]);
+      if (p->beta == 1 && p->alpha == 1) memcpy(p->c + i * p->c_stride + column, sums + i * strip, (size_t)width * sizeof(float));
+      else for (long j = 0; j < width; j++) store(p, i, column + j, sums[i * strip + j]);
     }
   }
 }

@@ -6,4 +6,7 @@
 
 static inline int CZlib_inflateInit(z_stream *stream) { return inflateInit(stream); }
 
+// Of gzip's form: 15 bits of window, and 16 for its header.
+static inline int CZlib_gunzipInit(z_stream *stream) { return inflateInit2(stream, 15 + 16); }
+
 #endif

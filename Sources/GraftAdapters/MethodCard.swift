@@ -26,7 +26,7 @@ extension MethodCatalog {
       The methods that `method.peft_type` of a recipe and `peft_type` of an `adapter_config.json` may name. `in` and `out` are a target's
       inputs and outputs, `L` layers, `h` the hidden size, `k` the width of keys, `V` virtual tokens.
 
-      This page is written by `graft methods > Documentation/Methods.md`; a test holds it against the code.
+      This page is written by `graft methods --markdown > Documentation/Methods.md`; a test holds it against the code.
 
       | `peft_type` | method | computes | trained values | where | merges | learning rate | source |
       | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -1,4 +1,3 @@
-import GraftConfiguration
 import GraftLayers
 
 /// A way of tuning a frozen base: its configuration, which is also what attaches it.

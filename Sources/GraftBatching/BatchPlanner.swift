@@ -71,45 +71,46 @@ public struct BatchPlan: Sendable {
   }
 
   /// The steps of one epoch, in order.
-  public func epoch(_ epoch: Int) -> [PlannedStep] {
-    let microBatches = rows(ofEpoch: epoch).chunked(by: planner.batchSize).map { $0.flatMap { $0 } }
-    var done = 0
-    return microBatches.chunked(by: planner.gradientAccumulationSteps).enumerated().map { position, group in
-      done += group.count
-      return PlannedStep(
-        index: epoch * stepsPerEpoch + position, epoch: epoch,
-        epochsCompleted: Double(epoch) + Double(done) / Double(microBatches.count),
-        microBatches: Array(group))
-    }
-  }
+  public func epoch(_ epoch: Int) -> [PlannedStep] { Array(steps(epoch * stepsPerEpoch..<(epoch + 1) * stepsPerEpoch)) }
 
   /// The steps `range`, epochs following one another for as long as it takes; empty for an empty dataset.
+  ///
+  /// An epoch's order is made when its first step is asked for, and its steps one at a time.
   public func steps(_ range: Range<Int>) -> AnySequence<PlannedStep> {
     guard stepsPerEpoch > 0 else { return AnySequence([]) }
     let epochs = range.lowerBound / stepsPerEpoch..<range.upperBound.dividedRoundingUp(by: stepsPerEpoch)
-    guard !epochs.isEmpty else { return AnySequence([]) }
-    return AnySequence(epochs.lazy.flatMap { epoch($0) }.filter { range.contains($0.index) })
+    guard !epochs.isEmpty, !range.isEmpty else { return AnySequence([]) }
+    return AnySequence(
+      epochs.lazy.flatMap { epoch in
+        let rows = rows(ofEpoch: epoch)
+        return range.clamped(to: epoch * stepsPerEpoch..<(epoch + 1) * stepsPerEpoch).lazy.map { step($0, of: rows, epoch: epoch) }
+      })
+  }
+
+  /// A step of an epoch whose rows are known.
+  private func step(_ index: Int, of rows: RowList, epoch: Int) -> PlannedStep {
+    let first = (index - epoch * stepsPerEpoch) * planner.gradientAccumulationSteps
+    let microBatches = first..<min(first + planner.gradientAccumulationSteps, microBatchesPerEpoch)
+    return PlannedStep(
+      index: index, epoch: epoch, epochsCompleted: Double(epoch) + Double(microBatches.upperBound) / Double(microBatchesPerEpoch),
+      microBatches: microBatches.map { batch in
+        (batch * planner.batchSize..<min((batch + 1) * planner.batchSize, rows.count)).flatMap { rows[$0].map(Int.init) }
+      })
   }
 
   /// The rows of an epoch: the indices of the examples that share each.
-  private func rows(ofEpoch epoch: Int) -> [[Int]] {
+  private func rows(ofEpoch epoch: Int) -> RowList {
     guard let seed = planner.shuffle else {
-      return planner.packing.map { Packing.bestFitDecreasing(lengths, capacity: $0) } ?? lengths.indices.map { [$0] }
+      return planner.packing.map { Packing.bestFitDecreasing(lengths, capacity: $0) } ?? RowList(lengths.indices.map { Int32($0) })
     }
     var random = CounterRandom(seed: seed, stream: UInt64(epoch))
     let order = random.permutation(of: lengths.count)
-    guard let capacity = planner.packing else { return order.map { [$0] } }
-    let rows = Packing.bestFitDecreasing(order.map { lengths[$0] }, capacity: capacity)
-    return random.permutation(of: rows.count).map { rows[$0].map { order[$0] } }
+    guard let capacity = planner.packing else { return RowList(order) }
+    let rows = Packing.bestFitDecreasing(order.map { lengths[Int($0)] }, capacity: capacity)
+    return rows.renaming(by: order).reordered(random.permutation(of: rows.count))
   }
 }
 
 extension Int {
   fileprivate func dividedRoundingUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
-}
-
-extension Array {
-  fileprivate func chunked(by size: Int) -> [ArraySlice<Element>] {
-    stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }
-  }
 }

@@ -22,8 +22,8 @@ package struct CounterRandom: Sendable {
   }
 
   /// The numbers `0 ..< count` in random order (Fisher-Yates).
-  package mutating func permutation(of count: Int) -> [Int] {
-    var order = Array(0..<count)
+  package mutating func permutation(of count: Int) -> [Int32] {
+    var order = Array(0..<Int32(count))
     for last in stride(from: count - 1, to: 0, by: -1) {
       order.swapAt(last, next(below: last + 1))
     }

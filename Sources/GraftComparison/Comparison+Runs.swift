@@ -2,6 +2,8 @@ import Foundation
 import GraftAdapters
 import GraftCheckpoints
 import GraftConfiguration
+import GraftDatasets
+import GraftFiles
 import GraftJSON
 import GraftRecipes
 import GraftReports
@@ -67,7 +69,7 @@ extension Comparison {
     }
     guard !outcome.isInterrupted else { return false }
     // What training held at most, before the evaluation takes memory of its own.
-    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes
+    record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes - methodBase.bytesBeside
     let scores = try run.exampleScores()
     guard scores.values.allSatisfy(\.isFinite) else {
       throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
@@ -89,7 +91,8 @@ extension Comparison {
   }
 
   static func digest(of split: RecordSplit, and fingerprint: BaseFingerprint) throws -> String {
-    let lines = (split.train + split.held).map { JSON.object($0.fields).serialized() }
+    let records = split.train + split.held
+    let lines = records.isLarge ? [try records.sha256] : try (0..<records.count).map { JSON.object(try records[$0].fields).serialized() }
     return SHA256.hash(([fingerprint.weightsSHA256 ?? "", fingerprint.tokenizerSHA256 ?? ""] + lines).joined(separator: "\n"))
   }
 

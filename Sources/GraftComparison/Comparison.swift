@@ -61,7 +61,7 @@ public final class Comparison {
     seeds = recipe.seeds ?? Recipe.defaultSeeds
     split = try RecordSplit(ofComparison: recipe, seed: seeds[0], notes: notes)
     trialSplit = try methods.contains { $0.learningRates.count > 1 } ? split.settingAside(Self.validationShare, seed: seeds[0]) : nil
-    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? []))
+    let labels = try DataPreparation.labels(recipe, records: split.train + split.held + (split.selection ?? RecordList()))
     labelNote = labels?.note
     self.labels = labels?.scheme
     let seed = seeds[0]
@@ -143,7 +143,8 @@ public final class Comparison {
   /// Returns a recipe without what is its method's alone.
   private static func untouched(_ recipe: Recipe) -> Recipe {
     var copy = recipe
-    copy.method = ["peft_type": "FULL"]
+    // Nothing is full that is quantized.
+    copy.method = ["peft_type": copy.weightQuantization == nil ? "FULL" : "LN_TUNING"]
     copy.training.loraplusLrRatio = nil
     return copy
   }

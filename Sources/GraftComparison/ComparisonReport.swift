@@ -117,21 +117,36 @@ extension ComparisonReport {
     [learningCurves, lossByTime] + (comparesModels ? [lossByTokens, cache] : []) + [pareto] + sweeps + [seconds, memory, sizes]
   }
 
+  private var learningCurves: NamedPlot {
+    let hasSeeds = trained.contains { successes(of: $0).count > 1 }
+    let title = "Training loss" + (hasSeeds ? ", mean and range over seeds" : "")
+    return curves("learning-curves", title, "step", hasRange: true) { Double($0.step) }
+  }
+
   private var lossByTime: NamedPlot { curves("loss-by-time", "Training loss by time", "seconds") { $0.seconds } }
   private var lossByTokens: NamedPlot { curves("loss-by-tokens", "Training loss by tokens", "tokens") { Double($0.tokens) } }
 
   /// The mean loss over seeds against the mean of something else.
-  private func curves(_ name: String, _ title: String, _ xLabel: String, _ x: (ComparisonRecord.Point) -> Double) -> NamedPlot {
+  /// - Parameter hasRange: true for the large plot, which shows the range over seeds.
+  private func curves(
+    _ name: String, _ title: String, _ xLabel: String, hasRange: Bool = false, _ x: (ComparisonRecord.Point) -> Double
+  ) -> NamedPlot {
     let series = trained.compactMap { row -> LinePlot.Series? in
-      let runs = result.runs.filter { $0.name == row.name && $0.status == .success && !$0.points.isEmpty }
+      let runs = successes(of: row)
       guard let length = runs.map(\.points.count).min(), length > 0 else { return nil }
-      let points = (0..<length).map { place -> LinePlot.Point in
-        .init(x: ScoreTable.mean(runs.map { x($0.points[place]) }), y: ScoreTable.mean(runs.map { $0.points[place].loss }))
-      }
-      return LinePlot.Series(row.name, points)
+      let places = (0..<length).map { place in runs.map { $0.points[place] } }
+      return LinePlot.Series(
+        row.name, places.map { .init(x: ScoreTable.mean($0.map(x)), y: ScoreTable.mean($0.map(\.loss))) },
+        band: hasRange && runs.count > 1 ? places.map { ($0.map(\.loss).min() ?? 0)...($0.map(\.loss).max() ?? 0) } : nil)
     }
     return NamedPlot(
-      name: name, title: title, legend: series.map(\.name), figure: LinePlot(title: title, xLabel: xLabel, series: series).html)
+      name: name, title: title, legend: series.map(\.name),
+      figure: LinePlot(title: title, xLabel: xLabel, series: series, isSpanning: hasRange).html)
+  }
+
+  /// The runs of a method that have a curve.
+  private func successes(of row: ComparisonResult.Row) -> [ComparisonRecord] {
+    result.runs.filter { $0.name == row.name && $0.status == .success && !$0.points.isEmpty }
   }
 
   /// The memory that generation takes for a sequence, by its length.
@@ -153,20 +168,6 @@ extension ComparisonReport {
       title: title, xLabel: "trained parameters", isLogarithmic: true,
       points: trained.enumerated().map { .init($1.name, x: Double(max(1, $1.trainableParameters)), y: $1.score, series: $0) })
     return NamedPlot(name: "pareto", title: title, figure: plot.html)
-  }
-
-  private var learningCurves: NamedPlot {
-    let series = trained.compactMap { row -> LinePlot.Series? in
-      let runs = result.runs.filter { $0.name == row.name && $0.status == .success && !$0.points.isEmpty }
-      guard let length = runs.map(\.points.count).min(), length > 0 else { return nil }
-      let values = (0..<length).map { place in runs.map { $0.points[place].loss } }
-      return LinePlot.Series(
-        row.name, values.enumerated().map { .init(x: Double(runs[0].points[$0].step), y: ScoreTable.mean($1)) },
-        band: runs.count > 1 ? values.map { ($0.min() ?? 0)...($0.max() ?? 0) } : nil)
-    }
-    let title = "Training loss" + (series.contains { $0.band != nil } ? ", mean and range over seeds" : "")
-    return NamedPlot(
-      name: "learning-curves", title: title, legend: series.map(\.name), figure: LinePlot(title: title, series: series, isSpanning: true).html)
   }
 
   /// A curve for every key whose values were compared.

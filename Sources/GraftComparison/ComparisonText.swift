@@ -20,8 +20,8 @@ public enum ComparisonText {
     columns(metric: result.metric, hasForgetting: result.rows.contains { $0.forgetting != nil })
   }
 
-  static func columns(metric name: String, hasForgetting: Bool) -> [String] {
-    ["method", metric(name).lowercased(), "95 % interval", "", "parameters", "adapter", "memory", "time", "tokens/s", "loss"]
+  package static func columns(metric name: String, hasForgetting: Bool) -> [String] {
+    ["method", metric(name).lowercased(), "95 % interval", "", "parameters", "adapter", "memory", "time", "tokens/s", "training loss"]
       + (hasForgetting ? ["forgetting"] : []) + ["merges", "learning rate"]
   }
 

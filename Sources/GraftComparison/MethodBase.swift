@@ -10,6 +10,8 @@ final class MethodBase {
   let digest: String
   private let build: () throws -> TrainableBase
   private var built: Result<TrainableBase, any Error>?
+  /// The bytes of tensors that were in use before it was built: other bases, which its runs have no need of.
+  private(set) var bytesBeside = 0
 
   init(sharing base: TrainableBase) {
     (isShared, digest) = (true, "")
@@ -23,7 +25,9 @@ final class MethodBase {
 
   /// - Throws: why there is no such base, to every run that asks.
   func get() throws -> TrainableBase {
-    let base = built ?? Result(catching: build)
+    if let built { return try built.get() }
+    if !isShared { bytesBeside = BufferPool.shared.statistics.bytesInUse }
+    let base = Result(catching: build)
     built = base
     return try base.get()
   }

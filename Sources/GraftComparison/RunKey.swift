@@ -1,5 +1,6 @@
 import GraftCheckpoints
 import GraftConfiguration
+import GraftFiles
 import GraftJSON
 import GraftRecipes
 

@@ -7,6 +7,13 @@ public struct ConfigOverride: Sendable {
   /// The value to set.
   public var value: ConfigTree
 
+  /// A setting that an argument of the command line makes, which errors name.
+  public init(_ path: String, _ value: ConfigTree, said argument: String) {
+    self.path = path.split(separator: ".").map(String.init)
+    self.value = value
+    self.value.place(at: ConfigLocation(file: argument, line: 0, column: 0))
+  }
+
   /// Parses `text`; `parseValue` reads what stands behind the `=` (plain scalars only, when it is not given).
   public init(
     parsing text: String,

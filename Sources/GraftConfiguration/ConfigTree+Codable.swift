@@ -20,17 +20,18 @@ extension ConfigTree {
   /// - Parameters:
   ///   - path: The keys that lead to this tree in its file, for messages.
   ///   - sections: Keys of open sections, each with the section it belongs to, for messages about misplaced keys.
+  ///   - synonyms: Other programs' names of keys, each with the dotted path of ours, for messages about unknown keys.
   /// - Throws: `ConfigError` for unknown keys, wrong types and impossible values.
-  public func decoded<Value: Codable>(over defaults: Value, at path: [String] = [], sections: @autoclosure () -> [String: String] = [:])
-    throws -> Value
-  {
+  public func decoded<Value: Codable>(
+    over defaults: Value, at path: [String] = [], sections: @autoclosure () -> [String: String] = [:], synonyms: [String: String] = [:]
+  ) throws -> Value {
     let template = try ConfigTree(encoding: defaults)
     guard mapping != nil || isNull || template.mapping == nil else {
       throw ConfigError(
         location: location, path: path, problem: "expected a section, found \(kindDescription)",
         advice: "write its keys indented below it")
     }
-    try rejectUnknownKeys(against: template, sections: sections, path: path)
+    try rejectUnknownKeys(against: template, sections: sections, synonyms: synonyms, path: path)
     return try merged(over: template).decoded(at: path)
   }
 }

@@ -1,5 +1,4 @@
 import GraftBatching
-import GraftJSON
 
 /// Causal language modelling: texts, and prompts with completions.
 extension ExampleEncoder {

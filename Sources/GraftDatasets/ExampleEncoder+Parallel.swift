@@ -18,16 +18,28 @@ extension ExampleEncoder {
     }
   }
 
-  /// The examples of each record in their order, encoded on all cores: one, or the windows of a text that spans are taken out of.
+  /// The examples of each record of a range in their order, encoded on all cores: one, or the windows of a text that spans are taken out of.
   ///
   /// - Throws: The error of the first record that has one.
-  func encodeAll(_ records: [DataRecord]) throws -> [[CutExample]] {
+  func encodeAll(_ records: RecordList, _ range: Range<Int>) throws -> [(record: EncodedRecord, examples: [CutExample])] {
+    try encodeAll(range.count) { index in (range.lowerBound + index, try records[range.lowerBound + index]) }
+  }
+
+  /// The examples of records by their places in an order.
+  func encodeAll(
+    _ count: Int, _ record: @Sendable (Int) throws -> (number: Int, DataRecord)
+  ) throws -> [(record: EncodedRecord, examples: [CutExample])] {
     let chunkSize = 256
-    let chunkCount = (records.count + chunkSize - 1) / chunkSize
-    let finished = Mutex<[Result<[[CutExample]], any Error>?]>(Array(repeating: nil, count: chunkCount))
+    let chunkCount = (count + chunkSize - 1) / chunkSize
+    typealias Encoded = (record: EncodedRecord, examples: [CutExample])
+    let finished = Mutex<[Result<[Encoded], any Error>?]>(Array(repeating: nil, count: chunkCount))
     DispatchQueue.concurrentPerform(iterations: chunkCount) { chunk in
-      let range = chunk * chunkSize..<min((chunk + 1) * chunkSize, records.count)
-      let result = Result { try range.map { try encodeWindows(records[$0], index: $0) } }
+      let result = Result {
+        try (chunk * chunkSize..<min((chunk + 1) * chunkSize, count)).map { index -> Encoded in
+          let (number, record) = try record(index)
+          return (EncodedRecord(number: number, isDocument: record.isDocument), try encodeWindows(record, index: number))
+        }
+      }
       finished.withLock { $0[chunk] = result }
     }
     return try finished.withLock { try $0.compactMap { try $0?.get() } }.flatMap { $0 }

@@ -27,7 +27,7 @@ public struct Mixture: Sendable, Equatable {
       let extra = Int(((weight - Double(whole)) * Double(examples.count)).rounded())
       for index in examples { passes[index] = whole }
       var random = CounterRandom(seed: seed, stream: 0x6D69_78, UInt64(number))
-      for place in random.permutation(of: examples.count).prefix(whole == 0 ? max(extra, 1) : extra) { passes[examples[place]] += 1 }
+      for place in random.permutation(of: examples.count).prefix(whole == 0 ? max(extra, 1) : extra) { passes[examples[Int(place)]] += 1 }
     }
     return (0..<(passes.max() ?? 0)).flatMap { pass in passes.indices.filter { passes[$0] > pass } }
   }
@@ -36,8 +36,9 @@ public struct Mixture: Sendable, Equatable {
 extension Mixture {
   /// The examples of an epoch.
   /// - Parameter records: the records that the examples come of.
-  public func drawn(from data: EncodedDataset, of records: [DataRecord], seed: UInt64, notes: DataNotes) -> EncodedDataset {
-    let files = data.records.map { records[$0].file }
+  /// - Throws: what reading a file of tokens throws.
+  public func drawn(from data: TrainingExamples, of records: RecordList, seed: UInt64, notes: DataNotes) throws -> TrainingExamples {
+    let files = try (0..<data.count).map { records.file(of: try data.record($0)) }
     let drawn = indices(of: files, seed: seed)
     let counts = { (files: [String]) in files.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 } }
     let (there, taken) = (counts(files), counts(drawn.map { files[$0] }))

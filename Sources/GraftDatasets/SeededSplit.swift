@@ -15,7 +15,9 @@ public enum SeededSplit {
     }
     let heldCount = min(max(Int((Double(count) * fraction).rounded()), 1), count - 1)
     var random = CounterRandom(seed: seed, stream: 0x7370_6C69_74)
-    let held = Set(random.permutation(of: count).prefix(heldCount))
-    return ((0..<count).filter { !held.contains($0) }, held.sorted())
+    let held = random.permutation(of: count).prefix(heldCount).map(Int.init).sorted()
+    var isHeld = [Bool](repeating: false, count: count)
+    for index in held { isHeld[index] = true }
+    return ((0..<count).filter { !isHeld[$0] }, held)
   }
 }

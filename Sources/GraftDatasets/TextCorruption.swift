@@ -39,7 +39,7 @@ public struct TextCorruption: Sendable, Equatable {
 
   /// `total` as a sum of `parts` positive numbers, every such sum equally likely.
   private static func composition(of total: Int, parts: Int, _ random: inout CounterRandom) -> [Int] {
-    let cuts = random.permutation(of: total - 1).prefix(parts - 1).map { $0 + 1 }.sorted()
+    let cuts = random.permutation(of: total - 1).prefix(parts - 1).map { Int($0) + 1 }.sorted()
     return zip([0] + cuts, cuts + [total]).map { $1 - $0 }
   }
 }

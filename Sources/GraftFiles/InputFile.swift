@@ -53,7 +53,7 @@ public enum InputFile {
     return size(of: descriptor)
   }
 
-  private static func size(of descriptor: Int32) -> Int {
+  static func size(of descriptor: Int32) -> Int {
     var status = stat()
     return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
   }

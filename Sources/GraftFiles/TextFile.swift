@@ -13,7 +13,14 @@ public enum TextFile {
   ///
   /// - Throws: `FileError`, with the line of a byte that is not UTF-8.
   public static func bytes(of path: String) throws(FileError) -> ArraySlice<UInt8> {
-    let bytes = withoutMark([UInt8](try InputFile.bytes(of: path))[...])
+    try checked(InputFile.bytes(of: path), of: path)
+  }
+
+  /// Bytes checked to be UTF-8, without their byte order mark.
+  ///
+  /// - Throws: `FileError`, with the line of a byte that is not UTF-8.
+  package static func checked(_ bytes: [UInt8], of path: String) throws(FileError) -> ArraySlice<UInt8> {
+    let bytes = withoutMark(bytes)
     if let bad = firstInvalidByte(of: bytes) {
       throw .notUTF8(path, byte: bytes[bad], line: lineNumber(of: bad, in: bytes))
     }

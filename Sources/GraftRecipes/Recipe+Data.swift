@@ -41,6 +41,9 @@ extension Recipe {
     public var completionOnlyLoss = true
     /// True where every epoch has an order of its own.
     public var shuffle = true
+    /// True where records are encoded when training comes to them, so that it begins at once and its steps are known only then; nil for JSON Lines
+    /// files that are large, in a run of `max_steps`.
+    public var streaming: Bool?
     /// The objective of plain texts.
     public var objective = ObjectiveName.auto
     /// The share of a text's tokens that are masked (`masked_lm`) or taken out (`seq2seq_lm`).

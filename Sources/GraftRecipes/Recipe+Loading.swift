@@ -6,19 +6,26 @@ import GraftFiles
 extension Recipe {
   /// Reads a recipe file.
   ///
-  /// - Parameter overrides: `key.path=value` arguments, which stand above the file.
+  /// - Parameters:
+  ///   - overrides: `key.path=value` arguments, which stand above the file.
+  ///   - settings: options that stand above the file and below those arguments.
   /// - Throws: `ConfigError` naming the file, the line, the key and the nearest valid one.
-  public init(file: String, overrides: [String] = []) throws {
-    try self.init(yaml: Self.text(of: file), file: file, overrides: overrides)
+  public init(file: String, overrides: [String] = [], settings: [ConfigOverride] = []) throws {
+    try self.init(yaml: Self.text(of: file), file: file, overrides: overrides, settings: settings)
   }
 
   /// Decodes the text of a recipe; `file` is its name in errors.
-  public init(yaml: String, file: String, overrides: [String] = []) throws {
+  ///
+  /// - Parameters:
+  ///   - overrides: `key.path=value` arguments, which stand above the text.
+  ///   - settings: options that stand above the text and below those arguments.
+  ///   - name: the name of the run directory when the recipe does not say; nil is that of the file.
+  public init(yaml: String, file: String, overrides: [String] = [], settings: [ConfigOverride] = [], name: String? = nil) throws {
     var tree = try YAMLReader.tree(parsing: yaml, file: file)
-    for argument in overrides {
-      try tree.override(try ConfigOverride(parsing: argument, parseValue: YAMLReader.value(parsing:)))
+    for setting in try settings + overrides.map({ try ConfigOverride(parsing: $0, parseValue: YAMLReader.value(parsing:)) }) {
+      try tree.override(setting)
     }
-    try self.init(tree, name: URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent)
+    try self.init(tree, name: name ?? URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent)
   }
 
   /// Decodes a recipe over the defaults, checks it and resolves it.
@@ -28,7 +35,9 @@ extension Recipe {
     // A comparison reports on the one and chooses by the other.
     let isComparison = tree["methods"].map { !$0.isNull } ?? false
     try tree.rejectBothOf(Self.exclusiveSources.prefix(isComparison ? 1 : 2))
-    self = try tree.decoded(over: Recipe(), sections: Dictionary(MethodCatalog.keys.map { ($0, "method") }) { first, _ in first })
+    self = try tree.decoded(
+      over: Recipe(), sections: Dictionary(MethodCatalog.keys.map { ($0, "method") }) { first, _ in first }, synonyms: KeySynonyms.names)
+    source = SourceTree(tree: tree)
     comparisonKey = ["methods", "seeds", "learning_rates"].first { tree[$0].map { !$0.isNull } ?? false }.map { key in
       PlacedKey(key: key, location: tree.mapping?.entry(key)?.keyLocation ?? tree.location(at: [key]))
     }

@@ -81,6 +81,7 @@ extension Recipe {
 
   /// A format of the optimizer's moments.
   public enum StateFormat: String, ConfigChoice {
+    /// As they were computed.
     case fp32
     /// Rounded by chance, so that small changes add up.
     case bf16
@@ -105,6 +106,9 @@ extension Recipe {
 
     /// The format of the products' operands.
     public var operandFormat: ElementFormat { arithmetic.operandFormat ?? .float32 }
+
+    /// Runs `body` with products of this precision.
+    public func run<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R { try Execution(arithmetic: arithmetic).run(body) }
   }
 }
 

@@ -33,6 +33,8 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public internal(set) var remarks: [String] = []
   /// The first key that makes of the recipe a comparison, and where it stands.
   var comparisonKey: PlacedKey?
+  /// The file as it was read, for the places of values that are found wrong later.
+  var source: SourceTree?
 
   /// The defaults.
   public init() {}
@@ -109,6 +111,9 @@ extension Recipe {
 
   /// The quantization of frozen linear weights.
   public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
+
+  /// The format that frozen layers' matrices are quantized to; nil for none.
+  public var weightQuantization: WeightQuantization? { WeightQuantization(rawValue: model.quantization.rawValue) }
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {

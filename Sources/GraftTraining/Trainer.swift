@@ -96,11 +96,11 @@ public final class Trainer {
   ///   - isLast: true where a log line is due whatever the interval.
   ///   - batch: the batch of a micro-batch's examples.
   /// - Returns: the fate of the update.
-  /// - Throws: `TrainingError` where the loss or the gradients are not finite and the step is not skipped, and what `onEvent` and the
-  ///   communicator throw.
+  /// - Throws: `TrainingError` where the loss or the gradients are not finite and the step is not skipped, and what `batch`, `onEvent` and
+  ///   the communicator throw.
   @discardableResult
   public func run(
-    _ step: PlannedStep, isLast: Bool = false, batch: ([Int]) -> Batch, onEvent: (TrainingEvent) throws -> Void
+    _ step: PlannedStep, isLast: Bool = false, batch: ([Int]) throws -> Batch, onEvent: (TrainingEvent) throws -> Void
   ) throws -> StepOutcome {
     var found = try differentiated(step, batch)
     try communicator.sum(&found.gradients, of: optimizer.parameters)
@@ -134,8 +134,8 @@ public final class Trainer {
   }
 
   /// Forward and backward over the micro-batches of this process: every `size`-th of the step's, from `rank` on.
-  private func differentiated(_ step: PlannedStep, _ batch: ([Int]) -> Batch) throws -> Differentiated {
-    let share = stride(from: communicator.rank, to: step.microBatches.count, by: communicator.size).map { ($0, batch(step.microBatches[$0])) }
+  private func differentiated(_ step: PlannedStep, _ batch: ([Int]) throws -> Batch) throws -> Differentiated {
+    let share = try stride(from: communicator.rank, to: step.microBatches.count, by: communicator.size).map { ($0, try batch(step.microBatches[$0])) }
     let weights = share.map { $1.lossWeight(classWeights: settings.crossEntropy.classWeights) }
     var counts = [weights.reduce(0, +), Double(share.reduce(0) { $0 + $1.1.tokenCount })]
     try communicator.sum(&counts)
@@ -179,7 +179,7 @@ public final class Trainer {
   }
 
   /// Returns the error of a step whose loss or gradient is not finite; computed once more, the step shows which operation began it.
-  private func divergence(_ step: PlannedStep, _ batch: ([Int]) -> Batch, isOfLoss: Bool) throws -> TrainingError {
+  private func divergence(_ step: PlannedStep, _ batch: ([Int]) throws -> Batch, isOfLoss: Bool) throws -> TrainingError {
     let search = NonFiniteSearch()
     _ = try search.run { try differentiated(step, batch) }
     return .divergence(step: step.index + 1, isOfLoss: isOfLoss, search.finding, in: settings)

@@ -94,12 +94,12 @@ public final class TrainingLoop {
   /// Does the steps that are left.
   ///
   /// - Throws: `Interruption` where it is asked for, `TrainingError` where the loss or the gradients of a step are not finite (`state` is that
-  ///   of the step before), and what evaluations and `onEvent` throw.
+  ///   of the step before), and what reading the data, evaluations and `onEvent` throw.
   public func run() throws {
     if isEvaluationDue, state.evaluatedStep != state.step { try evaluateBetweenSteps() }
-    for step in data.steps(state.step..<max(state.step, settings.stepCount)) {
-      if state.isStopped { return }
-      try trainer.run(step, isLast: step.index + 1 == settings.stepCount, batch: { data.batch($0, ofEpoch: step.epoch) }) {
+    let steps = data.steps(state.step..<max(state.step, settings.stepCount))
+    while !state.isStopped, let step = try steps.next() {
+      try trainer.run(step, isLast: step.index + 1 == settings.stepCount, batch: { try data.batch($0, ofEpoch: step.epoch) }) {
         try onEvent(.training($0))
       }
       (state.step, state.epoch) = (step.index + 1, step.epochsCompleted)

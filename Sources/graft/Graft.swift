@@ -11,7 +11,7 @@ struct GraftCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Compare.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self, Merge.self,
-      Combine.self, Inspect.self, Bench.self, Doctor.self, Schema.self, Methods.self, Manual.self,
+      Quantize.self, Combine.self, Inspect.self, Estimate.self, Bench.self, Doctor.self, Recipes.self, Methods.self, Schema.self, Manual.self,
     ])
 
   /// Runs a command; a failure is one line and an exit code of sysexits.
@@ -21,6 +21,10 @@ struct GraftCommand: ParsableCommand {
     Interruption.endAtOnce()
     Failure.reportExhaustedMemory()
     do {
+      if let failure = ArgumentFailure(arguments: CommandLine.arguments.dropFirst()) {
+        Console.error("error: \(failure.message)")
+        end(EX_USAGE)
+      }
       if let key = keyToExplain {
         Console.output(try RecipeReference.help(of: key))
       } else {
@@ -38,11 +42,12 @@ struct GraftCommand: ParsableCommand {
     }
   }
 
-  /// The key of a recipe that `graft help KEY` asks about: it has a full stop, which no command has.
+  /// The key of a recipe that `graft help KEY` asks about: it has a full stop, which no command has, or is a section or key of the top level.
   private static var keyToExplain: String? {
     let arguments = CommandLine.arguments.dropFirst()
-    guard arguments.count == 2, arguments.first == "help", let key = arguments.last, key.contains(".") else { return nil }
-    return key
+    guard arguments.count == 2, arguments.first == "help", let key = arguments.last else { return nil }
+    let isCommand = configuration.subcommands.contains { $0._commandName == key }
+    return key.contains(".") || !isCommand && RecipeReference.explains(key) ? key : nil
   }
 
   /// Prints help and versions, or says what is wrong with the arguments.
@@ -54,7 +59,8 @@ struct GraftCommand: ParsableCommand {
       Console.finish()
     } else {
       Console.flushOutput()
-      if !text.isEmpty { Console.error(text) }
+      // The exit code of a run that was interrupted has no words.
+      if !text.isEmpty { Console.error("error: \(ArgumentFailure(message(for: error), full: text).message)") }
     }
     end(code.rawValue)
   }

@@ -1,5 +1,4 @@
 import Foundation
-import GraftJSON
 import Testing
 
 /// Files as people have them: with byte order marks, with names that would command a terminal, and no files at all.

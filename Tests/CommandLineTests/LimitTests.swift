@@ -1,5 +1,4 @@
 import Foundation
-import GraftJSON
 import GraftTestSupport
 import Testing
 

@@ -38,13 +38,13 @@ import Testing
     let result = try Graft.run("train", file.path, "--output", cut.path, "--resume", "--quiet")
     try #require(result.code == 0, "\(result.errors)")
     #expect(try content(of: cut) == content(of: whole))
-    func losses(_ run: URL) throws -> [Double] {
-      try String(contentsOf: run.appending(path: "metrics.jsonl"), encoding: .utf8).split(separator: "\n").compactMap {
-        try JSON(parsing: String($0))["loss"]?.double
-      }
+    func log(_ run: URL) throws -> [JSON] {
+      try String(contentsOf: run.appending(path: "metrics.jsonl"), encoding: .utf8).split(separator: "\n").map { try JSON(parsing: String($0)) }
     }
-    #expect(try losses(cut) == losses(whole))
-    #expect(try losses(whole).count == 6)
+    let losses = try log(whole).compactMap { $0["loss"]?.double }
+    #expect(try log(cut).compactMap { $0["loss"]?.double } == losses && losses.count == 6)
+    let skipped = try [whole, cut].map { try log($0).last?["skipped_steps"]?.int }
+    #expect(skipped == (settings.contains("fp16") ? [2, 2] : [nil, nil]))
   }
 
   @Test func baseIsUntouchedAndTheAdapterReloadsThroughEveryFormat() throws {

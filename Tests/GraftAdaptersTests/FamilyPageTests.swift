@@ -1,5 +1,4 @@
 import GraftAdapters
-import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -39,13 +38,30 @@ import Testing
     #expect(try table("What there is") == Self.families.map(Self.row))
   }
 
-  /// Every family was measured.
+  /// Every family was measured, with the parameters that its model and its adapter have.
   @Test func everyFamilyHasItsCost() throws {
-    let rows = try table("What it costs")
-    #expect(rows.map { String($0.split(separator: "`")[1]) } == Self.families)
-    for row in rows { #expect(row.split(separator: "|").count == 5 && row.contains(" MB |"), "\(row)") }
-    let script = try Repository.text("Scripts/measure-families.py")
-    for family in Self.families { #expect(script.contains("    \"\(family)\": "), "\(family)") }
+    let rows = try table("What it costs").map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+    #expect(rows.map(\.[0]) == Self.families.map { "`\($0)`" })
+    let shapes = try #require(try JSON(parsing: Repository.text("Scripts/families.json")).object)
+    #expect(Set(shapes.keys) == Set(Self.families))
+    for row in rows {
+      try #require(row.count == 5 && row[1].hasSuffix(" M") && row[2].hasSuffix(" k"), "\(row)")
+      let name = String(row[0].dropFirst().dropLast())
+      let found = try Self.parameters(of: name, #require(shapes[name]))
+      #expect(abs((Double(row[1].dropLast(2)) ?? .nan) - Double(found.total) / 1e6) < 0.00501, "\(row)")
+      #expect(abs((Double(row[2].dropLast(2)) ?? .nan) - Double(found.trained) / 1e3) < 0.501, "\(row)")
+    }
+    #expect(try Self.page.get().contains("a vocabulary of 1,442,") && shapes.allSatisfy { $0.value["vocab_size"]?.int == 1442 })
+  }
+
+  /// The parameters of a model with LoRA of rank 8, and those of LoRA alone.
+  private static func parameters(of modelType: String, _ shape: JSON) throws -> (total: Int, trained: Int) {
+    let family = try #require(ModelFamily.registry[modelType])
+    let configuration = ArchitectureConfiguration(shape.setting(["model_type": .string(modelType)]), source: modelType)
+    let model = try family.build(ModelRequest(configuration, task: family.tasks[0]), in: Scope(source: nil, catalog: SiteCatalog()))
+    let count = model.catalog.parameterCount
+    let delta = try Delta(MethodCatalog.decode(recipe: ["peft_type": "LORA", "r": 8]), on: model.catalog)
+    return (count + delta.parameterCount, delta.parameterCount)
   }
 
   /// A family's section has its paper and its equation, and names files with what stands in them.

@@ -56,4 +56,32 @@ import Testing
     #expect(plan.stepCount(epochs: 1.5) == 5)
     #expect(Array(BatchPlanner(batchSize: 2).plan(lengths: []).steps(0..<9)).isEmpty)
   }
+
+  /// Best fit decreasing as the paper has it: the longest document first, each into the fullest row that still holds it, the newest of equals.
+  @Test(arguments: [1, 7, 40, 64, 1000])
+  func packingEqualsThePlainAlgorithm(capacity: Int) {
+    let lengths = (0..<300).map { ($0 * 37 + $0 * $0 * 11) % 71 }
+    var rows: [(documents: [Int], room: Int, age: Int)] = []
+    for (time, document) in lengths.indices.sorted(by: { (lengths[$0], $1) > (lengths[$1], $0) }).enumerated() {
+      let length = min(lengths[document], capacity)
+      let open = rows.indices.filter { rows[$0].room >= max(length, 1) }
+      let best = open.min { (rows[$0].room, rows[$1].age) < (rows[$1].room, rows[$0].age) }
+      if let best {
+        rows[best] = (rows[best].documents + [document], rows[best].room - length, time)
+      } else {
+        rows.append(([document], capacity - length, time))
+      }
+    }
+    let expected = rows.map { $0.documents.sorted() }.sorted { $0[0] < $1[0] }
+    let plan = BatchPlanner(batchSize: 1, packing: capacity).plan(lengths: lengths)
+    #expect(plan.epoch(0).flatMap(\.microBatches) == expected)
+  }
+
+  /// The order that runs had before: the indices shuffled, then the rows.
+  @Test func ordersStayThoseOfEarlierRuns() {
+    let packed = BatchPlanner(batchSize: 2, packing: 10, shuffle: 5).plan(lengths: [6, 3, 4, 7, 12, 1, 2, 9])
+    #expect(packed.epoch(1).flatMap(\.microBatches) == [[2, 0, 3, 1], [5, 7, 6], [4]])
+    let plain = BatchPlanner(batchSize: 3, shuffle: 5).plan(lengths: [6, 3, 4, 7, 12, 1, 2, 9])
+    #expect(plain.epoch(2).flatMap(\.microBatches) == [[2, 5, 4], [3, 7, 6], [1, 0]])
+  }
 }

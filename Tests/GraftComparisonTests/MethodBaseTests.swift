@@ -48,6 +48,32 @@ import Testing
     #expect(lines["balanced"]?.map { $0.auxiliaryLosses.map(\.name) } == [["aux_loss"], ["aux_loss"]])
   }
 
+  /// A model of its own is measured without the first one, which stays in memory.
+  @Test func memoryIsThatOfTheMethodsOwnModel() throws {
+    let folder = try TemporaryDirectory()
+    try folder.write("{\"text\": \"one two three\"}\n{\"text\": \"two\"}\n".utf8, to: "data.jsonl")
+    func model(_ size: Int) -> String {
+      """
+      {tokenizer: \(Repository.root.path)/Data/models/seedling, config: {model_type: llama, vocab_size: 1024, hidden_size: \(size),
+        intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1}}
+      """
+    }
+    let recipe = try Recipe(
+      yaml: """
+        model: \(model(1024))
+        data: {train: \(folder.path)/data.jsonl, eval: \(folder.path)/data.jsonl, packing: false}
+        training: {max_steps: 1, batch_size: 1, learning_rate: 0.01}
+        seeds: [0]
+        methods:
+          - {name: large, method: {peft_type: LORA, r: 2}}
+          - {name: small, method: {peft_type: LORA, r: 2}, model: \(model(8))}
+        """, file: "compared.yaml")
+    let result = try #require(try Comparison(recipe, output: folder.file("out")).run { _ in })
+    let peaks = result.runs.map(\.peakMemoryBytes)
+    // The table and the head of the first model have a million values each.
+    #expect(peaks.count == 2 && peaks[0] > 4 * 2 << 20 && (1..<1 << 20).contains(peaks[1]), "\(peaks)")
+  }
+
   /// In 16 bits where all methods on a base allow it; full fine-tuning on another base has no say.
   @Test func basesOfTheirOwnHaveTheFormatOfTheirMethods() throws {
     let recipe = try Recipe(

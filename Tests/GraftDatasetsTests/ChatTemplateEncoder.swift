@@ -1,6 +1,5 @@
 import GraftBatching
 import GraftDatasets
-import GraftJSON
 import GraftTemplates
 import GraftTokenizers
 

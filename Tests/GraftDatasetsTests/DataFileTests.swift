@@ -52,7 +52,7 @@ import Testing
     #expect(message("{\"a\": 1}\n\"x\"").hasPrefix("d.jsonl:2: the line is a string"))
     #expect(message("").hasPrefix("d.jsonl: the file holds no records"))
     #expect(message("\n\n").hasPrefix("d.jsonl: the file holds no records"))
-    #expect(message("x", "d.parquet").hasPrefix("d.parquet: '.parquet' files are not known"))
+    #expect(message("x", "d.xml").hasPrefix("d.xml: '.xml' files are not known"))
   }
 
   @Test func bytesThatAreNotUTF8AreNamed() {

@@ -84,7 +84,7 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     #expect(dataset.examples.map(\.tokens) == [[1] + ids("ab") + [2], [1] + ids("abc")])
     #expect(dataset.report.truncatedCount == 2 && dataset.report.droppedCount == 1 && dataset.report.recordCount == 3)
     #expect(dataset.report.tokenCount == 8 && dataset.report.scoredTokenCount == 4)
-    #expect(dataset.report.lengths == [4, 6, 7])
+    #expect(dataset.report.lengthCounts == [4: 1, 6: 1, 7: 1] && dataset.report.longest == 7 && dataset.report.length(atQuantile: 0.5) == 6)
     #expect(
       message(encoder, ["prompt": "abcd", "completion": "e"]).contains(
         "none of 1 examples has a token to learn from within 4 tokens"))
@@ -169,7 +169,7 @@ private func flags(_ example: EncodedExample) -> String { example.isScored.map {
     encoder.maxLength = nil
     let whole = try encoder.encode(long, index: 7)
     #expect(Array(whole.tokens.prefix(63)) == Array(dataset.examples[7].tokens.prefix(63)))
-    #expect(dataset.report.truncatedCount == 50 && dataset.report.lengths == Array(repeating: 1002, count: 50))
+    #expect(dataset.report.truncatedCount == 50 && dataset.report.lengthCounts == [1002: 50])
   }
 
   @Test func masksBeyondTheCutAreLostAndCounted() throws {

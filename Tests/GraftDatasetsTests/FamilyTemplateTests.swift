@@ -1,5 +1,4 @@
 import Foundation
-import GraftBatching
 import GraftDatasets
 import GraftJSON
 import GraftTestSupport

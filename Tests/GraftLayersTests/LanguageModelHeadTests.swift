@@ -36,6 +36,16 @@ import Testing
     }
   }
 
+  /// All read the matrix in the format of products where the head shares an exact table.
+  @Test func aSharedTableIsReadInOneFormat() throws {
+    let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: .bfloat16)
+    let table = try (scope / "table").table("weight", [9, 4], .normal(standardDeviation: 1))
+    let head = LanguageModelHead(Linear(scope / "head", sharing: table, role: .languageModelHead))
+    let found = head.predictions(hidden, targets: targets).map(\.logProbability)
+    let expected = head.logProbabilities(hidden, targets: Tensor(targets), .inference).values
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 })
+  }
+
   /// The weighted sum of log-probabilities is the loss in its gradients, too.
   @Test(arguments: [nil, 2 as Float])
   func logProbabilitiesHaveTheGradientsOfTheLoss(softcap: Float?) throws {

@@ -1,4 +1,3 @@
-import GraftBatching
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -19,8 +18,8 @@ struct ConfigurationErrorTests {
   }
 
   @Test(arguments: [
-    ("llama", #"{"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true}}"#, "quantization_config: unsupported value"),
-    ("bert", #"{"quantization_config": {"bits": 4}}"#, "quantization_config: unsupported value"),
+    ("llama", #"{"quantization_config": {"quant_method": "aqlm", "nbits": 8}}"#, #"quantization_config: quant_method: unsupported value "aqlm""#),
+    ("bert", #"{"quantization_config": {"bits": 4}}"#, "quantization_config: quant_method: unsupported value"),
     ("llama", #"{"sliding_window": 4}"#, "sliding_window: unsupported value 4; it must be null"),
     ("llama", #"{"layer_types": ["full_attention", "chunked_attention"]}"#, "layer_types: unsupported \"chunked_attention\""),
     ("llama", #"{"per_layer_config": {"0": {"hidden_size": 4}}}"#, "per_layer_config: unsupported value"),

@@ -221,7 +221,7 @@ struct ModelLawTests {
     }
   }
 
-  /// What a recurrence keeps of a sequence is as much after many tokens as after few, and goes on where a longer pass ended.
+  /// A recurrence keeps as much of a sequence after many tokens as after few, and goes on where a longer pass ended.
   @Test(arguments: TinyModel.recurrent)
   func aRecurrenceKeepsOneSize(_ tiny: TinyModel) throws {
     let model = try tiny.build()

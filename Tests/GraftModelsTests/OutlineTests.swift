@@ -1,27 +1,23 @@
 import GraftBatching
-import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftTensors
-import GraftTestSupport
 import Testing
 
-/// Outlines say what is kept between tokens.
+/// Outlines count the elements that are kept between tokens.
 @Suite("Outlines of models") struct OutlineTests {
   @Test(arguments: TinyModel.causal) func whatIsKeptIsCounted(_ tiny: TinyModel) throws {
     let model = try tiny.build()
     let outline = try #require(model.outline)
     let state = model.makeState(sequences: 2)
-    state.reserve(40)
+    state.reserve(20)
     let documents: [[Int32]] = [[3, 9, 1, 20, 11, 4], [7, 0, 5, 2, 19, 8]]
     _ = model.hiddenStates(SequenceInput(documents, startingAt: state.lengths), Pass(state: state))
-    let perToken = 4 * outline.keptPerToken
-    let fixed = 2 * 4 * outline.keptPerSequence
-    if outline.keptInWindows == 0 {
-      #expect(perToken > 0 || fixed > 0)
-      let rest = state.byteCount - fixed
-      #expect(perToken == 0 ? rest == 0 : rest % perToken == 0 && rest >= 2 * 6 * perToken)
-    }
+    // Fewer rows than a window's layers set aside: all of them have as many.
+    let perToken = outline.stacks.flatMap(\.layers).joined().reduce(0) { $0 + $1.keptPerToken }
+    #expect(state.byteCount == 2 * 4 * (20 * perToken + outline.keptPerSequence) && state.byteCount > 0)
+    #expect(outline.keptInWindows == 3 * (perToken - outline.keptPerToken))
+    #expect(outline.kept(length: 20) == 20 * outline.keptPerToken + outline.keptInWindows + outline.keptPerSequence)
   }
 
   /// An outlined model takes no memory, and has the shapes of the one that is drawn.

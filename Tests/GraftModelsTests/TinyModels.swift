@@ -21,7 +21,7 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
     TinyConfiguration.openAIGPT, TinyConfiguration.bloom, TinyConfiguration.mixtral, TinyConfiguration.qwen2MoE, TinyConfiguration.qwen3MoE,
     TinyConfiguration.gptOss, TinyConfiguration.deepSeekV2, TinyConfiguration.deepSeekV3,
   ]
-  /// Those without attention.
+  /// Models without attention.
   private static let recurrences = [
     TinyConfiguration.mamba, TinyConfiguration.mamba2, TinyConfiguration.rwkv, TinyConfiguration.rwkv5, TinyConfiguration.rwkv6,
     TinyConfiguration.rwkv7,

@@ -59,7 +59,9 @@ import Testing
     routed.expertLoads = (0..<14).map { .init(layer: "layer<\($0)>", shares: $0 == 1 ? [0.5, 0.25, 0.25, 0] : [0.25, 0.25, 0.25, 0.25]) }
     routed.expertLoadSteps = 1
     let page = routed.html()
-    #expect(page.contains("<h2>Expert load</h2>") && page.contains("in the last 1 step.") && page.contains("<span>Aux loss</span>"))
+    #expect(
+      page.contains("<h2>Expert load</h2>") && page.contains("rows, in per cent, that each expert was sent in the last 1 step.")
+        && page.contains("<span>Aux loss</span>"))
     #expect(page.contains("<summary>2 more layers</summary>"))
     #expect(page.contains("layer&lt;1&gt;: expert 0 has 50 % of the rows, expert 3 has 0 % of the rows, 25 % are even"))
     let columns = page.matches(of: /<path class="bar s0" d="([^"]*)"\/>/).map(\.output.1)

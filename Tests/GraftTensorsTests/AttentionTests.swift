@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// What a few queries read of a cache in 16 bits is what they read of a float32 cache, rounded on the way.
+  /// A few queries read of a cache in 16 bits the numbers of a float32 cache, rounded on the way.
   @Test(arguments: [Execution.Arithmetic.bfloat16, .float16], [1, 2, 5, 8, 40])
   func cachesIn16BitsAreReadAsTheyAre(arithmetic: Execution.Arithmetic, queries: Int) {
     let format: ElementFormat = arithmetic == .bfloat16 ? .bfloat16 : .float16

@@ -18,7 +18,7 @@ import Testing
     #expect(Execution.current == Execution())
   }
 
-  /// What rests in 16 bits for other operations is no input of a second run: it would compute something else.
+  /// Tensors that rest in 16 bits for other operations are no input of a second run, which would compute something else.
   @Test func aRecomputationRunsTwiceOnTheSameBits() {
     let x = Parameter(path: "x", value: Tensor([1.001, 70_000, -3.14159]), isTrainable: true)
     var seen: [[Float]] = []

@@ -6,8 +6,11 @@ import Testing
 @Suite struct FewRowsTests {
   private static let stream = RandomStream(seed: 11)
 
-  /// Columns that fill strips, registers and neither; terms that fill registers and do not.
-  static let sizes = [[1, 1000, 300], [2, 583, 128], [3, 700, 101], [4, 512, 129], [5, 77, 1000], [8, 2100, 37], [1, 7, 9], [1, 130, 1]]
+  /// Columns that fill strips, registers and neither; terms that fill registers and do not, in one chunk and in several.
+  static let sizes = [
+    [1, 1000, 300], [2, 583, 128], [3, 700, 101], [4, 512, 129], [5, 77, 1000], [8, 2100, 37], [1, 7, 9], [1, 130, 1], [1, 9001, 131],
+    [1, 120_003, 5], [6, 9001, 67],
+  ]
 
   @Test(arguments: sizes, [WeightLayout.outputByInput, .inputByOutput])
   func productsAreThoseOfDoublePrecision(_ size: [Int], _ layout: WeightLayout) {
@@ -33,7 +36,7 @@ import Testing
   /// The bits of a row do not depend on the rows beside it, nor on the threads that share the columns.
   @Test(arguments: [WeightLayout.outputByInput, .inputByOutput], [ElementFormat.float32, .bfloat16, .float16])
   func aRowIsTheSameAmongOthers(_ layout: WeightLayout, _ format: ElementFormat) {
-    let (n, k) = (1037, 260)
+    let (n, k) = (1037, 860)
     let x = Self.stream.split("x").uniform([7, k], in: -1..<1)
     let w = Self.stream.split("w").uniform(layout == .outputByInput ? [n, k] : [k, n], in: -1..<1).converted(to: format)
     let threads = Threads.count

@@ -96,7 +96,7 @@ public enum TinyConfiguration {
   ]
   public static let transformer: JSON = ["model_type": "transformer", "vocab_size": 23, "d_model": 12, "num_layers": 2, "num_heads": 3]
 
-  /// What some families need besides, since the sizes of their heads make up others.
+  /// The keys that some families need besides, since the sizes of their heads make up others.
   private static let own: [String: JSON] = [
     "deepseek_v2": ["num_experts_per_tok": 2], "mamba2": ["head_dim": 12, "n_groups": 1], "rwkv5": ["head_size": 6], "rwkv6": ["head_size": 6],
     "rwkv7": ["head_dim": 6],

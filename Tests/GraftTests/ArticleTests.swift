@@ -26,7 +26,7 @@ struct ArticleTests {
     ).resolvingSymlinksInPath()
     let scratch = products.deletingLastPathComponent().deletingLastPathComponent()
     let maps =
-      ["COpenBLAS", "CHDF5", "CLibCrypto", "CZlib"].map { Repository.file("Sources/\($0)/module.modulemap").path } + [
+      ["COpenBLAS", "CHDF5", "CLibCrypto", "CZlib", "CZstd"].map { Repository.file("Sources/\($0)/module.modulemap").path } + [
         products.appending(path: "CKernels.build/module.modulemap").path,
         scratch.appending(path: "checkouts/Yams/Sources/CYaml/include/module.modulemap").path,
       ]

@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test func `lines may end in CR LF`() throws {
-    let tokenizer = try tokenizer(Self.lines.map { $0 + "\r" })
+    let tokenizer = try tokenizer([Self.lines.joined(separator: "\r\n")])
     #expect(tokenizer.encode("abcd\n\n") == [259, 257])
   }
 

@@ -2,25 +2,9 @@ import GraftBatching
 import GraftLayers
 import GraftOptimizers
 import GraftTensors
-import GraftTestSupport
 import GraftTraining
+import GraftTrainingTestSupport
 import Testing
-
-/// A thread that stands for a process.
-struct ThreadRank: Communicator {
-  let meeting: Meeting
-  let rank: Int
-  var size: Int { meeting.size }
-
-  func sum(_ values: inout [Double]) { values = meeting.sum(values, of: rank) }
-
-  func sum(_ gradients: inout Gradients, of parameters: [Parameter]) {
-    for parameter in parameters {
-      let own = gradients[parameter]?.values ?? Array(repeating: 0, count: parameter.shape.elementCount)
-      gradients[parameter] = Tensor(meeting.sum(own.map(Double.init), of: rank).map(Float.init), parameter.shape)
-    }
-  }
-}
 
 @Suite struct CommunicatorTests {
   private struct Course: Sendable, Equatable {

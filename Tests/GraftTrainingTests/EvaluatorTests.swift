@@ -2,8 +2,8 @@ import Foundation
 import GraftBatching
 import GraftLayers
 import GraftTensors
-import GraftTestSupport
 import GraftTraining
+import GraftTrainingTestSupport
 import Testing
 
 /// The common part of the models here: no parameters but a table of logits, one row a token.

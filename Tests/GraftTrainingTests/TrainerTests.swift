@@ -156,7 +156,7 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
     }
   }
 
-  /// What layers add to the loss is a mean over a micro-batch: it counts by the micro-batch's share of the step's rows.
+  /// The losses of layers are means over a micro-batch: they count by the micro-batch's share of the step's rows.
   @Test func auxiliaryLossesAreWeighedByTheirRows() throws {
     let data = Goals(examples: [[0], [1, 2, 3]])
     func step(_ batchSize: Int, _ accumulation: Int) throws -> (loss: Double, weight: [Double]) {
@@ -183,7 +183,7 @@ func isClose(_ found: [Double], _ expected: [Double], _ tolerance: Double = 1e-5
     }
   }
 
-  /// What layers add is logged by name without its coefficient, as a mean over the rows since the last line; experts' rows are counted.
+  /// Losses of layers are logged by name without their coefficients, as means over the rows since the last line; experts' rows are counted.
   @Test func auxiliaryLossesAndLoadsAreLogged() throws {
     let data = Goals(examples: [[0], [1, 2, 3]])
     let quadratic = Quadratic(start: [0, 0], goals: Self.goals)

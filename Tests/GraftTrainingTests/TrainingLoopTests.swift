@@ -10,7 +10,7 @@ private struct Shrinking: TrainingData {
   let weight = Parameter(path: "weight", value: Tensor([1]), isTrainable: true)
   private let plan = BatchPlanner(batchSize: 1).plan(lengths: Array(repeating: 1, count: 5))
 
-  func steps(_ range: Range<Int>) -> AnySequence<PlannedStep> { plan.steps(range) }
+  func steps(_ range: Range<Int>) -> StepSequence { StepSequence(plan.steps(range)) }
 
   func batch(_ examples: [Int], ofEpoch epoch: Int) -> Batch {
     Batch(collating: examples.map { _ in EncodedExample(tokens: [0], tokenLabels: [0]) }, objective: .tokenLabels)

@@ -23,6 +23,28 @@ import Testing
     #expect(files.flatMap(\.1).count { house.isPublic($0) } > 2000)
   }
 
+  /// A comment begins with the name of the thing or a verb, not with a question's word, which hides a noun.
+  @Test func commentsNameTheThing() throws {
+    let word = /(What|How|Whether|Which|Where|Those|Whose)\b/
+    let field = #/- (?:Parameter )?\w+: /#
+    var checked = 0
+    for (path, text) in try Self.files(endingWith: "swift", under: "Sources", "Tests", "Scripts", besides: []) {
+      var isInside = false
+      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let line = line.drop { $0 == " " }
+        defer { isInside = line.hasPrefix("///") }
+        guard line.hasPrefix("/// ") else { continue }
+        let comment = line.dropFirst(4).drop { $0 == " " }
+        let found = comment.prefixMatch(of: field)
+        guard found != nil || !isInside else { continue }
+        checked += 1
+        let start = comment[(found?.range.upperBound ?? comment.startIndex)...]
+        #expect(start.prefixMatch(of: word) == nil, "\(path):\(index + 1): \(comment)")
+      }
+    }
+    #expect(checked > 5000)
+  }
+
   /// Links of articles and comments lead to articles and to what is public.
   @Test func linksOfDocumentationLeadSomewhere() throws {
     let sources = try Self.files(endingWith: "swift")
@@ -46,12 +68,17 @@ import Testing
     #expect(linked == titles.subtracting(["Graft"]), "an article that no page leads to")
   }
 
-  /// The files of the library's targets, by their paths from the root.
-  private static func files(endingWith ending: String) throws -> [(path: String, text: String)] {
+  /// The files of folders, by their paths from the root; those of the library's targets unless others are named.
+  private static func files(
+    endingWith ending: String, under folders: String..., besides left: [String] = ["Sources/graft/"]
+  ) throws -> [(path: String, text: String)] {
     let root = Repository.root.path + "/"
-    let walk = try #require(FileManager.default.enumerator(at: Repository.file("Sources"), includingPropertiesForKeys: nil))
-    return try walk.compactMap { $0 as? URL }.filter { $0.pathExtension == ending && !$0.path.hasPrefix(root + "Sources/graft/") }.map { file in
-      (String(file.path.dropFirst(root.count)), try String(contentsOf: file, encoding: .utf8))
+    return try (folders.isEmpty ? ["Sources"] : folders).flatMap { folder in
+      let walk = try #require(FileManager.default.enumerator(at: Repository.file(folder), includingPropertiesForKeys: nil))
+      return try walk.compactMap { $0 as? URL }.filter { $0.pathExtension == ending }.compactMap { file in
+        let path = String(file.path.dropFirst(root.count))
+        return left.contains(where: path.hasPrefix) ? nil : (path, try String(contentsOf: file, encoding: .utf8))
+      }
     }
   }
 
@@ -113,7 +140,7 @@ import Testing
     #expect(declarations.contains { $0.name == "g(a:b:)" } && declarations.contains { $0.name == "f(_:of:)" })
   }
 
-  /// What all files together say of types.
+  /// The types of all files together.
   private struct House {
     private var types: Set<String> = []
     private var publicTypes: Set<String> = []

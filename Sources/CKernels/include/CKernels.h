@@ -318,6 +318,31 @@ void graft_round(float *out, const float *a, int type, long n);
 /// The same for a[rows, stride], of which `columns` go to out[rows, columns].
 void graft_round_rows(float *out, const float *a, long stride, int type, long rows, long columns);
 
+// -- quantized numbers -----------------------------------------------------------------------------------
+
+/// The factors of consecutive blocks of codes: values[blocks], or the offset and code[codes[block]] values[block / group] where the factors
+/// are codes of 8 bits themselves (Dettmers et al. 2023, "QLoRA", section 3).
+struct graft_block_factors {
+  const float *values;
+  /// Null where the values are the factors.
+  const uint8_t *codes;
+  /// 256 numbers.
+  const float *code;
+  long group;
+  float offset;
+};
+
+/// out[n] = the numbers from `first` on, of code[16] times the factors of blocks of `length`; a byte has two codes, the upper half first.
+void graft_decode_4bit(float *out, const uint8_t *codes, const float *code, const struct graft_block_factors *factors, long length, long first,
+                       long n);
+/// The codes of the numbers nearest to x[n]: order[how many of the 15 bounds lie below], of which the first comes in the upper half of a byte.
+/// Behind an odd number of them stands the code of zero.
+void graft_encode_4bit(uint8_t *codes, const float *x, const float *bounds, const uint8_t *order, long n);
+/// out[n] = codes factor / 127.
+void graft_decode_8bit(float *out, const int8_t *codes, float factor, long n);
+/// codes = x scale to the nearest whole number, ties to even; none is beyond 127.
+void graft_encode_8bit(int8_t *codes, const float *x, float scale, long n);
+
 // -- optimizers ------------------------------------------------------------------------------------------
 
 /// One AdamW step with decoupled decay (Loshchilov and Hutter 2019, algorithm 2). `step_size` is the learning rate over

@@ -65,7 +65,7 @@ final class LowRankExpertAdapter: ExpertAdapter {
 }
 
 extension LoRA {
-  /// Where parameters alone are named, other programs would add the family's default modules, if they were not told that there are none.
+  /// The method with its targets named; with no modules where it names parameters alone, since other programs would add the family's default modules otherwise.
   public func completed(for sites: SiteCatalog, holding stored: [String]?) throws -> LoRA {
     var method = try namingTargets(in: sites, holding: stored)
     if method.targetModules == nil, targetParameters?.isEmpty == false { method.targetModules = .names([]) }

@@ -1,4 +1,5 @@
 import Dispatch
+import GraftFiles
 import GraftJSON
 import GraftTokenizers
 import Synchronization
@@ -116,7 +117,9 @@ struct TensorHashes {
     let shared = Shared(checkpoint: checkpoint)
     let hashes = Mutex([String](repeating: "", count: descriptions.count))
     DispatchQueue.concurrentPerform(iterations: descriptions.count) { index in
-      let hash = shared.checkpoint.withBytes(of: descriptions[index].name) { SHA256.hash($0) } ?? ""
+      let name = descriptions[index].name
+      let hash = shared.checkpoint.withBytes(of: name) { SHA256.hash($0) } ?? ""
+      shared.checkpoint.releasePages(of: name)
       hashes.withLock { $0[index] = hash }
     }
     self.init(descriptions: descriptions, hashes: hashes.withLock { $0 })

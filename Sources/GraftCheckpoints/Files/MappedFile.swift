@@ -1,5 +1,6 @@
 import Foundation
 import GraftFiles
+import GraftTensors
 
 /// A file's bytes, mapped read-only for as long as the object lives.
 ///
@@ -44,6 +45,16 @@ final class MappedFile: @unchecked Sendable {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .reading(path) }
     return Int(status.st_size)
+  }
+}
+
+extension MappedFile: MappedMemory {
+  func release(_ part: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress, let start = part.baseAddress, start >= base, start + part.count <= base + bytes.count else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (start - base + page - 1) / page * page
+    let end = (start - base + part.count) / page * page
+    if first < end { madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, Int32(MADV_DONTNEED)) }
   }
 }
 

@@ -19,7 +19,7 @@ public final class Checkpoint: WeightSource {
 
   private let weights: WeightFiles
   /// The tensors that are stored quantized, by the names of what they stand for.
-  private let quantized: [String: QuantizedTensor]
+  private let quantized: [String: any QuantizedTensor]
 
   /// Opens the weights of a model directory.
   ///
@@ -43,7 +43,11 @@ public final class Checkpoint: WeightSource {
         .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
         remedy: Self.remedyForMissingWeights(in: directory))
     }
-    quantized = QuantizedTensor.find(in: weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) })
+    let descriptions = weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) }
+    let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
+      weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
+    }
+    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
   }
 
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
@@ -66,9 +70,9 @@ public final class Checkpoint: WeightSource {
   /// Every tensor there is, quantized ones under the names of what they stand for.
   public var tensorNames: [String] {
     guard isQuantized else { return weights.names }
-    let nameOfPart = Dictionary(quantized.map { ($0.value.elements, $0.key) }) { first, _ in first }
-    let scales = Set(quantized.values.map(\.scales))
-    return weights.names.filter { !scales.contains($0) }.map { nameOfPart[$0] ?? $0 }
+    let nameOfPart = Dictionary(quantized.map { ($0.value.parts[0], $0.key) }) { first, _ in first }
+    let others = Set(quantized.values.flatMap { $0.parts.dropFirst() })
+    return weights.names.filter { !others.contains($0) }.map { nameOfPart[$0] ?? $0 }
   }
 
   public func contains(_ name: String) -> Bool { weights.file(of: name) != nil || quantized[name] != nil }
@@ -85,25 +89,26 @@ public final class Checkpoint: WeightSource {
   /// The tensor called `name`, over mapped bytes.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
-  public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
-    if let tensor = quantized[name] { return try decoded(tensor) }
-    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
-    return try file.tensor(name)
+  public func tensor(_ name: String) throws(CheckpointError) -> Tensor { try weight(name).tensor }
+
+  public func weight(_ name: String) throws(CheckpointError) -> Weight {
+    guard let tensor = quantized[name] else { return .dense(try storedTensor(name)) }
+    return try tensor.weight(from: self)
   }
 
-  private func decoded(_ tensor: QuantizedTensor) throws(CheckpointError) -> Tensor {
-    guard let file = weights.file(of: tensor.scales) else { throw .malformed(directory, "the checkpoint has no tensor '\(tensor.scales)'") }
-    let scales = try file.tensor(tensor.scales)
-    guard let numbers = withBytes(of: tensor.elements, { tensor.decoded($0, scales: scales) }) else {
-      throw .malformed(directory, "the checkpoint has no tensor '\(tensor.elements)'")
-    }
-    return numbers
+  /// A tensor as a file holds it, a part of a quantized one among them.
+  func storedTensor(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try file.tensor(name)
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
     weights.file(of: name)?.withBytes(of: name, body)
   }
+
+  /// Gives back the pages of a tensor that has been read and will not be soon again.
+  func releasePages(of name: String) { weights.file(of: name)?.releasePages(of: name) }
 
   /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
   ///

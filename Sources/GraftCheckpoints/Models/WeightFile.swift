@@ -13,9 +13,13 @@ public protocol WeightFile: AnyObject {
   func tensor(_ name: String) throws(CheckpointError) -> Tensor
   /// Gives `body` the bytes of the tensor called `name`, whatever its type; nil when there is none.
   func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result?
+  /// Gives back the pages of a tensor that has been read and will not be soon again, where the file is mapped.
+  func releasePages(of name: String)
 }
 
 extension WeightFile {
+  public func releasePages(of name: String) {}
+
   /// The names of the tensors, in the file's order.
   public var tensorNames: [String] { descriptions.map(\.name) }
   /// Returns true where the file has a tensor of that name.

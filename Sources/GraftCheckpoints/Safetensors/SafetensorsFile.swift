@@ -69,4 +69,9 @@ public final class SafetensorsFile: WeightFile, WeightSource {
     defer { withExtendedLifetime(mapping) {} }
     return body(UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]]))
   }
+
+  /// Gives back the pages of the tensor called `name`, which are read again when they are needed.
+  public func releasePages(of name: String) {
+    if let position = positions[name] { mapping.release(UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]])) }
+  }
 }

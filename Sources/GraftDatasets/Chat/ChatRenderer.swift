@@ -1,6 +1,5 @@
 import GraftJSON
 import GraftTemplates
-import GraftTokenizers
 import Synchronization
 
 /// A conversation to be written as a chat template says, and what goes with it.
@@ -36,7 +35,7 @@ public struct ChatRequest: Sendable {
 
 /// A model's chat template at work.
 public final class ChatRenderer: Sendable {
-  private let source: String
+  let source: String
   private let render: @Sendable (ChatRequest) throws -> RenderedChat
   private let answer = Mutex<Bool?>(nil)
 

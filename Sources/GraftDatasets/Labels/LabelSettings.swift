@@ -41,9 +41,16 @@ extension LabelSettings {
   ///
   /// - Parameter isPerToken: true where every token has a label.
   /// - Throws: `DatasetError` where data and settings contradict each other, or there is one class only.
-  public func decided(for records: [DataRecord], isPerToken: Bool) throws(DatasetError) -> DecidedLabels {
+  public func decided(for records: [DataRecord], isPerToken: Bool) throws -> DecidedLabels {
+    try decided(for: RecordList(records), isPerToken: isPerToken)
+  }
+
+  /// The labels of records that need not be in memory.
+  ///
+  /// - Throws: as for those that are, and `FileError` where reading fails.
+  public func decided(for records: RecordList, isPerToken: Bool) throws -> DecidedLabels {
     let survey = try LabelSurvey(records, isPerToken: isPerToken)
-    let file = records.first?.file
+    let file = records.isEmpty ? nil : records.file(of: 0)
     if problem == nil || problem == .regression, names == nil { try survey.requireOneKind() }
     if isPerToken, survey.hasFractions {
       throw DatasetError(file: file, problem: "the label of a token must be a class, not a number with a fraction", advice: "name the classes")
@@ -131,10 +138,10 @@ extension LabelScheme {
   /// The scheme as `records` write it: lists of labels may name classes, or say of each whether it applies.
   ///
   /// - Throws: `DatasetError` for a record without a label.
-  public func reading(_ records: [DataRecord]) throws(DatasetError) -> LabelScheme {
+  public func reading(_ records: [DataRecord]) throws -> LabelScheme {
     guard problem == .multiLabel else { return self }
     var scheme = self
-    scheme.isMultiHot = try LabelSurvey(records, isPerToken: false).isMultiHot(count: names.count)
+    scheme.isMultiHot = try LabelSurvey(RecordList(records), isPerToken: false).isMultiHot(count: names.count)
     return scheme
   }
 }

@@ -14,8 +14,9 @@ struct LabelSurvey {
 
   /// - Parameter isPerToken: true where every record has a list of labels, one for each of its tokens.
   /// - Throws: `DatasetError` for a record without a label, or with one that is neither text nor number.
-  init(_ records: [DataRecord], isPerToken: Bool) throws(DatasetError) {
-    for record in records {
+  init(_ records: RecordList, isPerToken: Bool) throws {
+    for index in 0..<records.count {
+      let record = try records[index]
       let field = try record.labelField()
       if let list = field.array, !isPerToken { countList(list) }
       for value in field.array ?? [field] {

@@ -36,7 +36,7 @@ public struct LanguageModelHead {
   public func loss(_ hidden: Tensor, targets: [Int32], weights: [Float]? = nil, _ pass: Pass, scale: Float) -> Tensor {
     let targets = Tensor(targets)
     let weights = weights.map { Tensor($0) }
-    guard let projection = trainedProjection else {
+    guard let projection else {
       return crossEntropy(logits(hidden, pass), targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
     }
     return linearCrossEntropy(scaled(hidden), projection, targets: targets, weights: weights, options: pass.crossEntropy, scale: scale)
@@ -48,7 +48,7 @@ public struct LanguageModelHead {
   ///   - targets: `[rows]` token ids, or `[rows, count]` for several in each row.
   /// - Returns: as `targets` is shaped.
   public func logProbabilities(_ hidden: Tensor, targets: Tensor, _ pass: Pass) -> Tensor {
-    guard let projection = trainedProjection else { return targetLogProbabilities(logits(hidden, pass), targets: targets) }
+    guard let projection else { return targetLogProbabilities(logits(hidden, pass), targets: targets) }
     return linearTargetLogProbabilities(scaled(hidden), projection, targets: targets)
   }
 
@@ -57,13 +57,12 @@ public struct LanguageModelHead {
   ///   - hidden: `[rows, hidden]`.
   ///   - targets: one a row.
   public func predictions(_ hidden: Tensor, targets: [Int32]) -> [TargetPrediction] {
-    guard linear.adapter == nil else { return targetPredictions(logits: logits(hidden, .inference), targets: targets) }
-    let projection = LogitProjection(linear.weight.stored, bias: linear.bias?.value, softcap: softcap)
+    guard let projection else { return targetPredictions(logits: logits(hidden, .inference), targets: targets) }
     return targetPredictions(scaled(hidden), projection, targets: targets)
   }
 
   /// The layer as losses read it in chunks; nil where an adapter changes what it computes.
-  private var trainedProjection: LogitProjection? {
+  private var projection: LogitProjection? {
     linear.adapter == nil ? LogitProjection(linear.weight.matrix, bias: linear.bias?.operand, softcap: softcap) : nil
   }
 

@@ -25,6 +25,10 @@ public final class Linear {
   /// The columns of the output.
   public var outputSize: Int { layout == .outputByInput ? weight.shape[0] : weight.shape[1] }
 
+  /// True where the matrix is quantized with the model's, as all are in Transformers but heads, fresh layers and routers.
+  public let isQuantizable: Bool
+  private static let exactRoles: [Role?] = [.languageModelHead, .classifier, .router]
+
   /// The layer whose weights are called `weight` and `bias` in `scope`.
   /// - Throws: as `Scope.parameter` does.
   public init(
@@ -34,7 +38,8 @@ public final class Linear {
   ) throws {
     path = scope.path
     let shape: Shape = layout == .outputByInput ? [outputs, inputs] : [inputs, outputs]
-    weight = try scope.parameter("weight", shape, initializer, keepsType: true, fallsBack: fallsBack)
+    isQuantizable = !fallsBack && !Self.exactRoles.contains(role)
+    weight = try scope.matrix("weight", shape, layout, initializer, isQuantized: isQuantizable, fallsBack: fallsBack)
     bias = hasBias ? try scope.parameter("bias", [outputs], biasInitializer(), fallsBack: fallsBack) : nil
     self.layout = layout
     self.role = role
@@ -47,6 +52,7 @@ public final class Linear {
     self.weight = weight
     self.bias = bias
     layout = .outputByInput
+    isQuantizable = false
     self.role = role
     scope.catalog.add(Site(path: path, role: role, module: .linear(self)))
   }

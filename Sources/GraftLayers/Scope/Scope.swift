@@ -65,6 +65,8 @@ public struct Scope {
   package final class Construction {
     let source: (any WeightSource)?
     let frozenType: ElementFormat
+    /// The quantization of frozen matrices that a source holds unquantized; nil for none.
+    let quantization: WeightQuantization?
     let stream: RandomStream
     let isTrainable: Bool
     let catalog: SiteCatalog
@@ -76,20 +78,20 @@ public struct Scope {
     var tied: [String: [String]] = [:]
 
     init(
-      source: (any WeightSource)?, frozenType: ElementFormat, stream: RandomStream, isTrainable: Bool, catalog: SiteCatalog,
-      isOutline: Bool = false
+      source: (any WeightSource)?, frozenType: ElementFormat, quantization: WeightQuantization? = nil, stream: RandomStream, isTrainable: Bool,
+      catalog: SiteCatalog, isOutline: Bool = false
     ) {
       self.isOutline = isOutline
-      (self.source, self.frozenType, self.stream) = (source, frozenType, stream)
+      (self.source, self.frozenType, self.quantization, self.stream) = (source, frozenType, quantization, stream)
       (self.isTrainable, self.catalog) = (isTrainable, catalog)
     }
 
     /// A tensor of zeros that takes no memory.
-    func outlined(_ shape: Shape) throws(MemoryError) -> Tensor {
-      if let tensor = blank?.tensor(shape) { return tensor }
+    func outlined(_ shape: Shape, _ format: ElementFormat) throws(MemoryError) -> Tensor {
+      if let tensor = blank?.tensor(shape, format) { return tensor }
       let memory = try BlankMemory(byteCount: 4 * shape.elementCount)
       blank = memory
-      return memory.tensor(shape) ?? .zeros(shape)
+      return memory.tensor(shape, format) ?? .zeros(shape)
     }
   }
 
@@ -98,21 +100,26 @@ public struct Scope {
   /// - Parameters:
   ///   - source: the tensors; nil to draw them all.
   ///   - frozenType: the format of matrices while they are frozen.
+  ///   - quantization: that of frozen layers' matrices, but for heads and routers; nil for none.
   ///   - seed: drawn values depend on it and on their path.
   public init(
-    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, seed: UInt64 = 0, isTrainable: Bool = false
+    source: (any WeightSource)?, catalog: SiteCatalog, frozenType: ElementFormat = .float32, quantization: WeightQuantization? = nil,
+    seed: UInt64 = 0, isTrainable: Bool = false
   ) {
     path = ""
     construction = Construction(
-      source: source, frozenType: frozenType, stream: RandomStream(seed: seed).split("parameters"), isTrainable: isTrainable, catalog: catalog)
+      source: source, frozenType: frozenType, quantization: quantization, stream: RandomStream(seed: seed).split("parameters"),
+      isTrainable: isTrainable, catalog: catalog)
     aliases = { _ in [] }
   }
 
   /// The root of a construction of which nothing but shapes is wanted: no weights are read or drawn, and no memory is taken for them.
-  public init(outlining catalog: SiteCatalog) {
+  ///
+  /// - Parameter frozenType: the format that matrices have while they are frozen.
+  public init(outlining catalog: SiteCatalog, frozenType: ElementFormat = .float32) {
     path = ""
     construction = Construction(
-      source: nil, frozenType: .float32, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
+      source: nil, frozenType: frozenType, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
     aliases = { _ in [] }
   }
 
@@ -150,7 +157,7 @@ public struct Scope {
   }
 
   /// The source's name of a path, or of one that it is tied to.
-  private func sourceName(of full: String) -> String? {
+  func sourceName(of full: String) -> String? {
     ownName(of: full) ?? construction.tied[full]?.lazy.compactMap(ownName).first
   }
 
@@ -165,8 +172,8 @@ public struct Scope {
     _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
     let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
-    let value = try value(name, shape, initializer(), fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
+    let value = try value(name, shape, initializer(), fallsBack: fallsBack, outlinedAs: type)
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
     return parameter
@@ -205,7 +212,9 @@ public struct Scope {
       "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
   }
 
-  private func value(_ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool) throws -> Tensor {
+  func value(
+    _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool, outlinedAs type: ElementFormat = .float32
+  ) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
       guard let found = sourceName(of: full) else {
@@ -226,7 +235,7 @@ public struct Scope {
     guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
       throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
     }
-    guard !construction.isOutline else { return try construction.outlined(shape) }
+    guard !construction.isOutline else { return try construction.outlined(shape, type) }
     try requireMemory(for: shape, full)
     return initializer().makeTensor(shape, construction.stream.split(full))
   }

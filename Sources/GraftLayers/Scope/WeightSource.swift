@@ -11,4 +11,11 @@ public protocol WeightSource: AnyObject {
   /// The tensor in the type it is stored in, mapped rather than copied where the source can.
   /// - Throws: where the tensor is missing or its bytes cannot be read.
   func tensor(_ name: String) throws -> Tensor
+  /// The matrix of a layer in the form it is stored in: quantized blocks as they are, `[out, in]` whatever the layer's layout.
+  /// - Throws: as `tensor` does.
+  func weight(_ name: String) throws -> Weight
+}
+
+extension WeightSource {
+  public func weight(_ name: String) throws -> Weight { .dense(try tensor(name)) }
 }

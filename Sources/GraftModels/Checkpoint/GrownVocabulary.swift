@@ -26,9 +26,13 @@ public final class GrownVocabulary: WeightSource {
   public var tensorNames: [String] { base.tensorNames }
   public func contains(_ name: String) -> Bool { base.contains(name) }
 
+  public func weight(_ name: String) throws -> Weight { grows(name) ? .dense(try tensor(name)) : try base.weight(name) }
+
+  private func grows(_ name: String) -> Bool { newSize > oldSize && tables.contains { name == $0 || name.hasSuffix("." + $0) } }
+
   public func tensor(_ name: String) throws -> Tensor {
     let stored = try base.tensor(name)
-    guard newSize > oldSize, tables.contains(where: { name == $0 || name.hasSuffix("." + $0) }) else { return stored }
+    guard grows(name) else { return stored }
     switch stored.shape.dimensions {
     case [oldSize]: return grown(stored.reshaped(to: [oldSize, 1]), name).reshaped(to: [newSize])
     case [1, oldSize]: return grown(stored.reshaped(to: [oldSize, 1]), name).reshaped(to: [1, newSize])

@@ -25,6 +25,7 @@ public struct ModelDirectory {
   ///   - labels: the number of labels that a classifier tells apart; the configuration's where nil.
   ///   - problem: the kind of its labels; the configuration's where nil.
   ///   - frozenType: the format of matrices in memory; a matrix that is stored in it stays mapped.
+  ///   - quantization: that of frozen layers' matrices which the checkpoint holds unquantized, but for heads and routers; nil for none.
   ///   - style: the attention style of a decoder; the configuration's where nil.
   ///   - isHeadless: true where hidden states are all that is wanted of a decoder or an encoder.
   ///   - pairsSentences: true where a masked language model is to tell pairs of sentences apart, too.
@@ -34,7 +35,8 @@ public struct ModelDirectory {
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
-    style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0, vocabularySize: Int? = nil,
+    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0,
+    vocabularySize: Int? = nil,
     routerLosses: RouterLossFactors? = nil
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
@@ -59,7 +61,8 @@ public struct ModelDirectory {
     let request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
       routerLosses: routerLosses)
-    model = try ModelFamily.build(request, in: Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, seed: seed))
+    let scope = Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, quantization: quantization, seed: seed)
+    model = try ModelFamily.build(request, in: scope)
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {
         throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")

@@ -24,4 +24,5 @@ final class ReplacedHead: WeightSource {
   var tensorNames: [String] { checkpoint.tensorNames.filter { !hidden.contains($0) } }
   func contains(_ name: String) -> Bool { !hidden.contains(name) && checkpoint.contains(name) }
   func tensor(_ name: String) throws -> Tensor { try checkpoint.tensor(name) }
+  func weight(_ name: String) throws -> Weight { try checkpoint.weight(name) }
 }

@@ -7,6 +7,8 @@ public struct ConfigurationKey: Sendable {
     case read
     /// Another value than these would change what the model computes, in a way that is not supported.
     case only([JSON])
+    /// The way in which weights are quantized: an object whose `quant_method` is one of these.
+    case quantization([String])
     /// It is read where texts begin and end, not by the model.
     case generation
     /// It changes nothing that is computed here: it is for other tasks, or for the form of Python's results.
@@ -49,6 +51,12 @@ public struct ConfigurationKey: Sendable {
   /// - Parameter advice: the advice for another value, in place of those that are supported.
   public static func only(_ name: String, _ values: JSON..., advice: String? = nil) -> ConfigurationKey {
     ConfigurationKey(name, .only(values), allowsNull: values.contains(where: \.isNull), advice: advice)
+  }
+
+  /// `quantization_config`, which says how the checkpoint's weights are quantized.
+  /// - Parameter methods: the methods whose weights are read, besides those that every family's are.
+  static func quantization(_ methods: String...) -> ConfigurationKey {
+    ConfigurationKey("quantization_config", .quantization(methods + ["bitsandbytes"]), allowsNull: true)
   }
 
   /// Keys that are read where texts begin and end, not by the model.
@@ -99,9 +107,19 @@ extension ArchitectureConfiguration {
       }
       if value.isNull, !key.allowsNull { throw fail(key.name, "is null; give a value or leave the key out") }
       if case .only(let values) = key.meaning, !values.contains(value) { throw fail(key.name, Self.refusal(of: value, by: key, values)) }
+      if case .quantization(let methods) = key.meaning, !value.isNull { try requireMethod(of: value, key.name, among: methods) }
       members.append((key.name, value))
     }
     return ArchitectureConfiguration(.object(JSONObject(members)), source: source, isResolved: true)
+  }
+
+  private func requireMethod(of settings: JSON, _ key: String, among methods: [String]) throws(ArchitectureError) {
+    let given = settings["quant_method"]?.string ?? ""
+    guard methods.contains(given) else {
+      let known = methods.joined(separator: " or ")
+      throw fail(
+        "\(key): quant_method", "unsupported value \"\(given)\"; it must be \(known), or take the checkpoint as it was before it was quantized")
+    }
   }
 
   private static func refusal(of value: JSON, by key: ConfigurationKey, _ values: [JSON]) -> String {

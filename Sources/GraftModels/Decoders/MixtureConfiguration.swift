@@ -47,16 +47,6 @@ struct MixtureConfiguration {
 }
 
 extension ArchitectureConfiguration {
-  /// Refuses weights that are quantized in another way than those that the family was published with, which are read as their numbers.
-  func requireQuantization(_ method: String) throws(ArchitectureError) {
-    guard let settings = try section("quantization_config") else { return }
-    let given = try settings.string("quant_method", default: "")
-    guard given == method else {
-      throw settings.fail(
-        "quant_method", "unsupported value \"\(given)\"; it must be \(method), or take the checkpoint as it was before it was quantized")
-    }
-  }
-
   /// The losses of routers, where a configuration asks for them as Transformers' does; its z-loss is a key of our own.
   func routerLosses() throws(ArchitectureError) -> RouterLosses? {
     guard contains("router_aux_loss_coef"), try bool("output_router_logits", default: false) else { return nil }

@@ -1,4 +1,3 @@
-import GraftLayers
 
 extension ModelFamily {
   /// Mistral: Llama with a sliding window (Jiang et al. 2023).

@@ -1,7 +1,5 @@
 import GraftBatching
 import GraftCheckpoints
-import GraftConfiguration
-import GraftJSON
 import GraftLayers
 
 /// The facts of a family of models, in its own file: one value for each `model_type`.

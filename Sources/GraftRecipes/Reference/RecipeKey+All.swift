@@ -15,7 +15,10 @@ extension RecipeKey {
       "model.dtype", .choice(of: Recipe.WeightFormat.self),
       "How frozen weights are kept in memory; `auto` follows `training.precision`. Norms, biases and rows of embeddings stay exact."
     ),
-    RecipeKey("model.quantization", .choice(of: Recipe.QuantizationName.self), "How frozen linear weights are quantized."),
+    RecipeKey(
+      "model.quantization", .choice(of: Recipe.QuantizationName.self),
+      "How the matrices of frozen linear layers are quantized while they are loaded, in bitsandbytes' formats; embeddings, norms, heads and "
+        + "routers stay as they are, and so does what a checkpoint holds quantized already."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
       "Which tokens see which, where the architecture leaves it open: a decoder's prompt may be read in both directions (`prefix`)."),
@@ -57,6 +60,9 @@ extension RecipeKey {
     RecipeKey("data.packing", .boolean, "Lay several examples in one row of `max_length` tokens; they do not see each other."),
     RecipeKey("data.completion_only_loss", .boolean, "Only completions, outputs and the assistant's messages carry loss."),
     RecipeKey("data.shuffle", .boolean, "Draw the examples in another order in every epoch."),
+    RecipeKey(
+      "data.streaming", .boolean,
+      "Encode records when training comes to them, and pack a thousand at a time; by default what is larger than 16 MB in a run of `max_steps`."),
     RecipeKey("data.objective", .choice(of: Recipe.ObjectiveName.self), "What is learned from plain texts; `auto` is what task and format imply."),
     RecipeKey("data.corruption_rate", .number, "The share of a text's tokens that are masked (`masked_lm`) or taken out (`seq2seq_lm`)."),
     RecipeKey("data.mean_span_length", .number, "The mean number of neighbouring tokens that are taken out together (`seq2seq_lm`)."),

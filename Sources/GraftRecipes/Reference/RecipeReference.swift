@@ -24,8 +24,8 @@ public enum RecipeReference {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// A method's keys with a recipe's defaults, as YAML.
-  static func defaults(of method: any TuningMethod.Type) -> String {
+  /// Returns a method's keys with a recipe's defaults, as YAML.
+  public static func defaults(of method: any TuningMethod.Type) -> String {
     (method.defaultTree?.rendered() ?? "").split(separator: "\n").joined(separator: "\n")
   }
 
@@ -35,10 +35,14 @@ public enum RecipeReference {
     return [("", "The recipe", top)] + names.map { name in (name, name, RecipeKey.all.filter { $0.path.hasPrefix(name + ".") }) }
   }
 
-  /// Lines that explain a key of a recipe or of a method, such as `training.precision` and `method.r`.
+  /// Returns true for a key or a section that `help` explains.
+  public static func explains(_ path: String) -> Bool { RecipeKey.all.contains { $0.path == path || $0.path.hasPrefix(path + ".") } }
+
+  /// Lines that explain a key of a recipe or of a method, such as `training.precision` and `method.r`, or all keys of a section.
   /// - Throws: `ConfigError` for an unknown one, with the nearest there is.
   public static func help(of path: String) throws -> String {
     if let key = RecipeKey.all.first(where: { $0.path == path }) { return key.help }
+    if explains(path) { return RecipeKey.all.filter { $0.path.hasPrefix(path + ".") }.map(\.help).joined(separator: "\n") }
     let methodKeys = MethodCatalog.keys.map { "method." + $0 }
     guard methodKeys.contains(path) else {
       throw ConfigError(

@@ -58,7 +58,7 @@ extension TrainingReport {
     let shown = 12
     let rest: HTML = plots.count > shown ? HTML.details("\(plots.count - shown) more layers", .smallPlotGrid(Array(plots.dropFirst(shown)))) : ""
     return """
-      <p>The share of its layer's rows that each expert was sent in the last \(text: Figure.grouped(expertLoadSteps)) \
+      <p>The share of its layer's rows, in per cent, that each expert was sent in the last \(text: Figure.grouped(expertLoadSteps)) \
       \(text: expertLoadSteps == 1 ? "step" : "steps"). The line is an even share.</p>
       \(HTML.smallPlotGrid(Array(plots.prefix(shown))))\(rest)
       """

@@ -100,12 +100,14 @@ public enum AdapterOperations {
   ///   - combination: how several LoRA adapters become one first; nil adds up exactly what they change.
   ///   - dtype: the type of the written tensors. Only float32 keeps what the products computed; nil keeps each tensor as
   ///     the base stores it.
+  ///   - dequantizes: true where the quantized matrices of a base are written as the numbers that they stand for.
   ///   - overwrites: true where an earlier result makes way.
-  /// - Throws: `SessionError` where that difference is beyond rounding, or the format has no place for the model.
+  /// - Throws: `SessionError` where that difference is beyond rounding, the format has no place for the model, or the base is quantized.
   @discardableResult
   public static func merge(
     model: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, to output: String,
-    format: MergedFormat = .directory, dtype: ElementFormat? = .float32, ignoresFingerprint: Bool = false, overwrites: Bool = false
+    format: MergedFormat = .directory, dtype: ElementFormat? = .float32, ignoresFingerprint: Bool = false, dequantizes: Bool = false,
+    overwrites: Bool = false
   ) throws -> MergeReport {
     let inputs = [model] + adapters.map(\.path)
     if format == .gguf { try OutputPlace.file(output, apartFrom: inputs) }
@@ -119,6 +121,7 @@ public enum AdapterOperations {
       throw SessionError(.nonFinite, "\(model): \(damaged.path) holds values that are not finite; the checkpoint is damaged, fetch it again")
     }
     let check = try MergeCheck(session, name: adapters.isEmpty ? model : adapters.map(\.path).joined(separator: " + "))
+    try dequantize(session.model.catalog, isAsked: dequantizes, model)
     try session.adapters.merge()
     _ = try check.difference(of: session, limit: MergeCheck.rounding)
     try MergeCheck.requireRange(of: dtype, in: session.model.catalog)
@@ -139,6 +142,21 @@ public enum AdapterOperations {
         parameter.assign(parameter.dense().converted(to: dtype ?? .float32).converted(to: .float32))
       }
       return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + notes)
+    }
+  }
+
+  /// Replaces quantized matrices by the numbers that they stand for.
+  /// - Throws: `SessionError` where there are some and nobody asked for it.
+  private static func dequantize(_ catalog: SiteCatalog, isAsked: Bool, _ model: String) throws(SessionError) {
+    for parameter in catalog.parameters {
+      guard case .blocks(let blocks) = parameter.stored else { continue }
+      guard isAsked else {
+        throw SessionError(
+          .usage,
+          "\(model): \(parameter.path) is quantized as \(blocks.format), which a sum would be rounded to anew; keep the adapter apart, or write the "
+            + "model unquantized with --dequantize, which `graft quantize` quantizes again and says how much that changes")
+      }
+      parameter.assign(parameter.dense())
     }
   }
 

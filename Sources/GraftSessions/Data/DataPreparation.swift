@@ -12,9 +12,16 @@ import GraftTokenizers
 package enum DataPreparation {
   /// The records of all files, in order, under our names for their columns.
   package static func records(of paths: [String], layout: RecordLayout = RecordLayout(), notes: DataNotes = DataNotes()) throws -> [DataRecord] {
-    let records = try paths.flatMap { try DataFile.records(of: $0, layout: layout.table) }
+    let records = try DataFile.expanded(paths).flatMap { try DataFile.records(of: $0, layout: layout.table) }
     notes.sayLongRows(records)
     return try layout.applied(to: records, notes)
+  }
+
+  /// The records of a recipe's files, in order; those of large files stay there.
+  static func records(of files: FileList?, _ data: Recipe.Data, notes: DataNotes) throws -> RecordList {
+    // What is to be streamed need not be in memory, however small it is.
+    try RecordList(
+      of: files?.paths ?? [], layout: data.layout, notes: notes, readingLimit: data.streaming == true ? 0 : DataFile.readingLimit)
   }
 
   /// An encoder for a model and a task, with the tokenizer's own chat template.
@@ -62,12 +69,39 @@ package enum DataPreparation {
     for (index, example) in examples.enumerated() {
       // Texts that were cut into windows no longer stand beside their records.
       let place = examples.count == records.count ? "\(records[index].file):\(records[index].line)" : records.first?.file ?? "data"
-      try model.check(example.tokens, typeIDs: example.typeIDs, of: place, isTarget: example.source != nil)
-      if let source = example.source { try model.check(source, of: place) }
-      if let label = example.label?.largestClass, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
-        throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")
-      }
+      try check(example, at: place, for: model)
     }
+  }
+
+  /// Finds what the model has no table entries for, naming the record's line.
+  ///
+  /// - Throws: as for records in memory, and what reading a record throws.
+  static func check(_ data: EncodedDataset, of records: RecordList, for model: any Model) throws {
+    for (example, record) in zip(data.examples, data.records) { try check(example, of: record, in: records, for: model) }
+  }
+
+  /// - Parameter record: the number of the record that the example comes of.
+  static func check(_ example: EncodedExample, of record: Int, in records: RecordList, for model: any Model) throws {
+    do { try check(example, at: records.file(of: record), for: model) } catch {
+      // Only what is refused is worth reading its record for: it says the line.
+      let record = try records[record]
+      try check(example, at: record.isDocument ? record.file : "\(record.file):\(record.line)", for: model)
+    }
+  }
+
+  private static func check(_ example: EncodedExample, at place: String, for model: any Model) throws {
+    try model.check(example.tokens, typeIDs: example.typeIDs, of: place, isTarget: example.source != nil)
+    if let source = example.source { try model.check(source, of: place) }
+    if let label = example.label?.largestClass, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
+      throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")
+    }
+  }
+
+  /// The limits that `check` knows, as a text.
+  static func limits(of model: any Model) -> String {
+    let labels = (model as? any SequenceClassifier)?.labelCount ?? 0
+    return "\(model.vocabularySize) \(model.segmentCount) \(model.maximumLength ?? 0) \(model.catalog.virtualTokenCount) "
+      + "\(model.catalog.targetVirtualTokenCount) \(labels)"
   }
 
   /// Renders conversations through the tokenizer's chat templates, the one for tools where there are some; nil where it has none.
@@ -96,7 +130,7 @@ package enum DataPreparation {
   }
 
   /// The labels of a classification, as recipe, checkpoint and data have them; nil for another task.
-  package static func labels(_ recipe: Recipe, records: [DataRecord]) throws -> DecidedLabels? {
+  package static func labels(_ recipe: Recipe, records: RecordList) throws -> DecidedLabels? {
     guard recipe.task == .sequenceClassification || recipe.task == .tokenClassification else { return nil }
     var settings = LabelSettings(recipe.data, configuration: try TrainableBase.configuration(of: recipe))
     if let adapter = recipe.initialAdapter, let state = try AdapterFile.read(adapter).adapter().training?.state,

@@ -4,20 +4,20 @@ import GraftRecipes
 /// The records of a run: those to train on and those held out.
 package struct RecordSplit: Sendable {
   /// The records to train on.
-  package var train: [DataRecord]
+  package var train: RecordList
   /// The records held out.
-  package var held: [DataRecord]
+  package var held: RecordList
   /// A share of the training records by which a run is stopped and its best weights are chosen, where `held` is what is reported.
-  package var selection: [DataRecord]?
+  package var selection: RecordList?
   /// True where a comparison reports on `held`, so that nothing may be chosen by it.
   package var isReported = false
   /// The share of the windows of `train` that are held out, where its documents are cut into windows first.
   var heldWindowShare: Double?
 
   /// All records of `train` before anything was set aside, which labels are told from, with those of a comparison that are held out.
-  private(set) var labelled: [DataRecord]
+  private(set) var labelled: RecordList
 
-  private init(train: [DataRecord], held: [DataRecord], labelled: [DataRecord]? = nil) {
+  private init(train: RecordList, held: RecordList, labelled: RecordList? = nil) {
     (self.train, self.held) = (train, held)
     self.labelled = labelled ?? train
   }
@@ -27,17 +27,17 @@ package struct RecordSplit: Sendable {
   /// - Throws: what reading throws, `DatasetError` where there are too few records to hold some out, and `SessionError` where there are none.
   init(ofRun recipe: Recipe, notes: DataNotes) throws {
     let paths = recipe.data.train?.paths ?? []
-    let records = try DataPreparation.records(of: paths, layout: recipe.data.layout, notes: notes)
-    self.init(train: records, held: [])
+    let records = try DataPreparation.records(of: recipe.data.train, recipe.data, notes: notes)
+    self.init(train: records, held: RecordList())
     if let eval = recipe.data.eval {
-      held = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes)
+      held = try DataPreparation.records(of: eval, recipe.data, notes: notes)
     } else if let share = recipe.data.evalFraction {
-      if records.allSatisfy(\.isDocument) {
+      if records.areDocuments {
         heldWindowShare = share
       } else {
         let indices = try SeededSplit.indices(count: records.count, fraction: share, seed: UInt64(bitPattern: Int64(recipe.training.seed)))
-        train = indices.train.map { records[$0] }
-        held = indices.held.map { records[$0] }
+        train = records.choosing(indices.train)
+        held = records.choosing(indices.held)
       }
     }
     guard !train.isEmpty else {
@@ -49,10 +49,10 @@ package struct RecordSplit: Sendable {
   ///
   /// - Throws: what reading throws, and `SessionError` where nothing is held out.
   package init(ofComparison recipe: Recipe, seed: Int, notes: DataNotes) throws {
-    let records = try DataPreparation.records(of: recipe.data.train?.paths ?? [], layout: recipe.data.layout, notes: notes)
-    self.init(train: records, held: [])
+    let records = try DataPreparation.records(of: recipe.data.train, recipe.data, notes: notes)
+    self.init(train: records, held: RecordList())
     if let eval = recipe.data.eval {
-      held = try DataPreparation.records(of: eval.paths, layout: recipe.data.layout, notes: notes)
+      held = try DataPreparation.records(of: eval, recipe.data, notes: notes)
       if let share = recipe.data.evalFraction {
         let split = try settingAside(share, seed: seed)
         (train, selection) = (split.train, split.held)
@@ -63,7 +63,7 @@ package struct RecordSplit: Sendable {
       throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples, or data.eval_fraction")
     }
     isReported = selection == nil
-    labelled = train + held + (selection ?? [])
+    labelled = train + held + (selection ?? RecordList())
   }
 
   /// Returns the same training records with a share of them held out instead.
@@ -71,10 +71,10 @@ package struct RecordSplit: Sendable {
   /// - Throws: `DatasetError` where there are fewer than two.
   package func settingAside(_ share: Double, seed: Int) throws -> RecordSplit {
     let indices = try SeededSplit.indices(count: train.count, fraction: share, seed: UInt64(bitPattern: Int64(seed)))
-    var split = RecordSplit(train: indices.train.map { train[$0] }, held: indices.held.map { train[$0] })
+    var split = RecordSplit(train: train.choosing(indices.train), held: train.choosing(indices.held))
     split.selection = selection
     split.isReported = selection == nil
-    split.labelled = split.train + split.held + (selection ?? [])
+    split.labelled = split.train + split.held + (selection ?? RecordList())
     return split
   }
 }

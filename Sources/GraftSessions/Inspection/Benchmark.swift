@@ -21,7 +21,7 @@ public struct Benchmark {
   public var batchSize: Int, sequenceLength: Int, steps: Int, warmup: Int
   /// The precision of the products, and the format of frozen weights.
   public var precision = Recipe.PrecisionName.fp32
-  /// True where training is compared with the rate of large products on this machine.
+  /// True where training is compared with the rate of large products on this machine, and generation with that of its memory.
   public var measuresPeak = true
 
   /// - Parameter method: a method's usual name, or a YAML file with a `method:` section.
@@ -37,14 +37,21 @@ public struct Benchmark {
 
     /// A line a figure.
     public var text: String {
-      (json.object ?? JSONObject()).filter { $0.key != "step_seconds" }.map { key, value in
-        "\(key.padding(toLength: 22, withPad: " ", startingAt: 0)) \(value.string ?? value.serialized())"
+      let figures = (json.object ?? JSONObject()).filter { $0.key != "step_seconds" }
+      let width = figures.map(\.key.count).max() ?? 0
+      return figures.map { key, value in
+        "\(key.padding(toLength: width, withPad: " ", startingAt: 0)) \(value.string ?? value.serialized())"
       }.joined(separator: "\n")
     }
   }
 
   /// Forward, loss, backward, clip and AdamW, step by step.
-  public func training() throws -> Result {
+  public func training() throws -> Result { try precision.run(measuredTraining) }
+
+  /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
+  public func generation() throws -> Result { try precision.run(measuredGeneration) }
+
+  private func measuredTraining() throws -> Result {
     let tuning = try tuningMethod()
     let session = try ModelSession(model: model, task: .causalLM, frozenType: tuning is FullFineTuning ? .float32 : precision.operandFormat)
     let network = try session.languageModel()
@@ -76,7 +83,7 @@ public struct Benchmark {
 
     let tokens = batchSize * sequenceLength
     let median = seconds.sorted()[seconds.count / 2]
-    let flops = Self.flopsPerToken(network, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
+    let flops = Self.flopsPerToken(network.catalog, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
     var figures: JSONObject = [
       "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
       "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
@@ -93,8 +100,7 @@ public struct Benchmark {
     return Result(json: .object(figures))
   }
 
-  /// Greedy, 32 prompt tokens, 128 new ones, batch 1.
-  public func generation() throws -> Result {
+  private func measuredGeneration() throws -> Result {
     let session = try ModelSession(model: model, task: .causalLM, frozenType: precision.operandFormat)
     let network = try session.languageModel()
     var settings = SamplingSettings()
@@ -114,17 +120,20 @@ public struct Benchmark {
     let median = runs.sorted { $0.total < $1.total }[1]
     let decoding = 127 / (median.total - median.first)
     let peak = ProcessMemory.peakBytes
-    let bandwidth = MemoryBandwidth.measured()
     let weights = Self.weightBytesPerToken(network)
-    return Result(
-      json: [
-        "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
-        "weight_bytes_per_token": weights.map(JSON.integer) ?? .null, "memory_bytes_per_second": .number(bandwidth),
-        "bandwidth_utilization": weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null,
-        "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
-        "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
-        "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
-      ])
+    var figures: JSONObject = [
+      "tokens_per_second": .number(128 / median.total), "decode_tokens_per_second": .number(decoding),
+      "weight_bytes_per_token": weights.map(JSON.integer) ?? .null,
+      "prefill_seconds": .number(median.first), "peak_memory_bytes": .integer(peak),
+      "total_parameters": .integer(network.catalog.parameterCount), "threads": .integer(Threads.count),
+      "precision": .string(precision.rawValue), "blas": .string("\(LinearAlgebraBackend.name) \(LinearAlgebraBackend.core)"),
+    ]
+    if measuresPeak {
+      let bandwidth = MemoryBandwidth.measured()
+      figures["memory_bytes_per_second"] = .number(bandwidth)
+      figures["bandwidth_utilization"] = weights.map { .number(Double($0) * decoding / bandwidth) } ?? .null
+    }
+    return Result(json: .object(figures))
   }
 
   /// The method of a usual name or a file.
@@ -165,18 +174,18 @@ public struct Benchmark {
 
   /// Multiplications and additions of matrix products per token: forward, the gradient of every input and, where the base is
   /// trained, of every weight; attention's scores count half, being causal.
-  private static func flopsPerToken(_ model: any CausalLanguageModel, sequenceLength: Int, isFull: Bool) -> Double {
-    let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
-    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
+  static func flopsPerToken(_ catalog: SiteCatalog, sequenceLength: Int, isFull: Bool) -> Double {
+    let weights = catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
+    let attention = catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
   }
 
-  /// The bytes of the matrices that a decoder reads for every token; nil for a mixture, whose experts a token chooses.
-  private static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
+  /// The bytes of the matrices that a decoder reads for every token, in the format that products read; nil for a mixture, whose experts a token chooses.
+  package static func weightBytesPerToken(_ model: any CausalLanguageModel) -> Int? {
     guard model.catalog.sites.allSatisfy({ $0.experts == nil }) else { return nil }
     let head = model.head.linear
     let layers = model.catalog.linears.filter { $0 !== head }
-    return (layers + [head]).reduce(0) { $0 + $1.weight.stored.byteCount }
+    return (layers + [head]).reduce(0) { $0 + $1.weight.operandByteCount }
   }
 
   /// GFLOP/s of a large product, the best of several.

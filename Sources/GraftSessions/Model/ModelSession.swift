@@ -38,13 +38,15 @@ public final class ModelSession {
   ///   - adapters: files or directories of adapters, which are put on together.
   ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
   ///   - task: what the model is for; nil is what the adapters, or else the checkpoint, say.
+  ///   - quantization: that of the matrices of linear layers which the checkpoint holds unquantized; nil for none.
   ///   - style: which tokens of a decoder see which; nil is what the adapters were trained with, or else the checkpoint.
   ///   - ignoresFingerprint: true where an adapter for another base is used all the same.
   ///   - isHeadless: true where hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
   /// - Throws: what reading the model, the adapters or their configurations throws.
   public init(
     model path: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, task: LearningTask? = nil,
-    frozenType: ElementFormat = .float32, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
+    frozenType: ElementFormat = .float32, quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false,
+    isHeadless: Bool = false
   ) throws {
     self.path = path
     adapterPaths = adapters.map(\.path)
@@ -59,7 +61,8 @@ public final class ModelSession {
     let outputCount = trained?.names.count ?? (isClassifier ? parts.lazy.compactMap { $0.adapter.labelCount }.first : nil)
     newTokens = try NewTokens(of: parts.map(\.adapter), directory: path)
     directory = try ModelDirectory(
-      path, task: self.task, labels: outputCount, problem: trained?.problem, frozenType: frozenType, style: style ?? trainedStyle,
+      path, task: self.task, labels: outputCount, problem: trained?.problem, frozenType: frozenType, quantization: quantization,
+      style: style ?? trainedStyle,
       isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
       seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)),
@@ -83,12 +86,12 @@ public final class ModelSession {
 
   /// The model with one adapter or none.
   public convenience init(
-    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: ElementFormat = .float32, style: AttentionStyle? = nil,
-    ignoresFingerprint: Bool = false, isHeadless: Bool = false
+    model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: ElementFormat = .float32,
+    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
   ) throws {
     try self.init(
-      model: path, adapters: adapter.map { [WeightedAdapter($0)] } ?? [], task: task, frozenType: frozenType, style: style,
-      ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
+      model: path, adapters: adapter.map { [WeightedAdapter($0)] } ?? [], task: task, frozenType: frozenType, quantization: quantization,
+      style: style, ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
   }
 
   /// The model with its adapters.

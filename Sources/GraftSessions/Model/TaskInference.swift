@@ -1,4 +1,6 @@
 import GraftBatching
+import GraftCheckpoints
+import GraftDatasets
 import GraftJSON
 import GraftModels
 
@@ -13,6 +15,15 @@ extension LearningTask {
       ("ForPreTraining", .maskedLM), ("ForConditionalGeneration", .seq2seqLM), ("ForCausalLM", .causalLM), ("LMHeadModel", family),
     ]
     self = endings.first { architecture.hasSuffix($0.0) }?.1 ?? family
+  }
+
+  /// The task that a checkpoint learns from data files: its own, but for an encoder whose data have labels.
+  /// - Throws: `CheckpointError` and `DatasetError` for files that cannot be read.
+  public init(ofModelIn directory: String, data paths: [String]) throws {
+    self.init(of: try Checkpoint.configuration(in: directory))
+    guard self == .maskedLM, let record = try DataPreparation.records(of: paths).first else { return }
+    func isOf(_ format: DataFormat) -> Bool { format.required.allSatisfy { record.fields[$0] != nil } }
+    if isOf(.tokenClassification) { self = .tokenClassification } else if isOf(.classification) { self = .sequenceClassification }
   }
 
   /// PEFT's name of the task.

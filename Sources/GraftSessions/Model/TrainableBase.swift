@@ -4,6 +4,7 @@ import GraftBatching
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftFiles
 import GraftJSON
 import GraftLayers
 import GraftModels
@@ -21,6 +22,8 @@ package struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
+  /// The directory of the weights, where none of them are in memory.
+  private let weightsPath: String?
   private let read = Read()
 
   /// - Parameters:
@@ -29,11 +32,13 @@ package struct TrainableBase {
   package init(_ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil) throws {
     let recipe = settings.recipe
     let method = settings.method
+    weightsPath = nil
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention
     let routerLosses = RouterLossFactors(balancing: recipe.training.routerAuxLossCoef, stability: recipe.training.routerZLossCoef)
     let seed = settings.seed
+    try Self.requireTask(of: recipe)
     if let config = recipe.model.config {
       directory = nil
       var configuration = config.json
@@ -43,18 +48,47 @@ package struct TrainableBase {
       let request = ModelRequest(
         ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, routerLosses: routerLosses)
-      let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, seed: seed)
+      let scope = Scope(
+        source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, seed: seed)
       model = try ModelFamily.build(request, in: scope)
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
-        frozenType: frozenFormat ?? settings.frozenFormat, style: style,
+        frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
         routerLosses: routerLosses)
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
+  }
+
+  /// - Throws: `SessionError` for a task that the model's family does not have.
+  private static func requireTask(of recipe: Recipe) throws {
+    guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
+    let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
+    throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
+  }
+
+  /// The base without weights, of which shapes, and the tokenizer, are all that is wanted.
+  ///
+  /// - Parameter labels: a classifier's labels; the configuration's where nil.
+  init(outlining settings: RunSettings, labels: LabelScheme?) throws {
+    let recipe = settings.recipe
+    companion = recipe.model.tokenizer ?? recipe.model.path
+    newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
+    directory = nil
+    try Self.requireTask(of: recipe)
+    (model, configuration) = try Self.outline(settings, labels: labels, newTokens: newTokens)
+    weightsPath = recipe.model.config == nil ? recipe.model.path : nil
+    name = weightsPath ?? "random \(configuration["model_type"]?.string ?? "model")"
+    method = try newTokens?.trained(by: settings.method, in: model.catalog) ?? settings.method
+  }
+
+  /// The files of the weights, in memory or not; nil for random weights.
+  func checkpointFiles() throws -> [any WeightFile]? {
+    if let directory { return directory.checkpoint.files }
+    return try weightsPath.map { try Checkpoint(directory: $0).files }
   }
 
   /// Returns the same base, in memory once, for another recipe's method.
@@ -83,6 +117,18 @@ package struct TrainableBase {
     let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: companion, isDirectory: true))
     read.tokenizer = tokenizer
     return tokenizer
+  }
+
+  /// Returns what tells the tokenizer from others: the SHA-256 of its files, and the tokens that the recipe adds.
+  func tokenizerIdentity() throws -> String {
+    guard let companion else { throw RunSettings.missingTokenizer }
+    var hasher = SHA256()
+    for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "rwkv_vocab_v20230424.txt"] {
+      let bytes = try InputFile.bytesIfPresent(of: "\(companion)/\(name)") ?? []
+      bytes.withUnsafeBytes { hasher.update($0) }
+    }
+    for text in newTokens?.texts ?? [] { hasher.update(text + "\n") }
+    return hasher.finalize()
   }
 
   func endIDs(_ tokenizer: Tokenizer) -> Set<Int32> {

@@ -7,8 +7,14 @@ import GraftTraining
 
 /// The examples of a run, encoded: those to train on, those held out, and those that its best weights are chosen by.
 package struct RunData {
+  /// The examples to train on: known before the first step, or as training comes to them.
+  enum Training {
+    case known(TrainingExamples)
+    case streamed(ExampleStream)
+  }
+
   /// The examples to train on.
-  let train: EncodedDataset
+  let train: Training
   /// The examples held out.
   package let evaluation: EncodedDataset?
   /// Prompts of the records held out, where the model can answer them.
@@ -22,6 +28,9 @@ package struct RunData {
   /// The SHA-256 of the records to train on, and of those held out.
   let digests: (train: String, evaluation: String)
 
+  /// A classifier's labels.
+  var labels: LabelScheme? { encoder.labels }
+
   private let encoder: ExampleEncoder
   private let format: DataFormat
 
@@ -31,35 +40,53 @@ package struct RunData {
   ///   - tokenizer: the model's, with the tokens that the recipe adds.
   ///   - base: the model that reads the examples.
   ///   - notes: takes what is to be said of the data.
+  ///   - isKnownWhole: true where all examples are encoded first, unless streaming is asked for.
+  ///   - progress: told how far a large file is encoded.
   /// - Throws: `DatasetError` for a record that does not fit its format, `SequenceError` and `SessionError` for one that the model has no table
   ///   entries for.
   init(
-    _ settings: RunSettings, _ split: RecordSplit, labels: LabelScheme?, tokenizer: Tokenizer, on base: TrainableBase, notes: DataNotes
+    _ settings: RunSettings, _ split: RecordSplit, labels: LabelScheme?, tokenizer: Tokenizer, on base: TrainableBase, notes: DataNotes,
+    isKnownWhole: Bool = false, progress: PreparationProgress = { _, _ in }
   ) throws {
     let recipe = settings.recipe
     encoder = try DataPreparation.encoder(settings, tokenizer, for: base.model, labels: labels, notes: notes)
     objective = DataPreparation.objective(recipe.task, for: base.model)
-    var train = try encoder.encodeDataset(split.train)
+    let model = base.model
+    let check = { example, record in try DataPreparation.check(example, of: record, in: split.train, for: model) }
     var held = split.held.isEmpty ? nil : try encoder.encodeDataset(split.held)
-    if let share = split.heldWindowShare {
-      let indices = try SeededSplit.indices(count: train.examples.count, fraction: share, seed: settings.seed)
-      held = EncodedDataset(examples: indices.held.map { train.examples[$0] }, report: EncodingReport())
-      train = train.choosing(indices.train)
+    if try settings.streams(split), !isKnownWhole || recipe.data.streaming == true {
+      train = .streamed(try ExampleStream(split.train, encoder: encoder, planner: settings.planner, check: check))
+    } else {
+      var examples: TrainingExamples
+      // Pairs of sentences come from all documents at once.
+      if split.train.isLarge, !encoder.pairsSentences {
+        let identity = "\(try base.tokenizerIdentity()) \(DataPreparation.limits(of: model))"
+        examples = try encoder.encodeToFile(split.train, identity: identity, check: check) { progress($0, split.train.count) }
+      } else {
+        let data = try encoder.encodeDataset(split.train)
+        try DataPreparation.check(data, of: split.train, for: model)
+        examples = .memory(data)
+      }
+      if let share = split.heldWindowShare {
+        let indices = try SeededSplit.indices(count: examples.count, fraction: share, seed: settings.seed)
+        held = EncodedDataset(examples: try indices.held.map { try examples.example($0) }, report: EncodingReport())
+        examples = examples.choosing(indices.train)
+      }
+      if let mixture = try settings.mixture {
+        examples = try mixture.drawn(from: examples, of: split.train, seed: settings.seed, notes: notes)
+      }
+      train = .known(examples)
     }
-    try DataPreparation.check(train.examples, of: split.train, for: base.model)
-    if let mixture = recipe.data.mixture {
-      train = mixture.drawn(from: train, of: split.train, seed: settings.seed, notes: notes)
-    }
-    try DataPreparation.check(held?.examples ?? [], of: split.held, for: base.model)
-    (self.train, evaluation) = (train, held)
+    if let held, split.heldWindowShare == nil { try DataPreparation.check(held, of: split.held, for: model) }
+    evaluation = held
     format = try encoder.format(of: split.train[0])
-    digests = (RunIdentity.sha256(of: split.train), RunIdentity.sha256(of: split.held))
+    digests = (try split.train.sha256, try split.held.sha256)
     let endIDs = base.endIDs(tokenizer)
-    answers = AnswerCheck(
-      records: split.held, format: format, tokenizer: tokenizer, model: base.model, endIDs: endIDs, maxLength: recipe.data.maxLength)
+    answers = try AnswerCheck(
+      records: split.held, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, maxLength: recipe.data.maxLength)
     if let records = split.selection {
       selection = try encoder.encodeDataset(records)
-      selectionAnswers = AnswerCheck(records: records, format: format, tokenizer: tokenizer, model: base.model, endIDs: endIDs)
+      selectionAnswers = try AnswerCheck(records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs)
     } else {
       selection = evaluation
       selectionAnswers = answers
@@ -67,36 +94,76 @@ package struct RunData {
   }
 }
 
+/// Told of the number of records that are encoded, and of all of them.
+public typealias PreparationProgress = (_ done: Int, _ total: Int) -> Void
+
 /// The examples of a run in the batches of its plan.
 struct PlannedData: TrainingData {
   let data: RunData
-  let plan: BatchPlan
+  let plan: BatchPlan?
 
-  func steps(_ range: Range<Int>) -> AnySequence<PlannedStep> { plan.steps(range) }
+  func steps(_ range: Range<Int>) -> StepSequence {
+    switch data.train {
+    case .known: StepSequence(plan?.steps(range) ?? AnySequence([]))
+    case .streamed(let stream): stream.steps(range)
+    }
+  }
 
-  func batch(_ examples: [Int], ofEpoch epoch: Int) -> Batch { data.batch(examples, ofEpoch: epoch) }
+  func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch { try data.batch(examples, ofEpoch: epoch) }
 }
 
 extension RunData {
   /// Returns the batch of some of the examples, as an epoch has them.
-  func batch(_ examples: [Int], ofEpoch epoch: Int) -> Batch {
-    Batch(collating: examples.map { encoder.example(train.examples[$0], of: format, index: $0, epoch: epoch) }, objective: objective)
+  ///
+  /// - Throws: what reading the examples throws.
+  func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch {
+    let chosen = try examples.map { index in
+      let example =
+        switch train {
+        case .known(let examples): try examples.example(index)
+        case .streamed(let stream): stream.example(index)
+        }
+      return encoder.example(example, of: format, index: index, epoch: epoch)
+    }
+    return Batch(collating: chosen, objective: objective)
+  }
+
+  /// The first examples, as training reads them: their tokens, and which of them carry loss.
+  ///
+  /// - Throws: what reading the examples throws.
+  func firstExamples(_ count: Int) throws -> [EncodedExample] {
+    switch train {
+    case .known(let examples): return try (0..<min(count, examples.count)).map { try examples.example($0) }
+    case .streamed(let stream):
+      let step = try stream.steps(0..<1).next()
+      return step?.microBatches.joined().prefix(count).map(stream.example) ?? []
+    }
   }
 
   /// The part of the data that a plan depends on.
-  func planned(isReported: Bool) -> RunPlan.Data {
-    RunPlan.Data(
-      train: train.examples, evaluationCount: evaluation?.examples.count ?? 0, hasSelection: selection != nil, isReported: isReported)
+  ///
+  /// - Throws: what encoding the first records throws, where the examples are streamed.
+  func planned(isReported: Bool) throws -> RunPlan.Data {
+    let examples: RunPlan.Data.Examples =
+      switch train {
+      case .known(let examples): .known(packedLengths: examples.packedLengths, tokenCounts: examples.tokenCounts)
+      case .streamed(let stream): .streamed(recordCount: stream.recordCount, largestBatch: try stream.firstLargestBatch())
+      }
+    return RunPlan.Data(
+      examples, evaluationCount: evaluation?.examples.count ?? 0, hasSelection: selection != nil, isReported: isReported)
   }
 
   /// Remarks for the user on how the records became examples.
   func notes(maxLength: Int) -> [String] {
-    let report = train.report
+    guard case .known(let examples) = train else {
+      return ["records are encoded as training comes to them (data.streaming)"]
+    }
+    let report = examples.report
     var notes: [String] = []
     if report.truncatedCount > 0 {
       notes.append(
         "\(report.truncatedCount) of \(report.recordCount) examples are longer than max_length \(maxLength) and were cut (the longest has "
-          + "\(report.lengths.last ?? 0) tokens)")
+          + "\(report.longest) tokens)")
     }
     if report.lostMaskCount > 0 {
       notes.append("\(report.lostMaskCount) masks stood beyond max_length \(maxLength) and were lost with the words behind them")

@@ -1,7 +1,6 @@
 import Foundation
 import GraftCheckpoints
 import GraftJSON
-import GraftTraining
 
 /// The files of a run, as the contract lists them.
 final class RunDirectory {

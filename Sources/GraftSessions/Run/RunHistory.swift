@@ -71,6 +71,11 @@ struct RunHistory {
 }
 
 extension TrainingLine {
+  /// The keys of `metrics.jsonl` that lines of every training have, or may have; others are losses and loads of layers, under any name.
+  fileprivate static let commonKeys: Set = [
+    "step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", "tokens_per_second", "elapsed_seconds", "loss_scale", "skipped_steps",
+  ]
+
   /// The line of `metrics.jsonl`.
   var json: JSON {
     var json: JSON = [
@@ -106,8 +111,7 @@ extension TrainingReport.Point {
   /// The losses that layers add, and the imbalance of experts.
   private static func others(in line: JSON) -> MetricValues {
     (line.object ?? [:]).compactMap { key, value in
-      guard key == RunHistory.imbalance || key.hasSuffix("_loss") else { return nil }
-      return value.double.map { (key, $0) }
+      TrainingLine.commonKeys.contains(key) ? nil : value.double.map { (key, $0) }
     }
   }
 }

@@ -1,6 +1,7 @@
 import GraftCheckpoints
 import GraftConfiguration
 import GraftDatasets
+import GraftFiles
 import GraftJSON
 import GraftRecipes
 
@@ -26,9 +27,16 @@ package struct RunIdentity {
     var differences = try recipe.differences(from: earlier.recipe).filter { !Self.mayChange($0.key) }.map { difference in
       "\(difference.key) is \(difference.value) instead of \(difference.other)"
     }
-    if let mine = trainSHA256, let theirs = earlier.trainSHA256, mine != theirs { differences.append("data.train holds other examples") }
+    if let mine = trainSHA256, let theirs = earlier.trainSHA256, Self.areOthers(mine, than: theirs) {
+      differences.append("data.train holds other examples")
+    }
     if let mine = base, let theirs = earlier.base { differences += theirs.differences(from: mine).map { "model: \($0)" } }
     return differences
+  }
+
+  /// Records of a file that is not in memory are told by the file's bytes, and by what they say otherwise: the two cannot be compared.
+  private static func areOthers(_ mine: String, than theirs: String) -> Bool {
+    mine != theirs && mine.hasPrefix(RecordList.fileMark) == theirs.hasPrefix(RecordList.fileMark)
   }
 
   /// Returns true for a key that decides only how long is trained, and what is logged, evaluated and saved.
@@ -39,11 +47,4 @@ package struct RunIdentity {
     "training.early_stopping_patience", "training.load_best_model_at_end", "training.metric_for_best_model", "training.greater_is_better",
     "data.eval", "data.forgetting", "report", "output_dir",
   ]
-
-  /// The SHA-256 of records' content, wherever they stand.
-  static func sha256(of records: [DataRecord]) -> String {
-    var hasher = SHA256()
-    for record in records { hasher.update(JSON.object(record.fields).serialized() + "\n") }
-    return hasher.finalize()
-  }
 }

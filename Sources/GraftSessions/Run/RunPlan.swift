@@ -12,25 +12,33 @@ import GraftTraining
 public struct RunPlan: Sendable {
   /// The recipe and its method.
   public let settings: RunSettings
-  /// The number of examples to train on.
+  /// The number of examples to train on; of records, where these are encoded as training comes to them.
   public let exampleCount: Int
   /// The number of examples held out.
   public let evaluationCount: Int
-  /// The micro-batches and steps of every epoch.
-  public let batches: BatchPlan
+  /// The micro-batches and steps of every epoch; nil where they become known as training comes to them.
+  public let batches: BatchPlan?
   /// Optimizer steps.
   public let stepCount: Int
   /// The learning rate of every step.
   public let schedule: LearningRateSchedule
-  /// The most tokens of a micro-batch in the first epoch, those of a source counted as well.
+  /// The most tokens of a micro-batch in the first epoch, those of a source counted as well; in its first steps, where no more is known.
   public let largestBatch: Int
   /// True where the result is the best weights that an evaluation found rather than the last.
   public let keepsBest: Bool
 
   /// The part of the data that a plan depends on.
   public struct Data {
+    /// The sizes of examples.
+    public enum Examples: Sendable {
+      /// Those of all examples: the room each takes in a packed row, and its tokens, those of a source counted as well.
+      case known(packedLengths: [Int], tokenCounts: [Int])
+      /// Those of examples that are encoded as training comes to them: the number of records, and the most tokens of one of the first micro-batches.
+      case streamed(recordCount: Int, largestBatch: Int)
+    }
+
     /// The examples to train on.
-    public var train: [EncodedExample]
+    public var train: Examples
     /// The number of examples held out.
     public var evaluationCount: Int
     /// True where there are examples by which weights may be chosen.
@@ -43,7 +51,7 @@ public struct RunPlan: Sendable {
     ///   - evaluationCount: the number of examples held out.
     ///   - hasSelection: true where there are examples by which weights may be chosen.
     ///   - isReported: true where those held out are reported by a comparison.
-    public init(train: [EncodedExample], evaluationCount: Int = 0, hasSelection: Bool = false, isReported: Bool = false) {
+    public init(_ train: Examples, evaluationCount: Int = 0, hasSelection: Bool = false, isReported: Bool = false) {
       self.train = train
       self.evaluationCount = evaluationCount
       self.hasSelection = hasSelection
@@ -56,22 +64,25 @@ public struct RunPlan: Sendable {
     let recipe = settings.recipe
     let training = recipe.training
     self.settings = settings
-    exampleCount = data.train.count
     evaluationCount = data.evaluationCount
-    batches = BatchPlanner(
-      batchSize: training.batchSize, gradientAccumulationSteps: training.gradientAccumulationSteps,
-      packing: recipe.data.packing ? recipe.data.maxLength : nil, shuffle: recipe.data.shuffle ? settings.seed : nil
-    ).plan(data.train)
     let epochs = training.numEpochs ?? 1
-    guard Double(batches.stepsPerEpoch) * epochs <= Double(Recipe.largestCount) else {
-      throw SessionError(
-        .usage,
-        "training.num_epochs: \(epochs) epochs of \(batches.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
+    switch data.train {
+    case .known(let packedLengths, let tokenCounts):
+      let batches = settings.planner.plan(lengths: packedLengths)
+      guard Double(batches.stepsPerEpoch) * epochs <= Double(Recipe.largestCount) else {
+        throw SessionError(
+          .usage,
+          "training.num_epochs: \(epochs) epochs of \(batches.stepsPerEpoch) steps are more than \(Recipe.largestCount) steps; choose fewer")
+      }
+      (self.batches, exampleCount) = (batches, packedLengths.count)
+      stepCount = training.maxSteps ?? batches.stepCount(epochs: epochs)
+      largestBatch = batches.largestBatch(tokenCounts)
+    case .streamed(let recordCount, let largestBatch):
+      (batches, exampleCount, self.largestBatch) = (nil, recordCount, largestBatch)
+      stepCount = training.maxSteps ?? 0
     }
-    stepCount = training.maxSteps ?? batches.stepCount(epochs: epochs)
     schedule = LearningRateSchedule(
       training.lrScheduler, peak: settings.learningRate, warmupSteps: training.warmupStepCount(of: stepCount), totalSteps: stepCount)
-    largestBatch = batches.largestBatch(data.train)
     keepsBest = try Self.keepsBest(recipe, stepCount: stepCount, data)
   }
 
@@ -120,8 +131,11 @@ public struct RunPlan: Sendable {
 
 extension BatchPlan {
   /// The tokens of the largest micro-batch of the first epoch.
-  fileprivate func largestBatch(_ examples: [EncodedExample]) -> Int {
-    let batches = stepsPerEpoch > 0 ? epoch(0).flatMap(\.microBatches) : []
-    return batches.map { $0.reduce(0) { $0 + examples[$1].tokens.count + (examples[$1].source?.count ?? 0) } }.max() ?? 0
+  fileprivate func largestBatch(_ tokenCounts: [Int]) -> Int {
+    var largest = 0
+    for step in steps(0..<stepsPerEpoch) {
+      for batch in step.microBatches { largest = max(largest, batch.reduce(0) { $0 + tokenCounts[$1] }) }
+    }
+    return largest
   }
 }

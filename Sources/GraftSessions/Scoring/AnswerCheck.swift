@@ -14,6 +14,9 @@ package struct AnswerCheck {
   /// The name of the share of right answers.
   static let metric = "eval_exact_match"
 
+  /// The most prompts that are answered.
+  private static let largestCount = 512
+
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
   private let generator: Generator
@@ -25,12 +28,16 @@ package struct AnswerCheck {
   /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
   /// as examples are; a prompt that the model has no positions for is left out.
   /// - Parameter maxLength: the most tokens of a source.
-  init?(records: [DataRecord], format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil) {
+  /// - Throws: what reading a record throws.
+  init?(
+    records: RecordList, format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil
+  ) throws {
     guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
-    let pairs = records.compactMap { record -> (String, String)? in
-      guard let prompt = record.fields[keys.0]?.string, let completion = record.fields[keys.1]?.string else { return nil }
-      return (prompt, completion)
+    var pairs: [(String, String)] = []
+    for index in 0..<records.count where pairs.count < Self.largestCount {
+      let fields = try records[index].fields
+      if let prompt = fields[keys.0]?.string, let completion = fields[keys.1]?.string { pairs.append((prompt, completion)) }
     }
     guard !pairs.isEmpty else { return nil }
     self.tokenizer = tokenizer
@@ -40,7 +47,7 @@ package struct AnswerCheck {
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
     let positions = model.maximumLength.map { max(1, $0 - model.catalog.virtualTokenCount) }
     let length = model is any SequenceToSequenceModel ? [positions, maxLength].compactMap { $0 }.min() : nil
-    prompts = pairs.prefix(max(4, min(512, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0, cutTo: length)) }.filter {
+    prompts = pairs.prefix(max(4, min(Self.largestCount, budget))).map { ($0.0, $0.1, tokenizer.promptIDs($0.0, cutTo: length)) }.filter {
       !$0.2.isEmpty && $0.2.count <= positions ?? .max
     }
     if prompts.isEmpty { return nil }

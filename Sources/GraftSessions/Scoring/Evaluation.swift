@@ -25,8 +25,9 @@ extension ModelSession {
     var values = try Evaluator.metrics(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
-    let answers = AnswerCheck(
-      records: records, format: try encoder.format(of: first), tokenizer: try tokenizer(), model: model, endIDs: endIDs, maxLength: encoder.maxLength)
+    let answers = try AnswerCheck(
+      records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs,
+      maxLength: encoder.maxLength)
     if let check = answers {
       let outcome = try check.run()
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]

@@ -14,12 +14,15 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
   case iq1_S, iq1_M, iq2_XXS, iq2_XS, iq2_S, iq3_XXS, iq3_S, iq4_NL, iq4_XS
   /// GGML's ternary values, and OCP's microscaled 4-bit floating-point numbers.
   case tq1_0, tq2_0, mxfp4
+  /// bitsandbytes' codes of 4 bits in blocks of 64 whose factors have 8 bits, and bytes with a factor a row.
+  case nf4, fp4, rowScaledInt8
 
   /// The number of elements in a block; 1 where elements are stored singly.
   public var blockLength: Int {
     switch self {
     case .float32, .bfloat16, .float16, .float64, .int64, .int32, .int16, .int8, .uint8, .bool: 1
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .iq4_NL, .mxfp4: 32
+    case .nf4, .fp4, .rowScaledInt8: 64
     case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .tq1_0, .tq2_0: 256
     case .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS, .iq3_S, .iq4_XS: 256
     }
@@ -32,6 +35,8 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
     case .float32, .int32: 4
     case .bfloat16, .float16, .int16: 2
     case .int8, .uint8, .bool: 1
+    case .nf4, .fp4: 33
+    case .rowScaledInt8: 64
     case .q4_0, .iq4_NL: 18
     case .q4_1: 20
     case .q5_0: 22
@@ -100,6 +105,9 @@ extension ElementFormat: CustomStringConvertible {
     case .int8: "int8"
     case .uint8: "uint8"
     case .bool: "bool"
+    case .nf4: "nf4"
+    case .fp4: "fp4"
+    case .rowScaledInt8: "int8"
     default: ggmlName
     }
   }
@@ -117,6 +125,9 @@ extension ElementFormat: CustomStringConvertible {
     case .bfloat16: "BF16"
     case .uint8: "U8"
     case .bool: "BOOL"
+    case .nf4: "NF4"
+    case .fp4: "FP4"
+    case .rowScaledInt8: "I8 BY ROW"
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS,
       .iq3_S, .iq4_NL, .iq4_XS, .tq1_0, .tq2_0, .mxfp4:
       Self.blockNames[Int(rawValue - Self.q4_0.rawValue)]

@@ -30,6 +30,9 @@ package final class Storage {
     isLasting = true
   }
 
+  /// Gives back the pages of a mapped file that lie within these bytes of the storage.
+  func releaseMappedPages(_ bytes: UnsafeRawBufferPointer) { (owner as? any MappedMemory)?.release(bytes) }
+
   deinit {
     if owner == nil { BufferPool.shared.recycle(base, capacity: capacity) }
   }

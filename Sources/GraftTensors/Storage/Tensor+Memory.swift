@@ -12,6 +12,11 @@ extension Tensor {
     return isUnique() && dtype == .float32 ? Tensor(storage: storage, offset: offset, shape: shape, dtype: .float32) : Tensor(uninitialized: shape)
   }
 
+  /// The bytes of the elements as a uint8 vector, over the same memory.
+  package func reinterpretedAsBytes() -> Tensor {
+    Tensor(storage: storage, offset: dtype.bytes(for: offset), shape: [dtype.bytes(for: elementCount)], dtype: .uint8)
+  }
+
   /// Copies the elements where somebody else holds them too.
   package mutating func makeUnique() {
     if isUnique() { return }

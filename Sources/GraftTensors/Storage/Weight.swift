@@ -26,7 +26,12 @@ public enum Weight {
   }
 
   /// The bytes that the elements take.
-  public var byteCount: Int { format.bytes(for: shape.elementCount) }
+  public var byteCount: Int {
+    switch self {
+    case .dense(let tensor): tensor.dtype.bytes(for: tensor.elementCount)
+    case .blocks(let matrix): matrix.byteCount
+    }
+  }
 
   /// The bytes that lie in a mapped file rather than in memory of the pool.
   public var mappedByteCount: Int {
@@ -69,6 +74,7 @@ public enum Weight {
   package func operand(transposed: Bool) -> WeightOperand {
     switch self {
     case .dense(let tensor): .elements(tensor.operand(transposed: transposed))
+    case .blocks(let matrix as TransposedBlocks): .blocks(matrix.base, isTransposed: !transposed)
     case .blocks(let matrix): .blocks(matrix, isTransposed: transposed)
     }
   }
@@ -95,6 +101,8 @@ public protocol BlockMatrix {
   var format: ElementFormat { get }
   /// True where the bytes lie in a mapped file.
   var isMapped: Bool { get }
+  /// The bytes of all blocks, and of what else decoding them needs.
+  var byteCount: Int { get }
   /// Writes elements of a row as float32.
   ///
   /// - Parameters:
@@ -114,12 +122,14 @@ public struct WeightFormatError: UserError {
 }
 
 extension BlockMatrix {
+  public var byteCount: Int { format.bytes(for: shape.elementCount) }
+
   /// Consecutive rows as float32.
-  func decoded(rows: Range<Int>) -> Tensor { decoded(rows: rows, columns: 0..<shape[1]) }
+  package func decoded(rows: Range<Int>) -> Tensor { decoded(rows: rows, columns: 0..<shape[1]) }
 
   /// A part of the matrix as float32, decoded on all threads.
   /// - Parameter columns: whole blocks.
-  func decoded(rows: Range<Int>, columns: Range<Int>) -> Tensor {
+  package func decoded(rows: Range<Int>, columns: Range<Int>) -> Tensor {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= shape[0] && columns.upperBound <= shape[1], "\(rows), \(columns) of \(shape)")
     let out = Tensor(uninitialized: [rows.count, columns.count])
     let base = out.mutablePointer

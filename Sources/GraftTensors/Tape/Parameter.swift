@@ -47,6 +47,15 @@ public final class Parameter {
   /// The format that the elements are stored in.
   public var format: ElementFormat { stored.format }
 
+  /// The bytes of the elements in the format that products read them in.
+  package var operandByteCount: Int {
+    guard case .dense = stored, let productFormat, !isTrainable else { return stored.byteCount }
+    return productFormat.bytes(for: shape.elementCount)
+  }
+
+  /// The bytes of the copy that products read; zero where they read the elements as they are stored.
+  package var copyByteCount: Int { productFormat == nil || productFormat == format || isTrainable ? 0 : operandByteCount }
+
   /// All elements as float32; the stored tensor itself where it is that already.
   public func dense() -> Tensor { stored.dense() }
 
@@ -69,7 +78,7 @@ public final class Parameter {
     NonFiniteSearch.current?.look(at: self)
     guard case .dense(let tensor) = stored else { return stored }
     guard let productFormat, !isTrainable else { return .dense(tracked(tensor)) }
-    let operand = narrowed ?? tensor.converted(to: productFormat)
+    let operand = narrowed ?? tensor.convertedReleasing(to: productFormat)
     operand.storage.isLasting = true
     narrowed = operand
     return .dense(operand)

@@ -1,6 +1,5 @@
 import ArgumentParser
 import GraftSessions
-import GraftTensors
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import GraftRecipes
 import GraftSessions
 
 struct Bench: ParsableCommand {
@@ -16,7 +15,7 @@ struct Bench: ParsableCommand {
   @Option(help: ArgumentHelp("Measured steps.", valueName: "n")) var steps = 10
   @Option(help: ArgumentHelp("Steps before the measured ones.", valueName: "n")) var warmup = 3
   @Flag(help: "Measure greedy generation: 32 prompt tokens, 128 new ones.") var generate = false
-  @Flag(inversion: .prefixedNo, help: "Measure the machine's own rate of products beside the steps, which takes a moment.") var peak = true
+  @Flag(inversion: .prefixedNo, help: "Measure the machine's own rate beside it, of products or (with --generate) of memory.") var peak = true
   @Flag(help: "Print one JSON document.") var json = false
   @OptionGroup var shared: SharedOptions
 
@@ -29,7 +28,7 @@ struct Bench: ParsableCommand {
     var bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
     bench.precision = arithmetic.precision
     bench.measuresPeak = peak
-    let result = try arithmetic.precision.run { generate ? try bench.generation() : try bench.training() }
+    let result = try generate ? bench.generation() : bench.training()
     Console.output(json ? result.json.serialized() : result.text)
   }
 }

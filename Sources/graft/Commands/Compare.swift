@@ -55,7 +55,7 @@ struct Compare: ParsableCommand {
     var rows = result.rows.map { ComparisonText.cells($0, in: result) }
     var lines = TextTable.lines(header: header, rows: rows)
     guard Console.outputIsTerminal else { return lines }
-    for column in ["tokens/s", "learning rate", "memory", "loss", "adapter", "merges", "forgetting", "parameters"]
+    for column in ["tokens/s", "learning rate", "memory", "training loss", "adapter", "merges", "forgetting", "parameters"]
     where (lines.first?.count ?? 0) > Console.width {
       guard let place = header.firstIndex(of: column) else { continue }
       header.remove(at: place)

@@ -22,6 +22,7 @@ struct Merge: ParsableCommand {
   @Option(help: "hf (a checkpoint directory, default) | gguf (a file for llama.cpp)") var format = Format.hf
   @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
+  @Flag(help: "Write the matrices of a quantized base as the numbers that they stand for.") var dequantize = false
   @Flag(help: "Replace an earlier result; a directory that holds anything else stays, and the base always.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
@@ -36,7 +37,7 @@ struct Merge: ParsableCommand {
     let report = try AdapterOperations.merge(
       model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
       format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { ElementFormat(named: $0) } ?? .float32, ignoresFingerprint: force,
-      overwrites: overwrite)
+      dequantizes: dequantize, overwrites: overwrite)
     guard !shared.quiet else { return }
     for note in report.notes { Console.note("note: \(note)") }
     Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(report.difference))")

@@ -9,14 +9,19 @@ import Rainbow
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a recipe: fine-tuning or pretraining, full or with a method.",
-    discussion: "Example: graft train Recipes/quickstart.yaml training.learning_rate=1e-3 --output runs/mine")
+    discussion: """
+      Without a recipe, --model and --data suffice: LoRA on a Hugging Face checkpoint for one epoch.
 
-  @Argument(help: "A recipe (YAML).") var recipe: String
-  @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
+      Example: graft train Recipes/quickstart.yaml training.learning_rate=1e-3 --output runs/mine
+      Example: graft train --model Data/models/seedling --data Data/instructions/train.jsonl
+      """)
+
+  @OptionGroup var source: RecipeOptions
   @Option(help: ArgumentHelp("The run directory (default: the recipe's output_dir).", valueName: "dir")) var output: String?
-  @Option(help: ArgumentHelp("Stands above the recipe's training.seed.", valueName: "n")) var seed: Int?
   @Flag(help: "Go on with the run in the run directory from its newest checkpoint, or from the beginning where it has none.") var resume = false
   @Flag(help: "Replace the run in the run directory: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
+  @Flag(help: "Show the resolved recipe, the modules it matches, three examples and an estimate; nothing is trained or written.") var dryRun = false
+  @Flag(help: "Begin even where the run is predicted not to fit into memory.") var ignoreMemory = false
   @Flag(help: "Print the summary as JSON on standard output.") var json = false
   @OptionGroup var shared: SharedOptions
 
@@ -26,11 +31,17 @@ struct Train: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let recipe = try Recipe(file: recipe, overrides: overrides + (seed.map { ["training.seed=\($0)"] } ?? []))
+    let recipe = try source.resolved()
     try recipe.requireSingleRun()
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
+    if dryRun { return try preview(recipe) }
     let folder = output ?? recipe.outputDirectory ?? "runs/run"
-    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused)
+    var counting = CountingLine(isQuiet: shared.quiet)
+    let run = try TrainingRun(
+      recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused, memory: ignoreMemory ? .ignored : .required
+    ) { counting.show($0, of: $1) }
+    counting.end()
+    if !shared.quiet, let estimate = run.estimate { Console.note(estimate.summary) }
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
@@ -38,6 +49,35 @@ struct Train: ParsableCommand {
     if outcome.isInterrupted { throw ExitCode(75) }
     if json { Console.output(outcome.summary.serialized()) }
   }
+
+  private func preview(_ recipe: Recipe) throws {
+    var counting = CountingLine(isQuiet: shared.quiet)
+    let preview = try RunPreview(recipe) { counting.show($0, of: $1) }
+    counting.end()
+    shared.say(preview.notes)
+    let estimate = try preview.estimate()
+    if json { Console.output(estimate.json.serialized()) } else { Console.report(try preview.text() + "\n\n" + estimate.text) }
+  }
+}
+
+/// Says how far a large data file is encoded: in place on a terminal, else a line every tenth.
+struct CountingLine {
+  let isQuiet: Bool
+  private var bar = ProgressLine()
+  private var told = 0
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func show(_ done: Int, of total: Int) {
+    guard !isQuiet, total > 0 else { return }
+    if Console.errorIsTerminal { return bar.show("encoding the records:", done: done, of: total) }
+    let tenth = 10 * done / total
+    guard tenth > told else { return }
+    told = tenth
+    Console.note("encoding the records: \(10 * tenth) %")
+  }
+
+  mutating func end() { bar.clear() }
 }
 
 /// Says on standard error what happens in a run.
@@ -87,7 +127,7 @@ struct RunReporter {
     let speed = outcome.summary["tokens_per_second"]?.double ?? 0
     line(
       "trained for \(Figure.duration(seconds: seconds)), \(Figure.grouped(Int(speed))) tok/s, "
-        + "peak memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
+        + "peak resident memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
   }
 
   private mutating func line(_ text: String) {

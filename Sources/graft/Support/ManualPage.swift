@@ -39,6 +39,8 @@ struct ManualPage {
     text += ".SS \(Self.escaped("\(program) \(name)"))\n\(Self.escaped(command["abstract"]?.string ?? ""))\n"
     for argument in arguments { text += ".TP\n\(Self.heading(of: argument))\n\(Self.escaped(Self.help(of: argument)))\n" }
     examples(of: command)
+    let inner = (command["subcommands"]?.array ?? []).filter { $0["shouldDisplay"]?.bool != false && $0["commandName"]?.string != "help" }
+    for command in inner { describe(command, program: "\(program) \(name)") }
   }
 
   /// The lines of a discussion that show a command.

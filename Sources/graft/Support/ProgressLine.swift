@@ -17,6 +17,12 @@ struct ProgressLine {
     isShown = true
   }
 
+  /// Shows how much of something is done, in words.
+  mutating func show(_ words: String, done: Int, of total: Int) {
+    Console.status("\r\u{1B}[2K\(words) \(Figure.fixed(100 * Double(done) / Double(max(1, total)), digits: 0)) %")
+    isShown = true
+  }
+
   /// Takes the bar away, so that a line can be printed.
   mutating func clear() {
     guard isShown else { return }

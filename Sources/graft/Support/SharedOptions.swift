@@ -52,6 +52,9 @@ struct ModelOptions: ParsableArguments {
 
   @OptionGroup var arithmetic: PrecisionOptions
 
+  @Option(help: "Quantize the linear layers of an unquantized model while it is loaded: nf4 | fp4 | int8.")
+  var quantization: WeightQuantization?
+
   @Flag(help: "Use an adapter that was made for another base.")
   var force = false
 
@@ -61,8 +64,8 @@ struct ModelOptions: ParsableArguments {
   ///   - isHeadless: true where hidden states are all that is wanted.
   func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
     try ModelSession(
-      model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, style: attention, ignoresFingerprint: force,
-      isHeadless: isHeadless)
+      model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, quantization: quantization, style: attention,
+      ignoresFingerprint: force, isHeadless: isHeadless)
   }
 }
 

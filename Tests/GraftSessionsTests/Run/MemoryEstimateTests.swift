@@ -1,3 +1,4 @@
+import GraftJSON
 import GraftLayers
 import GraftModels
 import GraftRecipes
@@ -7,9 +8,11 @@ import GraftTestSupport
 import Testing
 
 @Suite struct MemoryEstimateTests {
-  private func estimate(_ precision: Recipe.PrecisionName, state: Recipe.StateFormat = .fp32) throws -> MemoryEstimate {
+  private func estimate(
+    _ precision: Recipe.PrecisionName, _ configuration: JSON = TinyConfiguration.llama, state: Recipe.StateFormat = .fp32
+  ) throws -> MemoryEstimate {
     let scope = Scope(source: nil, catalog: SiteCatalog(), frozenType: precision.operandFormat)
-    _ = try ModelFamily.build(ModelRequest(ArchitectureConfiguration(TinyConfiguration.llama, source: "tiny")), in: scope)
+    _ = try ModelFamily.build(ModelRequest(ArchitectureConfiguration(configuration, source: "tiny")), in: scope)
     return MemoryEstimate(
       parameters: 1000, stateCount: 2, stateFormat: state, on: scope.catalog, tokens: 64, recomputation: false, precision: precision)
   }
@@ -24,6 +27,14 @@ import Testing
     // The table and the norms are exact.
     let exact = Double(4 * (23 * 12 + 5 * 12))
     #expect(half.frozen == (whole.frozen - exact) / 2 + exact)
+  }
+
+  /// A head in 16 bits has a matrix of its own beside the exact table that it shares.
+  @Test func aTableThatAHeadSharesIsCountedTwiceInSixteenBits() throws {
+    let tied = TinyConfiguration.llama.setting(["tie_word_embeddings": true])
+    let (whole, wholeTied) = (try estimate(.fp32), try estimate(.fp32, tied))
+    #expect(wholeTied.frozen == whole.frozen - Double(4 * 23 * 12))
+    #expect(try estimate(.bf16, tied).frozen == estimate(.bf16).frozen)
   }
 
   @Test func adviceNamesThePrecisionWhereItHelps() throws {

@@ -1,24 +1,10 @@
+import GraftRecipes
 import GraftSessions
 import GraftTensors
 import GraftTestSupport
 import GraftTraining
+import GraftTrainingTestSupport
 import Testing
-
-/// A thread that stands for a process.
-private struct ThreadRank: Communicator {
-  let meeting: Meeting
-  let rank: Int
-  var size: Int { meeting.size }
-
-  func sum(_ values: inout [Double]) { values = meeting.sum(values, of: rank) }
-
-  func sum(_ gradients: inout Gradients, of parameters: [Parameter]) {
-    for parameter in parameters {
-      let own = gradients[parameter]?.values ?? Array(repeating: 0, count: parameter.shape.elementCount)
-      gradients[parameter] = Tensor(meeting.sum(own.map(Double.init), of: rank).map(Float.init), parameter.shape)
-    }
-  }
-}
 
 /// A run that two processes share: each reads the recipe and the data, one writes.
 @Suite struct SharedRunTests {
@@ -64,5 +50,18 @@ private struct ThreadRank: Communicator {
     #expect(resumed.allSatisfy { !$0.isInterrupted })
     #expect(stopped[0].lines.count + resumed[0].lines.count == 4)
     #expect(resumed[0].distance(from: whole) < 1e-4)
+  }
+
+  /// Each process takes its memory, and refuses what it has not before the others wait for it.
+  @Test(arguments: [0, 1]) func everyProcessLooksForItsMemory(rank: Int) throws {
+    let folder = try TinyRun.folder(count: 2)
+    let recipe = try Recipe(
+      yaml: """
+        model: {path: \(Repository.root.path)/Data/models/seedling}
+        method: {peft_type: LORA, r: 2000000000}
+        data: {train: \(folder.path)/data.jsonl}
+        """, file: "large.yaml")
+    let rank = ThreadRank(meeting: Meeting(size: 2), rank: rank)
+    #expect(throws: MemoryError.self) { try TrainingRun(recipe, output: folder.file("run"), communicator: rank) }
   }
 }

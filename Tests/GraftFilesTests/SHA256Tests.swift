@@ -1,4 +1,4 @@
-import GraftCheckpoints
+import GraftFiles
 import Testing
 
 /// SHA-256 against the examples of FIPS 180-4 and of RFC 6234.

@@ -12,20 +12,25 @@ extension DataFile {
     for text in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       line += 1
       guard text.contains(where: { !isSpace($0) }) else { continue }
-      let json: JSON
-      do { json = try JSON(parsing: text) } catch {
-        throw DatasetError(
-          file: file, line: line, problem: "not JSON, at column \(error.column): \(error.message)",
-          advice: "write one JSON object a line")
-      }
-      guard let fields = json.object else {
-        throw DatasetError(
-          file: file, line: line, problem: "the line is \(json.kindDescription), not an object",
-          advice: #"write {"key": value, ...}"#)
-      }
-      records.append(DataRecord(fields, file: file, line: line))
+      records.append(try jsonRecord(in: text, file: file, line: line))
     }
     return records
+  }
+
+  /// The record of a line that is not empty.
+  static func jsonRecord(in text: ArraySlice<UInt8>, file: String, line: Int) throws(DatasetError) -> DataRecord {
+    let json: JSON
+    do { json = try JSON(parsing: text) } catch {
+      throw DatasetError(
+        file: file, line: line, problem: "not JSON, at column \(error.column): \(error.message)",
+        advice: "write one JSON object a line")
+    }
+    guard let fields = json.object else {
+      throw DatasetError(
+        file: file, line: line, problem: "the line is \(json.kindDescription), not an object",
+        advice: #"write {"key": value, ...}"#)
+    }
+    return DataRecord(fields, file: file, line: line)
   }
 
   /// The records of a file that is one object over any number of lines: the object itself, or those of the list that is all it
@@ -86,5 +91,5 @@ extension DataFile {
     return lines
   }
 
-  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }

@@ -29,7 +29,9 @@ package struct MemoryEstimate {
     // Every linear layer's output is kept, or a small part of them where they are computed again.
     let kept = sites.linears.filter { $0.role != .languageModelHead }.reduce(0.0) { $0 + Double($1.outputSize) }
     activations = Double(precision.operandFormat.bytes(for: tokens)) * kept * (recomputation ? 0.1 : 1)
-    frozen = sites.parameters.reduce(0.0) { $0 + ($1.isTrainable ? 0 : Double($1.stored.byteCount)) }
+    // Of a table that a head shares products may read a copy in another format.
+    let copies = Dictionary(sites.ties.map { ($0.table.weight.path, $0.table.weight.copyByteCount) }) { first, _ in first }
+    frozen = sites.parameters.reduce(0.0) { $0 + ($1.isTrainable ? 0 : Double($1.stored.byteCount + copies[$1.path, default: 0])) }
     (self.tokens, self.precision) = (tokens, precision)
   }
 

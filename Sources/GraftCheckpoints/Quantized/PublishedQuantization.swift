@@ -1,7 +1,7 @@
 import GraftTensors
 
-/// A tensor that a checkpoint holds quantized, as it was published; it is read as the numbers that its parts stand for.
-struct QuantizedTensor {
+/// A tensor in a form that models are published in by those who trained them; it is read as the numbers that its parts stand for.
+struct PublishedQuantization: QuantizedTensor {
   /// The encoding of the parts.
   enum Encoding {
     /// MXFP4 (Rouhani et al. 2023, "Microscaling Data Formats"): 32 numbers of 4 bits with a power of two, input by output when read
@@ -16,25 +16,35 @@ struct QuantizedTensor {
   let elements: String, scales: String
   let shape: [Int]
 
+  var parts: [String] { [elements, scales] }
+
+  func weight(from checkpoint: Checkpoint) throws(CheckpointError) -> Weight {
+    let scales = try checkpoint.storedTensor(scales)
+    guard let numbers = checkpoint.withBytes(of: elements, { decoded($0, scales: scales) }) else {
+      throw .malformed(checkpoint.directory, "the checkpoint has no tensor '\(elements)'")
+    }
+    return .dense(numbers)
+  }
+
   /// The type that it is read as, which holds MXFP4's numbers exactly.
   var elementType: ElementType { encoding == .microscaledFloat4 ? .bfloat16 : .float32 }
 
   private static let square = 128
 
   /// The quantized tensors among those of a checkpoint, by the names of what they stand for.
-  static func find(in descriptions: [TensorDescription]) -> [String: QuantizedTensor] {
+  static func find(in descriptions: [TensorDescription]) -> [String: any QuantizedTensor] {
     let known = Dictionary(descriptions.map { ($0.name, $0) }) { first, _ in first }
-    var found: [String: QuantizedTensor] = [:]
+    var found: [String: any QuantizedTensor] = [:]
     for description in descriptions {
       let shape = description.shape
       if description.name.hasSuffix("_blocks"), description.elementType == .uint8, shape.count == 4, shape[3] == 16 {
         let name = String(description.name.dropLast("_blocks".count))
         guard let scales = known[name + "_scales"], scales.shape == Array(shape.dropLast()) else { continue }
-        found[name] = QuantizedTensor(
+        found[name] = PublishedQuantization(
           encoding: .microscaledFloat4, elements: description.name, scales: scales.name, shape: [shape[0], 32 * shape[2], shape[1]])
       } else if description.elementType == .float8E4M3, shape.count == 2, let scales = known[description.name + "_scale_inv"] {
         guard scales.shape == shape.map({ ($0 + square - 1) / square }) else { continue }
-        found[description.name] = QuantizedTensor(
+        found[description.name] = PublishedQuantization(
           encoding: .squareScaledFloat8, elements: description.name, scales: scales.name, shape: shape)
       }
     }
@@ -42,7 +52,7 @@ struct QuantizedTensor {
   }
 
   /// The numbers, of the bytes of the elements and the scales.
-  func decoded(_ bytes: UnsafeRawBufferPointer, scales: Tensor) -> Tensor {
+  private func decoded(_ bytes: UnsafeRawBufferPointer, scales: Tensor) -> Tensor {
     switch encoding {
     case .microscaledFloat4: decodedFloat4(bytes, scales)
     case .squareScaledFloat8: decodedFloat8(bytes, scales.converted(to: .float32))

@@ -1,0 +1,7 @@
+// The decompression of libzstd.
+#ifndef CZSTD_SHIM_H
+#define CZSTD_SHIM_H
+
+#include <zstd.h>
+
+#endif
