@@ -20,8 +20,8 @@ extension Tokenizer {
     let text: String
     do { text = try TextFile.text(of: path) } catch { throw TokenizerError(error) }
     var tokens: [(bytes: [UInt8], id: Int)] = []
-    // CR LF is one character.
-    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    // CR LF is one character, and the last line may end in CR alone.
+    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }
     for (number, line) in lines.enumerated() where !line.isEmpty {
       guard let token = worldToken(line) else {
         throw TokenizerError("\(path):\(number + 1)", "is not a token with its id and its length", fix: "take the file from the model's publisher")

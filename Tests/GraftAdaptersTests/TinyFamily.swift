@@ -148,7 +148,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
     FamilyMethod(
-      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#, misfits: [.rwkv],
+      "norm tuning", #"{"peft_type": "LN_TUNING", "target_modules": ".*([Nn]orm|ln_.)"}"#, misfits: [.rwkv, .rwkv6],
       count: { catalog in
         catalog.sites.compactMap(\.norm).filter { norm in
           let name = norm.path.split(separator: ".").last ?? ""
@@ -183,7 +183,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "initial state", #"{"peft_type": "STATE_TUNING"}"#, misfits: TinyFamily.attending, learningRate: 0.05,
       count: { $0.sites.compactMap(\.recurrence).reduce(0) { $0 + $1.startSize } }),
     FamilyMethod(
-      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv],
+      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv, .rwkv6],
       // Those inside of a mixer too, of gated channels and of heads.
       count: { catalog in
         catalog.parameters.filter { parameter in

@@ -90,7 +90,7 @@ public final class MatrixTimeMixing: Sublayer {
 public struct DynamicShift {
   /// The shares of the row before in what the shares are made of, `[1, 1, hidden]`.
   public var base: Parameter
-  /// What the shares of all tokens have in common, `[1, 1, hidden]` each.
+  /// The part of the shares that all tokens have, `[1, 1, hidden]` each.
   public var decay: Parameter, key: Parameter, value: Parameter, receptance: Parameter, gate: Parameter
   /// To five times a few channels, `[hidden, 5 * rank]`, and back from those of each, `[5, rank, hidden]`.
   public var down: Parameter, up: Parameter
