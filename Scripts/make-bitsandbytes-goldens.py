@@ -31,6 +31,11 @@ def elements(rows, columns):
     return values
 
 
+def halves(rows, columns):
+    """Every row has its largest element and half of it, which is half-way between two codes of 8 bits."""
+    return (torch.arange(columns) - columns // 2).float()[None] / (columns // 2) * (129 + torch.arange(rows)).float()[:, None] / 512
+
+
 def text(tensor):
     return base64.b64encode(tensor.contiguous().view(-1).numpy().tobytes()).decode()
 
@@ -49,10 +54,11 @@ def four_bits(kind, rows, columns, is_long):
     return golden
 
 
-def eight_bits(rows, columns):
-    weight = Int8Params(elements(rows, columns), requires_grad=False).to("cpu")
+def eight_bits(rows, columns, make=elements):
+    weight = Int8Params(make(rows, columns), requires_grad=False).to("cpu")
     return {
         "format": "int8",
+        "elements": make.__name__,
         "shape": [rows, columns],
         "codes": text(weight.CB),
         "factors": text(weight.SCB),
@@ -88,7 +94,7 @@ def main():
     # The order of additions in a mean follows the number of threads.
     torch.set_num_threads(1)
     matrices = [four_bits(kind, *shape, False) for kind in ("nf4", "fp4") for shape in ((3, 64), (7, 100), (33, 63), (16, 192))]
-    matrices += [four_bits("nf4", 513, 1024, True), eight_bits(3, 64), eight_bits(7, 100)]
+    matrices += [four_bits("nf4", 513, 1024, True), eight_bits(3, 64), eight_bits(7, 100), eight_bits(40, 33, halves)]
     golden = {
         "nf4": text(functional.get_4bit_type("nf4", "cpu")),
         "fp4": text(functional.get_4bit_type("fp4", "cpu")),

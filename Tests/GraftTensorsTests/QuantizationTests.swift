@@ -19,6 +19,14 @@ import Testing
     return Tensor(values, [rows, columns])
   }
 
+  /// Rows with an element half-way between two codes.
+  private static func halves(_ rows: Int, _ columns: Int) -> Tensor {
+    let values = (0..<rows * columns).map { place -> Float in
+      Float(place % columns - columns / 2) / Float(columns / 2) * Float(129 + place / columns) / 512
+    }
+    return Tensor(values, [rows, columns])
+  }
+
   private func bytes(_ json: JSON?) throws -> [UInt8] {
     let text = try #require(json?.string)
     return [UInt8](try #require(Data(base64Encoded: text)))
@@ -31,7 +39,7 @@ import Testing
   private func matrices(_ format: String) throws -> [(golden: JSON, source: Tensor)] {
     try #require(goldens["matrices"]?.array).filter { $0["format"]?.string == format }.map { golden in
       let shape = golden["shape"]?.array?.compactMap { $0.int } ?? []
-      return (golden, Self.elements(shape[0], shape[1]))
+      return (golden, (golden["elements"]?.string == "halves" ? Self.halves : Self.elements)(shape[0], shape[1]))
     }
   }
 

@@ -33,7 +33,7 @@ public struct RowScaledMatrix: BlockMatrix {
       let factor = UnsafeBufferPointer(start: elements, count: piece.count).largestMagnitude
       largest[row] = factor ?? .nan
       // A row of zeros has no inverse.
-      let inverse = factor.map { $0 > 0 ? 127 / $0 : 0 } ?? 0
+      let inverse = factor.map { $0 > 0 ? 127 * (1 / $0) : 0 } ?? 0
       if factor != nil { graft_encode_8bit(bytes + piece.lowerBound, elements, inverse, columns) }
     }
     guard factors.firstNonFiniteIndex == nil else { throw NonFiniteWeightError(format: .rowScaledInt8) }
