@@ -19,11 +19,11 @@ METHODS = {
 }
 
 
-def recipe(model, method, precision, checkpointing, batch):
+def recipe(model, data, method, precision, checkpointing, batch):
     tokenizer = model if (Path(model) / "tokenizer.json").exists() else ROOT / "Data/models/seedling"
     return f"""model: {{path: {model}, tokenizer: {tokenizer}}}
 method: {METHODS[method]}
-data: {{train: {ROOT}/Data/instructions/train.jsonl, max_length: 128}}
+data: {{train: {data}, max_length: 128, packing: false}}
 training: {{max_steps: STEPS, batch_size: {batch}, learning_rate: 1.0e-5, logging_steps: 1, precision: {precision},
            gradient_checkpointing: {str(checkpointing).lower()}}}
 report: {{html: false, tensorboard: false}}
@@ -57,8 +57,11 @@ def main():
 
 def row(options, model, method, precision, checkpointing):
     with tempfile.TemporaryDirectory() as folder:
+        # Token ids that every vocabulary has, in examples of 64 to 128.
+        data = Path(folder) / "data.jsonl"
+        data.write_text("".join(json.dumps({"ids": [(7 * i + 13 * j) % 500 for j in range(64 + 17 * i % 65)]}) + "\n" for i in range(64)))
         file = Path(folder) / "r.yaml"
-        file.write_text(recipe(model, method, precision, checkpointing, options.batch_size).replace("STEPS", str(options.steps)))
+        file.write_text(recipe(model, data, method, precision, checkpointing, options.batch_size).replace("STEPS", str(options.steps)))
         predicted = run([options.graft, "estimate", str(file), "--json", "--quiet"])
         measured = run([options.graft, "train", str(file), "--output", f"{folder}/run", "--json", "--quiet"])
         lines = [json.loads(line) for line in (Path(folder) / "run/metrics.jsonl").read_text().splitlines()]

@@ -56,6 +56,9 @@ struct RunEstimator {
     },
   ]
 
+  /// The memory that the log, the report and files of results take while they are written, as small runs show it.
+  private static let writingBytes = 5e6
+
   private static func words(_ changed: Recipe, _ recipe: Recipe) -> String {
     let (new, old) = (changed.training, recipe.training)
     if new.precision != old.precision { return "training.precision: \(new.precision.rawValue)" }
@@ -81,7 +84,7 @@ struct RunEstimator {
     }
     let beside = base.isFull ? 0 : 4 * Double(delta.parameterCount)
     // Of a model that is in memory the weights are resident, but for the copies that are trained.
-    let rest = max(0, resident - (isLoaded ? weights.loaded : 0))
+    let rest = max(0, resident - (isLoaded ? weights.loaded : 0)) + Self.writingBytes
     let scale = Double(StepProbe.size(of: sample.largest)) > 0 ? sample.scale : 1
     let memory = RunEstimate.Memory(
       weights: weights.all, trained: beside, gradients: largest.gradients, optimizer: states, activations: largest.activations * scale, rest: rest)
