@@ -140,7 +140,8 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       }),
     FamilyMethod("TinyLoRA", #"{"peft_type": "TINYLORA", "u": 5, "target_modules": "all-linear"}"#, learningRate: 0.05, count: layers { _, _ in 5 }),
     FamilyMethod("HiRA", #"{"peft_type": "HIRA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
-    FamilyMethod("DeLoRA", #"{"peft_type": "DELORA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 1 }),
+    FamilyMethod(
+      "DeLoRA", #"{"peft_type": "DELORA", "r": 2, "delora_lambda": 0.5, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 1 }),
     FamilyMethod("RoAd", #"{"peft_type": "ROAD", "group_size": 2, "target_modules": "all-linear"}"#, count: layers { $1 }),
     FamilyMethod("DEFT", #"{"peft_type": "DEFT", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
     FamilyMethod("PEANuT", #"{"peft_type": "PEANUT", "r": 2, "act_fn": "silu", "target_modules": "all-linear"}"#, count: layers { 4 * $1 }),

@@ -43,12 +43,12 @@ public struct C3A: TargetedMethod {
 }
 
 /// The initial values of kernels.
-public enum KernelInitialization: Codable, Sendable, Hashable {
+package enum KernelInitialization: Codable, Sendable, Hashable {
   /// Zero: the adapter changes nothing at first.
   case zero
   case gaussian, xavierUniform, kaimingUniform
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let isZero = try? container.decode(Bool.self) {
       self = isZero ? .zero : .xavierUniform
@@ -64,7 +64,7 @@ public enum KernelInitialization: Codable, Sendable, Hashable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .zero: try container.encode(true)

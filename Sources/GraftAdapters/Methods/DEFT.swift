@@ -14,7 +14,7 @@ public struct DEFT: LayerTargetedMethod {
     seam: "linear layers", source: "Kumar et al. 2025")
 
   /// The makings of `Q` and `P`: the matrix and its positive part, or an orthonormal basis of its columns.
-  public enum Decomposition: String, ConfigChoice { case relu, qr }
+  package enum Decomposition: String, ConfigChoice { case relu, qr }
 
   package var r = 8
   public var targetKeys = TargetKeys()

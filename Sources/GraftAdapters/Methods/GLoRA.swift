@@ -13,7 +13,7 @@ public struct GLoRA: TargetedMethod, SpelledKeys {
     seam: "linear layers", source: "Chavan et al. 2023")
 
   /// The forms of a part: a product of two factors, a vector, a number, or nothing.
-  public enum Form: String, ConfigChoice { case lora, vector, constant, none }
+  package enum Form: String, ConfigChoice { case lora, vector, constant, none }
 
   package var r = 8
   public var targetModules: ModuleSelection?

@@ -39,7 +39,7 @@ public struct HiRA: LayerTargetedMethod {
 }
 
 /// The initial values of two factors of which one is zero at first.
-public enum FactorInitialization: Codable, Sendable, Hashable {
+package enum FactorInitialization: Codable, Sendable, Hashable {
   /// `A` uniform on `±1/sqrt(in)`, `B` zero.
   case standard
   /// `A` normal with deviation `1/r`, `B` zero.
@@ -47,7 +47,7 @@ public enum FactorInitialization: Codable, Sendable, Hashable {
   /// Both drawn.
   case random
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let isDefault = try? container.decode(Bool.self) {
       self = isDefault ? .standard : .random
@@ -59,7 +59,7 @@ public enum FactorInitialization: Codable, Sendable, Hashable {
     self = .gaussian
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .standard: try container.encode(true)

@@ -49,7 +49,7 @@ public struct MiSS: LayerTargetedMethod {
 }
 
 /// The forms of shards, which PEFT's `init_weights` chooses.
-public enum ShardForm: Codable, Sendable, Hashable {
+package enum ShardForm: Codable, Sendable, Hashable {
   /// One matrix for all stretches of the input, zero at first or drawn.
   case plain, random
   /// A matrix for each stretch of the outputs, multiplied into the weight.
@@ -57,7 +57,7 @@ public enum ShardForm: Codable, Sendable, Hashable {
   /// A narrow matrix that is repeated.
   case mini
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let isDefault = try? container.decode(Bool.self) {
       self = isDefault ? .plain : .random
@@ -70,7 +70,7 @@ public enum ShardForm: Codable, Sendable, Hashable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .plain: try container.encode(true)

@@ -6,7 +6,8 @@ import GraftTensors
 /// Vectors over shared random matrices whose inner activations are drawn: `y = W x + b + λb * (B z)`, with `z` normal around the first half
 /// of `λd * (A x)`, and the second half the logarithm of its variance.
 ///
-/// "PVeRA: probabilistic vector-based random matrix adaptation" (arXiv:2512.07703), after Kopiczko et al. 2024, "VeRA". Drawn in training only; otherwise `z` is its mean.
+/// "PVeRA: probabilistic vector-based random matrix adaptation" (arXiv:2512.07703), after Kopiczko et al. 2024, "VeRA".
+/// Drawn in training only; otherwise `z` is its mean.
 public struct PVeRA: TargetedMethod, SpelledKeys {
   public static let name = "PVERA"
   public static let defaultLearningRate = 4e-3

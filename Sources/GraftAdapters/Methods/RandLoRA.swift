@@ -72,14 +72,18 @@ public struct RandLoRA: TargetedMethod, SpelledKeys {
       let count = method.bases(least)
       var generator = TorchGenerator(seed: UInt64(bitPattern: Int64(method.projectionKey)))
       guard method.sparse || method.verySparse else {
-        // In bfloat16, deviation and quotient too.
+        // In bfloat16: bounds, values, deviation and quotient.
         func normalized(_ values: [Float]) -> [Float] {
           let deviation = rounded([RandomBases.deviation(of: values)])[0]
           return rounded(values.map { $0 / deviation })
         }
-        a = normalized(rounded(generator.kaimingUniform(method.r * least, fan: least, slope: 5.0.squareRoot())))
+        func uniform(_ count: Int, fan: Int) -> [Float] {
+          let bound = rounded([TorchGenerator.kaimingBound(fan: fan, slope: 5.0.squareRoot())])[0]
+          return rounded(generator.uniform(count, in: -bound..<bound))
+        }
+        a = normalized(uniform(method.r * least, fan: least))
         // Drawn basis by basis, and stored row by row.
-        let drawn = (0..<count).map { _ in rounded(generator.kaimingUniform(most * method.r, fan: method.r, slope: 5.0.squareRoot())) }
+        let drawn = (0..<count).map { _ in uniform(most * method.r, fan: method.r) }
         b = normalized((0..<most).flatMap { row in drawn.flatMap { $0[row * method.r..<(row + 1) * method.r] } })
         return
       }

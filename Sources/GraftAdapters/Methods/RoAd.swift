@@ -15,7 +15,7 @@ public struct RoAd: TargetedMethod {
     seam: "linear layers", source: "Liao and Monz 2024")
 
   /// The numbers of angles and lengths: one of each for a pair, for an output, or two for an output.
-  public enum Variant: String, ConfigChoice {
+  package enum Variant: String, ConfigChoice {
     case road1 = "road_1"
     case road2 = "road_2"
     case road4 = "road_4"

@@ -13,7 +13,7 @@ public struct SHiRA: TargetedMethod {
     seam: "linear layers", source: "Bhardwaj et al. 2024")
 
   /// The choices of places.
-  public enum Mask: String, ConfigChoice { case random }
+  package enum Mask: String, ConfigChoice { case random }
 
   package var r = 32
   package var maskType = Mask.random

@@ -84,12 +84,12 @@ public struct TinyLoRA: TargetedMethod {
 }
 
 /// The initial values of numbers.
-public enum NumberInitialization: Codable, Sendable, Hashable {
+package enum NumberInitialization: Codable, Sendable, Hashable {
   case zero
   /// Uniform within `init_v_bound` of zero.
   case uniform
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let isDefault = try? container.decode(Bool.self), isDefault {
       self = .zero
@@ -101,7 +101,7 @@ public enum NumberInitialization: Codable, Sendable, Hashable {
     self = .uniform
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .zero: try container.encode(true)

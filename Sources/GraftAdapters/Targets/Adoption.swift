@@ -121,7 +121,7 @@ extension Linear {
 }
 
 /// The biases of the base that are trained beside the adapter.
-public enum BiasTraining: String, ConfigChoice {
+package enum BiasTraining: String, ConfigChoice {
   /// None, or all that the base has.
   case none, all
   /// Those of the layers that the method adapts, under the name that PEFT has for it.

@@ -25,7 +25,7 @@ public struct NumPyGenerator: Sendable {
     step()
     let folded = UInt64(truncatingIfNeeded: state >> 64) ^ UInt64(truncatingIfNeeded: state)
     let turn = UInt64(truncatingIfNeeded: state >> 122)
-    return folded >> turn | folded << (64 - turn) % 64
+    return folded >> turn | folded << ((64 - turn) % 64)
   }
 
   private mutating func nextHalf() -> UInt32 {

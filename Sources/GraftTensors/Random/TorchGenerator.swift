@@ -43,11 +43,16 @@ public struct TorchGenerator: Sendable {
     (0..<count).map { _ in range.lowerBound.addingProduct(unit(), range.upperBound - range.lowerBound) }
   }
 
-  /// `kaiming_uniform_`, whose bound is `gain * sqrt(3 / fan)`.
-  /// - Parameter slope: of the rectifier that the gain `sqrt(2 / (1 + slope²))` is for.
+  /// `kaiming_uniform_`.
+  /// - Parameter slope: of the rectifier that the bound is for.
   public mutating func kaimingUniform(_ count: Int, fan: Int, slope: Double = 0) -> [Float] {
-    let bound = Float(3.0.squareRoot() * ((2 / (1 + slope * slope)).squareRoot() / Double(fan).squareRoot()))
+    let bound = Self.kaimingBound(fan: fan, slope: slope)
     return uniform(count, in: -bound..<bound)
+  }
+
+  /// `gain * sqrt(3 / fan)`, with the gain `sqrt(2 / (1 + slope²))`.
+  public static func kaimingBound(fan: Int, slope: Double = 0) -> Float {
+    Float(3.0.squareRoot() * ((2 / (1 + slope * slope)).squareRoot() / Double(fan).squareRoot()))
   }
 
   /// `torch.randn`, or `normal_` of a deviation: Box and Muller 1958, sixteen at a time where there are so many.

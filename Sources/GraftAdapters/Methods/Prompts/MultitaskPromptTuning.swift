@@ -13,7 +13,7 @@ public struct MultitaskPromptTuning: PromptMethod, SpelledKeys {
     seam: "token embedding", source: "Wang et al. 2023")
 
   /// The initial values of the shared embeddings.
-  public enum Initialization: String, ConfigChoice {
+  package enum Initialization: String, ConfigChoice {
     /// The embeddings of the tokens of `prompt_tuning_init_text`.
     case text = "TEXT"
     /// The standard normal distribution.
