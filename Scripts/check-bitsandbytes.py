@@ -47,7 +47,9 @@ def dequantized(model, numbers):
         layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
         layer.weight.data, layer.bias = weight, model.get_submodule(name).bias
         model.set_submodule(name, layer)
-    return model.float()
+    for parameter in model.parameters():
+        parameter.data = parameter.data.float()
+    return model
 
 
 def log_probabilities(model, ids):
