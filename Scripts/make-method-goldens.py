@@ -4,7 +4,7 @@
 
 `methods.safetensors` holds the base's tensors under `base/`, an adapter's under `NAME/tensors/`, the final hidden states of one
 sequence with it as `NAME/states`, and the gradients of their sum, element k weighted by sin k, as `NAME/gradients/`;
-`methods.json` holds the configurations. Adapters that a network makes have its tensors, too, and those that a few steps of AdamW
+`methods.json` holds the configurations, `NAME/losses` of some the losses of a few steps of AdamW. Adapters that a network makes have its tensors, too, and those that a few steps of AdamW
 leave as `NAME/last/`, with the loss before every step as `NAME/losses`.
 """
 
@@ -14,13 +14,17 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_config, get_peft_model
+from peft.tuners import c3a
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+# The gradient that PEFT gives to the input of C3A is another function's (the kernel is read in the wrong direction); that of its forward pass:
+c3a.layer.BlockCircularConvolution.apply = staticmethod(
+    lambda x, w: torch.fft.fft(torch.einsum("...nb,mnb->...mb", torch.fft.ifft(x.unflatten(-1, w.shape[1:])), torch.fft.fft(w))).real.flatten(-2))
 FOLDER = Path(__file__).parent.parent / "Tests/GraftAdaptersTests/Fixtures"
 SEQUENCE = [3, 17, 5, 31, 8, 2, 26]
-PROMPTS = {"PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"}
+PROMPTS = {"PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "CARTRIDGE"}
 METHODS = {
     "lora": dict(peft_type="LORA", r=3, lora_alpha=4, target_modules=["q_proj", "down_proj"], use_rslora=True, lora_bias=True),
     "lora-embedding": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["embed_tokens", "v_proj"]),
@@ -42,6 +46,46 @@ METHODS = {
     "lora-tokens": dict(peft_type="LORA", r=2, lora_alpha=3, target_modules=["q_proj"], trainable_token_indices=[17, 3]),
     "vblora": dict(peft_type="VBLORA", r=2, num_vectors=6, vector_length=4, topk=3, target_modules=["q_proj", "down_proj"]),
     "vblora-topk": dict(peft_type="VBLORA", r=2, num_vectors=6, vector_length=4, target_modules=["q_proj", "v_proj"], save_only_topk_weights=True),
+    "multitask-prompt": dict(peft_type="MULTITASK_PROMPT_TUNING", num_virtual_tokens=3, num_ranks=2),
+    "cartridge": dict(peft_type="CARTRIDGE", num_virtual_tokens=4, num_frozen_tokens=0),
+    "vera-drawn": dict(peft_type="VERA", r=4, save_projection=False, target_modules=["q_proj", "down_proj"]),
+    "boft": dict(peft_type="BOFT", boft_block_size=4, target_modules=["q_proj", "down_proj"]),
+    "hra": dict(peft_type="HRA", r=4, target_modules=["q_proj", "down_proj"]),
+    "hra-orthogonal": dict(peft_type="HRA", r=3, apply_GS=True, target_modules=["q_proj"]),
+    "miss": dict(peft_type="MISS", r=5, target_modules=["q_proj", "down_proj"]),
+    "miss-bat": dict(peft_type="MISS", r=4, init_weights="bat", target_modules=["v_proj", "down_proj"]),
+    "miss-mini": dict(peft_type="MISS", r=4, mini_r=4, init_weights="mini", target_modules=["q_proj"]),
+    "shira": dict(peft_type="SHIRA", r=2, random_seed=5, target_modules=["q_proj", "down_proj"]),
+    "supertuning": dict(peft_type="SUPERTUNING", sparsity=0.9, r=2, lora_alpha=3, target_modules=["q_proj", "v_proj"]),
+    "supertuning-found": dict(peft_type="SUPERTUNING", sparsity=0.9, save_precomputed_indices=False, target_modules=["down_proj"]),
+    "fourierft": dict(peft_type="FOURIERFT", n_frequency=19, target_modules=["q_proj", "down_proj"]),
+    "waveft": dict(peft_type="WAVEFT", n_frequency=19, target_modules=["q_proj", "down_proj"]),
+    "waveft-db3": dict(peft_type="WAVEFT", n_frequency=7, wavelet_family="db3", proportional_parameters=True, target_modules=["v_proj", "down_proj"]),
+    "waveft-direct": dict(peft_type="WAVEFT", n_frequency=19, use_idwt=False, target_modules=["v_proj"]),
+    "c3a": dict(peft_type="C3A", block_size=8, target_modules=["v_proj", "down_proj"]),
+    "randlora": dict(peft_type="RANDLORA", r=5, randlora_alpha=20, target_modules=["v_proj", "down_proj"]),
+    "randlora-drawn": dict(peft_type="RANDLORA", r=5, randlora_alpha=20, save_projection=False, target_modules=["v_proj", "up_proj"]),
+    "randlora-sparse": dict(peft_type="RANDLORA", r=4, randlora_alpha=20, save_projection=False, sparse=True, target_modules=["q_proj"]),
+    "pvera": dict(peft_type="PVERA", r=4, target_modules=["q_proj", "v_proj"]),
+    "pvera-drawn": dict(peft_type="PVERA", r=4, save_projection=False, target_modules=["q_proj", "down_proj"]),
+    "tinylora": dict(peft_type="TINYLORA", r=3, u=5, weight_tying=0.5, target_modules=["q_proj", "down_proj"]),
+    "tinylora-drawn": dict(peft_type="TINYLORA", r=2, u=7, save_projection=False, target_modules=["q_proj"]),
+    "unilora": dict(peft_type="UNILORA", r=3, theta_d_length=50, target_modules=["q_proj", "down_proj"]),
+    "gralora": dict(peft_type="GRALORA", r=4, hybrid_r=2, alpha=6, target_modules=["q_proj", "down_proj"]),
+    "hira": dict(peft_type="HIRA", r=3, target_modules=["q_proj", "down_proj"]),
+    "delora": dict(peft_type="DELORA", r=3, target_modules=["q_proj", "down_proj"]),
+    "glora": dict(peft_type="GLORA", r=2, target_modules=["q_proj", "v_proj"]),
+    "glora-vector": dict(peft_type="GLORA", config_A_B="vector", target_modules=["q_proj"]),
+    "glora-constant": dict(peft_type="GLORA", config_A_B="constant", target_modules=["q_proj"]),
+    "road": dict(peft_type="ROAD", group_size=8, target_modules=["q_proj", "v_proj"]),
+    "road-2": dict(peft_type="ROAD", group_size=4, variant="road_2", target_modules=["q_proj"]),
+    "road-4": dict(peft_type="ROAD", group_size=4, variant="road_4", target_modules=["q_proj"]),
+    "deft": dict(peft_type="DEFT", r=3, alpha=2, target_modules=["q_proj", "down_proj"]),
+    "deft-qr": dict(peft_type="DEFT", r=3, decomposition_method="qr", target_modules=["q_proj", "down_proj"]),
+    "deft-taken": dict(peft_type="DEFT", r=3, para=True, target_modules=["q_proj"]),
+    "peanut": dict(peft_type="PEANUT", r=4, depth=2, act_fn="gelu", target_modules=["q_proj", "down_proj"]),
+    "lily": dict(peft_type="LILY", r=3, stride_A=2, num_B=3, target_modules=["q_proj", "down_proj"]),
+    "beft": dict(peft_type="BEFT", target_modules=["q_proj", "v_proj"]),
 }
 NETWORKS = {
     "p-tuning": dict(peft_type="P_TUNING", num_virtual_tokens=3, encoder_hidden_size=6),
@@ -49,6 +93,7 @@ NETWORKS = {
         peft_type="P_TUNING", num_virtual_tokens=4, encoder_hidden_size=5, encoder_reparameterization_type="LSTM", encoder_num_layers=2),
 }
 STEPS, RATE = 5, 0.02
+LEARNING = list(METHODS)[list(METHODS).index("vera-drawn"):]
 
 
 def base():
@@ -63,13 +108,26 @@ def last_states(model):
     """The final hidden states of the sequence, without those of virtual tokens."""
     captured = []
     hook = model.get_base_model().model.norm.register_forward_hook(lambda *arguments: captured.append(arguments[2]))
-    logits = model.eval()(input_ids=torch.tensor([SEQUENCE])).logits[0][-len(SEQUENCE):]
+    task = {"task_ids": torch.tensor([0])} if model.active_peft_config.peft_type == "MULTITASK_PROMPT_TUNING" else {}
+    logits = model.eval()(input_ids=torch.tensor([SEQUENCE]), **task).logits[0][-len(SEQUENCE):]
     hook.remove()
     return captured[0][0][-len(SEQUENCE):], logits
 
 
 def weighted_sum(states):
     return (states * torch.arange(states.numel()).sin().view_as(states)).sum()
+
+
+def losses(model):
+    """The loss before every one of a few steps of AdamW."""
+    optimizer, values = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=RATE, weight_decay=0.0), []
+    for _ in range(STEPS):
+        loss = torch.nn.functional.cross_entropy(last_states(model)[1][:-1], torch.tensor(SEQUENCE[1:]))
+        values.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return torch.tensor(values)
 
 
 def network(name, spec):
@@ -126,10 +184,17 @@ def main():
                 if parameter.requires_grad:
                     parameter.copy_(parameter.grad if parameter.grad is not None else torch.zeros_like(parameter))
         trained = get_peft_model_state_dict(again)
-        frozen = ("vera_A", "vera_B", "base_layer.weight", "_topk_indices", "_topk_weights")
+        frozen = (
+            "vera_A", "vera_B", "base_layer.weight", "_indices", "_topk_weights", "randlora_A", "randlora_B", "tinylora_A", "tinylora_B", "tinylora_P",
+            "delora_w_norm", ".zeros")
+        seen = set()  # layers may share a parameter, which ours have once
         tensors |= {
             f"{name}/gradients/{key}": trained[key].detach().clone().contiguous()
-            for key in adapter if key in trained and not key.endswith(frozen)}
+            for key in trained if key in adapter and not key.endswith(frozen) and trained[key].data_ptr() not in seen and not seen.add(trained[key].data_ptr())}
+        if name in LEARNING:
+            with tempfile.TemporaryDirectory() as folder:
+                model.save_pretrained(folder)
+                tensors[f"{name}/losses"] = losses(PeftModel.from_pretrained(base(), folder, is_trainable=True))
         configurations[name] = {key: sorted(value) if key == "target_modules" and isinstance(value, list) else value for key, value in config.items()}
     for name, spec in NETWORKS.items():
         made, configurations[name] = network(name, spec)

@@ -163,7 +163,7 @@ def cayley(angles, size, coefficients):
 
 def multiply_blocks(x, blocks):
     parts = x.split(3, 1)
-    return torch.cat([part @ blocks[number % len(blocks)].reshape(3, 3) for number, part in enumerate(parts)], 1)
+    return torch.cat([part @ blocks[number % len(blocks)].reshape(3, -1) for number, part in enumerate(parts)], 1)
 
 
 def insert(inserted, x):
@@ -523,6 +523,7 @@ SPECIMENS = {
         delta_rule([(0, 35), (35, 40)], 2)),
     "addKeyBonus": ({"x": (9, 6), "receptance": (9, 6), "key": (9, 6), "value": (9, 6), "bonus": (2, 3)}, key_bonus),
     "multiplyBlocks": ({"x": (5, 6), "blocks": (2, 9)}, multiply_blocks),
+    "multiplyBlocks, oblong": ({"x": (5, 6), "blocks": (2, 12)}, multiply_blocks),
     "multiplyBlocks, shared": ({"x": (5, 6), "blocks": (1, 9)}, multiply_blocks),
 }
 for name, function in ACTIVATIONS.items():

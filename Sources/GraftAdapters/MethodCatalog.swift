@@ -11,6 +11,8 @@ public enum MethodCatalog {
     PromptTuning.self,
     PTuning.self,
     PrefixTuning.self,
+    MultitaskPromptTuning.self,
+    Cartridge.self,
     StateTuning.self,
     IA3.self,
     VeRA.self,
@@ -19,6 +21,26 @@ public enum MethodCatalog {
     AdaLoRA.self,
     OFT.self,
     VBLoRA.self,
+    BOFT.self,
+    HRA.self,
+    MiSS.self,
+    SHiRA.self,
+    SuperTuning.self,
+    FourierFT.self,
+    WaveFT.self,
+    C3A.self,
+    RandLoRA.self,
+    PVeRA.self,
+    TinyLoRA.self,
+    GraLoRA.self,
+    HiRA.self,
+    DeLoRA.self,
+    GLoRA.self,
+    RoAd.self,
+    DEFT.self,
+    PEANuT.self,
+    Lily.self,
+    BEFT.self,
     AdaptionPrompt.self,
     BottleneckAdapter.self,
     TrainableTokens.self,
@@ -70,9 +92,11 @@ public enum MethodCatalog {
   ) throws -> any TuningMethod {
     let name = tree["peft_type"]?.string ?? "LORA"
     guard let type = type(named: name) else {
+      let refusal = RefusedMethod.named(name)
       throw ConfigError(
-        location: tree.location(at: ["peft_type"]), path: ["method", "peft_type"], problem: "unknown peft_type \"\(name)\"",
-        advice: NearestName.advice(for: name, among: names))
+        location: tree.location(at: ["peft_type"]), path: ["method", "peft_type"],
+        problem: refusal.map { "peft_type \($0.name) is not supported: \($0.reason)" } ?? "unknown peft_type \"\(name)\"",
+        advice: refusal?.advice ?? NearestName.advice(for: name, among: names))
     }
     func decoded<Method: TuningMethod>(_ method: Method) throws -> any TuningMethod {
       let known = Set(try ConfigTree(encoding: method).mapping?.keys ?? [])

@@ -74,11 +74,11 @@ extension ModuleReport {
 
   /// A key without PEFT's prefix and without what the method calls the tensor.
   fileprivate static func module(of key: String) -> String {
-    let marks = ["lora_", "hada_", "lokr_", "ia3_", "vera_", "oft_", "vblora_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"]
+    let marks = ["hada_", "adaption_", "trainable_tokens", "ln_tuning_layers", "token_adapter"] + MethodCatalog.names.map { $0.lowercased() + "_" }
     var components = key.split(separator: ".").map(String.init)
     if components.starts(with: ["base_model", "model"]) { components.removeFirst(2) }
     // A tensor beside the model is shared by modules, and belongs to none.
-    if components.count == 2, components[0] == "base_model" { return components[1] }
+    if components.count > 1, components[0] == "base_model" { return components[1] }
     let end = components.firstIndex { name in marks.contains { name.hasPrefix($0) } } ?? max(1, components.count - 1)
     return components[..<max(1, end)].joined(separator: ".")
   }

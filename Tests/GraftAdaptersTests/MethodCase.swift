@@ -12,11 +12,15 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   let count: Int
   /// True where it changes nothing at first.
   var startsAsIdentity = true
+  /// True where what a token gets does not depend on the tokens that are computed beside it.
+  var isTokenwise = true
 
-  init(_ name: String, _ configuration: String, count: Int, startsAsIdentity: Bool = true) {
+  init(_ name: String, _ configuration: String, count: Int, startsAsIdentity: Bool = true, isTokenwise: Bool = true) {
     testDescription = name
-    (self.configuration, self.count, self.startsAsIdentity) = (configuration, count, startsAsIdentity)
+    (self.configuration, self.count, self.startsAsIdentity, self.isTokenwise) = (configuration, count, startsAsIdentity, isTokenwise)
   }
+
+  static let tokenwise = all.filter(\.isTokenwise)
 
   func method() throws -> any TuningMethod {
     try MethodCatalog.decode(stored: try JSON(parsing: configuration), from: testDescription)
@@ -65,6 +69,53 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj", "v_proj"]}"#,
       count: 6 * 4 + 2 * 2 * 6 * (4 + 4 + 4 + 2), startsAsIdentity: false),
+    MethodCase("BOFT", #"{"peft_type": "BOFT", "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * (4 * 16 + 16 + 4 * 24 + 16)),
+    MethodCase("HRA", #"{"peft_type": "HRA", "r": 4, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 4 * (16 + 24)),
+    MethodCase(
+      "HRA, orthogonal", #"{"peft_type": "HRA", "r": 3, "apply_GS": true, "target_modules": ["v_proj"]}"#, count: 2 * 3 * 16, startsAsIdentity: false),
+    MethodCase("MiSS", #"{"peft_type": "MISS", "r": 5, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 5 * (16 + 16)),
+    MethodCase(
+      "MiSS, bat", #"{"peft_type": "MISS", "r": 4, "init_weights": "bat", "target_modules": ["v_proj", "down_proj"]}"#, count: 2 * 4 * (8 + 16)),
+    MethodCase(
+      "MiSS, mini", #"{"peft_type": "MISS", "r": 4, "mini_r": 2, "init_weights": "mini", "target_modules": ["q_proj"]}"#, count: 2 * 4 * 2),
+    MethodCase("SHiRA", #"{"peft_type": "SHIRA", "r": 2, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 2 * (32 + 24)),
+    MethodCase(
+      "Super-Tuning", #"{"peft_type": "SUPERTUNING", "sparsity": 0.9, "r": 2, "lora_alpha": 3, "target_modules": ["q_proj"]}"#,
+      count: 2 * (25 + 2 * 32)),
+    MethodCase(
+      "FourierFT", #"{"peft_type": "FOURIERFT", "n_frequency": 9, "n_frequency_pattern": {"v_proj": 7}, "target_modules": ["q_proj", "v_proj"]}"#,
+      count: 2 * (9 + 7), startsAsIdentity: false),
+    MethodCase(
+      "WaveFT", #"{"peft_type": "WAVEFT", "n_frequency": 9, "wavelet_family": "db2", "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 2 * 9),
+    MethodCase(
+      "C3A", #"{"peft_type": "C3A", "block_size": 8, "init_weights": true, "target_modules": ["v_proj", "down_proj"]}"#,
+      count: 2 * (8 * 16 + 16 * 24) / 8),
+    MethodCase(
+      "RandLoRA", #"{"peft_type": "RANDLORA", "r": 5, "target_modules": ["v_proj", "down_proj"]}"#, count: 2 * (5 * 2 + 2 * 8 + 5 * 4 + 4 * 16)),
+    MethodCase("PVeRA", #"{"peft_type": "PVERA", "r": 5, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * (10 + 16 + 10 + 8)),
+    MethodCase(
+      "TinyLoRA", #"{"peft_type": "TINYLORA", "r": 3, "u": 5, "weight_tying": 0.5, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 5),
+    MethodCase(
+      "GraLoRA", #"{"peft_type": "GRALORA", "r": 4, "hybrid_r": 2, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 6 * (32 + 40)),
+    MethodCase("HiRA", #"{"peft_type": "HIRA", "r": 3, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 3 * (32 + 40)),
+    MethodCase("DeLoRA", #"{"peft_type": "DELORA", "r": 3, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * (3 * 32 + 1 + 3 * 40 + 1)),
+    MethodCase("GLoRA", #"{"peft_type": "GLORA", "r": 2, "target_modules": ["v_proj"]}"#, count: 2 * (2 * 2 * 24 + 2 * 17 + 2)),
+    MethodCase(
+      "GLoRA, vectors",
+      #"{"peft_type": "GLORA", "config_A_B": "vector", "config_C": "vector", "config_D_E": "vector", "target_modules": ["v_proj"]}"#,
+      count: 2 * (2 * 8 + 16 + 2 * 8)),
+    MethodCase("RoAd", #"{"peft_type": "ROAD", "group_size": 8, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 2 * (8 + 4)),
+    MethodCase(
+      "RoAd, four numbers", #"{"peft_type": "ROAD", "group_size": 4, "variant": "road_4", "target_modules": ["v_proj"]}"#, count: 2 * 2 * 16),
+    MethodCase("DEFT", #"{"peft_type": "DEFT", "r": 3, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 3 * (32 + 40)),
+    MethodCase(
+      "DEFT, orthonormal", #"{"peft_type": "DEFT", "r": 3, "alpha": 2, "decomposition_method": "qr", "target_modules": ["v_proj"]}"#,
+      count: 2 * 3 * 24),
+    MethodCase("PEANuT", #"{"peft_type": "PEANUT", "r": 4, "depth": 1, "target_modules": ["q_proj"]}"#, count: 2 * (2 * 4 * 16 + 2 * 16)),
+    MethodCase(
+      "Lily", #"{"peft_type": "LILY", "r": 3, "stride_A": 2, "target_modules": ["q_proj", "down_proj"]}"#,
+      count: 3 * 16 + 3 * 24 + 2 * 6 * 16 + 4 * 6, isTokenwise: false),
+    MethodCase("BEFT", #"{"peft_type": "BEFT"}"#, count: 2 * 8),
     MethodCase("LLaMA-Adapter", #"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 3, "adapter_layers": 2}"#, count: 2 * (3 * 16 + 1)),
     MethodCase("norm tuning", #"{"peft_type": "LN_TUNING"}"#, count: 5 * 16),
     MethodCase("BitFit", #"{"peft_type": "BITFIT"}"#, count: 2 * (16 + 8 + 8 + 16 + 24 + 24 + 16)),
@@ -98,6 +149,10 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "prefix through a network", #"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3, "prefix_projection": true, "encoder_hidden_size": 6}"#,
       count: 3 * 8 + (8 * 6 + 6) + (6 * 32 + 32), startsAsIdentity: false),
+    MethodCase(
+      "multitask prompt", #"{"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 3, "num_ranks": 2}"#, count: 3 * 16 + 2 * (3 + 16),
+      startsAsIdentity: false),
+    MethodCase("cartridge", #"{"peft_type": "CARTRIDGE", "num_virtual_tokens": 3}"#, count: 3 * 2 * 2 * 8, startsAsIdentity: false),
     MethodCase("everything", #"{"peft_type": "FULL"}"#, count: 5000),
   ]
 }

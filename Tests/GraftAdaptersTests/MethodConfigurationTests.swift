@@ -13,10 +13,21 @@ import Testing
     (#"{"peft_type": "LORA", "lora_bias": true, "bias": "all"}"#, "lora_bias"),
     (#"{"peft_type": "LORA", "use_dora": true, "init_lora_weights": "pissa"}"#, "use_dora"),
     (#"{"peft_type": "LORA", "r": 9, "init_lora_weights": "olora", "target_modules": ["k_proj"]}"#, "k_proj"),
-    (#"{"peft_type": "VERA", "save_projection": false}"#, "save_projection"), (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
+    (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
     (#"{"peft_type": "VBLORA"}"#, "vector_length"), (#"{"peft_type": "VBLORA", "vector_length": 4, "num_vectors": 1}"#, "topk"),
     (#"{"peft_type": "OFT", "r": 2}"#, "oft_block_size"), (#"{"peft_type": "OFT", "coft": true}"#, "coft"),
+    (#"{"peft_type": "BOFT", "boft_block_num": 2}"#, "boft_block_size"), (#"{"peft_type": "BOFT", "boft_block_size": 5}"#, "boft_block_size"),
+    (#"{"peft_type": "BOFT", "boft_n_butterfly_factor": 2}"#, "boft_n_butterfly_factor"), (#"{"peft_type": "MISS"}"#, "r"),
+    (#"{"peft_type": "MISS", "r": 5, "init_weights": "bat"}"#, "does not divide"), (#"{"peft_type": "SHIRA"}"#, "r"),
+    (#"{"peft_type": "FOURIERFT"}"#, "n_frequency"), (#"{"peft_type": "WAVEFT", "wavelet_family": "sym4"}"#, "wavelet_family"),
+    (#"{"peft_type": "C3A"}"#, "block_size"), (#"{"peft_type": "PVERA", "sample_at_inference": true}"#, "sample_at_inference"),
+    (#"{"peft_type": "TINYLORA", "weight_tying": 2}"#, "weight_tying"),
+    (#"{"peft_type": "GRALORA", "gralora_k": 3}"#, "gralora_k"), (#"{"peft_type": "GLORA", "config_C": "constant"}"#, "config_C"),
+    (#"{"peft_type": "ROAD"}"#, "group_size"), (#"{"peft_type": "PEANUT", "act_fn": "rely"}"#, "act_fn"),
+    (#"{"peft_type": "SUPERTUNING", "sparsity": 0.9999}"#, "sparsity"), (#"{"peft_type": "SUPERTUNING", "r": 2}"#, "lora_alpha"),
     (#"{"peft_type": "PROMPT_TUNING"}"#, "num_virtual_tokens"),
+    (#"{"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 2, "num_tasks": 2}"#, "num_tasks"),
+    (#"{"peft_type": "CARTRIDGE", "num_virtual_tokens": 2, "num_frozen_tokens": 2}"#, "num_frozen_tokens"),
     (#"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2, "prompt_tuning_init": "TEXT"}"#, "prompt_tuning_init_text"),
     (#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 0}"#, "num_virtual_tokens"),
     (#"{"peft_type": "P_TUNING", "num_virtual_tokens": 2, "encoder_hidden_size": 0}"#, "encoder_hidden_size"),
@@ -39,7 +50,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"peft_type": "LORE"}"#, "LORA"), (#"{"peft_type": "LORA", "lora_alfa": 1}"#, "lora_alpha"),
+    (#"{"peft_type": "LORE"}"#, "LORA"), (#"{"peft_type": "psoft"}"#, "signs are not in its files, and differ"),
+    (#"{"peft_type": "OSF"}"#, "take LORA"), (#"{"peft_type": "LORA", "lora_alfa": 1}"#, "lora_alpha"),
     (#"{"peft_type": "LORA", "init_lora_weights": "pisa"}"#, "pissa"), (#"{"peft_type": "PROMPT_TUNING", "prompt_tuning_init": "WORDS"}"#, "TEXT"),
     (#"{"peft_type": "LOKR", "init_weights": "other"}"#, "lycoris"),
   ])

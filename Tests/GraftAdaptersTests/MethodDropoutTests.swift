@@ -15,6 +15,14 @@ import Testing
     #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj"], "vblora_dropout": RATE}"#,
     #"{"peft_type": "VERA", "r": 5, "target_modules": ["q_proj", "v_proj"], "vera_dropout": RATE}"#,
     #"{"peft_type": "ADALORA", "init_r": 3, "target_modules": ["q_proj", "v_proj"], "lora_dropout": RATE}"#,
+    #"{"peft_type": "MISS", "r": 4, "target_modules": ["q_proj", "v_proj"], "miss_dropout": RATE}"#,
+    #"{"peft_type": "HIRA", "r": 3, "target_modules": ["q_proj", "v_proj"], "hira_dropout": RATE}"#,
+    #"{"peft_type": "DELORA", "r": 3, "target_modules": ["q_proj", "v_proj"], "module_dropout": RATE}"#,
+    #"{"peft_type": "RANDLORA", "r": 5, "target_modules": ["q_proj", "v_proj"], "randlora_dropout": RATE}"#,
+    #"{"peft_type": "TINYLORA", "u": 5, "target_modules": ["q_proj", "v_proj"], "tinylora_dropout": RATE}"#,
+    #"{"peft_type": "GRALORA", "r": 4, "target_modules": ["q_proj", "v_proj"], "gralora_dropout": RATE}"#,
+    #"{"peft_type": "DEFT", "r": 3, "target_modules": ["q_proj", "v_proj"], "deft_dropout": RATE}"#,
+    #"{"peft_type": "SUPERTUNING", "sparsity": 0.9, "r": 3, "lora_alpha": 3, "target_modules": ["q_proj"], "lora_dropout": RATE}"#,
     #"{"peft_type": "ADAPTER", "reduction_factor": 2, "dropout": RATE}"#,
   ]
 

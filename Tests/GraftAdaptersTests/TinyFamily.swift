@@ -124,6 +124,27 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 5, "vector_length": 2, "target_modules": "all-linear"}"#,
       count: { catalog in 5 * 2 + layers { 2 * 5 * ($0 + $1) / 2 }(catalog) }),
     FamilyMethod(
+      "BOFT", #"{"peft_type": "BOFT", "boft_block_size": 2, "target_modules": "all-linear"}"#,
+      count: layers { inputs, outputs in 2 * inputs + outputs }),
+    FamilyMethod("HRA", #"{"peft_type": "HRA", "r": 2, "target_modules": "all-linear"}"#, count: layers { inputs, _ in 2 * inputs }),
+    FamilyMethod("MiSS", #"{"peft_type": "MISS", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * $1 }),
+    FamilyMethod("SHiRA", #"{"peft_type": "SHIRA", "r": 1, "target_modules": "all-linear"}"#, count: layers { $0 + $1 }),
+    FamilyMethod(
+      "FourierFT", #"{"peft_type": "FOURIERFT", "n_frequency": 9, "target_modules": "all-linear"}"#, learningRate: 0.1, count: layers { _, _ in 9 }),
+    FamilyMethod(
+      "RandLoRA", #"{"peft_type": "RANDLORA", "r": 5, "randlora_alpha": 10, "target_modules": "all-linear"}"#,
+      count: layers { first, second in
+        let small = min(first, second)
+        return (small + 4) / 5 * (5 + small)
+      }),
+    FamilyMethod("TinyLoRA", #"{"peft_type": "TINYLORA", "u": 5, "target_modules": "all-linear"}"#, learningRate: 0.05, count: layers { _, _ in 5 }),
+    FamilyMethod("HiRA", #"{"peft_type": "HIRA", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
+    FamilyMethod(
+      "DeLoRA", #"{"peft_type": "DELORA", "r": 2, "delora_lambda": 0.5, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) + 1 }),
+    FamilyMethod("RoAd", #"{"peft_type": "ROAD", "group_size": 2, "target_modules": "all-linear"}"#, count: layers { $1 }),
+    FamilyMethod("DEFT", #"{"peft_type": "DEFT", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * ($0 + $1) }),
+    FamilyMethod("PEANuT", #"{"peft_type": "PEANUT", "r": 2, "act_fn": "silu", "target_modules": "all-linear"}"#, count: layers { 4 * $1 }),
+    FamilyMethod(
       "BitFit", #"{"peft_type": "BITFIT"}"#, misfits: [.llama, .t5],
       count: { $0.parameters.filter { $0.path.hasSuffix(".bias") }.reduce(0) { $0 + $1.shape.elementCount } }),
     FamilyMethod(

@@ -55,7 +55,7 @@ public struct OFT: LayerTargetedMethod {
 }
 
 /// A layer whose input is rotated.
-private final class RotatedInput: LinearAdapter {
+private final class RotatedInput: InputRotation {
   /// `[blocks, size * (size - 1) / 2]`, the upper triangles of skew-symmetric matrices.
   let angles: Parameter
   let size: Int
@@ -63,12 +63,5 @@ private final class RotatedInput: LinearAdapter {
 
   init(_ angles: Parameter, size: Int, series: CayleySeries) { (self.angles, self.size, self.series) = (angles, size, series) }
 
-  func callAsFunction(_ x: Tensor, through base: Linear, _ pass: Pass) -> Tensor { base.plain(rotated(x)) }
-
-  private func rotated(_ x: Tensor) -> Tensor { multiplyBlocks(x, cayleyTransform(angles.operand, size: size, series)) }
-
-  /// `W (x R)` is `(W Rᵀ) x`.
-  func merge(into base: Linear) throws(TuningError) {
-    try base.merge { matrixProduct($0, rotated(.identity(base.inputSize)), transposingSecond: true) }
-  }
+  func rotated(_ x: Tensor) -> Tensor { multiplyBlocks(x, cayleyTransform(angles.operand, size: size, series)) }
 }

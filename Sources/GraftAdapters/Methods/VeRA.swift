@@ -4,7 +4,7 @@ import GraftTensors
 
 /// Vectors over shared random matrices: `y = W x + b + λb * (B (λd * (A x)))`, with only `λb` and `λd` trained.
 ///
-/// Kopiczko et al. 2024, "VeRA", eq. 2. `A` and `B` are kept in the adapter's file, since they cannot be drawn again elsewhere.
+/// Kopiczko et al. 2024, "VeRA", eq. 2. `A` and `B` are kept in the adapter's file, or drawn again as PyTorch draws them.
 public struct VeRA: TargetedMethod, SpelledKeys {
   public static let name = "VERA"
   public static let defaultLearningRate = 4e-3
@@ -31,20 +31,14 @@ public struct VeRA: TargetedMethod, SpelledKeys {
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }
     guard (0..<1).contains(veraDropout) else { throw TuningError("vera_dropout: is \(veraDropout); it must be at least 0 and below 1") }
-    guard saveProjection else {
-      throw TuningError("save_projection: is false; the random matrices must be in the adapter's file, since they cannot be drawn again elsewhere")
-    }
     let layers = try targets.linears(in: sites, for: attachment)
     let inputs = layers.map(\.inputSize).max() ?? 0
     let outputs = layers.map(\.outputSize).max() ?? 0
-    let shared = attachment.root / "base_model"
-    let a = try shared.parameter("vera_A", [r, inputs], .uniform(bound: (6 / Float(inputs)).squareRoot()))
-    let b = try shared.parameter("vera_B", [outputs, r], .uniform(bound: (6 / Float(r)).squareRoot()))
-    for projection in [a, b] { projection.isTrainable = false }
+    let (a, b) = try matrices(inputs: inputs, outputs: outputs, attachment)
     for layer in layers {
       let scope = attachment.scope / layer.path
       let adapter = VectorAdapter(
-        a: a.value.columns(0..<layer.inputSize), b: b.value.rows(0..<layer.outputSize),
+        a: a.columns(0..<layer.inputSize), b: b.rows(0..<layer.outputSize),
         inner: try scope.parameter("vera_lambda_d", [r], .constant(Float(dInitial))),
         outer: try scope.parameter("vera_lambda_b", [layer.outputSize], initWeights ? .zeros : .normal(standardDeviation: 1)),
         dropout: Float(veraDropout))
@@ -52,6 +46,21 @@ public struct VeRA: TargetedMethod, SpelledKeys {
     }
     try attachment.adoptBiases(bias, of: sites, targets: layers, saved: modulesToSave ?? [])
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
+  }
+
+  /// `A [r, inputs]` and `B [outputs, r]`.
+  private func matrices(inputs: Int, outputs: Int, _ attachment: Attachment) throws -> (a: Tensor, b: Tensor) {
+    guard saveProjection else {
+      var generator = TorchGenerator(seed: UInt64(bitPattern: Int64(projectionKey)))
+      let drawn = generator.kaimingUniform(r * inputs, fan: inputs)
+      let a = try attachment.fixed("vera_A", [r, inputs], isStored: false) { drawn }
+      return (a, try attachment.fixed("vera_B", [outputs, r], isStored: false) { generator.kaimingUniform(outputs * r, fan: r) })
+    }
+    let shared = attachment.root / "base_model"
+    let a = try shared.parameter("vera_A", [r, inputs], .uniform(bound: (6 / Float(inputs)).squareRoot()))
+    let b = try shared.parameter("vera_B", [outputs, r], .uniform(bound: (6 / Float(r)).squareRoot()))
+    for projection in [a, b] { projection.isTrainable = false }
+    return (a.value, b.value)
   }
 }
 

@@ -121,17 +121,27 @@ extension Linear {
 }
 
 /// The biases of the base that are trained beside the adapter.
-public enum BiasTraining: String, ConfigChoice {
+package enum BiasTraining: String, ConfigChoice {
   /// None, or all that the base has.
   case none, all
-  /// The biases of the layers that LoRA adapts.
+  /// Those of the layers that the method adapts, under the name that PEFT has for it.
   case loraOnly = "lora_only"
-  /// The biases of the layers that VeRA adapts.
   case veraOnly = "vera_only"
-  /// The biases of the layers that OFT adapts.
   case oftOnly = "oft_only"
-  /// The biases of the layers that VB-LoRA adapts.
   case vbloraOnly = "vblora_only"
+  case boftOnly = "boft_only"
+  case hraOnly = "hra_only"
+  case missOnly = "MiSS_only"
+  case deloraOnly = "delora_only"
+  case fourierftOnly = "fourierft_only"
+  case waveftOnly = "waveft_only"
+  case c3aOnly = "c3a_only"
+  case graloraOnly = "gralora_only"
+  case gloraOnly = "glora_only"
+  case randloraOnly = "randlora_only"
+  case pveraOnly = "pvera_only"
+  case tinyloraOnly = "tinylora_only"
+  case deftOnly = "deft_only"
 }
 
 /// One value or a list of them, as PEFT writes some keys.

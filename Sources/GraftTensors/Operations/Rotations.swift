@@ -170,31 +170,33 @@ extension Tensor {
   }
 }
 
-/// `x` with its columns in blocks, each multiplied by a square matrix: `out_i = x_i B_i`.
+/// `x` with its columns in blocks, each multiplied by a matrix: `out_i = x_i B_i`.
 ///
 /// - Parameters:
-///   - x: `[rows, n * size]`.
-///   - blocks: `[n, size * size]`, or `[1, size * size]` for the same matrix everywhere.
-/// - Returns: `[rows, n * size]`.
-public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
-  let size = Int(Double(blocks.shape.columns).squareRoot().rounded())
-  let rows = x.shape.rows
-  let width = x.shape.columns
-  let count = width / size
+///   - x: `[rows, n * inputs]`.
+///   - blocks: `[n, inputs * outputs]`, or `[1, inputs * outputs]` for the same matrix everywhere.
+///   - outputs: the columns of a matrix; nil for square ones.
+/// - Returns: `[rows, n * outputs]`.
+public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor, outputs: Int? = nil) -> Tensor {
+  let outputs = outputs ?? Int(Double(blocks.shape.columns).squareRoot().rounded())
+  let inputs = blocks.shape.columns / outputs
+  let (rows, width) = (x.shape.rows, x.shape.columns)
+  let count = width / inputs
   let isShared = blocks.shape.rows == 1
-  let fits = size * size == blocks.shape.columns && count * size == width && (isShared || blocks.shape.rows == count)
+  let fits = inputs * outputs == blocks.shape.columns && count * inputs == width && (isShared || blocks.shape.rows == count)
   precondition(fits, "\(x.shape) by \(blocks.shape)")
   func product(_ input: Tensor, _ blocks: Tensor, transposed: Bool) -> Tensor {
-    let out = Tensor(uninitialized: input.shape)
+    let (depth, size) = transposed ? (outputs, inputs) : (inputs, outputs)
+    let out = Tensor(uninitialized: input.shape.replacingColumns(with: count * size))
     let o = out.mutablePointer
     let from = input.pointer
     let b = blocks.pointer
     let rounding = Execution.current.arithmetic.operandFormat
     parallel(count) { block in
       multiplySerially(
-        rows, size, size, 1, MatrixOperand(from + block * size, stride: width),
-        MatrixOperand(b + (isShared ? 0 : block * size * size), stride: size, transposed: transposed, rounding: rounding), 0,
-        o + block * size, width)
+        rows, size, depth, 1, MatrixOperand(from + block * depth, stride: count * depth),
+        MatrixOperand(b + (isShared ? 0 : block * inputs * outputs), stride: outputs, transposed: transposed, rounding: rounding), 0,
+        o + block * size, count * size)
     }
     return out
   }
@@ -208,14 +210,14 @@ public func multiplyBlocks(_ x: Tensor, _ blocks: Tensor) -> Tensor {
       let rounding = Execution.current.arithmetic.operandFormat
       func add(_ block: Int, _ target: UnsafeMutablePointer<Float>) {
         multiplySerially(
-          size, size, rows, 1, MatrixOperand(from + block * size, stride: width, transposed: true),
-          MatrixOperand(dy + block * size, stride: width, rounding: rounding),
-          1, target, size)
+          inputs, outputs, rows, 1, MatrixOperand(from + block * inputs, stride: width, transposed: true),
+          MatrixOperand(dy + block * outputs, stride: count * outputs, rounding: rounding),
+          1, target, outputs)
       }
       if isShared {
         for block in 0..<count { add(block, total) }
       } else {
-        parallel(count) { add($0, total + $0 * size * size) }
+        parallel(count) { add($0, total + $0 * inputs * outputs) }
       }
     }
   }
@@ -226,5 +228,6 @@ let rotationSpecimens: [OperationSpecimen] = [
   OperationSpecimen("cayleyTransform, five terms", .init("angles", [2, 6])) { cayleyTransform($0[0], size: 4, .neumann(terms: 5)) },
   OperationSpecimen("cayleyTransform, two terms", .init("angles", [1, 3])) { cayleyTransform($0[0], size: 3, .neumann(terms: 2)) },
   OperationSpecimen("multiplyBlocks", .init("x", [5, 6]), .init("blocks", [2, 9])) { multiplyBlocks($0[0], $0[1]) },
+  OperationSpecimen("multiplyBlocks, oblong", .init("x", [5, 6]), .init("blocks", [2, 12])) { multiplyBlocks($0[0], $0[1], outputs: 4) },
   OperationSpecimen("multiplyBlocks, shared", .init("x", [5, 6]), .init("blocks", [1, 9])) { multiplyBlocks($0[0], $0[1]) },
 ]

@@ -21,6 +21,22 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// The elements as whole numbers, exactly, of whatever type; nil where one is not finite or has a fraction.
+  public var wholeNumbers: [Int]? {
+    withUnsafeBytes { bytes in
+      switch dtype {
+      case .int64: bytes.bindMemory(to: Int64.self).map { Int($0) }
+      case .int32: bytes.bindMemory(to: Int32.self).map { Int($0) }
+      default:
+        values.reduce(into: [Int]?([])) { numbers, value in
+          if let number = Int(exactly: value) { numbers?.append(number) } else { numbers = nil }
+        }
+      }
+    }
+  }
+}
+
 /// Converts `count` elements; unlisted pairs go through float32.
 package func convert(_ out: UnsafeMutableRawPointer, _ target: ElementFormat, _ input: UnsafeRawPointer, _ source: ElementFormat, _ count: Int) {
   switch (source, target) {

@@ -45,10 +45,7 @@ public struct PrefixTuning: PromptMethod {
     // What does not fit the model is said when it is attached.
     guard let layout = try? PrefixLayout(self, in: sites) else { return self }
     var method = self
-    method.numTransformerSubmodules = sites.hasTwoHalves ? 2 : 1
-    method.tokenDim = layout.width
-    method.numAttentionHeads = layout.attentions[0].options.keyValueHeads
-    method.numLayers = layout.storedLayers
+    layout.complete(&method, in: sites)
     return method
   }
 
@@ -63,15 +60,10 @@ public struct PrefixTuning: PromptMethod {
     } else {
       let initial: Initializer = initWeights == .zero ? .zeros : .normal(standardDeviation: 1)
       let table = try attachment.root.parameter("prompt_embeddings", [shape.count, columns], initial)
-      if !attachment.isLoading, let initText { table.assign(try keysAndValues(of: initText, shape, layout, attachment)) }
+      if !attachment.isLoading, let initText { table.assign(try layout.keysAndValues(of: initText, shape, attachment)) }
       part = { table.operand.columns($0) }
     }
-    for (index, attention) in layout.attentions.enumerated() {
-      let start = 2 * layout.storedLayer(of: index) * width
-      try attachment.fill(
-        attention,
-        with: Prefix(count: shape.count, keys: { part(start..<start + width) }, values: { part(start + width..<start + 2 * width) }))
-    }
+    try layout.fill(with: part, count: shape.count, attachment)
     // An encoder's tokens stay where they are; a decoder over it asks its attention.
     if !sites.hasTwoHalves { try attachment.fill(shape.embedding, with: VirtualPlaces(count: shape.count)) }
     attachment.modulePrefix = "base_model"
@@ -92,27 +84,4 @@ public struct PrefixTuning: PromptMethod {
     try attachment.store({ part(0..<columns) }, as: "prompt_embeddings", insteadOf: scope.path, shape: [shape.count, columns])
     return part
   }
-
-  /// The keys and values that the model keeps of a text, cut off or repeated.
-  private func keysAndValues(of text: String, _ shape: PromptShape, _ layout: PrefixLayout, _ attachment: Attachment) throws -> Tensor {
-    let tokens = try shape.tokens(of: text, key: "init_text", attachment.services)
-    guard let run = attachment.services.run else { throw TuningError("init_text: needs a model that can be run") }
-    let state = SequenceState(sequences: 1, keepsAllRows: true)
-    run(SequenceInput([tokens]), Pass(state: state))
-    let rows = layout.attentions.compactMap { (state.layer($0.path) as? KeyValueState)?.held(of: 0) }
-    guard rows.count == layout.attentions.count else { throw TuningError("init_text: the model keeps no keys and values to start from") }
-    return concatenateRows(rows.flatMap { [$0.keys.transposed, $0.values.transposed] }).transposed
-  }
-}
-
-/// One layer's keys and values.
-private final class Prefix: AttentionPrefix {
-  let virtualTokenCount: Int
-  private let keys: () -> Tensor, values: () -> Tensor
-
-  init(count: Int, keys: @escaping () -> Tensor, values: @escaping () -> Tensor) {
-    (virtualTokenCount, self.keys, self.values) = (count, keys, values)
-  }
-
-  func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor) { (keys(), values()) }
 }
