@@ -32,7 +32,6 @@ public enum MethodCatalog {
     RandLoRA.self,
     PVeRA.self,
     TinyLoRA.self,
-    UniLoRA.self,
     GraLoRA.self,
     HiRA.self,
     DeLoRA.self,

@@ -96,9 +96,6 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "TinyLoRA", #"{"peft_type": "TINYLORA", "r": 3, "u": 5, "weight_tying": 0.5, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 5),
     MethodCase(
-      "Uni-LoRA", #"{"peft_type": "UNILORA", "r": 2, "theta_d_length": 30, "target_modules": ["q_proj", "v_proj"]}"#, count: 30,
-      startsAsIdentity: false),
-    MethodCase(
       "GraLoRA", #"{"peft_type": "GRALORA", "r": 4, "hybrid_r": 2, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 6 * (32 + 40)),
     MethodCase("HiRA", #"{"peft_type": "HIRA", "r": 3, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 3 * (32 + 40)),
     MethodCase("DeLoRA", #"{"peft_type": "DELORA", "r": 3, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * (3 * 32 + 1 + 3 * 40 + 1)),

@@ -21,7 +21,7 @@ import Testing
     (#"{"peft_type": "MISS", "r": 5, "init_weights": "bat"}"#, "does not divide"), (#"{"peft_type": "SHIRA"}"#, "r"),
     (#"{"peft_type": "FOURIERFT"}"#, "n_frequency"), (#"{"peft_type": "WAVEFT", "wavelet_family": "sym4"}"#, "wavelet_family"),
     (#"{"peft_type": "C3A"}"#, "block_size"), (#"{"peft_type": "PVERA", "sample_at_inference": true}"#, "sample_at_inference"),
-    (#"{"peft_type": "TINYLORA", "weight_tying": 2}"#, "weight_tying"), (#"{"peft_type": "UNILORA", "theta_d_length": 0}"#, "theta_d_length"),
+    (#"{"peft_type": "TINYLORA", "weight_tying": 2}"#, "weight_tying"),
     (#"{"peft_type": "GRALORA", "gralora_k": 3}"#, "gralora_k"), (#"{"peft_type": "GLORA", "config_C": "constant"}"#, "config_C"),
     (#"{"peft_type": "ROAD"}"#, "group_size"), (#"{"peft_type": "PEANUT", "act_fn": "rely"}"#, "act_fn"),
     (#"{"peft_type": "SUPERTUNING", "sparsity": 0.9999}"#, "sparsity"), (#"{"peft_type": "SUPERTUNING", "r": 2}"#, "lora_alpha"),

@@ -20,7 +20,6 @@ import Testing
     #"{"peft_type": "DELORA", "r": 3, "target_modules": ["q_proj", "v_proj"], "module_dropout": RATE}"#,
     #"{"peft_type": "RANDLORA", "r": 5, "target_modules": ["q_proj", "v_proj"], "randlora_dropout": RATE}"#,
     #"{"peft_type": "TINYLORA", "u": 5, "target_modules": ["q_proj", "v_proj"], "tinylora_dropout": RATE}"#,
-    #"{"peft_type": "UNILORA", "r": 3, "theta_d_length": 30, "target_modules": ["q_proj", "v_proj"], "unilora_dropout": RATE}"#,
     #"{"peft_type": "GRALORA", "r": 4, "target_modules": ["q_proj", "v_proj"], "gralora_dropout": RATE}"#,
     #"{"peft_type": "DEFT", "r": 3, "target_modules": ["q_proj", "v_proj"], "deft_dropout": RATE}"#,
     #"{"peft_type": "SUPERTUNING", "sparsity": 0.9, "r": 3, "lora_alpha": 3, "target_modules": ["q_proj"], "lora_dropout": RATE}"#,

@@ -23,7 +23,7 @@ import Testing
     "vera-drawn", "boft", "hra", "hra-orthogonal", "miss", "miss-bat", "miss-mini", "shira", "supertuning", "supertuning-found", "fourierft",
     "waveft",
     "waveft-db3",
-    "waveft-direct", "c3a", "randlora", "randlora-drawn", "randlora-sparse", "pvera", "pvera-drawn", "tinylora", "tinylora-drawn", "unilora",
+    "waveft-direct", "c3a", "randlora", "randlora-sparse", "pvera", "pvera-drawn", "tinylora", "tinylora-drawn",
     "gralora", "hira", "delora", "glora", "glora-vector", "glora-constant", "road", "road-2", "road-4", "deft", "deft-qr", "deft-taken", "peanut",
     "lily", "beft",
   ]

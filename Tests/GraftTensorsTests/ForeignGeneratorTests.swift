@@ -3,7 +3,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// The generators of PyTorch and NumPy, against what these draw; made by `Scripts/make-generator-goldens.py`.
+/// PyTorch's generator, against what it draws; made by `Scripts/make-generator-goldens.py`.
 @Suite struct ForeignGeneratorTests {
   private let expected: JSON
 
@@ -45,16 +45,6 @@ import Testing
       var generator = TorchGenerator(seed: UInt64(try #require(parts[1].int)))
       let values = generator.normal(try #require(parts[0].int), standardDeviation: Float(try #require(parts[2].double)))
       #expect(largestDifference(values, floats(parts[3])) < 3e-6)
-    }
-  }
-
-  @Test func `choices are numpy's`() throws {
-    for row in try #require(expected["choices"]?.array) {
-      let parts = try #require(row.array)
-      var generator = NumPyGenerator(seed: UInt64(try #require(parts[2].int)))
-      let values = generator.evenChoices(try #require(parts[0].int), of: try #require(parts[1].int)).map { Int($0) }
-      #expect(Array(values.prefix(12)) == ints(parts[3]))
-      #expect(values.enumerated().reduce(0) { $0 + $1.offset * $1.element } % 1_000_003 == parts[4].int)
     }
   }
 }

@@ -59,7 +59,7 @@ private struct GeneralPart {
   private let values: Values
   private let rows: Int, columns: Int
 
-  /// - Returns: nil where there is nothing. PEFT's files have zeros then, which mean nothing.
+  /// - Returns: nil where there is nothing. PEFT asks for zeros in a file then.
   init?(
     _ form: GLoRA.Form, rows: Int, columns: Int, rank: Int, isRow: Bool, isZero: Bool, _ scope: Scope, _ attachment: Attachment
   ) throws {
@@ -75,7 +75,9 @@ private struct GeneralPart {
     case .constant:
       values = .number(try scope.parameter("X", [1], isZero ? .zeros : .normal(standardDeviation: 0.02)))
     case .none:
-      try attachment.ignore((scope / "zeros").path, shape: column)
+      let key = (scope / "zeros").path
+      try attachment.ignore(key, shape: column)
+      attachment.store(key) { .zeros(column) }
       return nil
     }
   }

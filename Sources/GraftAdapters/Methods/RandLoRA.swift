@@ -35,6 +35,9 @@ public struct RandLoRA: TargetedMethod, SpelledKeys {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }
+    guard saveProjection || sparse || verySparse else {
+      throw TuningError("save_projection: is false; only true is supported for matrices that are not sparse, which keep them in the file")
+    }
     guard (0..<1).contains(randloraDropout) else { throw TuningError("randlora_dropout: is \(randloraDropout); it must be at least 0 and below 1") }
     let layers = try targets.linears(in: sites, for: attachment)
     let sides = [layers.map(\.inputSize).max() ?? 0, layers.map(\.outputSize).max() ?? 0]

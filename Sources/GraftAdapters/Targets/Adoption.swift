@@ -141,7 +141,6 @@ package enum BiasTraining: String, ConfigChoice {
   case randloraOnly = "randlora_only"
   case pveraOnly = "pvera_only"
   case tinyloraOnly = "tinylora_only"
-  case uniloraOnly = "unilora_only"
   case deftOnly = "deft_only"
 }
 
