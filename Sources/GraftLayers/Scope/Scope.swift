@@ -87,11 +87,11 @@ public struct Scope {
     }
 
     /// A tensor of zeros that takes no memory.
-    func outlined(_ shape: Shape, _ format: ElementFormat) throws(MemoryError) -> Tensor {
-      if let tensor = blank?.tensor(shape, format) { return tensor }
+    func outlined(_ shape: Shape) throws(MemoryError) -> Tensor {
+      if let tensor = blank?.tensor(shape) { return tensor }
       let memory = try BlankMemory(byteCount: 4 * shape.elementCount)
       blank = memory
-      return memory.tensor(shape, format) ?? .zeros(shape)
+      return memory.tensor(shape) ?? .zeros(shape)
     }
   }
 
@@ -114,12 +114,10 @@ public struct Scope {
   }
 
   /// The root of a construction of which nothing but shapes is wanted: no weights are read or drawn, and no memory is taken for them.
-  ///
-  /// - Parameter frozenType: the format that matrices have while they are frozen.
-  public init(outlining catalog: SiteCatalog, frozenType: ElementFormat = .float32) {
+  public init(outlining catalog: SiteCatalog) {
     path = ""
     construction = Construction(
-      source: nil, frozenType: frozenType, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
+      source: nil, frozenType: .float32, stream: RandomStream(seed: 0), isTrainable: false, catalog: catalog, isOutline: true)
     aliases = { _ in [] }
   }
 
@@ -172,8 +170,8 @@ public struct Scope {
     _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, keepsType: Bool = false, fallsBack: Bool = false
   ) throws -> Parameter {
     let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
+    let value = try value(name, shape, initializer(), fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
-    let value = try value(name, shape, initializer(), fallsBack: fallsBack, outlinedAs: type)
     let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
     return parameter
@@ -212,9 +210,7 @@ public struct Scope {
       "\(name): \(shape) takes \(Int(bytes / 1e6)) MB, and \(AvailableMemory.bytes / 1_000_000) MB are available; choose smaller sizes")
   }
 
-  func value(
-    _ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool, outlinedAs type: ElementFormat = .float32
-  ) throws -> Tensor {
+  func value(_ name: String, _ shape: Shape, _ initializer: @autoclosure () -> Initializer, fallsBack: Bool) throws -> Tensor {
     let full = (self / name).path
     if let source = construction.source, !(fallsBack && sourceName(of: full) == nil) {
       guard let found = sourceName(of: full) else {
@@ -235,7 +231,7 @@ public struct Scope {
     guard let count = shape.checkedElementCount, count < Self.largestElementCount else {
       throw WeightError("\(full): \(shape) is more than any memory holds; choose smaller sizes")
     }
-    guard !construction.isOutline else { return try construction.outlined(shape, type) }
+    guard !construction.isOutline else { return try construction.outlined(shape) }
     try requireMemory(for: shape, full)
     return initializer().makeTensor(shape, construction.stream.split(full))
   }

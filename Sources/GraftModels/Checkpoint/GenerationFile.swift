@@ -46,7 +46,7 @@ public struct GenerationFile {
   }
 
   /// A `config.json` with the start token that it leaves to the file.
-  package func completing(_ configuration: JSON) -> JSON {
+  func completing(_ configuration: JSON) -> JSON {
     guard configuration[Self.startKey]?.isNull ?? true, let ownStartID else { return configuration }
     var completed = configuration
     completed[Self.startKey] = .integer(Int(ownStartID))

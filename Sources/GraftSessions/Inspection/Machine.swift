@@ -1,14 +1,8 @@
 import Foundation
 import GraftTensors
 
-/// The resident memory of this process, which every report means by memory.
+/// The memory that this process has taken.
 public enum ProcessMemory {
-  /// The resident size now, in bytes; the largest so far where the system does not say.
-  public static var residentBytes: Int {
-    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
-    return pages.map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) } ?? peakBytes
-  }
-
   /// The largest resident size so far, in bytes.
   public static var peakBytes: Int {
     var usage = rusage()

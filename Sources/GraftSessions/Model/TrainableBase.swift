@@ -22,8 +22,6 @@ package struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
-  /// The directory of the weights, where none of them are in memory.
-  private let weightsPath: String?
   private let read = Read()
 
   /// - Parameters:
@@ -32,7 +30,6 @@ package struct TrainableBase {
   package init(_ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil) throws {
     let recipe = settings.recipe
     let method = settings.method
-    weightsPath = nil
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
     let style = recipe.model.attention
@@ -68,27 +65,6 @@ package struct TrainableBase {
     guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
     let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
     throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
-  }
-
-  /// The base without weights, of which shapes, and the tokenizer, are all that is wanted.
-  ///
-  /// - Parameter labels: a classifier's labels; the configuration's where nil.
-  init(outlining settings: RunSettings, labels: LabelScheme?) throws {
-    let recipe = settings.recipe
-    companion = recipe.model.tokenizer ?? recipe.model.path
-    newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }
-    directory = nil
-    try Self.requireTask(of: recipe)
-    (model, configuration) = try Self.outline(settings, labels: labels, newTokens: newTokens)
-    weightsPath = recipe.model.config == nil ? recipe.model.path : nil
-    name = weightsPath ?? "random \(configuration["model_type"]?.string ?? "model")"
-    method = try newTokens?.trained(by: settings.method, in: model.catalog) ?? settings.method
-  }
-
-  /// The files of the weights, in memory or not; nil for random weights.
-  func checkpointFiles() throws -> [any WeightFile]? {
-    if let directory { return directory.checkpoint.files }
-    return try weightsPath.map { try Checkpoint(directory: $0).files }
   }
 
   /// Returns the same base, in memory once, for another recipe's method.

@@ -28,9 +28,6 @@ package struct RunData {
   /// The SHA-256 of the records to train on, and of those held out.
   let digests: (train: String, evaluation: String)
 
-  /// A classifier's labels.
-  var labels: LabelScheme? { encoder.labels }
-
   private let encoder: ExampleEncoder
   private let format: DataFormat
 
@@ -126,18 +123,6 @@ extension RunData {
       return encoder.example(example, of: format, index: index, epoch: epoch)
     }
     return Batch(collating: chosen, objective: objective)
-  }
-
-  /// The first examples, as training reads them: their tokens, and which of them carry loss.
-  ///
-  /// - Throws: what reading the examples throws.
-  func firstExamples(_ count: Int) throws -> [EncodedExample] {
-    switch train {
-    case .known(let examples): return try (0..<min(count, examples.count)).map { try examples.example($0) }
-    case .streamed(let stream):
-      let step = try stream.steps(0..<1).next()
-      return step?.microBatches.joined().prefix(count).map(stream.example) ?? []
-    }
   }
 
   /// The part of the data that a plan depends on.

@@ -9,16 +9,6 @@ import GraftTensors
 import GraftTokenizers
 import GraftTraining
 
-/// What is done where a run would not fit into the memory that there is.
-public enum MemoryCheck: Sendable {
-  /// It is predicted, and refused where it does not fit.
-  case required
-  /// It is predicted, and begins all the same.
-  case ignored
-  /// It is refused where not even the least that can be told without computing anything fits.
-  case least
-}
-
 /// A recipe being run: the assembly of data, model, method and optimizer, from the recipe alone or from a checkpoint of the run.
 public final class TrainingRun {
   /// The run before its first step.
@@ -49,8 +39,6 @@ public final class TrainingRun {
   private let crossEntropy: CrossEntropyOptions
   /// The processes that share the run.
   let communicator: any Communicator
-  /// The prediction of what the run takes; nil where nobody asked.
-  public let estimate: RunEstimate?
 
   /// Prepares a run: everything that can be wrong with a recipe is found here, and what can be told without files before any is read.
   ///
@@ -58,19 +46,18 @@ public final class TrainingRun {
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
   ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
-  ///   - memory: what is done where the run would not fit into memory.
   ///   - progress: told how far a large data file is encoded.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(
     _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(),
-    memory: MemoryCheck = .required, progress: PreparationProgress = { _, _ in }
+    progress: PreparationProgress = { _, _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
     do {
       let settings = try RunSettings(recipe)
       let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
       try self.init(
-        settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, memory: memory, progress: progress)
+        settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, progress: progress)
     } catch {
       throw recipe.placed(error)
     }
@@ -85,16 +72,13 @@ public final class TrainingRun {
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
     split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess(),
-    memory: MemoryCheck = .least, progress: PreparationProgress = { _, _ in }
+    progress: PreparationProgress = { _, _ in }
   ) throws {
     let recipe = settings.recipe
     self.communicator = communicator
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
-    // One process on a machine can tell what the machine has for it.
-    let outline = memory == .least || communicator.size > 1 ? nil : try TrainableBase(outlining: settings, labels: labels?.scheme)
-    if memory == .required { try outline?.requireRoomForWeights() }
     base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme)
     let tokenizer = try base.tokenizer()
     guard let model = base.model as? any TrainableModel else {
@@ -108,10 +92,7 @@ public final class TrainingRun {
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil
     // What only evaluates has no claim, and neither has a process beside the one that writes.
-    if claim != nil || communicator.rank > 0, memory != .ignored { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
-    let estimator = outline.map { [plan, data] in RunEstimator(plan: plan, data: data, outline: $0, isLoaded: true) }
-    estimate = try estimator?.estimate(comparesAlternatives: false)
-    if memory == .required { try estimate?.require() }
+    if claim != nil || communicator.rank > 0 { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
     delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)
     try delta.schedule?.prepare(stepCount: plan.stepCount)
     optimizer = try recipe.training.optimizer(of: delta, on: base.model.catalog, peak: plan.schedule.peak)

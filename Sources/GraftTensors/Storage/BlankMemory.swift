@@ -16,9 +16,9 @@ public final class BlankMemory {
 
   deinit { munmap(base, byteCount) }
 
-  /// A tensor of zeros; nil where it is larger than the memory.
-  public func tensor(_ shape: Shape, _ format: ElementFormat = .float32) -> Tensor? {
+  /// A float32 tensor of zeros; nil where it is larger than the memory.
+  public func tensor(_ shape: Shape) -> Tensor? {
     guard let count = shape.checkedElementCount, count <= byteCount / 4 else { return nil }
-    return Tensor(borrowing: base, owner: self, shape: shape, dtype: format)
+    return Tensor(borrowing: base, owner: self, shape: shape, dtype: .float32)
   }
 }
