@@ -96,9 +96,9 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles", "GraftGeneration",
-        "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers", "GraftTraining",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles",
+        "GraftGeneration", "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers",
+        "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
     // Tests

@@ -18,7 +18,7 @@ import Testing
       "p-tuning-lstm",
       "pissa", "prefix", "prompt", "multitask-prompt", "cartridge", "tokens", "vblora", "vblora-topk", "vera",
     ] + learning
-  /// Those whose file has losses of a few steps, too.
+  /// Methods whose file has losses of a few steps, too.
   static let learning = [
     "vera-drawn", "boft", "hra", "hra-orthogonal", "miss", "miss-bat", "miss-mini", "shira", "supertuning", "supertuning-found", "fourierft",
     "waveft",

@@ -95,7 +95,7 @@ import Testing
     #expect(throws: CheckpointError.self) { try checkpoint(replacing: "int8.SCB", by: Tensor([Float(1)]), in: folder) }
   }
 
-  /// What is written is read again as the same blocks, and the rest as it was.
+  /// A written checkpoint is read again as the same blocks, and the rest as it was.
   @Test(arguments: WeightQuantization.allCases)
   func aQuantizedCheckpointIsReadAgain(quantization: WeightQuantization) throws {
     let (source, target) = (try TemporaryDirectory(), try TemporaryDirectory())

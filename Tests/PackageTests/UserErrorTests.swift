@@ -4,7 +4,7 @@ import Testing
 /// An error that is no `UserError` ends a command as a fault of the program.
 @Suite("Errors") struct UserErrorTests {
   /// Errors that are turned into others before they reach a user, or that only a program's author can cause; and the word to stop.
-  private static let others: Set = ["RegularExpressionError", "TemplateFailure", "RegistryError", "Interruption"]
+  private static let others: Set = ["RegularExpressionError", "TemplateFailure", "RegistryError", "Interruption", "Damage", "ParquetFault"]
 
   @Test("that users can cause say with which status a command ends")
   func conformances() throws {

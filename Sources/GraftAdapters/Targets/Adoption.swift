@@ -124,7 +124,7 @@ extension Linear {
 package enum BiasTraining: String, ConfigChoice {
   /// None, or all that the base has.
   case none, all
-  /// Those of the layers that the method adapts, under the name that PEFT has for it.
+  /// Biases of the layers that the method adapts, under the name that PEFT has for it.
   case loraOnly = "lora_only"
   case veraOnly = "vera_only"
   case oftOnly = "oft_only"

@@ -128,7 +128,7 @@ public struct RecordList: Sendable {
     }.joined(separator: "\n")
   }
 
-  /// What stands before the SHA-256 of files that are not in memory.
+  /// The words before the SHA-256 of files that are not in memory.
   package static let fileMark = "files:"
 
   /// The SHA-256 of the records' content, wherever they stand; of the bytes of files that are not in memory, behind `fileMark`.

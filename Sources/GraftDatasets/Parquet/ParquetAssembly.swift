@@ -7,7 +7,7 @@ struct ParquetColumn {
   var repetitions: [UInt8] = []
   /// One a value or a missing one; empty where everything is there.
   var definitions: [UInt8] = []
-  /// Those that are there.
+  /// The values that are there.
   var values: [JSON] = []
   /// The number of values and missing ones.
   var count = 0

@@ -3,7 +3,7 @@ package enum KeySynonyms {
   /// The dotted path of ours for each of theirs.
   package static let names: [String: String] = [
     "model_name_or_path": "model.path", "pretrained_model_name_or_path": "model.path", "base_model": "model.path",
-    "base_model_name_or_path": "model.path", "tokenizer_name": "model.tokenizer", "tokenizer_name_or_path": "model.tokenizer",
+    "base_model_name_or_path": "model.path", "tokenizer_name": "model.tokenizer",
     "torch_dtype": "model.dtype", "load_in_4bit": "model.quantization", "load_in_8bit": "model.quantization",
     "quantization_bit": "model.quantization",
 
@@ -11,7 +11,7 @@ package enum KeySynonyms {
     "validation_file": "data.eval", "eval_file": "data.eval", "eval_dataset": "data.eval", "test_datasets": "data.eval",
     "val_set_size": "data.eval_fraction", "val_size": "data.eval_fraction", "test_size": "data.eval_fraction",
     "validation_split_percentage": "data.eval_fraction", "max_seq_length": "data.max_length", "max_seq_len": "data.max_length",
-    "model_max_length": "data.max_length", "sequence_len": "data.max_length", "cutoff_len": "data.max_length", "block_size": "data.max_length",
+    "model_max_length": "data.max_length", "sequence_len": "data.max_length", "cutoff_len": "data.max_length",
     "sample_packing": "data.packing", "group_texts": "data.packing", "train_on_inputs": "data.completion_only_loss",
     "train_on_prompt": "data.completion_only_loss", "assistant_only_loss": "data.completion_only_loss", "mlm_probability": "data.corruption_rate",
     "field_mapping": "data.columns",
@@ -22,7 +22,7 @@ package enum KeySynonyms {
     "lr": "training.learning_rate", "lr_scheduler_type": "training.lr_scheduler", "num_warmup_steps": "training.warmup_steps",
     "optim": "training.optimizer", "adam_beta1": "training.betas", "adam_beta2": "training.betas", "adam_epsilon": "training.epsilon",
     "gradient_clipping": "training.max_grad_norm", "label_smoothing_factor": "training.label_smoothing", "bf16": "training.precision",
-    "fp16": "training.precision", "mixed_precision": "training.precision", "random_seed": "training.seed", "data_seed": "training.seed",
+    "fp16": "training.precision", "mixed_precision": "training.precision", "data_seed": "training.seed",
     "log_interval": "training.logging_steps", "eval_strategy": "training.eval_steps", "evaluation_strategy": "training.eval_steps",
     "save_strategy": "training.save_steps",
 

@@ -31,9 +31,9 @@ public struct RunPlan: Sendable {
   public struct Data {
     /// The sizes of examples.
     public enum Examples: Sendable {
-      /// Those of all examples: the room each takes in a packed row, and its tokens, those of a source counted as well.
+      /// Sizes of all examples: the room each takes in a packed row, and its tokens, those of a source counted as well.
       case known(packedLengths: [Int], tokenCounts: [Int])
-      /// Those of examples that are encoded as training comes to them: the number of records, and the most tokens of one of the first micro-batches.
+      /// Sizes of examples that are encoded as training comes to them: the number of records, and the most tokens of one of the first micro-batches.
       case streamed(recordCount: Int, largestBatch: Int)
     }
 

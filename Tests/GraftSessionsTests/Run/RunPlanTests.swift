@@ -19,8 +19,8 @@ import Testing
   @Test(arguments: [
     ("method: {peft_type: LORA, lora_alhpa: 3}", "r.yaml:3: method.lora_alhpa: unknown key; did you mean 'lora_alpha'?"),
     ("method: {peft_type: LORRA}", "r.yaml:3: method.peft_type: unknown peft_type \"LORRA\"; did you mean 'LORA'?"),
-    ("method: {peft_type: IA3}\ntraining: {loraplus_lr_ratio: 4}", "training.loraplus_lr_ratio: IA3 has no A and B factors"),
-    ("training: {load_best_model_at_end: true}", "training.load_best_model_at_end: there are no held-out examples"),
+    ("method: {peft_type: IA3}\ntraining: {loraplus_lr_ratio: 4}", "r.yaml:4: training.loraplus_lr_ratio: IA3 has no A and B factors"),
+    ("training: {load_best_model_at_end: true}", "r.yaml:3: training.load_best_model_at_end: there are no held-out examples"),
   ])
   func `faults of the recipe are told before a file is read`(_ rest: String, _ message: String) throws {
     let recipe = try Recipe(yaml: Self.head + rest, file: "r.yaml")
