@@ -131,7 +131,8 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
     FamilyMethod("MiSS", #"{"peft_type": "MISS", "r": 2, "target_modules": "all-linear"}"#, count: layers { 2 * $1 }),
     FamilyMethod("SHiRA", #"{"peft_type": "SHIRA", "r": 1, "target_modules": "all-linear"}"#, count: layers { $0 + $1 }),
     FamilyMethod(
-      "FourierFT", #"{"peft_type": "FOURIERFT", "n_frequency": 9, "scaling": 20, "target_modules": "all-linear"}"#, learningRate: 0.5, count: layers { _, _ in 9 }),
+      "FourierFT", #"{"peft_type": "FOURIERFT", "n_frequency": 9, "scaling": 20, "target_modules": "all-linear"}"#, learningRate: 0.5,
+      count: layers { _, _ in 9 }),
     FamilyMethod(
       "RandLoRA", #"{"peft_type": "RANDLORA", "r": 5, "randlora_alpha": 10, "target_modules": "all-linear"}"#,
       count: layers { first, second in
