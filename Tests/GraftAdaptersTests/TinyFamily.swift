@@ -185,7 +185,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "initial state", #"{"peft_type": "STATE_TUNING"}"#, misfits: TinyFamily.attending, learningRate: 0.05,
       count: { $0.sites.compactMap(\.recurrence).reduce(0) { $0 + $1.startSize } }),
     FamilyMethod(
-      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv, .rwkv6],
+      "the norms of a layer", #"{"peft_type": "FULL", "target_modules": ".*([Nn]orm|ln_.)", "layers_to_transform": 1}"#, misfits: [.rwkv],
       // Those inside of a mixer too, of gated channels and of heads.
       count: { catalog in
         catalog.parameters.filter { parameter in

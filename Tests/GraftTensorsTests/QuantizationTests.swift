@@ -59,7 +59,9 @@ import Testing
       #expect(nested.codes.bytes == (try bytes(golden["factorCodes"])), "\(source.shape)")
       guard golden["codes"] != nil else { continue }
       #expect(matrix.codes.bytes == (try bytes(golden["codes"])), "\(source.shape)")
-      #expect(matrix.decoded(rows: 0..<matrix.shape[0]).values.map(\.bitPattern) == (try floats(golden["decoded"])), "\(source.shape)")
+      // Of its zeros some have a sign, as the instructions of a processor make them: 0 and -0 are equal.
+      let decoded = try floats(golden["decoded"]).map(Float.init(bitPattern:))
+      #expect(matrix.decoded(rows: 0..<matrix.shape[0]).values == decoded, "\(source.shape)")
     }
   }
 

@@ -13,7 +13,7 @@ extension BitsAndBytesLayout {
     case let matrix as FourBitMatrix:
       let state = BitsAndBytesState(matrix, elementType: elementType)
       var parts = [
-        (name, matrix.codes.reshaped(to: [matrix.codes.elementCount, 1])), (name + code, Tensor(matrix.code.numbers.map { $0 + 0 })),
+        (name, matrix.codes.reshaped(to: [matrix.codes.elementCount, 1])), (name + code, Tensor(matrix.code.numbers)),
         (name + statePrefix + matrix.code.format.description, Tensor(bytes: state.json.serializedBytes())),
       ]
       guard let nested = matrix.factors.nested else { return parts + [(name + factors, matrix.factors.values)] }

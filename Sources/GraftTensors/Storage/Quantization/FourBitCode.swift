@@ -29,7 +29,7 @@ public struct FourBitCode: Sendable, Hashable {
 
   /// Floating-point numbers of a sign, two bits of exponent and one of fraction, as bitsandbytes orders and scales them.
   public static let float = FourBitCode(
-    .fp4, [0, 0.0625, 8, 12, 4, 6, 2, 3, -0.0, -0.0625, -8, -12, -4, -6, -2, -3].map { $0 / 12 })
+    .fp4, [0, 0.0625, 8, 12, 4, 6, 2, 3, 0, -0.0625, -8, -12, -4, -6, -2, -3].map { $0 / 12 })
 
   /// Writes the codes of the numbers nearest to x, the smaller of two equally near ones; two codes a byte.
   func encode(_ x: UnsafePointer<Float>, count: Int, to bytes: UnsafeMutablePointer<UInt8>) {
