@@ -1,4 +1,3 @@
-
 extension ModelFamily {
   /// Mistral: Llama with a sliding window (Jiang et al. 2023).
   public static let mistral = RotaryDecoder.family(
