@@ -36,6 +36,9 @@ enum FuzzReaders {
     "pickle": { try pickle($0) },
     "hdf5": file("h5") { _ = try AdapterArchive.read($0) },
     "data": { try data($0) },
+    "parquet": file("parquet") { _ = try DataFile.records(of: $0) },
+    "gzip": file("jsonl.gz") { _ = try DataFile.records(of: $0) },
+    "zstd": file("jsonl.zst") { _ = try DataFile.records(of: $0) },
     "tokenizer": { bytes in
       let json = try JSON(parsing: bytes)
       let tokenizer = try Tokenizer(json: json, configuration: TokenizerConfiguration(configuration: json), source: "tokenizer.json")
