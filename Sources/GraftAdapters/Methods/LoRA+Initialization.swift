@@ -75,6 +75,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   ///
   /// Computed again whenever the adapter is attached, from the weight alone.
   func part(of layer: Linear, rank: Int, scale: Float) -> LowRankPart? {
+    // Decoding or widening a weight is worth it only where it is decomposed.
+    guard isDecomposition else { return nil }
     let weight = layer.weight.dense()
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {

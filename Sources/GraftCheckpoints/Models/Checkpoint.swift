@@ -83,6 +83,9 @@ public final class Checkpoint: WeightSource {
     return weights.file(of: name)?.description(of: name)
   }
 
+  /// The bytes of the tensors as the files hold them, quantized ones with all of their parts.
+  public var byteCount: Int { weights.names.reduce(0) { $0 + (weights.file(of: $1)?.description(of: $1)?.byteCount ?? 0) } }
+
   /// Types and shapes of all tensors, in the order of `tensorNames`.
   public var descriptions: [TensorDescription] { tensorNames.compactMap(description(of:)) }
 

@@ -9,8 +9,9 @@ struct Quantize: ParsableCommand {
       Example: graft quantize Data/models/seedling --format nf4 --output seedling-nf4
 
       The result is in bitsandbytes' layout, which Transformers reads too: nf4 and fp4 have 4 bits in blocks of 64 whose factors are \
-      quantized again, int8 a factor a row. Embeddings, norms, heads, routers and experts stay as they are. It is a base for every method, \
-      and takes as much memory as its files; a recipe with model.quantization makes the same of an unquantized one while it loads it.
+      quantized again, int8 a factor a row. Embeddings, norms, heads, routers and experts stay as they are. It is a base for every method \
+      but full fine-tuning, and takes as much memory as its files; a recipe with model.quantization quantizes an unquantized one while it \
+      loads it, and with it experts that are layers of their own.
       """)
 
   @Argument(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String

@@ -1,3 +1,4 @@
+import Foundation
 import GraftCheckpoints
 import GraftLayers
 import GraftModels
@@ -39,6 +40,11 @@ import Testing
     let base = folder.file("base")
     let report = try ModelQuantization.write(Self.seedling, as: quantization, to: base)
     #expect(report.matrices == 35 && report.relativeError > 0.001 && report.relativeError < 0.15)
+    // But for its header, the file is what is told of the tensors.
+    let fileSize = try Data(contentsOf: URL(filePath: "\(base)/model.safetensors")).count
+    let inspection = try Inspection(of: base)
+    let told = try #require(inspection.json["bytes"]?.int)
+    #expect(told < fileSize && told > fileSize - 40_000)
 
     let made = try Self.losses(Self.recipe("path: \(Self.seedling), quantization: \(quantization)", in: folder), folder.file("made"))
     let read = try Self.losses(Self.recipe("path: \(base)", in: folder), folder.file("read"))
