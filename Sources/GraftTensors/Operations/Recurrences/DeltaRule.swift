@@ -27,82 +27,22 @@ public struct DeltaRuleInputs {
 /// RWKV-7's recurrence, a generalized delta rule (Peng et al. 2025, "RWKV-7 Goose", eq. 15 to 17): of every head, row after row of a
 /// sequence, `S = S diag(w) - S κ̂ (κ̂ a)ᵀ + v kᵀ` and `y = S r`, with `w = exp(-sigmoid(decay) / √e)`.
 ///
-/// States are kept at the first row of every chunk only, and computed again from there on the way back.
 /// - Parameter state: `[sequences, heads * headSize * headSize]`, the transposed `S` before the first row of each sequence; zero where nil.
 /// - Returns: `[rows, heads * headSize]`, and the state behind the last row where one was given, which no gradient leaves.
 public func generalizedDeltaRule(
   _ inputs: DeltaRuleInputs, headSize: Int, _ rows: SequenceRows, from state: Tensor? = nil
 ) -> (output: Tensor, state: Tensor?) {
-  let rule = DeltaRule(rows: rows, headSize: headSize, width: inputs.key.shape.columns)
-  precondition(inputs.tensors.allSatisfy { $0.shape == [rows.count, rule.width] }, "\(inputs.tensors.map(\.shape)) for \(rows.count) rows")
-  precondition(rule.width % headSize == 0 && headSize <= DeltaRuleInputs.largestHeadSize, "heads of \(headSize) channels")
-  let all = inputs.tensors + (state.map { [$0] } ?? [])
-  let next = state.map { concatenateRows([$0.detached]) } ?? .zeros([rows.spans.count, rule.stateSize])
-  let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, rule.stateSize]) : nil
-  let out = rule.forward(inputs.tensors, state: next, states: states)
-  guard let states else { return (out, state == nil ? nil : next) }
-  // The states belong to these very decays, which are exponents.
-  let saved = all.enumerated().map { Saved($1, exactly: $0 == 1) }
-  let savedStates = Saved(states, exactly: true)
-  let result = recorded("generalizedDeltaRule", out, from: all.map(\.slot)) { gradient, tape in
-    let gradients = rule.gradients(gradient, saved.prefix(6).map(\.tensor), savedStates.tensor)
-    for (gradient, input) in zip(gradients, saved) { tape.accumulate(gradient.reshaped(to: input.slot.shape), into: input.slot) }
+  let recurrence = HeadRecurrence(
+    name: "generalizedDeltaRule", rows: rows, headSize: headSize, width: inputs.key.shape.columns,
+    scratchSize: (Int(GRAFT_SCAN_CHUNK) + 1) * headSize * headSize + Int(GRAFT_SCAN_CHUNK) * headSize
+  ) { of, out, state, states, x, count in
+    graft_delta_rule(out, state, states, x[0], x[1], x[2], x[3], x[4], x[5], count, of.headSize, of.width, of.stateSize)
+  } backward: { of, d, dState, scratch, dy, states, x, count in
+    graft_delta_rule_gradient(
+      d[0], d[1], d[2], d[3], d[4], d[5], dState, scratch, dy, states, x[0], x[1], x[2], x[3], x[4], x[5], count, of.headSize, of.width,
+      of.stateSize)
   }
-  return (result, state == nil ? nil : next)
-}
-
-/// One recurrence, forward and backward.
-private struct DeltaRule {
-  let rows: SequenceRows
-  let headSize: Int, width: Int
-
-  var heads: Int { width / headSize }
-  var headStateSize: Int { headSize * headSize }
-  var stateSize: Int { heads * headStateSize }
-
-  /// Runs `body` for every head of every sequence that has rows.
-  private func forEach(_ body: (_ sequence: Int, _ at: Int, _ head: Int, _ count: Int) -> Void) {
-    parallel(rows.spans.count * heads) { task in
-      let (sequence, head) = (task / heads, task % heads)
-      guard !rows.spans[sequence].isEmpty else { return }
-      body(sequence, rows.spans[sequence].lowerBound * width + head * headSize, head, rows.spans[sequence].count)
-    }
-  }
-
-  /// - Parameters:
-  ///   - state: changed in place.
-  ///   - states: takes the state before every chunk.
-  func forward(_ inputs: [Tensor], state: Tensor, states: Tensor?) -> Tensor {
-    let out = rows.makeRows(width)
-    let chunks = rows.chunks().first
-    let x = inputs.map(\.pointer)
-    forEach { sequence, at, head, count in
-      graft_delta_rule(
-        out.mutablePointer + at, state.mutablePointer + sequence * stateSize + head * headStateSize,
-        states.map { $0.mutablePointer + chunks[sequence] * stateSize + head * headStateSize }, x[0] + at, x[1] + at, x[2] + at, x[3] + at,
-        x[4] + at, x[5] + at, count, headSize, width, stateSize)
-    }
-    return out
-  }
-
-  /// - Returns: the gradients of the inputs, and of the states before the first rows.
-  func gradients(_ gradient: Tensor, _ inputs: [Tensor], _ states: Tensor) -> [Tensor] {
-    let results = inputs.map { _ in rows.makeRows(width) }
-    let dState = Tensor.zeros([rows.spans.count, stateSize])
-    let chunks = rows.chunks().first
-    let d = results.map(\.mutablePointer)
-    let x = inputs.map(\.pointer)
-    let chunk = Int(GRAFT_SCAN_CHUNK)
-    forEach { sequence, at, head, count in
-      let scratch = Tensor(uninitialized: [(chunk + 1) * headStateSize + chunk * headSize])
-      graft_delta_rule_gradient(
-        d[0] + at, d[1] + at, d[2] + at, d[3] + at, d[4] + at, d[5] + at,
-        dState.mutablePointer + sequence * stateSize + head * headStateSize, scratch.mutablePointer, gradient.pointer + at,
-        states.pointer + chunks[sequence] * stateSize + head * headStateSize, x[0] + at, x[1] + at, x[2] + at, x[3] + at, x[4] + at, x[5] + at,
-        count, headSize, width, stateSize)
-    }
-    return results + [dState]
-  }
+  return recurrence(inputs.tensors, from: state)
 }
 
 /// `x + (r · (k u)) v` of every head: what a token gives to itself past the state (Peng et al. 2025, eq. 19).

@@ -24,81 +24,21 @@ public struct MatrixKeyValueInputs {
 /// The recurrence of RWKV-5 and 6 (Peng et al. 2024, "Eagle and Finch", eq. 15 and 19), but for the bonus of a token itself: of every head, row
 /// after row of a sequence, `y = S r` and `S = S diag(w) + v kᵀ`, with `w = exp(-exp(decay))`.
 ///
-/// States are kept at the first row of every chunk only, and computed again from there on the way back.
 /// - Parameter state: `[sequences, heads * headSize * headSize]`, the transposed `S` before the first row of each sequence; zero where nil.
 /// - Returns: `[rows, heads * headSize]`, and the state behind the last row where one was given, which no gradient leaves.
 public func matrixKeyValue(
   _ inputs: MatrixKeyValueInputs, headSize: Int, _ rows: SequenceRows, from state: Tensor? = nil
 ) -> (output: Tensor, state: Tensor?) {
-  let recurrence = MatrixKeyValue(rows: rows, headSize: headSize, width: inputs.key.shape.columns)
-  precondition(inputs.tensors.allSatisfy { $0.shape == [rows.count, recurrence.width] }, "\(inputs.tensors.map(\.shape)) for \(rows.count) rows")
-  precondition(recurrence.width % headSize == 0 && headSize <= MatrixKeyValueInputs.largestHeadSize, "heads of \(headSize) channels")
-  let all = inputs.tensors + (state.map { [$0] } ?? [])
-  let next = state.map { concatenateRows([$0.detached]) } ?? .zeros([rows.spans.count, recurrence.stateSize])
-  let states = all.contains(where: \.isTracked) ? Tensor(uninitialized: [rows.chunks().count, recurrence.stateSize]) : nil
-  let out = recurrence.forward(inputs.tensors, state: next, states: states)
-  guard let states else { return (out, state == nil ? nil : next) }
-  // The states belong to these very decays, which are exponents.
-  let saved = all.enumerated().map { Saved($1, exactly: $0 == 1) }
-  let savedStates = Saved(states, exactly: true)
-  let result = recorded("matrixKeyValue", out, from: all.map(\.slot)) { gradient, tape in
-    let gradients = recurrence.gradients(gradient, saved.prefix(4).map(\.tensor), savedStates.tensor)
-    for (gradient, input) in zip(gradients, saved) { tape.accumulate(gradient.reshaped(to: input.slot.shape), into: input.slot) }
+  let recurrence = HeadRecurrence(
+    name: "matrixKeyValue", rows: rows, headSize: headSize, width: inputs.key.shape.columns,
+    scratchSize: Int(GRAFT_SCAN_CHUNK) * headSize * headSize
+  ) { of, out, state, states, x, count in
+    graft_matrix_key_value(out, state, states, x[0], x[1], x[2], x[3], count, of.headSize, of.width, of.stateSize)
+  } backward: { of, d, dState, scratch, dy, states, x, count in
+    graft_matrix_key_value_gradient(
+      d[0], d[1], d[2], d[3], dState, scratch, dy, states, x[0], x[1], x[2], x[3], count, of.headSize, of.width, of.stateSize)
   }
-  return (result, state == nil ? nil : next)
-}
-
-/// One recurrence, forward and backward.
-private struct MatrixKeyValue {
-  let rows: SequenceRows
-  let headSize: Int, width: Int
-
-  var heads: Int { width / headSize }
-  var headStateSize: Int { headSize * headSize }
-  var stateSize: Int { heads * headStateSize }
-
-  /// Runs `body` for every head of every sequence that has rows.
-  private func forEach(_ body: (_ sequence: Int, _ at: Int, _ head: Int, _ count: Int) -> Void) {
-    parallel(rows.spans.count * heads) { task in
-      let (sequence, head) = (task / heads, task % heads)
-      guard !rows.spans[sequence].isEmpty else { return }
-      body(sequence, rows.spans[sequence].lowerBound * width + head * headSize, head, rows.spans[sequence].count)
-    }
-  }
-
-  /// - Parameters:
-  ///   - state: changed in place.
-  ///   - states: takes the state before every chunk.
-  func forward(_ inputs: [Tensor], state: Tensor, states: Tensor?) -> Tensor {
-    let out = rows.makeRows(width)
-    let chunks = rows.chunks().first
-    let x = inputs.map(\.pointer)
-    let (o, s, kept) = (out.mutablePointer, state.mutablePointer, states?.mutablePointer)
-    forEach { sequence, at, head, count in
-      graft_matrix_key_value(
-        o + at, s + sequence * stateSize + head * headStateSize,
-        kept.map { $0 + chunks[sequence] * stateSize + head * headStateSize }, x[0] + at, x[1] + at, x[2] + at, x[3] + at, count, headSize, width,
-        stateSize)
-    }
-    return out
-  }
-
-  /// - Returns: the gradients of the inputs, and of the states before the first rows.
-  func gradients(_ gradient: Tensor, _ inputs: [Tensor], _ states: Tensor) -> [Tensor] {
-    let results = inputs.map { _ in rows.makeRows(width) }
-    let dState = Tensor.zeros([rows.spans.count, stateSize])
-    let chunks = rows.chunks().first
-    let d = results.map(\.mutablePointer)
-    let x = inputs.map(\.pointer)
-    let (start, dy, kept) = (dState.mutablePointer, gradient.pointer, states.pointer)
-    forEach { sequence, at, head, count in
-      let scratch = Tensor(uninitialized: [Int(GRAFT_SCAN_CHUNK) * headStateSize])
-      graft_matrix_key_value_gradient(
-        d[0] + at, d[1] + at, d[2] + at, d[3] + at, start + sequence * stateSize + head * headStateSize, scratch.mutablePointer, dy + at,
-        kept + chunks[sequence] * stateSize + head * headStateSize, x[0] + at, x[1] + at, x[2] + at, x[3] + at, count, headSize, width, stateSize)
-    }
-    return results + [dState]
-  }
+  return recurrence(inputs.tensors, from: state)
 }
 
 /// The inputs of a specimen.
