@@ -9,6 +9,8 @@ enum FewRows {
   private static let smallCount = 1 << 16
   /// Elements that a task reads where there are enough: of long pieces memory hands out more in a second than of short ones.
   private static let longCount = 1 << 18
+  /// The most chunks that a sum is cut into: of more, the partial sums would take a good part of the matrix's own memory.
+  private static let mostChunks = 64
   /// Columns that lie side by side and are read together: those that registers hold, and those of a task where there are many.
   private static let narrowColumns = 64
   private static let wideColumns = 384
@@ -42,7 +44,7 @@ enum FewRows {
   ) {
     let x = a.base.assumingMemoryBound(to: Float.self)
     // An even number, for two threads.
-    let most = 2 * (n * k / longCount)
+    let most = min(mostChunks, 2 * (n * k / longCount))
     let depth = (k + most - 1) / most
     let chunks = (k + depth - 1) / depth
     let parts = Tensor(uninitialized: [chunks * m, n])
