@@ -52,7 +52,7 @@ GRAFT_KERNEL static void multiply_registers(int sum, int first, int second) {
 #include "amx_tile.h"
 
 static const struct tiling model = {
-    .name = "amx-model", .terms = 2, .step = 16, .rows = LARGEST_ROWS, .count = 2,
+    .name = "amx-model", .terms = 2, .step = 16, .rows = LARGEST_ROWS, .count = 2, .block = 512,
     .panels = {{32, model_wide_tile}, {16, model_narrow_tile}}, .pairs = graft_pairs_portable};
 
 const struct tiling *graft_amx_model_tiling(void) { return &model; }
@@ -89,7 +89,7 @@ static void release(void) { _tile_release(); }
 #pragma clang attribute pop
 
 static const struct tiling amx = {
-    .name = "amx", .terms = 2, .step = 16, .rows = LARGEST_ROWS, .count = 2,
+    .name = "amx", .terms = 2, .step = 16, .rows = LARGEST_ROWS, .count = 2, .block = 512,
     .panels = {{32, amx_wide_tile}, {16, amx_narrow_tile}}, .pairs = graft_pairs_native,
     .enter = configure, .leave = release};
 

@@ -4,8 +4,6 @@
 // The scheme is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
 #include "matrix_product.h"
 
-/// Columns of panels that are used together.
-#define BLOCK 512
 /// Rows that are packed together, in whole tiles.
 #define GROUP_ROWS 128
 /// Floats that the last row of a transposition writes too much.
@@ -83,7 +81,7 @@ static void multiply_group(const struct product *p, struct tile *tile, float *pa
   for (long row = 0; p->packs && row < height; row += tile_rows)
     graft_pack_rows(packed + row * packed_depth, p->tiles, a, p->first + top + row, least(tile_rows, height - row), start, terms);
   // A block of panels stays in the second-level cache while the tiles of c are written from left to right.
-  for (long left = 0; left < p->columns; left += BLOCK) {
+  for (long left = 0; left < p->columns; left += p->tiles->block) {
     for (long row = 0; row < height; row += tile_rows) {
       const float *elements = (const float *)a->base + (p->first + top + row) * a->row_stride + start * a->column_stride;
       // What is read after this row of tiles: the rows below, the next terms of the group, or the next group.
@@ -92,7 +90,7 @@ static void multiply_group(const struct product *p, struct tile *tile, float *pa
                                                                  : elements + (p->packs ? height : tile_rows) * a->row_stride - start;
       tile->a = p->packs ? packed + row * packed_depth : elements;
       tile->rows = least(tile_rows, height - row);
-      multiply_row(p, tile, top + row, start, left, least(p->columns, left + BLOCK), ahead);
+      multiply_row(p, tile, top + row, start, left, least(p->columns, left + p->tiles->block), ahead);
     }
   }
 }

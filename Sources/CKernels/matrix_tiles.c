@@ -46,13 +46,13 @@
 #pragma clang attribute pop
 
 static const struct tiling avx512 = {
-    .name = "avx512", .terms = 1, .step = 1, .rows = 14, .count = 3,
+    .name = "avx512", .terms = 1, .step = 1, .rows = 14, .count = 3, .block = 512,
     .panels = {{32, tile14x16x2, {transpose14x16x2, copy14x16x2}}, {16, tile14x16x1, {transpose14x16x1, copy14x16x1}}, {8, tile14x8x1, {transpose14x8x1, copy14x8x1}}}};
 static const struct tiling avx512bf16 = {
-    .name = "avx512bf16", .terms = 2, .step = 1, .rows = 14, .count = 3,
+    .name = "avx512bf16", .terms = 2, .step = 1, .rows = 14, .count = 3, .block = 512,
     .panels = {{32, pair_tile14x16x2}, {16, pair_tile14x16x1}, {8, pair_tile14x8x1}}, .pairs = graft_pairs_native};
 static const struct tiling avx2 = {
-    .name = "avx2", .terms = 1, .step = 1, .rows = 6, .count = 2,
+    .name = "avx2", .terms = 1, .step = 1, .rows = 6, .count = 2, .block = 128,
     .panels = {{16, tile6x8x2, {transpose6x8x2, copy6x8x2}}, {8, tile6x8x1, {transpose6x8x1, copy6x8x1}}}};
 
 /// The widest tile of floats that the processor has, unless the wish is `avx2` or `none`.
