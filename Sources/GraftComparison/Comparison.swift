@@ -54,6 +54,8 @@ public final class Comparison {
   /// - Throws: what is wrong with the recipe, the base or the data, and `CheckpointError` of kind `cannotCreate` for a folder that holds something
   ///   else. What is wrong with one method alone becomes its result.
   public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
+    var recipe = recipe
+    for note in try recipe.findModels() { notes.say(note) }
     methods = try recipe.plannedMethods()
     let output = output.trimmingTrailingSlashes
     claim = try OutputClaim(output, files: .ofComparison, use: isFresh ? .overwritten : .resumed)

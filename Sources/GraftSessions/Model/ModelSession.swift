@@ -35,6 +35,7 @@ public final class ModelSession {
   var adapterTokenizer: String? { AdapterTokenizer.directory(adapters: adapterPaths) }
 
   /// - Parameters:
+  ///   - path: a model directory, or a name of the hub whose files are in its cache.
   ///   - adapters: files or directories of adapters, which are put on together.
   ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
   ///   - task: what the model is for; nil is what the adapters, or else the checkpoint, say.
@@ -48,6 +49,9 @@ public final class ModelSession {
     frozenType: ElementFormat = .float32, quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false,
     isHeadless: Bool = false
   ) throws {
+    let name = path
+    let path = try HubCache().directory(of: name)
+    if path != name { notes.say(HubCache.note(on: name, in: path)) }
     self.path = path
     adapterPaths = adapters.map(\.path)
     let configuration = try Checkpoint.configuration(in: path)

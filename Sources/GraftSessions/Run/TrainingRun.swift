@@ -100,7 +100,7 @@ public final class TrainingRun {
     let start = try resumption?.start(plan, identity, optimizer, delta) ?? Resumption.Start(RunState(plan.firstState))
     (state, openingNotes, earlierMetrics) = (start.state, start.notes, start.metrics)
     finishedSummary = resumption?.finishedSummary
-    notes = Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
+    notes = settings.notes + Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
     (self.model, self.output, self.claim) = (model, output, claim)
   }
 
