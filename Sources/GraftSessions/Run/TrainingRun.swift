@@ -46,11 +46,11 @@ public final class TrainingRun {
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
   ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
-  ///   - progress: told how far a large data file is encoded.
+  ///   - progress: told how far weights are loaded and records encoded.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(
     _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(),
-    progress: PreparationProgress = { _, _ in }
+    progress: ProgressHandler = { _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
     do {
@@ -72,14 +72,14 @@ public final class TrainingRun {
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
     split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess(),
-    progress: PreparationProgress = { _, _ in }
+    progress: ProgressHandler = { _ in }
   ) throws {
     let recipe = settings.recipe
     self.communicator = communicator
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
-    base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme)
+    base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme, progress: progress)
     let tokenizer = try base.tokenizer()
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
@@ -88,6 +88,7 @@ public final class TrainingRun {
       settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes,
       isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
     plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
+    progress(RunProgress(.hashing))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil

@@ -72,9 +72,11 @@ extension ModelSession {
 
 extension EncodedDataset {
   /// Batches of a bounded number of tokens, in order.
-  package func evaluationBatches(_ objective: BatchObjective) -> some Sequence<Batch> {
+  /// - Parameter progress: told of the number of examples before each batch that is asked for.
+  package func evaluationBatches(_ objective: BatchObjective, progress: @escaping (Int) -> Void = { _ in }) -> some Sequence<Batch> {
     examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }).lazy.map { group in
-      Batch(collating: group.map { examples[$0] }, objective: objective)
+      progress(group.first ?? 0)
+      return Batch(collating: group.map { examples[$0] }, objective: objective)
     }
   }
 }
