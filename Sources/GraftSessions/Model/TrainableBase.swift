@@ -82,6 +82,28 @@ package struct TrainableBase {
     model.catalog.parameters.reduce(0) { $0 + $1.stored.mappedByteCount }
   }
 
+  /// Advice on the format that the base's weights are kept in, and on the learning rate.
+  func advice(_ settings: RunSettings) -> [String] {
+    let training = settings.recipe.training
+    var advice: [String?] = []
+    if let checkpoint = directory?.checkpoint, !isFull, settings.recipe.weightQuantization == nil, !checkpoint.isQuantized,
+      settings.recipe.model.dtype.format == nil, settings.frozenFormat == .float32
+    {
+      for (type, format) in [(ElementType.bfloat16, ElementFormat.bfloat16), (.float16, .float16)] {
+        let bytes = checkpoint.descriptions.reduce(0) { $0 + ($1.elementType == type ? $1.byteCount : 0) }
+        advice.append(RunAdvice.widening(storedBytes: bytes, format: format))
+      }
+    }
+    // From random weights, and with other rules, other rates are usual.
+    if settings.recipe.model.config == nil, training.optimizer == .adamw {
+      let usual = type(of: method).defaultLearningRate
+      advice.append(
+        RunAdvice.learningRate(
+          settings.learningRate, usual: usual, method: type(of: method).name, parameterCount: model.catalog.parameterCount))
+    }
+    return advice.compactMap { $0 }
+  }
+
   var isFull: Bool { method is FullFineTuning }
 
   /// The `config.json` of a recipe's model.

@@ -62,7 +62,10 @@ package struct RunData {
           progress(RunProgress(.encoding, $0, of: split.train.count))
         }
       } else {
-        let data = try encoder.encodeDataset(split.train) { progress(RunProgress(.encoding, $0, of: split.train.count)) }
+        let data = try encoder.encodeDataset(split.train) { done in
+          // A few thousand records are no time worth telling of.
+          if split.train.count > 4096 { progress(RunProgress(.encoding, done, of: split.train.count)) }
+        }
         try DataPreparation.check(data, of: split.train, for: model)
         examples = .memory(data)
       }
@@ -147,7 +150,8 @@ extension RunData {
     if report.truncatedCount > 0 {
       notes.append(
         "\(report.truncatedCount) of \(report.recordCount) examples are longer than max_length \(maxLength) and were cut (the longest has "
-          + "\(report.longest) tokens)")
+          + "\(report.longest) tokens)"
+          + (RunAdvice.cuts(report.truncatedCount, of: report.recordCount, keeping: report.length(atQuantile: 0.95)).map { "; \($0)" } ?? ""))
     }
     if report.lostMaskCount > 0 {
       notes.append("\(report.lostMaskCount) masks stood beyond max_length \(maxLength) and were lost with the words behind them")

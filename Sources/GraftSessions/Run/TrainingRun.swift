@@ -101,7 +101,7 @@ public final class TrainingRun {
     let start = try resumption?.start(plan, identity, optimizer, delta) ?? Resumption.Start(RunState(plan.firstState))
     (state, openingNotes, earlierMetrics) = (start.state, start.notes, start.metrics)
     finishedSummary = resumption?.finishedSummary
-    notes = settings.notes + Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
+    notes = settings.notes + base.advice(settings) + Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
     (self.model, self.output, self.claim) = (model, output, claim)
   }
 
@@ -159,7 +159,15 @@ public final class TrainingRun {
       for note in openingNotes { try onEvent(.note(note)) }
       return RunOutcome(isInterrupted: false, output: output, summary: finishedSummary)
     }
-    return try withoutActuallyEscaping(isInterrupted) { isInterrupted in
+    do { return try course(isInterrupted, evaluatesEnds: evaluatesEnds, onEvent) } catch let error as SessionError where error.kind == .usage {
+      throw plan.settings.recipe.placed(error)
+    }
+  }
+
+  private func course(
+    _ isInterrupted: () -> Bool, evaluatesEnds: Bool, _ onEvent: (RunEvent) throws -> Void
+  ) throws -> RunOutcome {
+    try withoutActuallyEscaping(isInterrupted) { isInterrupted in
       try withoutActuallyEscaping(onEvent) { onEvent in
         // Evaluations compute as training does.
         try plan.settings.recipe.training.precision.run {

@@ -47,7 +47,7 @@ struct DataText {
     let label = example.label.map { ", label \($0)" } ?? ""
     var lines = ["\(place)".bold + ", \(example.tokenCount) tokens\(label):"]
     if let source = example.source { lines += Self.indented(source) + ["  →"] }
-    let hasColours = Console.outputIsTerminal && Rainbow.enabled
+    let hasColours = Console.outputIsTerminal && "a".green != "a"
     let text = example.parts.map { part -> String in
       guard part.isTrained else { return part.text }
       // A colour ends with its line.
