@@ -91,7 +91,8 @@ import Testing
 
   private static let models = [
     "causal_lm": "model_type: llama, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2",
-    "sequence_classification": "model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2",
+    "sequence_classification":
+      "model_type: bert, vocab_size: 1024, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2",
     "seq2seq_lm":
       "model_type: t5, vocab_size: 1024, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2, pad_token_id: 0, eos_token_id: 1, decoder_start_token_id: 0",
   ]

@@ -19,7 +19,8 @@ import Testing
   @Test(
     arguments: [
       (["HF_HUB_CACHE": "/c", "HF_HOME": "/h"], "/c"), (["HUGGINGFACE_HUB_CACHE": "/old", "HF_HOME": "/h"], "/old"), (["HF_HOME": "/h"], "/h/hub"),
-      (["HF_HOME": "~/models"], "/home/me/models/hub"), (["XDG_CACHE_HOME": "/x"], "/x/huggingface/hub"), (["HF_HOME": ""], "/home/me/.cache/huggingface/hub"),
+      (["HF_HOME": "~/models"], "/home/me/models/hub"), (["XDG_CACHE_HOME": "/x"], "/x/huggingface/hub"),
+      (["HF_HOME": ""], "/home/me/.cache/huggingface/hub"),
     ] as [([String: String], String)])
   func theEnvironmentNamesTheFolder(environment: [String: String], folder: String) {
     #expect(HubCache(environment: environment.merging(["HOME": "/home/me"]) { first, _ in first }).folder == folder)

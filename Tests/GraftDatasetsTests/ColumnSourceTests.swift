@@ -5,7 +5,8 @@ import Testing
 /// Columns of ours are made of places within users' columns, and of several.
 @Suite struct ColumnSourceTests {
   private let squad: JSONObject = [
-    "id": "1", "context": "Rome is old.", "question": "What is old?", "answers": ["text": ["Rome", "the city"], "answer_start": [0, 0]], "a.b": "dots",
+    "id": "1", "context": "Rome is old.", "question": "What is old?", "answers": ["text": ["Rome", "the city"], "answer_start": [0, 0]],
+    "a.b": "dots",
   ]
 
   private func applied(_ columns: [String: String], _ fields: JSONObject, isRow: Bool = false) throws -> JSONObject {

@@ -55,7 +55,9 @@ import Testing
   }
 
   @Test func rolesTakeTurns() throws {
-    func chat(_ roles: String...) -> JSONObject { ["messages": .array(roles.map { ["role": .string($0), "content": .string("Hi \($0) \(roles.count)")] })] }
+    func chat(_ roles: String...) -> JSONObject {
+      ["messages": .array(roles.map { ["role": .string($0), "content": .string("Hi \($0) \(roles.count)")] })]
+    }
     let encoder = try chatEncoder("{% for m in messages %}{{ m.role }}:{{ m.content }}</s>{% endfor %}")
     var reviewer = DataReviewer(encoder)
     let review = reviewer.review(

@@ -35,41 +35,56 @@ public struct DataReviewer {
     return DataReview(train: first, held: second, findings: findings.all, maxLength: encoder.maxLength)
   }
 
-  private mutating func part(_ records: RecordList, isHeldOut: Bool) -> DataReview.Part {
+  /// The state of going through a part.
+  private struct Course {
+    let isHeldOut: Bool
+    /// The numbers of the records that are shown, where they can be; else of the next ones.
+    let shownRecords: Set<Int>
+    var encoder: ExampleEncoder
     var part = DataReview.Part()
-    part.recordCount = records.count
-    var own = KnownRecords()
+    var shownSlots = 0
+    var known = KnownRecords()
     var labels = LabelTable()
     var keys = KeyTable()
-    var encoder = encoder
-    let shownRecords = Set((0..<shownCount).map { records.count * $0 / max(1, shownCount) })
-    var shownSlots = 0
+  }
+
+  private mutating func part(_ records: RecordList, isHeldOut: Bool) -> DataReview.Part {
+    let shown = (0..<shownCount).map { records.count * $0 / max(1, shownCount) }
+    var course = Course(isHeldOut: isHeldOut, shownRecords: Set(shown), encoder: encoder)
+    course.part.recordCount = records.count
     for start in stride(from: 0, to: records.count, by: Self.portion) {
       let range = start..<min(start + Self.portion, records.count)
-      if part.format == nil, let found = Self.firstFormat(records, range, encoder) { (part.format, encoder.format) = (found, found) }
-      for (index, outcome) in zip(range, encoder.encodeEach(records, range)) {
-        if shownRecords.contains(index) { shownSlots += 1 }
+      if course.part.format == nil, let found = Self.firstFormat(records, range, encoder) {
+        (course.part.format, course.encoder.format) = (found, found)
+      }
+      for (index, outcome) in zip(range, course.encoder.encodeEach(records, range)) {
+        if course.shownRecords.contains(index) { course.shownSlots += 1 }
         let file = records.file(of: index)
-        if part.files.last != file, !part.files.contains(file) { part.files.append(file) }
-        guard let (record, whole) = take(outcome, file: file, isHeldOut: isHeldOut), let format = part.format ?? (try? encoder.format(of: record)) else {
-          continue
-        }
-        let place = DataFinding.Place(file: record.file, line: record.isDocument ? nil : record.line, isHeldOut: isHeldOut)
-        let kept = count(whole, of: record, encoder, at: place, in: &part)
-        keys.count(record, format, at: place)
-        guard let content = try? encoder.content(of: record, format) else { continue }
-        check(content, at: place, &own, isHeldOut: isHeldOut)
-        let label = labels.count(record, format, encoder.labels, at: place)
-        if part.shown.count < shownSlots, let example = kept.first {
-          part.shown.append(DataReview.ShownExample(place: place, example: example, label: label))
-        }
+        if course.part.files.last != file, !course.part.files.contains(file) { course.part.files.append(file) }
+        if let (record, examples) = take(outcome, file: file, isHeldOut: isHeldOut) { review(record, examples, &course) }
       }
     }
-    if !isHeldOut { known = own }
-    for (place, words) in keys.unusual { findings.add(.otherKeys, at: place.saying(words)) }
-    part.labelCounts = labels.sorted
-    if !isHeldOut { findings.add(labels, of: part.files.first) }
-    return part
+    for (place, words) in course.keys.unusual { findings.add(.otherKeys, at: place.saying(words)) }
+    course.part.labelCounts = course.labels.sorted
+    if !isHeldOut {
+      known = course.known
+      findings.add(course.labels, of: course.part.files.first)
+    }
+    return course.part
+  }
+
+  /// Reviews a record that can be read, with its examples before they are cut.
+  private mutating func review(_ record: DataRecord, _ examples: [CutExample], _ course: inout Course) {
+    guard let format = course.part.format else { return }
+    let place = DataFinding.Place(file: record.file, line: record.isDocument ? nil : record.line, isHeldOut: course.isHeldOut)
+    let kept = count(examples, of: record, course.encoder, at: place, in: &course.part)
+    course.keys.count(record, format, at: place)
+    guard let content = try? course.encoder.content(of: record, format) else { return }
+    check(content, at: place, &course.known, isHeldOut: course.isHeldOut)
+    let label = course.labels.count(record, format, course.encoder.labels, at: place)
+    if course.part.shown.count < course.shownSlots, let example = kept.first {
+      course.part.shown.append(DataReview.ShownExample(place: place, example: example, label: label))
+    }
   }
 
   /// The format of the first record that has one.

@@ -50,7 +50,8 @@ extension ModelSession {
   /// - Throws: `SessionError` for a prompt without tokens or without room for an answer, `SequenceError` for one that the model
   ///   has no place for; each names the prompt's place.
   public func generate(
-    _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil, progress: ProgressHandler = { _ in }
+    _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil,
+    progress: ProgressHandler = { _ in }
   ) throws -> [GeneratedText] {
     let tokenizer = try tokenizer()
     let settings = plan.settings

@@ -9,7 +9,9 @@ extension ModelSession {
   /// - Parameters:
   ///   - maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
   ///   - progress: told how many examples are evaluated, and how many prompts answered.
-  public func evaluate(_ path: String, maxLength: Int? = nil, progress: @escaping ProgressHandler = { _ in }) throws -> [(name: String, value: Double)] {
+  public func evaluate(_ path: String, maxLength: Int? = nil, progress: @escaping ProgressHandler = { _ in }) throws -> [(
+    name: String, value: Double
+  )] {
     let records = try records(of: path)
     guard let first = records.first else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     guard let model = model as? any TrainableModel else {

@@ -96,7 +96,8 @@ struct ComparisonReporter {
     case .training(.stepped(let step, let total, let loss, _, let left)):
       course.secondsLeftOfRun = left
       draw(
-        isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))")
+        isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))"
+      )
     case .training: break
     case .progress(let progress):
       guard ContinuousClock.now - lastDrawing > .milliseconds(200) else { return }

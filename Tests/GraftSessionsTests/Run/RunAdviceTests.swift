@@ -30,7 +30,9 @@ import Testing
 
   @Test func theCommonestClassIsNoAccuracy() throws {
     let classes = [0, 1, 1, 1]
-    #expect(try #require(RunAdvice.majority(accuracy: 0.75, classes: classes, names: ["bad", "good"])).contains("75.0 % is that of always answering \"good\""))
+    #expect(
+      try #require(RunAdvice.majority(accuracy: 0.75, classes: classes, names: ["bad", "good"])).contains(
+        "75.0 % is that of always answering \"good\""))
     #expect(RunAdvice.majority(accuracy: 0.5, classes: classes, names: ["bad", "good"]) == nil)
     #expect(RunAdvice.majority(accuracy: 1, classes: [1, 1], names: ["bad", "good"]) == nil)
   }
