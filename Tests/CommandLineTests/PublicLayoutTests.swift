@@ -8,7 +8,7 @@ import Testing
   struct Layout: Sendable, CustomTestStringConvertible {
     let file: String
     var task = "causal_lm"
-    /// What has to be said of it in `data:`.
+    /// The line of mapping in `data:`.
     var mapping = ""
     let text: String
 
@@ -115,7 +115,7 @@ import Testing
       """, "recipe.yaml")
     let result = try Graft.run("train", recipe, "--output", folder.appending(path: "run").path)
     #expect(result.code == 0, "\(result.errors)")
-    // What is looked at is what is trained.
+    // A look reads the same.
     let look = try Graft.run("data", recipe)
     #expect(look.code == 0, "\(look.output)\(look.errors)")
   }

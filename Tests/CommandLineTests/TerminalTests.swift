@@ -24,7 +24,7 @@ import Testing
     #expect(!bars.isEmpty && bars.allSatisfy { $0.count < columns }, "\(bars)")
     let losses = drawings.filter { $0.hasPrefix("step ") && $0.contains("loss") }
     #expect(losses.count == 6 && losses.allSatisfy { $0.count < columns }, "\(losses)")
-    // What comes first says what is read.
+    // The first line names the files that are read.
     #expect(drawings.first?.hasPrefix("reading ") == true)
   }
 

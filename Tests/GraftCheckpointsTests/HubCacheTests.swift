@@ -50,7 +50,7 @@ import Testing
     try put("gpt2", "cccc", main: "cccc")
     expectError(.missing, "hf download Qwen/Qwen2.5-0.5B") { try cache.directory(of: "Qwen/Qwen2.5-0.5B") }
     expectError(.missing, "it has gpt2") { try cache.directory(of: "Qwen/Qwen2.5-0.5B") }
-    // What is no name of the hub, or lies in a folder that is there, is a path.
+    // Anything that is no name of the hub, or lies in a folder that is there, is a path.
     for path in ["Data/models/none", "/none/at", "none", folder.path] { #expect(try cache.directory(of: path) == path) }
   }
 }

@@ -16,7 +16,7 @@ import Testing
   @Test func placesAndTextsStandForColumns() throws {
     let fields = try applied(["prompt": "{context} Question: {question}", "completion": "answers.text.0"], squad)
     #expect(fields["prompt"] == "Rome is old. Question: What is old?" && fields["completion"] == "Rome")
-    // What was used is used up, anything else stays.
+    // Used columns are used up, others stay.
     #expect(fields.keys.sorted() == ["a.b", "completion", "id", "prompt"])
   }
 

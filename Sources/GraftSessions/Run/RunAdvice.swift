@@ -43,7 +43,7 @@ package enum RunAdvice {
     guard losses.count >= 10, losses.allSatisfy(\.isFinite) else { return nil }
     let count = losses.count / 5
     let (first, last) = (losses.prefix(count).reduce(0, +) / Double(count), losses.suffix(count).reduce(0, +) / Double(count))
-    // What is learned already cannot fall.
+    // A loss of next to nothing cannot fall.
     guard first > 0.01, last > 0.99 * first else { return nil }
     return "the training loss has not fallen (\(Figure.fixed(first, digits: 4)) at first, \(Figure.fixed(last, digits: 4)) at last); try another "
       + "training.learning_rate than \(Figure.compact(learningRate)), train for longer, or look at the data with: graft data"

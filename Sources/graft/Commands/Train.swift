@@ -121,7 +121,7 @@ struct RunReporter {
 }
 
 extension Recipe {
-  /// What is read before anything is computed, in words.
+  /// The files that are read before anything is computed, in words.
   var readingWords: String {
     let files = data.train?.paths ?? []
     let data = files.count > 2 ? "\(files.count) files" : files.joined(separator: " and ")

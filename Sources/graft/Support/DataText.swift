@@ -20,7 +20,7 @@ struct DataText {
     for note in report.notes { lines.append("note: \(note)") }
     for example in report.examples { lines += [""] + self.lines(of: example) }
     lines.append("")
-    // What is to be acted on stands last, where the eye is.
+    // Findings, to be acted on, stand last, where the eye is.
     guard !report.review.findings.isEmpty else { return lines + ["nothing was found wrong".green] }
     for finding in report.review.findings.reversed() { lines += self.lines(of: finding) }
     return lines
