@@ -61,6 +61,7 @@ extension Comparison {
     }
     var points = run.earlierMetrics.compactMap(ComparisonRecord.Point.init)
     let outcome = try run.run(isInterrupted: isInterrupted, evaluatesEnds: false) { event in
+      if case .progress(let progress) = event { try onEvent(.progress(progress)) }
       guard case .training(let training) = event else { return }
       if case .logged(let line) = training {
         points.append(.init(step: line.step, loss: line.loss, seconds: line.elapsedSeconds, tokens: line.tokens))
@@ -70,7 +71,8 @@ extension Comparison {
     guard !outcome.isInterrupted else { return false }
     // What training held at most, before the evaluation takes memory of its own.
     record.peakMemoryBytes = BufferPool.shared.statistics.peakBytesInUse + base.mappedBytes - methodBase.bytesBeside
-    let scores = try run.exampleScores()
+    // Progress only tells: what a listener throws at it, the next event throws.
+    let scores = try run.exampleScores { try? onEvent(.progress($0)) }
     guard scores.values.allSatisfy(\.isFinite) else {
       throw TrainingError(.diverged, "the trained model's results are not finite; lower the learning rate")
     }

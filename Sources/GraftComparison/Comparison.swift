@@ -7,14 +7,16 @@ import GraftTraining
 
 /// An event of a comparison, told while it goes on.
 public enum ComparisonEvent: Sendable {
-  /// The base and the data are ready.
-  case started(methods: [String], seeds: [Int], baseName: String)
+  /// The base and the data are ready; the runs that choose learning rates are counted as well.
+  case started(methods: [String], seeds: [Int], baseName: String, runCount: Int)
   /// Something that the user should know.
   case note(String)
   /// A run begins.
   case runStarted(name: String, seed: Int, learningRate: Double, isTrial: Bool)
   /// An event of a run's training.
   case training(TrainingEvent)
+  /// A part of a run that takes its time beside the steps has come so far.
+  case progress(RunProgress)
   /// A run is done, or was done by an earlier call.
   case finished(ComparisonRecord, isReused: Bool)
   /// A learning rate was chosen among several.
@@ -51,9 +53,16 @@ public final class Comparison {
   /// - Parameters:
   ///   - output: the folder of the results; runs of this comparison found finished there are not repeated.
   ///   - isFresh: true where what an earlier comparison wrote there is removed.
+  ///   - progress: told how many of the base's weights are loaded.
   /// - Throws: what is wrong with the recipe, the base or the data, and `CheckpointError` of kind `cannotCreate` for a folder that holds something
   ///   else. What is wrong with one method alone becomes its result.
-  public init(_ recipe: Recipe, output: String, isFresh: Bool = false) throws {
+  public convenience init(_ recipe: Recipe, output: String, isFresh: Bool = false, progress: ProgressHandler = { _ in }) throws {
+    do { try self.init(found: recipe, output: output, isFresh: isFresh, progress) } catch { throw recipe.placed(error) }
+  }
+
+  private init(found recipe: Recipe, output: String, isFresh: Bool, _ progress: ProgressHandler) throws {
+    var recipe = recipe
+    for note in try recipe.findModels() { notes.say(note) }
     methods = try recipe.plannedMethods()
     let output = output.trimmingTrailingSlashes
     claim = try OutputClaim(output, files: .ofComparison, use: isFresh ? .overwritten : .resumed)
@@ -66,9 +75,11 @@ public final class Comparison {
     self.labels = labels?.scheme
     let seed = seeds[0]
     let base = try TrainableBase(
-      RunSettings(Self.untouched(methods[0].recipe(seed: seed))), labels: labels?.scheme, frozenFormat: methods[0].frozenFormat(among: methods))
+      RunSettings(Self.untouched(methods[0].recipe(seed: seed))), labels: labels?.scheme, frozenFormat: methods[0].frozenFormat(among: methods),
+      progress: progress)
     self.base = base
     forgetting = try recipe.data.forgetting.map { try ForgettingCheck($0.paths, base: base, recipe: recipe) }
+    progress(RunProgress(.hashing))
     digest = try Self.digest(of: split, and: base.fingerprint())
     store = try ComparisonStore(output, model: base.name, recipe: recipe, digest: digest, isFresh: isFresh)
   }
@@ -79,7 +90,9 @@ public final class Comparison {
   /// - Returns: nil when it was interrupted.
   /// - Throws: `CheckpointError` where results cannot be written, and what `onEvent` throws.
   public func run(isInterrupted: () -> Bool = { false }, onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonResult? {
-    try onEvent(.started(methods: methods.map(\.name), seeds: seeds, baseName: base.name))
+    let trialCount = methods.reduce(0) { $0 + ($1.learningRates.count > 1 && trialSplit != nil ? $1.learningRates.count : 0) }
+    try onEvent(
+      .started(methods: methods.map(\.name), seeds: seeds, baseName: base.name, runCount: methods.count * seeds.count + trialCount))
     if let labelNote { try onEvent(.note(labelNote)) }
     try claim.take()
     try store.write(try recipe.rendered(), to: "recipe.yaml")
@@ -161,7 +174,7 @@ public final class Comparison {
     let run = try TrainingRun(
       RunSettings(Self.untouched(methods[0].recipe(seed: seeds[0]))), output: output, claim: nil, sharing: base, split: split, notes: notes)
     run.delta.detach()
-    let scores = try run.exampleScores()
+    let scores = try run.exampleScores { try? onEvent(.progress($0)) }
     record.take(scores, answers: Self.keptAnswers)
     record.status = .baseline
     record.totalParameters = base.model.catalog.parameterCount

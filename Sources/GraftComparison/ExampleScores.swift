@@ -18,28 +18,35 @@ struct ExampleScores: Sendable {
 extension TrainingRun {
   /// Evaluates the model as it is on every held-out example, in the precision of its training: answers where there are any to
   /// give, else labels, else the mean loss of an example's tokens.
+  /// - Parameter progress: told how many examples are evaluated.
   /// - Throws: `SessionError` where nothing is held out.
-  func exampleScores() throws -> ExampleScores { try plan.settings.recipe.training.precision.run { try computedScores() } }
+  func exampleScores(progress: ProgressHandler = { _ in }) throws -> ExampleScores {
+    try plan.settings.recipe.training.precision.run { try computedScores(progress) }
+  }
 
-  private func computedScores() throws -> ExampleScores {
+  private func computedScores(_ progress: ProgressHandler) throws -> ExampleScores {
     guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
     if let answers = data.answers {
-      let outcome = try answers.run()
+      let outcome = try answers.run(progress: progress)
       return ExampleScores(metric: "exact_match", isHigherBetter: true, values: outcome.answers.map { $0.isExact ? 1 : 0 }, answers: outcome.answers)
     }
     let groups = evaluation.examples.indices.grouped(tokens: { evaluation.examples[$0].tokens.count + (evaluation.examples[$0].source?.count ?? 0) })
+    func examples(_ group: [Int]) -> [EncodedExample] {
+      progress(RunProgress(.evaluating, group.first ?? 0, of: evaluation.examples.count))
+      return group.map { evaluation.examples[$0] }
+    }
     switch model {
     case let model as any SequenceClassifier:
-      let results = groups.map { labelScores(model, $0.map { evaluation.examples[$0] }) }
+      let results = groups.map { labelScores(model, examples($0)) }
       let isRegression = results.first?.isRegression ?? false
       return ExampleScores(
         metric: isRegression ? "squared_error" : "accuracy", isHigherBetter: !isRegression, values: results.flatMap(\.values), answers: [])
     case let model as any TokenClassifier:
       return ExampleScores(
-        metric: "accuracy", isHigherBetter: true, values: groups.flatMap { tokenLabelScores(model, $0.map { evaluation.examples[$0] }) }, answers: [])
+        metric: "accuracy", isHigherBetter: true, values: groups.flatMap { tokenLabelScores(model, examples($0)) }, answers: [])
     case let model as any LanguageModel:
       return ExampleScores(
-        metric: "loss", isHigherBetter: false, values: groups.flatMap { losses(model, $0.map { evaluation.examples[$0] }) }, answers: [])
+        metric: "loss", isHigherBetter: false, values: groups.flatMap { losses(model, examples($0)) }, answers: [])
     default: throw SessionError(.usage, "task: \(plan.settings.recipe.task.rawValue) has no figure to compare by")
     }
   }

@@ -65,6 +65,13 @@ extension DataRecord {
     return fields.count > 20 ? "\(names) and \(fields.count - 20) more" : names
   }
 
+  /// Advice for a table whose first row, which should name its columns, looks like data; nil for any other record.
+  var headerAdvice: String? {
+    func isData(_ name: String) -> Bool { name.isEmpty || Double(name) != nil || name.contains(" ") || name.utf8.count > 40 }
+    guard isRow, fields.contains(where: { isData($0.key) }), !fields.keys.elementsEqual((1...fields.count).map(String.init)) else { return nil }
+    return "the first row looks like data instead of names: set data.header: false, and data.columns with the numbers of columns, as in {text: \"1\"}"
+  }
+
   func missing(_ key: String) -> DatasetError {
     error("the record has no \"\(key)\", only \(columnList)", "add it, or name the format in data.format")
   }

@@ -29,20 +29,34 @@ extension ExampleEncoder {
   func encodeAll(
     _ count: Int, _ record: @Sendable (Int) throws -> (number: Int, DataRecord)
   ) throws -> [(record: EncodedRecord, examples: [CutExample])] {
+    try Self.onAllCores(count) { index -> Result<(record: EncodedRecord, examples: [CutExample]), any Error> in
+      Result {
+        let (number, record) = try record(index)
+        return (EncodedRecord(number: number, isDocument: record.isDocument), try encodeWindows(record, index: number))
+      }
+    }.map { try $0.get() }
+  }
+
+  /// Each record of a range with its examples, or the error that it is refused with, encoded on all cores.
+  func encodeEach(_ records: RecordList, _ range: Range<Int>) -> [Result<(record: DataRecord, examples: [CutExample]), any Error>] {
+    Self.onAllCores(range.count) { index in
+      Result {
+        let record = try records[range.lowerBound + index]
+        return (record, try encodeWindows(record, index: range.lowerBound + index))
+      }
+    }
+  }
+
+  /// The results of `body` for the numbers below `count`, in order.
+  private static func onAllCores<T: Sendable>(_ count: Int, _ body: @Sendable (Int) -> T) -> [T] {
     let chunkSize = 256
     let chunkCount = (count + chunkSize - 1) / chunkSize
-    typealias Encoded = (record: EncodedRecord, examples: [CutExample])
-    let finished = Mutex<[Result<[Encoded], any Error>?]>(Array(repeating: nil, count: chunkCount))
+    let finished = Mutex<[[T]]>(Array(repeating: [], count: chunkCount))
     DispatchQueue.concurrentPerform(iterations: chunkCount) { chunk in
-      let result = Result {
-        try (chunk * chunkSize..<min((chunk + 1) * chunkSize, count)).map { index -> Encoded in
-          let (number, record) = try record(index)
-          return (EncodedRecord(number: number, isDocument: record.isDocument), try encodeWindows(record, index: number))
-        }
-      }
-      finished.withLock { $0[chunk] = result }
+      let results = (chunk * chunkSize..<min((chunk + 1) * chunkSize, count)).map(body)
+      finished.withLock { $0[chunk] = results }
     }
-    return try finished.withLock { try $0.compactMap { try $0?.get() } }.flatMap { $0 }
+    return finished.withLock { $0.flatMap { $0 } }
   }
 
   private func encodeWindows(_ record: DataRecord, index: Int) throws -> [CutExample] {

@@ -78,7 +78,7 @@ public struct ExampleEncoder: Sendable {
       guard let detected = DataFormat.detected(in: record.fields, for: task) else {
         throw record.error(
           "the keys \(record.columnList) are of no known format",
-          "use those of one of \(DataFormat.knownColumns)")
+          record.headerAdvice ?? "use those of one of \(DataFormat.knownColumns), or name the columns in data.columns")
       }
       format = detected
     }

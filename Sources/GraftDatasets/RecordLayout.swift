@@ -3,7 +3,8 @@ import GraftJSON
 
 /// The columns of a user's records under the names that the formats have for them.
 public struct RecordLayout: Sendable, Equatable {
-  /// The columns of the file by our names: `["prompt": "question"]`.
+  /// The columns of the file by our names: `["prompt": "question"]`; a place within one, as in `answers.text.0`, or a text of several, as in
+  /// `{context} Question: {question}`, stands for a column, too.
   public var columns: [String: String]
   /// The layout of tables, where it is not as their extension says.
   public var table: TableLayout
@@ -45,11 +46,13 @@ public struct RecordLayout: Sendable, Equatable {
 
   private func renamed(_ record: DataRecord) throws(DatasetError) -> DataRecord {
     guard !columns.isEmpty, !record.isDocument else { return record }
+    let (record, columns) = try composed(record)
     for (name, column) in columns.sorted(by: { $0.key < $1.key }) where !record.fields.contains(column) && !DataFormat.isOptional(name) {
       let nearest = NearestName.of(column, among: record.fields.keys)
       throw record.error(
         "the record has no \"\(column)\", which data.columns names for \"\(name)\"",
-        nearest.map { "did you mean \"\($0)\"?" } ?? "its keys are \(record.fields.keys.map { "\"\($0)\"" }.joined(separator: ", "))")
+        nearest.map { "did you mean \"\($0)\"?" } ?? record.headerAdvice
+          ?? "its keys are \(record.fields.keys.map { "\"\($0)\"" }.joined(separator: ", "))")
     }
     let names = Dictionary(columns.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var result = record
@@ -60,6 +63,20 @@ public struct RecordLayout: Sendable, Equatable {
         return columns[key] == nil ? (key, value) : nil
       })
     return result
+  }
+
+  /// The record with the columns that places and texts stand for, in place of those that they are made of, and the names that are left to give.
+  private func composed(_ record: DataRecord) throws(DatasetError) -> (DataRecord, columns: [String: String]) {
+    var (result, rest) = (record, columns)
+    var used: [String] = []
+    for (name, words) in columns.sorted(by: { $0.key < $1.key }) where !record.fields.contains(words) {
+      guard let source = ColumnSource(words) else { continue }
+      result.fields[name] = try source.value(in: record, for: name)
+      used += source.columns
+      rest[name] = nil
+    }
+    for column in used where columns[column] == nil && !rest.values.contains(column) { result.fields[column] = nil }
+    return (result, rest)
   }
 
   // MARK: What can be told

@@ -2,14 +2,14 @@
 struct RunClock {
   private(set) var tokens: Int
   private var start = ContinuousClock.now
-  private var steps = 0
+  private var pace = StepPace()
   private let earlierSeconds: Double
 
   init(tokens: Int, seconds: Double) { (self.tokens, earlierSeconds) = (tokens, seconds) }
 
   mutating func count(_ more: Int) {
     tokens += more
-    steps += 1
+    pace.count(at: sinceStart)
   }
 
   mutating func leaveOut(_ duration: Duration) { start += duration }
@@ -17,5 +17,5 @@ struct RunClock {
   private var sinceStart: Double { (ContinuousClock.now - start) / .seconds(1) }
   var elapsed: Double { earlierSeconds + sinceStart }
   var tokensPerSecond: Double { Double(tokens) / max(elapsed, 1e-9) }
-  var secondsPerStep: Double { sinceStart / Double(max(1, steps)) }
+  var secondsPerStep: Double { pace.secondsPerStep }
 }

@@ -19,7 +19,7 @@ struct CharacterTokenizer: TextTokenizer {
 
   func text(of id: Int32) -> String? {
     let named: [Int32: String] = [1: "<s>", 2: "</s>", 3: "[MASK]", 4: "[SEP]", 9: "fi"]
-    return named[id] ?? Unicode.Scalar(UInt32(id) - 10).map(String.init)
+    return named[id] ?? (id < 10 ? nil : Unicode.Scalar(UInt32(id) - 10).map(String.init))
   }
 
   static func id(_ character: Character) -> Int32 { Int32(character.unicodeScalars.first?.value ?? 0) + 10 }

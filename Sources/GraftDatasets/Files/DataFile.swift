@@ -27,6 +27,11 @@ public enum DataFile {
     return records
   }
 
+  /// Returns true for the name of a file, or of a pattern of names, whose ending is that of a data file.
+  public static func isNamed(_ path: String) -> Bool {
+    ["jsonl", "ndjson", "json", "csv", "tsv", "txt", "parquet"].contains(DataFileName(path).type)
+  }
+
   /// Reads the content of a file called `path`.
   private static func records(in bytes: ArraySlice<UInt8>, named path: String, layout: TableLayout) throws(DatasetError) -> [DataRecord] {
     switch DataFileName(path).type {

@@ -15,21 +15,25 @@ struct LabelSurvey {
   /// - Parameter isPerToken: true where every record has a list of labels, one for each of its tokens.
   /// - Throws: `DatasetError` for a record without a label, or with one that is neither text nor number.
   init(_ records: RecordList, isPerToken: Bool) throws {
-    for index in 0..<records.count {
-      let record = try records[index]
-      let field = try record.labelField()
-      if let list = field.array, !isPerToken { countList(list) }
-      for value in field.array ?? [field] {
-        switch LabelValue(value) {
-        case .integer(let integer): integers.insert(integer)
-        case .number(let number): numbers.insert(number)
-        case .text(let text): if texts[text] == nil { texts[text] = record }
-        case .missing: throw record.missingLabel()
-        case nil: throw record.wrongType(record.labelColumn, "a class or a number", value)
-        }
+    for index in 0..<records.count { try count(try records[index], isPerToken: isPerToken) }
+    if !hasLists { areListsBinary = false }
+  }
+
+  /// The survey of a single record.
+  init(_ record: DataRecord, isPerToken: Bool) throws { try count(record, isPerToken: isPerToken) }
+
+  private mutating func count(_ record: DataRecord, isPerToken: Bool) throws(DatasetError) {
+    let field = try record.labelField()
+    if let list = field.array, !isPerToken { countList(list) }
+    for value in field.array ?? [field] {
+      switch LabelValue(value) {
+      case .integer(let integer): integers.insert(integer)
+      case .number(let number): numbers.insert(number)
+      case .text(let text): if texts[text] == nil { texts[text] = record }
+      case .missing: throw record.missingLabel()
+      case nil: throw record.wrongType(record.labelColumn, "a class or a number", value)
       }
     }
-    if !hasLists { areListsBinary = false }
   }
 
   private mutating func countList(_ list: [JSON]) {

@@ -32,7 +32,9 @@ extension DataFile {
   private static func requireDistinct(_ names: [String], file: String, line: Int) throws(DatasetError) {
     var seen: Set<String> = []
     for name in names where !seen.insert(name).inserted {
-      throw DatasetError(file: file, line: line, problem: "two columns are called \"\(name)\"", advice: "give each a name of its own")
+      throw DatasetError(
+        file: file, line: line, problem: "two columns are called \"\(name)\"",
+        advice: "give each a name of its own, or set data.header: false where the first row is data")
     }
   }
 }

@@ -31,11 +31,12 @@ extension ExampleEncoder {
 
   /// Encodes records for training or evaluation, a few thousand at a time.
   ///
+  /// - Parameter progress: told of the number of records that are done.
   /// - Throws: as for records in memory, and `FileError` where reading fails.
-  public func encodeDataset(_ records: RecordList) throws -> EncodedDataset {
+  public func encodeDataset(_ records: RecordList, progress: (Int) -> Void = { _ in }) throws -> EncodedDataset {
     var examples: [EncodedExample] = []
     var origins: [Int] = []
-    let report = try encode(records) { example, record in
+    let report = try encode(records, progress: progress) { example, record in
       examples.append(example)
       origins.append(record)
     }

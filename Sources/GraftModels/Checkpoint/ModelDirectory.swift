@@ -32,12 +32,12 @@ public struct ModelDirectory {
   ///   - seed: the seed of values that the checkpoint lacks: new tokens, a fresh head.
   ///   - vocabularySize: the number of tokens that there are to be, where they are more than the checkpoint's.
   ///   - routerLosses: the coefficients of routers' losses; the configuration's where nil.
+  ///   - progress: told how many of the checkpoint's tensors are read, and how many there are.
   /// - Throws: `CheckpointError`, `ArchitectureError` and `WeightError`.
   public init(
     _ path: String, task: LearningTask = .causalLM, labels: Int? = nil, problem: ClassificationProblem? = nil, frozenType: ElementFormat = .float32,
     quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, isHeadless: Bool = false, pairsSentences: Bool = false, seed: UInt64 = 0,
-    vocabularySize: Int? = nil,
-    routerLosses: RouterLossFactors? = nil
+    vocabularySize: Int? = nil, routerLosses: RouterLossFactors? = nil, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
     checkpoint = try Checkpoint(directory: path)
@@ -61,8 +61,12 @@ public struct ModelDirectory {
     let request = ModelRequest(
       config, task: task, labels: labels, problem: problem, style: style, isHeadless: isHeadless, pairsSentences: pairsSentences,
       routerLosses: routerLosses)
-    let scope = Scope(source: source, catalog: SiteCatalog(), frozenType: frozenType, quantization: quantization, seed: seed)
-    model = try ModelFamily.build(request, in: scope)
+    model = try withoutActuallyEscaping(progress) { progress in
+      let counted = CountedWeights(source, progress)
+      defer { counted.progress = nil }
+      return try ModelFamily.build(
+        request, in: Scope(source: counted, catalog: SiteCatalog(), frozenType: frozenType, quantization: quantization, seed: seed))
+    }
     if generation.isOwnFile, let start = generation.startID, let model = model as? any SequenceToSequenceModel {
       guard (0..<model.vocabularySize).contains(Int(start)) else {
         throw generation.keys.fail("decoder_start_token_id", "token \(start) is outside the vocabulary of \(model.vocabularySize)")

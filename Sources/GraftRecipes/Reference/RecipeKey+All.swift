@@ -42,7 +42,10 @@ extension RecipeKey {
     RecipeKey(
       "data.forgetting", .files, "In a comparison: texts of the kind that the base knows; how much its loss on them rises is the forgetting."),
     RecipeKey("data.format", .choice(of: DataFormat.self), "The layout of the records; `auto` tells it from their keys."),
-    RecipeKey("data.columns", .mapping(.text), "The files' columns by the names of the format, as in `{prompt: question}`."),
+    RecipeKey(
+      "data.columns", .mapping(.text),
+      "The files' columns by the names of the format: `{prompt: question}`. A place within a column (`answers.text.0`) and a text with columns in it "
+        + "(`\"{context} Question: {question}\"`) stand for one, too."),
     RecipeKey("data.roles", .mapping(.text), "What the chat template calls the files' roles, as in `{human: user}`."),
     RecipeKey("data.delimiter", .text, "What stands between the fields of a table; a comma in `.csv`, a tab in `.tsv` where nothing is said."),
     RecipeKey(

@@ -68,6 +68,7 @@ extension HTMLPage {
     pre { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; margin: 0 0 .75rem; }
     code, .verbatim { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
     .verbatim { white-space: pre-wrap; font-size: .85rem; overflow-wrap: anywhere; }
+    mark { background: color-mix(in srgb, var(--series-2) 22%, var(--paper)); color: var(--ink); border-bottom: 2px solid var(--series-2); }
     .sample { border: 1px solid var(--line); border-radius: .5rem; margin: 0 0 .75rem; padding: .6rem .75rem; }
     .sample { display: grid; grid-template-columns: fit-content(14rem) 1fr; gap: .4rem .75rem; align-items: baseline; }
     .sample > div { display: contents; }

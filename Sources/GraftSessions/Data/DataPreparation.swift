@@ -89,7 +89,7 @@ package enum DataPreparation {
     }
   }
 
-  private static func check(_ example: EncodedExample, at place: String, for model: any Model) throws {
+  static func check(_ example: EncodedExample, at place: String, for model: any Model) throws {
     try model.check(example.tokens, typeIDs: example.typeIDs, of: place, isTarget: example.source != nil)
     if let source = example.source { try model.check(source, of: place) }
     if let label = example.label?.largestClass, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {

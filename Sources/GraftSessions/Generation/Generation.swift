@@ -43,12 +43,15 @@ extension ModelSession {
 
   /// Returns the texts written after the prompts, a bounded number of prompts at a time.
   ///
-  /// - Parameter onText: told of each whole character of an answer as soon as it is certain; prompts then run one after another,
-  ///   so that the pieces come in order. Not for beam searches, which decide at the end.
+  /// - Parameters:
+  ///   - onText: told of each whole character of an answer as soon as it is certain; prompts then run one after another,
+  ///     so that the pieces come in order. Not for beam searches, which decide at the end.
+  ///   - progress: told how many prompts are answered.
   /// - Throws: `SessionError` for a prompt without tokens or without room for an answer, `SequenceError` for one that the model
   ///   has no place for; each names the prompt's place.
   public func generate(
-    _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil
+    _ prompts: [GenerationPrompt], _ plan: GenerationPlan, onText: ((_ prompt: Int, _ text: String) -> Void)? = nil,
+    progress: ProgressHandler = { _ in }
   ) throws -> [GeneratedText] {
     let tokenizer = try tokenizer()
     let settings = plan.settings
@@ -68,6 +71,7 @@ extension ModelSession {
     }
     let groups = onText == nil ? ids.indices.grouped(tokens: size, atMost: 16_384) : ids.indices.map { [$0] }
     return try groups.flatMap { group in
+      progress(RunProgress(.answering, group.first ?? 0, of: prompts.count))
       let written = try naming { try generator(group.map { ids[$0] }, settings, numbers: group) { isEnd(group[$0], $1) } }
       return zip(group, written).map { prompt, tokens in
         let rest = texts[prompt].finish()

@@ -35,6 +35,7 @@ public final class ModelSession {
   var adapterTokenizer: String? { AdapterTokenizer.directory(adapters: adapterPaths) }
 
   /// - Parameters:
+  ///   - path: a model directory, or a name of the hub whose files are in its cache.
   ///   - adapters: files or directories of adapters, which are put on together.
   ///   - combination: how several LoRA adapters become one first; nil adds up what they change.
   ///   - task: what the model is for; nil is what the adapters, or else the checkpoint, say.
@@ -42,12 +43,16 @@ public final class ModelSession {
   ///   - style: which tokens of a decoder see which; nil is what the adapters were trained with, or else the checkpoint.
   ///   - ignoresFingerprint: true where an adapter for another base is used all the same.
   ///   - isHeadless: true where hidden states are all that is wanted; an adapter keeps the heads that it may have trained.
+  ///   - progress: told how many of the weights are loaded.
   /// - Throws: what reading the model, the adapters or their configurations throws.
   public init(
     model path: String, adapters: [WeightedAdapter], combination: AdapterCombination? = nil, task: LearningTask? = nil,
     frozenType: ElementFormat = .float32, quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false,
-    isHeadless: Bool = false
+    isHeadless: Bool = false, progress: ProgressHandler = { _ in }
   ) throws {
+    let name = path
+    let path = try HubCache().directory(of: name)
+    if path != name { notes.say(HubCache.note(on: name, in: path)) }
     self.path = path
     adapterPaths = adapters.map(\.path)
     let configuration = try Checkpoint.configuration(in: path)
@@ -66,7 +71,8 @@ public final class ModelSession {
       isHeadless: isHeadless && adapters.isEmpty,
       // What the checkpoint lacks and the adapter does not hold was drawn from the run's seed.
       seed: UInt64(bitPattern: Int64(parts.first?.adapter.training?.seed ?? 0)),
-      vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max())
+      vocabularySize: newTokens?.vocabularySize ?? parts.lazy.compactMap { $0.adapter.vocabularySize }.max(),
+      progress: { progress(RunProgress(.loading, $0, of: $1)) })
     labelScheme = LabelScheme(of: directory.model, names: trained?.names ?? CheckpointLabels(configuration: configuration).names)
     self.adapters = AdapterSet(on: directory.model.catalog)
     for (file, adapter) in zip(files, adapters) {
@@ -87,11 +93,12 @@ public final class ModelSession {
   /// The model with one adapter or none.
   public convenience init(
     model path: String, adapter: String? = nil, task: LearningTask? = nil, frozenType: ElementFormat = .float32,
-    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false
+    quantization: WeightQuantization? = nil, style: AttentionStyle? = nil, ignoresFingerprint: Bool = false, isHeadless: Bool = false,
+    progress: ProgressHandler = { _ in }
   ) throws {
     try self.init(
       model: path, adapters: adapter.map { [WeightedAdapter($0)] } ?? [], task: task, frozenType: frozenType, quantization: quantization,
-      style: style, ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless)
+      style: style, ignoresFingerprint: ignoresFingerprint, isHeadless: isHeadless, progress: progress)
   }
 
   /// The model with its adapters.

@@ -20,7 +20,7 @@ extension LearningTask {
   /// The task that a checkpoint learns from data files: its own, but for an encoder whose data have labels.
   /// - Throws: `CheckpointError` and `DatasetError` for files that cannot be read.
   public init(ofModelIn directory: String, data paths: [String]) throws {
-    self.init(of: try Checkpoint.configuration(in: directory))
+    self.init(of: try Checkpoint.configuration(in: HubCache().directory(of: directory)))
     guard self == .maskedLM, let record = try DataPreparation.records(of: paths).first else { return }
     func isOf(_ format: DataFormat) -> Bool { format.required.allSatisfy { record.fields[$0] != nil } }
     if isOf(.tokenClassification) { self = .tokenClassification } else if isOf(.classification) { self = .sequenceClassification }

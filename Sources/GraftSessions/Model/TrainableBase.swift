@@ -27,7 +27,10 @@ package struct TrainableBase {
   /// - Parameters:
   ///   - labels: a classifier's labels; the configuration's where nil.
   ///   - frozenFormat: the format of frozen weights; that of the settings where nil.
-  package init(_ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil) throws {
+  ///   - progress: told how many of the checkpoint's tensors are loaded.
+  package init(
+    _ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil, progress: ProgressHandler = { _ in }
+  ) throws {
     let recipe = settings.recipe
     let method = settings.method
     companion = recipe.model.tokenizer ?? recipe.model.path
@@ -54,14 +57,14 @@ package struct TrainableBase {
         path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
         frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
-        routerLosses: routerLosses)
+        routerLosses: routerLosses, progress: { progress(RunProgress(.loading, $0, of: $1)) })
       (directory, configuration, name, model) = (loaded, loaded.configuration, path, loaded.model)
     }
     self.method = try newTokens?.trained(by: method, in: model.catalog) ?? method
   }
 
   /// - Throws: `SessionError` for a task that the model's family does not have.
-  private static func requireTask(of recipe: Recipe) throws {
+  static func requireTask(of recipe: Recipe) throws {
     guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
     let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
     throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
@@ -77,6 +80,28 @@ package struct TrainableBase {
   /// Bytes of weights in a mapped file, which no pool counts.
   package var mappedBytes: Int {
     model.catalog.parameters.reduce(0) { $0 + $1.stored.mappedByteCount }
+  }
+
+  /// Advice on the format that the base's weights are kept in, and on the learning rate.
+  func advice(_ settings: RunSettings) -> [String] {
+    let training = settings.recipe.training
+    var advice: [String?] = []
+    if let checkpoint = directory?.checkpoint, !isFull, settings.recipe.weightQuantization == nil, !checkpoint.isQuantized,
+      settings.recipe.model.dtype.format == nil, settings.frozenFormat == .float32
+    {
+      for (type, format) in [(ElementType.bfloat16, ElementFormat.bfloat16), (.float16, .float16)] {
+        let bytes = checkpoint.descriptions.reduce(0) { $0 + ($1.elementType == type ? $1.byteCount : 0) }
+        advice.append(RunAdvice.widening(storedBytes: bytes, format: format))
+      }
+    }
+    // From random weights, and with other rules, other rates are usual.
+    if settings.recipe.model.config == nil, training.optimizer == .adamw {
+      let usual = type(of: method).defaultLearningRate
+      advice.append(
+        RunAdvice.learningRate(
+          settings.learningRate, usual: usual, method: type(of: method).name, parameterCount: model.catalog.parameterCount))
+    }
+    return advice.compactMap { $0 }
   }
 
   var isFull: Bool { method is FullFineTuning }

@@ -20,7 +20,7 @@ extension RunCourse {
       throw TrainingError(.diverged, "step \(step): the evaluation loss is not finite; lower the learning rate")
     }
     let warnings = overflowWarnings
-    for warning in warnings { try onEvent(.note(warning)) }
+    for warning in warnings + (warnings.isEmpty ? advice(at: step) : []) { try onEvent(.note(warning)) }
     loop.takeStock()
     let state = state
     let saved = try writer.writeResult(step: step, epoch: epoch)
@@ -66,6 +66,15 @@ extension RunCourse {
     }
     try onEvent(.note("\(loop.state.selection.title) was best at step \(best.step), whose weights are the result"))
     return true
+  }
+
+  /// Advice on a run that has learned nothing, though nothing went wrong.
+  private func advice(at step: Int) -> [String] {
+    guard evaluatesEnds else { return [] }
+    let flat = RunAdvice.flatLoss(writer.history.points.map(\.loss), learningRate: run.plan.schedule.peak)
+    let accuracy = writer.history.evaluation(at: step)?.metrics.first { $0.name == "eval_accuracy" }?.value
+    let classes = (run.data.evaluation?.examples ?? []).flatMap(\.classes)
+    return [flat, accuracy.flatMap { RunAdvice.majority(accuracy: $0, classes: classes, names: run.product.labels?.names ?? []) }].compactMap { $0 }
   }
 
   /// The signs of an update that was so large that nothing is learned any more, though all is finite.

@@ -27,7 +27,10 @@ final class RunCourse {
     try run.communicator.synchronize()
     writer = try RunWriter(run.product, output: run.output, claim: run.claim, metrics: run.earlierMetrics, state: run.state)
     answersBefore = run.state.answersBefore
-    let evaluation = RunEvaluation(model: run.model, data: run.data, communicator: run.communicator, isInterrupted: isInterrupted)
+    // Progress only tells: what a listener throws at it, the next event throws.
+    let evaluation = RunEvaluation(model: run.model, data: run.data, communicator: run.communicator, isInterrupted: isInterrupted) {
+      try? onEvent(.progress($0))
+    }
     self.evaluation = evaluation
     var state = run.state.training
     state.evaluatedStep = writer.history.evaluations.last?.step

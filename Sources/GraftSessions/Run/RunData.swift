@@ -38,12 +38,12 @@ package struct RunData {
   ///   - base: the model that reads the examples.
   ///   - notes: takes what is to be said of the data.
   ///   - isKnownWhole: true where all examples are encoded first, unless streaming is asked for.
-  ///   - progress: told how far a large file is encoded.
+  ///   - progress: told how far the records are encoded.
   /// - Throws: `DatasetError` for a record that does not fit its format, `SequenceError` and `SessionError` for one that the model has no table
   ///   entries for.
   init(
     _ settings: RunSettings, _ split: RecordSplit, labels: LabelScheme?, tokenizer: Tokenizer, on base: TrainableBase, notes: DataNotes,
-    isKnownWhole: Bool = false, progress: PreparationProgress = { _, _ in }
+    isKnownWhole: Bool = false, progress: ProgressHandler = { _ in }
   ) throws {
     let recipe = settings.recipe
     encoder = try DataPreparation.encoder(settings, tokenizer, for: base.model, labels: labels, notes: notes)
@@ -58,9 +58,14 @@ package struct RunData {
       // Pairs of sentences come from all documents at once.
       if split.train.isLarge, !encoder.pairsSentences {
         let identity = "\(try base.tokenizerIdentity()) \(DataPreparation.limits(of: model))"
-        examples = try encoder.encodeToFile(split.train, identity: identity, check: check) { progress($0, split.train.count) }
+        examples = try encoder.encodeToFile(split.train, identity: identity, check: check) {
+          progress(RunProgress(.encoding, $0, of: split.train.count))
+        }
       } else {
-        let data = try encoder.encodeDataset(split.train)
+        let data = try encoder.encodeDataset(split.train) { done in
+          // A few thousand records are no time worth telling of.
+          if split.train.count > 4096 { progress(RunProgress(.encoding, done, of: split.train.count)) }
+        }
         try DataPreparation.check(data, of: split.train, for: model)
         examples = .memory(data)
       }
@@ -90,9 +95,6 @@ package struct RunData {
     }
   }
 }
-
-/// Told of the number of records that are encoded, and of all of them.
-public typealias PreparationProgress = (_ done: Int, _ total: Int) -> Void
 
 /// The examples of a run in the batches of its plan.
 struct PlannedData: TrainingData {
@@ -148,7 +150,8 @@ extension RunData {
     if report.truncatedCount > 0 {
       notes.append(
         "\(report.truncatedCount) of \(report.recordCount) examples are longer than max_length \(maxLength) and were cut (the longest has "
-          + "\(report.longest) tokens)")
+          + "\(report.longest) tokens)"
+          + (RunAdvice.cuts(report.truncatedCount, of: report.recordCount, keeping: report.length(atQuantile: 0.95)).map { "; \($0)" } ?? ""))
     }
     if report.lostMaskCount > 0 {
       notes.append("\(report.lostMaskCount) masks stood beyond max_length \(maxLength) and were lost with the words behind them")

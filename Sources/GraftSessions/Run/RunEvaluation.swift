@@ -11,6 +11,8 @@ struct RunEvaluation {
   let communicator: any Communicator
   /// Asked in the middle of measurements; true ends them by `TrainingLoop.Interruption`.
   let isInterrupted: () -> Bool
+  /// Told how many held-out examples are evaluated, and how many prompts are answered.
+  var progress: ProgressHandler = { _ in }
 
   /// The metrics of the examples held out; none where there are no such examples.
   func metrics() throws -> MetricValues { try metrics(of: data.evaluation) }
@@ -22,14 +24,14 @@ struct RunEvaluation {
   func selection(by metric: String) throws -> TrainingLoop.Evaluation {
     var values = try metrics(of: data.selection)
     if metric == AnswerCheck.metric, let answers = data.selectionAnswers {
-      values.append((AnswerCheck.metric, try apart { try answers.run(isInterrupted: isInterrupted).exactMatch }))
+      values.append((AnswerCheck.metric, try apart { try answers.run(isInterrupted: isInterrupted, progress: progress).exactMatch }))
     }
     return TrainingLoop.Evaluation(values, decisive: try value(of: metric, in: values))
   }
 
   /// Answers to the prompts held out; nil where there are none.
   func answers() throws -> AnswerCheck.Outcome? {
-    try data.answers.map { answers in try apart { try answers.run(isInterrupted: isInterrupted) } }
+    try data.answers.map { answers in try apart { try answers.run(isInterrupted: isInterrupted, progress: progress) } }
   }
 
   /// - Throws: `SessionError` where a metric is not among the values.
@@ -46,7 +48,8 @@ struct RunEvaluation {
     guard let data else { return [] }
     return try apart {
       try Evaluator.metrics(
-        of: model, batches: data.evaluationBatches(self.data.objective), communicator: communicator, isInterrupted: isInterrupted
+        of: model, batches: data.evaluationBatches(self.data.objective) { progress(RunProgress(.evaluating, $0, of: data.examples.count)) },
+        communicator: communicator, isInterrupted: isInterrupted
       ).map { (name: "eval_" + $0.name, value: $0.value) }
     }
   }

@@ -9,6 +9,8 @@ public enum RunEvent: Sendable {
   case training(TrainingEvent)
   /// The metrics of an evaluation, by name, and the step.
   case evaluated(step: Int, MetricValues)
+  /// A part that takes its time has come so far.
+  case progress(RunProgress)
   /// A held-out prompt answered.
   case answered(AnsweredPrompt, isBefore: Bool)
   /// Something that the user should know.

@@ -13,10 +13,14 @@ public struct RunSettings: Sendable {
   public let method: any TuningMethod
   /// The loss that it minimises.
   public let loss: TrainingLoss
+  /// Remarks for the user on where models were found.
+  let notes: [String]
 
   /// - Throws: `ConfigError` for a method, a key or a value that there is not, and `SessionError` for what this version does not have and for
   ///   settings that do not go together.
   public init(_ recipe: Recipe) throws {
+    var recipe = recipe
+    notes = try recipe.findModels()
     self.recipe = recipe
     method = try MethodCatalog.decode(recipe: recipe.method)
     if method is FullFineTuning, recipe.weightQuantization != nil { throw Self.nothingToFreeze }

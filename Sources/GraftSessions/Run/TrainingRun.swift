@@ -46,11 +46,11 @@ public final class TrainingRun {
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
   ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
-  ///   - progress: told how far a large data file is encoded.
+  ///   - progress: told how far weights are loaded and records encoded.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(
     _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(),
-    progress: PreparationProgress = { _, _ in }
+    progress: ProgressHandler = { _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
     do {
@@ -72,14 +72,14 @@ public final class TrainingRun {
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
     split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess(),
-    progress: PreparationProgress = { _, _ in }
+    progress: ProgressHandler = { _ in }
   ) throws {
     let recipe = settings.recipe
     self.communicator = communicator
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
-    base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme)
+    base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme, progress: progress)
     let tokenizer = try base.tokenizer()
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
@@ -88,6 +88,7 @@ public final class TrainingRun {
       settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes,
       isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
     plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
+    progress(RunProgress(.hashing))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil
@@ -100,7 +101,7 @@ public final class TrainingRun {
     let start = try resumption?.start(plan, identity, optimizer, delta) ?? Resumption.Start(RunState(plan.firstState))
     (state, openingNotes, earlierMetrics) = (start.state, start.notes, start.metrics)
     finishedSummary = resumption?.finishedSummary
-    notes = Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
+    notes = settings.notes + base.advice(settings) + Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
     (self.model, self.output, self.claim) = (model, output, claim)
   }
 
@@ -158,7 +159,15 @@ public final class TrainingRun {
       for note in openingNotes { try onEvent(.note(note)) }
       return RunOutcome(isInterrupted: false, output: output, summary: finishedSummary)
     }
-    return try withoutActuallyEscaping(isInterrupted) { isInterrupted in
+    do { return try course(isInterrupted, evaluatesEnds: evaluatesEnds, onEvent) } catch let error as SessionError where error.kind == .usage {
+      throw plan.settings.recipe.placed(error)
+    }
+  }
+
+  private func course(
+    _ isInterrupted: () -> Bool, evaluatesEnds: Bool, _ onEvent: (RunEvent) throws -> Void
+  ) throws -> RunOutcome {
+    try withoutActuallyEscaping(isInterrupted) { isInterrupted in
       try withoutActuallyEscaping(onEvent) { onEvent in
         // Evaluations compute as training does.
         try plan.settings.recipe.training.precision.run {

@@ -53,15 +53,18 @@ package struct AnswerCheck {
     if prompts.isEmpty { return nil }
   }
 
-  /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.
+  /// - Parameters:
+  ///   - isInterrupted: asked between groups of prompts; true leaves the rest out.
+  ///   - progress: told of the number of prompts that are answered.
   /// - Throws: `SessionError` where the model's logits are not finite.
-  package func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
+  package func run(isInterrupted: () -> Bool = { false }, progress: ProgressHandler = { _ in }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
     // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
     let logitsSize = model.vocabularySize / model.hiddenSize
     var answers: [AnsweredPrompt] = []
     for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
+      progress(RunProgress(.answering, answers.count, of: prompts.count))
       answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }

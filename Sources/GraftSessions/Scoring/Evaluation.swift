@@ -6,8 +6,12 @@ import GraftTraining
 extension ModelSession {
   /// The figures of `graft eval`, by name.
   ///
-  /// - Parameter maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
-  public func evaluate(_ path: String, maxLength: Int? = nil) throws -> [(name: String, value: Double)] {
+  /// - Parameters:
+  ///   - maxLength: the most tokens that the model reads at once; as many as it has positions where nil.
+  ///   - progress: told how many examples are evaluated, and how many prompts answered.
+  public func evaluate(_ path: String, maxLength: Int? = nil, progress: @escaping ProgressHandler = { _ in }) throws -> [(
+    name: String, value: Double
+  )] {
     let records = try records(of: path)
     guard let first = records.first else { throw SessionError(.data, "\(path): holds no records; add at least one line") }
     guard let model = model as? any TrainableModel else {
@@ -21,7 +25,9 @@ extension ModelSession {
     let parts = try windows(of: data.examples, encoder, maxLength: maxLength)
     data.examples = parts.map(\.window.example)
     try DataPreparation.check(data.examples, of: records, for: model)
-    let batches = data.evaluationBatches(DataPreparation.objective(task, for: model))
+    let batches = data.evaluationBatches(DataPreparation.objective(task, for: model)) { [count = parts.count] in
+      progress(RunProgress(.evaluating, $0, of: count))
+    }
     var values = try Evaluator.metrics(of: model, batches: batches)
     try requireFinite([Float(values[0].value)])
     values.append(("examples", Double(exampleCount)))
@@ -29,7 +35,7 @@ extension ModelSession {
       records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs,
       maxLength: encoder.maxLength)
     if let check = answers {
-      let outcome = try check.run()
+      let outcome = try check.run(progress: progress)
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }
     return values
@@ -72,9 +78,11 @@ extension ModelSession {
 
 extension EncodedDataset {
   /// Batches of a bounded number of tokens, in order.
-  package func evaluationBatches(_ objective: BatchObjective) -> some Sequence<Batch> {
+  /// - Parameter progress: told of the number of examples before each batch that is asked for.
+  package func evaluationBatches(_ objective: BatchObjective, progress: @escaping (Int) -> Void = { _ in }) -> some Sequence<Batch> {
     examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }).lazy.map { group in
-      Batch(collating: group.map { examples[$0] }, objective: objective)
+      progress(group.first ?? 0)
+      return Batch(collating: group.map { examples[$0] }, objective: objective)
     }
   }
 }

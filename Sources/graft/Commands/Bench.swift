@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import GraftSessions
 
 struct Bench: ParsableCommand {
@@ -25,7 +26,8 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    var bench = Benchmark(model: model, method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
+    var bench = Benchmark(
+      model: try HubCache().directory(of: model), method: method, batchSize: batchSize, sequenceLength: sequenceLength, steps: steps, warmup: warmup)
     bench.precision = arithmetic.precision
     bench.measuresPeak = peak
     let result = try generate ? bench.generation() : bench.training()

@@ -28,7 +28,10 @@ struct Compare: ParsableCommand {
     let recipe = try RecipeOptions.read(recipe, overrides: overrides)
     let folder = output ?? recipe.outputDirectory ?? "runs/comparison"
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
-    let comparison = try Comparison(recipe, output: folder, isFresh: overwrite)
+    var preparation = PreparationLine(isQuiet: shared.quiet, recipe.readingWords)
+    defer { preparation.end() }
+    let comparison = try Comparison(recipe, output: folder, isFresh: overwrite) { preparation.show($0) }
+    preparation.end()
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = ComparisonReporter(isQuiet: shared.quiet)
     let result = try comparison.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
@@ -72,6 +75,7 @@ struct ComparisonReporter {
   private var methods: [String] = [], seeds: [Int] = []
   private var finished: [ComparisonRecord] = []
   private var current = ""
+  private var course = ComparisonCourse()
   private var shownLines = 0
   private var lastDrawing = ContinuousClock.now - .seconds(1)
   private let isTerminal = Console.errorIsTerminal
@@ -81,25 +85,32 @@ struct ComparisonReporter {
   mutating func report(_ event: ComparisonEvent) {
     guard !isQuiet else { return }
     switch event {
-    case .started(let methods, let seeds, let baseName):
+    case .started(let methods, let seeds, let baseName, let runCount):
       (self.methods, self.seeds) = (methods, seeds)
+      course.runCount = runCount
       Console.note("\(methods.count) method\(methods.count == 1 ? "" : "s") under \(seeds.count) seed\(seeds.count == 1 ? "" : "s") on \(baseName)")
     case .runStarted(let name, let seed, let rate, let isTrial):
+      course.begin()
       current = "\(name), seed \(seed), learning rate \(Figure.compact(rate))\(isTrial ? " (trial)" : "")"
       draw(isDue: true)
     case .training(.stepped(let step, let total, let loss, _, let left)):
-      let outlook = step < total ? Figure.duration(seconds: left) + " left" : "evaluating"
+      course.secondsLeftOfRun = left
       draw(
-        isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200),
-        "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))  \(outlook)")
+        isDue: step == total || ContinuousClock.now - lastDrawing > .milliseconds(200), "step \(step)/\(total)  loss \(Figure.fixed(loss, digits: 4))"
+      )
     case .training: break
+    case .progress(let progress):
+      guard ContinuousClock.now - lastDrawing > .milliseconds(200) else { return }
+      draw(isDue: true, "\(progress.part.words) \(progress.done)/\(progress.total)")
     case .note(let text): note("note: \(text)")
     case .chose(let name, let rate): note("\(name): learning rate \(Figure.compact(rate)) chosen on validation examples")
     case .finished(let record, let isReused):
       finished.append(record)
+      if record.status != .baseline { course.end(isReused: isReused) }
       guard !isTerminal else { return draw(isDue: true) }
       let seed = record.status == .baseline ? "" : " seed \(record.seed)" + (record.isTrial ? " trial at \(Figure.compact(record.learningRate))" : "")
-      Console.note("\(record.name)\(seed): \(Self.outcome(record))\(isReused ? " (from before)" : "")")
+      let place = record.status == .baseline ? "" : "[\(course.place)] "
+      Console.note("\(place)\(record.name)\(seed): \(Self.outcome(record))\(isReused ? " (from before)" : course.outlook.map { ", \($0)" } ?? "")")
     }
   }
 
@@ -136,7 +147,10 @@ struct ComparisonReporter {
       }
       return [name] + cells
     }
-    let lines = TextTable.lines(header: ["method"] + seeds.map { "seed \($0)" }, rows: rows) + ["\(current)  \(progress)"]
+    let state = [course.outlook, current, progress].compactMap { $0 }.filter { !$0.isEmpty }
+    let lines =
+      TextTable.lines(header: ["method"] + seeds.map { "seed \($0)" }, rows: rows)
+      + ["run \(course.current)  \(state.joined(separator: "  "))"]
     let width = Console.width
     let erased = shownLines > 0 ? "\u{1B}[\(shownLines)A\u{1B}[J" : ""
     Console.status(erased + lines.map { String($0.printable.prefix(width - 1)) + "\n" }.joined())

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import GraftJSON
 import GraftReports
 import GraftSessions
@@ -28,7 +29,7 @@ struct Embed: ModelCommand {
   }
 
   func compute() throws {
-    let modules = try SentenceModules(in: model.model)
+    let modules = try SentenceModules(in: HubCache().directory(of: model.model))
     var model = model
     model.model = modules?.encoderPath ?? model.model
     var options = EmbeddingOptions()

@@ -27,7 +27,9 @@ struct Eval: ModelCommand {
   func compute() throws {
     let session = try model.session(task: task)
     layout.apply(to: session)
-    let values = try session.evaluate(data, maxLength: maxLength)
+    let bar = Watch(isQuiet: shared.quiet)
+    let values = try session.evaluate(data, maxLength: maxLength) { bar.show($0) }
+    bar.end()
     shared.say(session.notes)
     if json {
       Console.output(JSON.object(JSONObject(values.map { ($0.name, .number($0.value)) })).serialized())

@@ -50,7 +50,9 @@ struct Generate: ModelCommand {
       noteCuts(in: try streamedAnswers(to: prompts, plan, session))
       return
     }
-    let answers = try session.generate(prompts, plan)
+    let bar = Watch(isQuiet: shared.quiet)
+    let answers = try session.generate(prompts, plan, progress: { bar.show($0) })
+    bar.end()
     noteCuts(in: answers)
     for (index, answer) in answers.enumerated() {
       guard json else {

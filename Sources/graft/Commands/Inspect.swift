@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import GraftJSON
 import GraftSessions
 
@@ -24,9 +25,9 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let inspection = try Inspection(of: path, model: model)
+    let inspection = try Inspection(of: HubCache().directory(of: path), model: model)
     if let other {
-      let inspections = [inspection, try Inspection(of: other)]
+      let inspections = [inspection, try Inspection(of: HubCache().directory(of: other))]
       let text = try Inspection.comparison(of: inspections)
       if json { Console.output(JSON.array(inspections.map(\.json)).serialized()) } else { Console.report(text) }
       return

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import GraftSessions
 import GraftTensors
 
@@ -35,7 +36,7 @@ struct Merge: ParsableCommand {
   func run() throws {
     shared.apply()
     let report = try AdapterOperations.merge(
-      model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
+      model: try HubCache().directory(of: model), adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
       format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { ElementFormat(named: $0) } ?? .float32, ignoresFingerprint: force,
       dequantizes: dequantize, overwrites: overwrite)
     guard !shared.quiet else { return }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import GraftSessions
 import GraftTensors
 
@@ -22,7 +23,7 @@ struct Quantize: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let report = try ModelQuantization.write(model, as: format, to: output, overwrites: overwrite)
+    let report = try ModelQuantization.write(try HubCache().directory(of: model), as: format, to: output, overwrites: overwrite)
     guard !shared.quiet else { return }
     for note in report.notes { Console.note("note: \(note)") }
     let percent = (report.relativeError * 10000).rounded() / 100

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftCheckpoints
 import Foundation
 import GraftDatasets
 import GraftJSON
@@ -22,7 +23,7 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: model, isDirectory: true))
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: HubCache().directory(of: model), isDirectory: true))
     if let text {
       Console.output(decode ? try decoded(text, tokenizer) : encoded(text, tokenizer))
       return

@@ -33,9 +33,10 @@ struct Train: ParsableCommand {
     try recipe.requireSingleRun()
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
     let folder = output ?? recipe.outputDirectory ?? "runs/run"
-    var counting = CountingLine(isQuiet: shared.quiet)
-    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused) { counting.show($0, of: $1) }
-    counting.end()
+    var preparation = PreparationLine(isQuiet: shared.quiet, recipe.readingWords)
+    defer { preparation.end() }
+    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused) { preparation.show($0) }
+    preparation.end()
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
@@ -43,26 +44,6 @@ struct Train: ParsableCommand {
     if outcome.isInterrupted { throw ExitCode(75) }
     if json { Console.output(outcome.summary.serialized()) }
   }
-}
-
-/// Says how far a large data file is encoded: in place on a terminal, else a line every tenth.
-struct CountingLine {
-  let isQuiet: Bool
-  private var bar = ProgressLine()
-  private var told = 0
-
-  init(isQuiet: Bool) { self.isQuiet = isQuiet }
-
-  mutating func show(_ done: Int, of total: Int) {
-    guard !isQuiet, total > 0 else { return }
-    if Console.errorIsTerminal { return bar.show("encoding the records:", done: done, of: total) }
-    let tenth = 10 * done / total
-    guard tenth > told else { return }
-    told = tenth
-    Console.note("encoding the records: \(10 * tenth) %")
-  }
-
-  mutating func end() { bar.clear() }
 }
 
 /// Says on standard error what happens in a run.
@@ -85,13 +66,9 @@ struct RunReporter {
     case .training(.stepped(let step, let total, let loss, let speed, let left)):
       if isTerminal { bar.show(step: step, of: total, loss: loss, tokensPerSecond: speed, secondsLeft: left) }
     case .training(.logged(let logged)):
-      guard !isTerminal else { return }
-      line(
-        "step \(logged.step)  loss \(Figure.fixed(logged.loss, digits: 4))  lr \(Figure.compact(logged.learningRate))  "
-          + "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s  \(Figure.duration(seconds: logged.elapsedSeconds))"
-          + logged.auxiliaryMetrics.map { "  \($0.name.replacingOccurrences(of: "_", with: " ")) \(Figure.fixed($0.value, digits: 4))" }.joined()
-          + (logged.lossScale.map { "  loss scale \(Figure.compact($0.scale)), \($0.skippedSteps) skipped" } ?? ""))
+      line(ProgressLine.fitted(Self.figures(of: logged), into: isTerminal ? Console.width - 1 : .max))
     case .evaluated(let step, let values): line("eval at step \(step):  " + values.map(Self.figure).joined(separator: "  "))
+    case .progress(let progress): if isTerminal { bar.show(progress) }
     case .answered(let answer, let isBefore):
       let mark = answer.isExact ? "✓".green : "✗".red
       line("\(isBefore ? "before" : "after ") \(mark) \(Self.oneLine(answer.prompt))" + " →" + " \(Self.oneLine(answer.answer))".bold)
@@ -115,6 +92,15 @@ struct RunReporter {
         + "peak memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
   }
 
+  /// The figures of a line of the log, the most important first.
+  private static func figures(of logged: TrainingLine) -> [String] {
+    [
+      "step \(logged.step)", "loss \(Figure.fixed(logged.loss, digits: 4))", "lr \(Figure.compact(logged.learningRate))",
+      "\(Figure.grouped(Int(logged.tokensPerSecond))) tok/s", Figure.duration(seconds: logged.elapsedSeconds),
+    ] + logged.auxiliaryMetrics.map { "\($0.name.replacingOccurrences(of: "_", with: " ")) \(Figure.fixed($0.value, digits: 4))" }
+      + (logged.lossScale.map { ["loss scale \(Figure.compact($0.scale)), \($0.skippedSteps) skipped"] } ?? [])
+  }
+
   private mutating func line(_ text: String) {
     bar.clear()
     Console.note(text)
@@ -131,5 +117,14 @@ struct RunReporter {
   private static func oneLine(_ text: String) -> String {
     let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ").trimmingCharacters(in: .whitespaces)
     return line.count > 100 ? line.prefix(99) + "…" : line
+  }
+}
+
+extension Recipe {
+  /// The files that are read before anything is computed, in words.
+  var readingWords: String {
+    let files = data.train?.paths ?? []
+    let data = files.count > 2 ? "\(files.count) files" : files.joined(separator: " and ")
+    return "reading \(model.path ?? "the configuration")" + (data.isEmpty ? "" : ", \(data)")
   }
 }

@@ -2,12 +2,13 @@ import ArgumentParser
 import Foundation
 import GraftBatching
 import GraftConfiguration
+import GraftDatasets
 import GraftRecipes
 import GraftSessions
 
 /// The recipe of a run: a file, standard input, or options alone.
 struct RecipeOptions: ParsableArguments {
-  @Argument(help: "A recipe (YAML), or - for standard input; not needed beside --model and --data.") var recipe: String?
+  @Argument(help: "A recipe (YAML), - for standard input, or beside --model a file to train on.") var recipe: String?
   @Argument(help: ArgumentHelp("Settings that stand above the recipe.", valueName: "key.path=value")) var overrides: [String] = []
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory; stands above the recipe's model.path.", valueName: "dir")) var model: String?
   @Option(help: ArgumentHelp("A file to train on (repeatable); stands above the recipe's data.train.", valueName: "file")) var data: [String] = []
@@ -19,14 +20,14 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Stands above the recipe's training.seed.", valueName: "n")) var seed: Int?
 
   func validate() throws {
-    guard recipe == nil || beginsWithSetting, model == nil || data.isEmpty else { return }
+    guard recipe == nil || beginsWithSetting || isData, model == nil || files.isEmpty else { return }
     throw ValidationError("name a recipe, or --model DIR and --data FILE")
   }
 
   /// The recipe with the options and arguments that stand above it.
   func resolved() throws -> Recipe {
     let overrides = (beginsWithSetting ? [self.recipe].compactMap { $0 } : []) + overrides
-    guard let recipe, !beginsWithSetting else {
+    guard let recipe, !beginsWithSetting, !isData else {
       return try Recipe(yaml: "", file: "options", overrides: overrides, settings: settings(isAlone: true), name: name)
     }
     return try Self.read(recipe, overrides: overrides, settings: settings())
@@ -41,16 +42,22 @@ struct RecipeOptions: ParsableArguments {
   /// True where the first setting stands in the place of a recipe.
   private var beginsWithSetting: Bool { recipe.map { $0.contains("=") && !FileManager.default.fileExists(atPath: $0) } ?? false }
 
+  /// True where a data file stands in the place of a recipe.
+  private var isData: Bool { recipe.map(DataFile.isNamed) ?? false }
+
+  /// The files to train on.
+  private var files: [String] { (isData ? [recipe].compactMap { $0 } : []) + data }
+
   /// The settings that the options make.
   /// - Parameter isAlone: true where no recipe says the rest.
   private func settings(isAlone: Bool = false) throws -> [ConfigOverride] {
-    func files(_ paths: [String]) -> ConfigTree { paths.count == 1 ? .scalar(.string(paths[0])) : .sequence(paths.map { .scalar(.string($0)) }) }
+    func list(_ paths: [String]) -> ConfigTree { paths.count == 1 ? .scalar(.string(paths[0])) : .sequence(paths.map { .scalar(.string($0)) }) }
     var settings: [ConfigOverride] = []
     if let model { settings.append(ConfigOverride("model.path", .scalar(.string(model)), said: "--model")) }
-    if !data.isEmpty { settings.append(ConfigOverride("data.train", files(data), said: "--data")) }
-    if !eval.isEmpty { settings.append(ConfigOverride("data.eval", files(eval), said: "--eval")) }
+    if !files.isEmpty { settings.append(ConfigOverride("data.train", list(files), said: "--data")) }
+    if !eval.isEmpty { settings.append(ConfigOverride("data.eval", list(eval), said: "--eval")) }
     if let method { settings.append(ConfigOverride("method.peft_type", .scalar(.string(method)), said: "--method")) }
-    let task = try task ?? (isAlone ? model.map { try LearningTask(ofModelIn: $0, data: data) } : nil)
+    let task = try task ?? (isAlone ? model.map { try LearningTask(ofModelIn: $0, data: files) } : nil)
     if let task { settings.append(ConfigOverride("task", .scalar(.string(task.rawValue)), said: "--task")) }
     if let seed { settings.append(ConfigOverride("training.seed", .scalar(.integer(seed)), said: "--seed")) }
     return settings
@@ -59,7 +66,7 @@ struct RecipeOptions: ParsableArguments {
   /// The name of a run of options alone: that of the model and that of the first file.
   private var name: String {
     let model = URL(fileURLWithPath: model ?? "").lastPathComponent
-    return "\(model)-\(URL(fileURLWithPath: data.first ?? "").deletingPathExtension().lastPathComponent)"
+    return "\(model)-\(URL(fileURLWithPath: files.first ?? "").deletingPathExtension().lastPathComponent)"
   }
 
   /// The most bytes of a recipe.

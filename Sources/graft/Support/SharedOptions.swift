@@ -63,9 +63,11 @@ struct ModelOptions: ParsableArguments {
   ///   - task: what it is for; nil is what the adapter, or else the checkpoint, says.
   ///   - isHeadless: true where hidden states are all that is wanted.
   func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
-    try ModelSession(
+    let bar = Watch(isQuiet: CommandLine.arguments.contains("--quiet"))
+    return try ModelSession(
       model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, quantization: quantization, style: attention,
-      ignoresFingerprint: force, isHeadless: isHeadless)
+      ignoresFingerprint: force, isHeadless: isHeadless
+    ) { bar.show($0) }
   }
 }
 
