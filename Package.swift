@@ -169,7 +169,7 @@ let package = Package(
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftComparisonTests",
-      dependencies: ["GraftBatching", "GraftComparison", "GraftJSON", "GraftRecipes", "GraftTestSupport", "GraftTraining"]),
+      dependencies: ["GraftBatching", "GraftComparison", "GraftDatasets", "GraftJSON", "GraftRecipes", "GraftTestSupport", "GraftTraining"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

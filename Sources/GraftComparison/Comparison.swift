@@ -90,15 +90,22 @@ public final class Comparison {
   /// - Returns: nil when it was interrupted.
   /// - Throws: `CheckpointError` where results cannot be written, and what `onEvent` throws.
   public func run(isInterrupted: () -> Bool = { false }, onEvent: (ComparisonEvent) throws -> Void) throws -> ComparisonResult? {
+    let fewShot = recipe.fewShot ?? []
     let trialCount = methods.reduce(0) { $0 + ($1.learningRates.count > 1 && trialSplit != nil ? $1.learningRates.count : 0) }
     try onEvent(
-      .started(methods: methods.map(\.name), seeds: seeds, baseName: base.name, runCount: methods.count * seeds.count + trialCount))
+      .started(methods: methods.map(\.name), seeds: seeds, baseName: base.name, runCount: (methods.count + fewShot.count) * seeds.count + trialCount))
     if let labelNote { try onEvent(.note(labelNote)) }
     try claim.take()
     try store.write(try recipe.rendered(), to: "recipe.yaml")
     let untouched = try baseline(onEvent)
     var finished: [ComparisonRecord] = []
     var trials: [ComparisonRecord] = []
+    for count in fewShot {
+      for seed in seeds {
+        if isInterrupted() { return nil }
+        finished.append(try self.fewShot(count, seed: seed, onEvent))
+      }
+    }
     for method in methods {
       let base = self.base(of: method)
       var chosen: Double?
@@ -154,7 +161,7 @@ public final class Comparison {
   }
 
   /// Returns a recipe without what is its method's alone.
-  private static func untouched(_ recipe: Recipe) -> Recipe {
+  static func untouched(_ recipe: Recipe) -> Recipe {
     var copy = recipe
     // Nothing is full that is quantized.
     copy.method = ["peft_type": copy.weightQuantization == nil ? "FULL" : "LN_TUNING"]

@@ -48,12 +48,12 @@ package struct ComparisonStore {
     guard !differences.isEmpty else { return }
     throw CheckpointError(
       .cannotCreate, path, "holds another comparison: " + differences.joined(separator: ", "),
-      remedy: "choose another directory with --output, or replace it by --overwrite (methods, seeds and learning rates may be added)")
+      remedy: "choose another directory with --output, or replace it by --overwrite (methods, seeds, learning rates and few_shot may be added)")
   }
 
   /// Returns true for a key of the recipe that leaves results which are there comparable.
   private static func mayChange(_ key: String) -> Bool {
-    ["method", "methods", "seeds", "learning_rates"].contains { key == $0 || key.hasPrefix($0 + ".") }
+    ["method", "methods", "seeds", "learning_rates", "few_shot"].contains { key == $0 || key.hasPrefix($0 + ".") }
       || RunIdentity.mayChange(key) && !["training.max_steps", "training.num_epochs", "data.eval", "data.forgetting"].contains(key)
   }
 

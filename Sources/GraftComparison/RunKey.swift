@@ -43,7 +43,7 @@ package enum RunKey {
   private static func determining(_ recipe: Recipe, _ role: Role) -> Recipe {
     var copy = recipe
     (copy.outputDirectory, copy.report) = (nil, Recipe.Report())
-    (copy.methods, copy.seeds, copy.learningRates) = (nil, nil, nil)
+    (copy.methods, copy.seeds, copy.learningRates, copy.fewShot) = (nil, nil, nil, nil)
     (copy.training.saveSteps, copy.training.saveTotalLimit) = (nil, Recipe.Training().saveTotalLimit)
     if role == .baseline { copy.method = fullFineTuning }
     copy.method["peft_type"] = .scalar(.string(copy.peftType))

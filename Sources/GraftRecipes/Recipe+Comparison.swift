@@ -75,7 +75,7 @@ extension Recipe {
 
   private func recipe(of compared: ComparedMethod, at index: Int) throws -> Recipe {
     var recipe = self
-    (recipe.methods, recipe.seeds, recipe.learningRates, recipe.comparisonKey) = (nil, nil, nil, nil)
+    (recipe.methods, recipe.seeds, recipe.learningRates, recipe.fewShot, recipe.comparisonKey) = (nil, nil, nil, nil, nil)
     recipe.method = compared.method
     if let overrides = compared.model { recipe.model = try model(overrides, at: ["methods", "\(index)", "model"]) }
     guard let overrides = compared.training else { return recipe }

@@ -38,7 +38,7 @@ extension Recipe {
     self = try tree.decoded(
       over: Recipe(), sections: Dictionary(MethodCatalog.keys.map { ($0, "method") }) { first, _ in first }, synonyms: KeySynonyms.names)
     source = SourceTree(tree: tree)
-    comparisonKey = ["methods", "seeds", "learning_rates"].first { tree[$0].map { !$0.isNull } ?? false }.map { key in
+    comparisonKey = ["methods", "seeds", "learning_rates", "few_shot"].first { tree[$0].map { !$0.isNull } ?? false }.map { key in
       PlacedKey(key: key, location: tree.mapping?.entry(key)?.keyLocation ?? tree.location(at: [key]))
     }
     remarks = training.settlePrecedence()
@@ -59,7 +59,7 @@ extension Recipe {
   /// The resolved recipe as YAML that decodes to the same value.
   public func rendered() throws -> String {
     var tree = try ConfigTree(encoding: self)
-    for key in ["methods", "seeds", "learning_rates"] where tree[key]?.isNull == true { tree[key] = nil }
+    for key in ["methods", "seeds", "learning_rates", "few_shot"] where tree[key]?.isNull == true { tree[key] = nil }
     if tree["training"]?["loss"]?.isNull == true { tree["training"]?["loss"] = nil }
     return tree.rendered()
   }

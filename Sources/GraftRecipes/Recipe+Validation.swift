@@ -75,6 +75,13 @@ extension Recipe {
     if let negative = seeds?.first(where: { $0 < 0 }) {
       problems.append(RecipeProblem("seeds", "\(negative) is negative", "choose seeds of 0 or more"))
     }
+    if let fewShot {
+      if fewShot.isEmpty || fewShot.contains(where: { $0 < 1 }) || Set(fewShot).count < fewShot.count {
+        problems.append(RecipeProblem("few_shot", "not a list of different numbers of at least 1", "write [4, 16]"))
+      } else if ![.causalLM, .seq2seqLM].contains(task) {
+        problems.append(RecipeProblem("few_shot", "task \(task.rawValue) has no prompts that could show examples", "leave it out"))
+      }
+    }
     let rates =
       [("learning_rates", learningRates)]
       + (methods ?? []).enumerated().map { ("methods.\($0).learning_rates", $1.learningRates) }

@@ -29,6 +29,8 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var seeds: [Int]?
   /// `graft compare`: the learning rates to try for every method that does not list its own.
   public var learningRates: [Double]?
+  /// `graft compare`: the numbers of training examples that the untouched base is shown in its prompts, a line of results for each.
+  public var fewShot: [Int]?
   /// Remarks on how the file was read, for the user.
   public internal(set) var remarks: [String] = []
   /// The first key that makes of the recipe a comparison, and where it stands.
@@ -51,7 +53,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
 
   /// The keys of a file; what else there is comes of reading it.
   enum CodingKeys: CodingKey {
-    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates
+    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates, fewShot
   }
 }
 

@@ -143,5 +143,8 @@ extension RecipeKey {
     RecipeKey(
       "learning_rates", .list(.number),
       "In a comparison: what is tried for each method that does not list its own, on examples set aside from training."),
+    RecipeKey(
+      "few_shot", .list(.whole),
+      "In a comparison: how many examples of the training set the untouched base is shown in its prompts, a line of results for each number."),
   ]
 }
