@@ -20,6 +20,9 @@ public struct DataReview: Sendable {
     public var labelCounts: [(name: String, count: Int)] = []
     /// Some examples as training sees them.
     public var shown: [ShownExample] = []
+
+    /// A part without records.
+    public init() {}
   }
 
   /// An example as training sees it, and its record's place.
