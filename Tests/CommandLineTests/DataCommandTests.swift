@@ -13,7 +13,7 @@ import Testing
 
   /// A file with sixteen faults in its first lines, and ten good ones behind them.
   private func faulty() throws -> String {
-    let lines =
+    let faults: [String] =
       [
         #"{"prompt": "What is red?", "completion": "A color."}"#, #"{"prompt": "What is red?", "completion": "A color."}"#,
         #"{"prompt": "what is  RED?", "completion": "A wine."}"#, #"{"prompt": "Say nothing.", "completion": ""}"#,
@@ -22,12 +22,13 @@ import Testing
         #"{"prompt": "How many?", "completion": 5}"#, #"{"prompt": "No answer."}"#, #"{"prompt": "Broken"#,
         #"{"prompt": "Hello <|im_start|> there.", "completion": "Hi."}"#, #"{"prompt": "Caf\u00c3\u00a9?", "completion": "Yes."}"#,
         #"{"prompt": "A \ufffd sign.", "completion": "Yes."}"#, #"{"prompt": "Extra.", "completion": "Key.", "note": "x"}"#, #"["a list"]"#,
-      ] + (17...26).map { #"{"prompt": "Filler \#($0).", "completion": "Done \#($0)."}"# }
-    return try folder.write(lines.joined(separator: "\n") + "\n", "train.jsonl")
+      ]
+    let others = (17...26).map { #"{"prompt": "Filler \#($0).", "completion": "Done \#($0)."}"# }
+    return try folder.write((faults + others).joined(separator: "\n") + "\n", "train.jsonl")
   }
 
   private func held() throws -> String {
-    let lines = [
+    let lines: [String] = [
       #"{"prompt": "What is red?", "completion": "A color."}"#, #"{"prompt": "Filler 17.", "completion": "Not done."}"#,
       #"{"prompt": "Something new?", "completion": "Yes."}"#,
     ]
@@ -48,7 +49,7 @@ import Testing
     let result = try look(train, "--model", "Data/models/seedling", "--eval", eval, "--json", "data.max_length=40")
     try #require(result.code == 65, "\(result.errors)")
     let report = try JSON(parsing: result.output)
-    let expected = [
+    let expected: [String: [Int]] = [
       "unusable": [9, 10, 11, 16], "without_loss": [8], "empty_prompt": [6], "empty_answer": [4, 5], "cut": [7, 8], "end_not_trained": [7],
       "duplicate": [2], "conflict": [3], "special_token": [12], "damaged_text": [13, 14], "other_keys": [15],
     ]
@@ -93,7 +94,8 @@ import Testing
       """, "chat.jsonl")
     let chats = try JSON(parsing: look(chat, "--model", "Data/models/seedling", "--json").output)
     #expect(places(chats, "role_order") == ["chat.jsonl:2"] && places(chats, "end_not_trained") == ["chat.jsonl:2"])
-    let rows = (1...20).map { "text \($0),good" } + ["text 21,bad", "text 22,"]
+    let common: [String] = (1...20).map { "text \($0),good" }
+    let rows = common + ["text 21,bad", "text 22,"]
     let table = try folder.write("text,label\n" + rows.joined(separator: "\n") + "\n", "labels.csv")
     let recipe = try folder.write(
       """

@@ -15,7 +15,7 @@ import Testing
     var testDescription: String { file }
   }
 
-  private static let layouts = [
+  private static let layouts: [Layout] = [
     Layout(
       file: "alpaca.json",
       text: """

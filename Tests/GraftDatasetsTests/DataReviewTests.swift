@@ -22,11 +22,12 @@ import Testing
 
   @Test func faultsOfPromptsAndCompletions() throws {
     let long = String(repeating: "x", count: 40)
-    let train =
+    let faulty: [JSONObject] =
       [
         pair("ab ", "cd"), pair("ab ", "cd"), pair("AB", "xy"), pair("q", ""), pair(" \n", "z"), pair("long", .string(long)), pair(long, "y"),
         pair("n", 5), pair("m", "a</s>b"), pair("caf\u{C3}\u{A9}", "k"), ["prompt": "u", "completion": "v", "extra": 1],
-      ] + (12...16).map { pair("w\($0)", "r") }
+      ]
+    let train = faulty + (12...16).map { pair("w\($0)", "r") }
     let held = [pair("ab", "CD"), pair("w12", "else"), pair("new", "one")]
     var reviewer = DataReviewer(ExampleEncoder(tokenizer: CharacterTokenizer(), task: .causalLM, maxLength: 30), shownCount: 2)
     let review = reviewer.review(train: records(train), held: records(held, "e.jsonl"))
@@ -75,7 +76,8 @@ import Testing
 
   @Test func classesAreCounted() throws {
     let labels = LabelScheme(names: ["a", "b", "c"], problem: .singleLabel)
-    let rows = (1...20).map { ("text \($0)", "a") } + [("text 21", "c"), ("text 22", "b"), ("text 23", "d")]
+    let common: [(String, String)] = (1...20).map { ("text \($0)", "a") }
+    let rows = common + [("text 21", "c"), ("text 22", "b"), ("text 23", "d")]
     let encoder = ExampleEncoder(tokenizer: CharacterTokenizer(style: .encoder), task: .sequenceClassification, labels: labels)
     var reviewer = DataReviewer(encoder)
     let review = reviewer.review(train: records(rows.map { ["text": .string($0.0), "label": .string($0.1)] }), held: RecordList())

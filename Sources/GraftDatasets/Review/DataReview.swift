@@ -21,8 +21,8 @@ public struct DataReview: Sendable {
     /// Some examples as training sees them.
     public var shown: [ShownExample] = []
 
-    /// A part in which nothing has been looked at.
-    package init() {}
+    /// A part without records.
+    public init() {}
   }
 
   /// An example as training sees it, and its record's place.

@@ -10,8 +10,10 @@ extension DataReport {
     var facts: [Fact] = [
       ("files", part.files.joined(separator: ", ")),
       ("format", part.format.map { "\($0.rawValue), for \(task.rawValue)" } ?? "none that is known"),
-      ("records", Self.records(part)), ("lengths", Self.lengths(part)),
+      ("records", Self.records(part)),
     ]
+    guard part.report.recordCount > 0 else { return facts }
+    facts.append(("lengths", Self.lengths(part)))
     if let maxLength = review.maxLength { facts.append(("max_length", cuts(part, maxLength))) }
     if part.report.scoredTokenCount > 0 {
       let share = Self.percent(part.report.scoredTokenCount, of: part.report.tokenCount)

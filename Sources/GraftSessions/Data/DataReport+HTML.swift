@@ -31,14 +31,10 @@ extension DataReport {
 
   private static func html(of finding: DataFinding) -> HTML {
     let shown = 100
-    let rows = finding.places.prefix(shown).map { [$0.name, $0.isHeldOut ? "held out" : "", $0.detail ?? ""] }
+    let rows = finding.places.prefix(shown).map { [$0.name + ($0.isHeldOut ? " (held out)" : ""), $0.detail ?? ""] }
     let more = finding.count > shown ? HTML("<p>and \(finding.count - shown) more</p>") : ""
-    let table = HTMLTable(columns: [.init("place"), .init(""), .init("")], rows: Array(rows)).html
-    return """
-      <h3>\(text: "\(Figure.grouped(finding.count)) \(finding.kind.title)")</h3>
-      <p>\(text: finding.kind.advice)</p>\(HTML.details("Places", "\(table)\(more)"))
-
-      """
+    let table = HTMLTable(columns: [.init("place"), .init("finding")], rows: Array(rows)).html
+    return .details("\(finding.kind.title): \(Figure.grouped(finding.count)); \(finding.kind.advice)", "\(table)\(more)")
   }
 
   /// The share of records that are at most so long.

@@ -34,7 +34,8 @@ struct ComparisonCourse {
       return words(secondsLeftOfRun + run * Double(waiting))
     }
     let mean = measured.reduce(0, +) / Double(measured.count)
-    let own = start.map { secondsLeftOfRun ?? max(0, mean - (ContinuousClock.now - $0) / .seconds(1)) } ?? 0
+    // Behind the steps of a run comes its evaluation, which a mean run has in it.
+    let own = start.map { max(secondsLeftOfRun ?? 0, mean - (ContinuousClock.now - $0) / .seconds(1)) } ?? 0
     let left = own + mean * Double(waiting)
     return waiting == 0 && start == nil ? nil : words(left)
   }

@@ -33,7 +33,7 @@ struct DataText {
   }
 
   private func lines(of finding: DataFinding) -> [String] {
-    let title = "\(Figure.grouped(finding.count)) \(finding.kind.title)"
+    let title = "\(finding.kind.title): \(Figure.grouped(finding.count))"
     let shown = finding.places.prefix(finding.kind.isFatal ? 4 * Self.shownPlaces : Self.shownPlaces)
     var lines = [(finding.kind.isFatal ? title.red : title.yellow).bold + "; \(finding.kind.advice)"]
     lines += shown.map { "  \($0.name)\($0.isHeldOut ? " (held out)" : "")\($0.detail.map { ": \($0.printable)" } ?? "")" }

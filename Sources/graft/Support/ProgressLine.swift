@@ -7,13 +7,19 @@ struct ProgressLine {
   private var isShown = false
   private var drawn = ""
 
+  /// The fewest columns of a bar.
+  private static let shortestBar = 5
+
   /// The bar of a run's steps.
   mutating func show(step: Int, of total: Int, loss: Double, tokensPerSecond: Double, secondsLeft: Double) {
     let figures = [
       "\(step)/\(total)", "loss \(Figure.fixed(loss, digits: 4))", "\(Figure.duration(seconds: secondsLeft)) left",
       "\(Figure.grouped(Int(tokensPerSecond))) tok/s",
     ]
-    draw(Self.fitted(figures, into: Console.width - 1), done: step, of: total)
+    // A short bar is worth the speed, and not the time that is left.
+    let (width, necessary) = (Console.width - 1, Array(figures.prefix(3)))
+    let hasRoom = necessary.joined(separator: "  ").count + Self.shortestBar + 2 <= width
+    draw(hasRoom ? Self.fitted(figures, into: width - Self.shortestBar - 2) : Self.fitted(necessary, into: width), done: step, of: total)
   }
 
   /// The progress of a part that takes its time beside the steps.
@@ -37,7 +43,7 @@ struct ProgressLine {
   private mutating func draw(_ figures: String, done: Int, of total: Int) {
     let room = min(40, Console.width - 1 - figures.count - 2)
     var line = figures
-    if total > 0, room >= 5 {
+    if total > 0, room >= Self.shortestBar {
       let filled = min(room, room * done / total)
       line = String(repeating: "━", count: filled).green + String(repeating: "─", count: room - filled).dim + "  " + figures
     }
