@@ -21,6 +21,7 @@ public enum MethodCatalog {
     AdaLoRA.self,
     OFT.self,
     VBLoRA.self,
+    UniLoRA.self,
     BOFT.self,
     HRA.self,
     MiSS.self,
@@ -102,7 +103,14 @@ public enum MethodCatalog {
       let known = Set(try ConfigTree(encoding: method).mapping?.keys ?? [])
       var mapping = ConfigMapping()
       for entry in tree.mapping?.entries ?? [] where !keys.contains(entry.key) && !PEFTDirectory.descriptiveKeys.contains(entry.key) {
-        if !known.contains(entry.key) && isNeutral(entry.key, entry.value) { continue }
+        if !known.contains(entry.key) {
+          if isNeutral(entry.key, entry.value) { continue }
+          if let refusal = RefusedKey.named(entry.key) {
+            throw ConfigError(
+              location: tree.location(at: [entry.key]), path: ["method", entry.key], problem: "\(entry.key) is not supported: \(refusal.reason)",
+              advice: refusal.advice)
+          }
+        }
         mapping[entry.key] = entry.value
       }
       return try ConfigTree(.mapping(mapping), location: tree.location).decoded(over: method, at: ["method"])

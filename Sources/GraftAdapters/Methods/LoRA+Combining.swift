@@ -157,6 +157,9 @@ private struct WeightedFactors {
     guard !method.initLoraWeights.isDecomposition else {
       throw TuningError("init_lora_weights: an adapter that replaces a part of the base cannot be combined; merge it into the base")
     }
+    if let key = method.keyUnlikePlain {
+      throw TuningError("\(key): an adapter whose change is not the product of its factors cannot be combined; merge it into the base")
+    }
     self.method = method
     let tensors = Dictionary(adapter.tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
     for stored in adapter.tensors where !stored.name.hasSuffix(".base_layer.weight") {

@@ -37,6 +37,37 @@ struct LowRankPart {
 }
 
 extension LowRankPart {
+  /// The part of the smallest singular values: `b` holds their left singular vectors and `a` what the matrix makes of them, up to a turn.
+  ///
+  /// They are the largest of the inverse of the matrix times its transpose, which is made in double precision.
+  static func minor(of weight: Tensor, rank: Int) -> LowRankPart {
+    let (outputs, inputs) = (weight.shape[0], weight.shape[1])
+    guard outputs <= inputs else {
+      let part = minor(of: weight.transposed, rank: rank)
+      let left = orthonormalRows(part.a)
+      return LowRankPart(a: matrixProduct(left, weight), b: left.transposed)
+    }
+    let values = weight.values
+    var gram = [Double](repeating: 0, count: outputs * outputs)
+    for row in 0..<outputs {
+      for column in 0...row {
+        var product = 0.0
+        for k in 0..<inputs { product += Double(values[row * inputs + k]) * Double(values[column * inputs + k]) }
+        gram[row * outputs + column] = product
+        gram[column * outputs + row] = product
+      }
+    }
+    let trace = (0..<outputs).reduce(0) { $0 + gram[$1 * outputs + $1] }
+    for index in 0..<outputs { gram[index * outputs + index] += 1e-14 * trace + 1e-30 }
+    let lower = inverseCholesky(of: gram, count: outputs)
+    // The rows of the inverse factor, as large as the inverse of the smallest singular value: their principal directions are sought.
+    let largest = lower.reduce(0) { max($0, abs($1)) }
+    let inverse = Tensor(lower.map { Float($0 / largest) }, [outputs, outputs])
+    let part = principal(of: inverse, rank: rank, iterations: 60, RandomStream(seed: 0))
+    let left = orthonormalRows(part.a)
+    return LowRankPart(a: matrixProduct(left, weight), b: left.transposed)
+  }
+
   /// The best approximation of lower rank: `b` holds the leading left singular vectors times their values, `a` the right ones.
   ///
   /// With `L Lᵀ = bᵀ b`, the product's right singular vectors are those of the small `Lᵀ a`.
@@ -62,7 +93,7 @@ extension LowRankPart {
 
 /// The rows turned into an orthonormal basis, by Cholesky's factors of their products, thrice for precision
 /// (Fukaya et al. 2020, "Shifted Cholesky QR").
-private func orthonormalRows(_ rows: Tensor) -> Tensor {
+func orthonormalRows(_ rows: Tensor) -> Tensor {
   (0..<3).reduce(rows) { rows, round in
     let count = rows.shape[0]
     var gram = matrixProduct(rows, rows, transposingSecond: true).values.map(Double.init)
