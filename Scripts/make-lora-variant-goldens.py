@@ -1,4 +1,4 @@
-"""Makes Tests/GraftAdaptersTests/Fixtures/lora-variants.*: what PEFT's variants of LoRA, and Uni-LoRA, compute on the tiny Llama of `methods.safetensors`.
+"""Makes Tests/GraftAdaptersTests/Fixtures/lora-variants.*: what PEFT's variants of LoRA, Uni-LoRA and RandLoRA compute on the tiny Llama of `methods.safetensors`.
 
     python Scripts/make-lora-variant-goldens.py        (torch, transformers, peft, safetensors)
 
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, UniLoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, RandLoraConfig, UniLoraConfig, get_peft_model
 from peft.tuners.lora.config import BdLoraConfig, KasaConfig, MontecloraConfig, VeloraConfig
 from peft.utils import get_peft_model_state_dict
 from peft.tuners.lora.intruders import reduce_intruder_dimension
@@ -102,6 +102,8 @@ def main():
     tensors, configurations = {}, {}
     configs = {name: LoraConfig(task_type="CAUSAL_LM", **keys) for name, keys in VARIANTS.items()}
     configs |= {name: UniLoraConfig(task_type="CAUSAL_LM", **keys) for name, keys in UNI.items()}
+    configs["randlora-drawn"] = RandLoraConfig(
+        task_type="CAUSAL_LM", r=5, randlora_alpha=20, save_projection=False, target_modules=["v_proj", "down_proj"])
     for index, (name, config) in enumerate(configs.items()):
         made, configurations[name] = variant(index, name, config)
         tensors |= made

@@ -9,10 +9,10 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// Results of PEFT's variants of LoRA, and of Uni-LoRA, with adapters that it wrote; made by `Scripts/make-lora-variant-goldens.py`.
+/// Results of PEFT's variants of LoRA, and of Uni-LoRA and RandLoRA, with adapters that it wrote; made by `Scripts/make-lora-variant-goldens.py`.
 @Suite struct LoRAVariantGoldenTests {
   static let names = [
-    "strong", "alora", "bdlora", "kasa", "velora", "velora-once", "velora-random", "mica", "orthogonal", "monteclora", "unilora", "unilora-kept",
+    "strong", "alora", "bdlora", "kasa", "velora", "velora-once", "velora-random", "mica", "orthogonal", "monteclora", "unilora", "unilora-kept", "randlora-drawn",
   ]
   static let compressing = names.filter { $0.hasPrefix("velora") }
 
