@@ -37,35 +37,25 @@ struct LowRankPart {
 }
 
 extension LowRankPart {
-  /// The part of the smallest singular values: `b` holds their left singular vectors and `a` what the matrix makes of them, up to a turn.
-  ///
-  /// They are the largest of the inverse of the matrix times its transpose, which is made in double precision.
+  /// The part of the smallest singular values, from the eigenvectors of the matrix times its transpose, in double precision since squares
+  /// of small values would be lost beside those of large ones.
   static func minor(of weight: Tensor, rank: Int) -> LowRankPart {
-    let (outputs, inputs) = (weight.shape[0], weight.shape[1])
-    guard outputs <= inputs else {
-      let part = minor(of: weight.transposed, rank: rank)
-      let left = orthonormalRows(part.a)
-      return LowRankPart(a: matrixProduct(left, weight), b: left.transposed)
-    }
-    let values = weight.values
-    var gram = [Double](repeating: 0, count: outputs * outputs)
-    for row in 0..<outputs {
+    let isTall = weight.shape[0] > weight.shape[1]
+    let rows = isTall ? weight.transposed : weight
+    let (count, length, values) = (rows.shape[0], rows.shape[1], rows.values.map(Double.init))
+    var gram = [[Double]](repeating: [Double](repeating: 0, count: count), count: count)
+    for row in 0..<count {
       for column in 0...row {
         var product = 0.0
-        for k in 0..<inputs { product += Double(values[row * inputs + k]) * Double(values[column * inputs + k]) }
-        gram[row * outputs + column] = product
-        gram[column * outputs + row] = product
+        for k in 0..<length { product += values[row * length + k] * values[column * length + k] }
+        (gram[row][column], gram[column][row]) = (product, product)
       }
     }
-    let trace = (0..<outputs).reduce(0) { $0 + gram[$1 * outputs + $1] }
-    for index in 0..<outputs { gram[index * outputs + index] += 1e-14 * trace + 1e-30 }
-    let lower = inverseCholesky(of: gram, count: outputs)
-    // The rows of the inverse factor, as large as the inverse of the smallest singular value: their principal directions are sought.
-    let largest = lower.reduce(0) { max($0, abs($1)) }
-    let inverse = Tensor(lower.map { Float($0 / largest) }, [outputs, outputs])
-    let part = principal(of: inverse, rank: rank, iterations: 60, RandomStream(seed: 0))
-    let left = orthonormalRows(part.a)
-    return LowRankPart(a: matrixProduct(left, weight), b: left.transposed)
+    let smallest = SymmetricEigenvectors(of: gram).vectors.suffix(rank)
+    let vectors = Tensor(smallest.flatMap { $0.map { Float($0) } }, [rank, count])
+    return isTall
+      ? LowRankPart(a: vectors, b: matrixProduct(weight, vectors, transposingSecond: true))
+      : LowRankPart(a: matrixProduct(vectors, weight), b: vectors.transposed)
   }
 
   /// The best approximation of lower rank: `b` holds the leading left singular vectors times their values, `a` the right ones.

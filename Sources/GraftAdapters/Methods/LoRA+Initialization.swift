@@ -105,7 +105,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch self {
     case .minor:
       let weight = layer.weight.dense()
-      factors.b.assign(LowRankPart.minor(of: layer.layout == .outputByInput ? weight : weight.transposed, rank: rank).b)
+      let part = LowRankPart.minor(of: layer.layout == .outputByInput ? weight : weight.transposed, rank: rank)
+      factors.b.assign(orthonormalRows(part.b.transposed).transposed)
     case .orthogonal:
       let basis = orthonormalRows(stream.split("basis").normal([rank, rank]))
       let halves = [0, 1].map { first in concatenateRows(stride(from: first, to: rank, by: 2).map { basis.rows($0..<$0 + 1) }) }
