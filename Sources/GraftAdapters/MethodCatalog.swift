@@ -130,8 +130,8 @@ public enum MethodCatalog {
     value.isNull || value.bool == false || value.string == "" || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
   }
 
-  /// The keys that only say how an adapter was to start.
-  private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config"]
+  /// The keys that only say how an adapter was to start, or that are without effect on bases that are not GPTQ's.
+  private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config", "use_qalora"]
 
   private static let peftKeys: Set<String> = [
     "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",

@@ -67,7 +67,6 @@ import Testing
     (#"{"peft_type": "LOKR", "init_weights": "other"}"#, "lycoris"),
     (#"{"peft_type": "LORA", "arrow_config": {"top_k": 2}}"#, "give several adapters with weights"),
     (#"{"peft_type": "LORA", "layer_replication": [[0, 2], [1, 2]]}"#, "adds layers to the base"),
-    (#"{"peft_type": "LORA", "use_qalora": true}"#, "GPTQ"),
   ])
   func `names the nearest key or value`(_ configuration: String, _ advice: String) throws {
     let error = try #require(throws: (any Error).self) {
