@@ -12,7 +12,8 @@ import Testing
 /// Results of PEFT's variants of LoRA, and of Uni-LoRA and RandLoRA, with adapters that it wrote; made by `Scripts/make-lora-variant-goldens.py`.
 @Suite struct LoRAVariantGoldenTests {
   static let names = [
-    "strong", "alora", "bdlora", "kasa", "velora", "velora-once", "velora-random", "mica", "orthogonal", "monteclora", "unilora", "unilora-kept", "randlora-drawn",
+    "strong", "alora", "bdlora", "kasa", "velora", "velora-once", "velora-random", "mica",
+    "orthogonal", "monteclora", "unilora", "unilora-kept", "randlora-drawn",
   ]
   static let compressing = names.filter { $0.hasPrefix("velora") }
 
@@ -179,6 +180,11 @@ import Testing
       #expect(matrixProduct(removed, layer.weight.dense(), transposingSecond: true).sumOfSquares < 1e-8 * size * size)
       #expect(removed.sumOfSquares > 0 && removed.sumOfSquares < 3 * size / Double(min(before.shape[0], before.shape[1])))
     }
+  }
+
+  @Test func `pooling over GPTQ's matrices is refused with its reason`() throws {
+    let error = try #require(throws: (any Error).self) { try MethodCatalog.decode(recipe: ["peft_type": "LORA", "use_qalora": true]) }
+    #expect("\(error)".contains("GPTQ"))
   }
 
   @Test func `MiCA's second factor is orthonormal and stays as it is`() throws {
