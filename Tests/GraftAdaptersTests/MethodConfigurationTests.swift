@@ -24,6 +24,8 @@ import Testing
     (#"{"peft_type": "LORA", "use_bdlora": {"target_modules_bd_a": ["v_proj"]}, "target_modules": ["q_proj"]}"#, "match_strict"),
     (#"{"peft_type": "LORA", "use_bdlora": {"target_modules_bd_a": ["q_proj"], "nblocks": 3}, "target_modules": ["q_proj"]}"#, "nblocks is 3"),
     (#"{"peft_type": "LORA", "monteclora_config": {}}"#, "monteclora_config"),
+    (#"{"peft_type": "LORA", "kasa_config": {}, "target_modules": ["q_proj", "embed_tokens"]}"#, "not for the table"),
+    (#"{"peft_type": "LORA", "init_lora_weights": "mica", "target_modules": ["embed_tokens"]}"#, "not for the table"),
     (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
     (#"{"peft_type": "VBLORA"}"#, "vector_length"), (#"{"peft_type": "VBLORA", "vector_length": 4, "num_vectors": 1}"#, "topk"),
     (#"{"peft_type": "OFT", "r": 2}"#, "oft_block_size"), (#"{"peft_type": "OFT", "coft": true}"#, "coft"),

@@ -80,6 +80,12 @@ extension LoRA {
     to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment
   ) throws -> LowRankEmbeddingAdapter {
     let scope = attachment.scope / embedding.path
+    if let key = try variants.chosen()?.key {
+      throw TuningError("\(key): is for linear layers, not for the table \(embedding.path); leave that out of target_modules")
+    }
+    if initLoraWeights == .minor {
+      try attachment.object("init_lora_weights: mica is for linear layers here, not for the table \(embedding.path); leave that out of target_modules")
+    }
     let width = embedding.weight.shape[1]
     let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
     let adapter = LowRankEmbeddingAdapter(
