@@ -84,7 +84,8 @@ extension LoRA {
       throw TuningError("\(key): is for linear layers, not for the table \(embedding.path); leave that out of target_modules")
     }
     if initLoraWeights == .minor {
-      try attachment.object("init_lora_weights: mica is for linear layers here, not for the table \(embedding.path); leave that out of target_modules")
+      try attachment.object(
+        "init_lora_weights: mica is for linear layers here, not for the table \(embedding.path)")
     }
     let width = embedding.weight.shape[1]
     let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
