@@ -3,7 +3,9 @@
     python Scripts/make-adapter-goldens.py        (torch, transformers, peft, safetensors)
 
 The base is that of `methods.safetensors`, made by `make-method-goldens.py`. `combinations.safetensors` holds the tensors of two
-LoRA adapters under `a/` and `b/`, and those that `add_weighted_adapter` makes of them under `linear/`, `cat/` and `svd/`.
+LoRA adapters under `a/` and `b/`, and those that `add_weighted_adapter` makes of them under the names of its combination types.
+PEFT draws for DARE from the generator as it finds it, module after module of the model: here it is seeded before the first, and the
+modules come in the order of their names.
 `adalora.safetensors` holds an AdaLoRA adapter under `start/`, its losses over the steps as `losses`, all singular values
 after every step as `values`, and the adapter that is saved in the end under `end/`.
 """
@@ -20,7 +22,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 FOLDER = Path(__file__).parent.parent / "Tests/GraftAdaptersTests/Fixtures"
 SEQUENCE = [3, 17, 5, 31, 8, 2, 26]
 WEIGHTS = [0.7, -0.4]
-STEPS = 30
+STEPS, SEED = 30, 3
+COMBINATIONS = {
+    "linear": {}, "cat": {}, "svd": {}, "ties": dict(density=0.6), "ties-frequency": dict(density=0.7, majority_sign_method="frequency"),
+    "ties_svd": dict(density=0.4), "dare_linear": dict(density=0.55), "dare_ties": dict(density=0.55), "dare_linear_svd": dict(density=0.7),
+    "dare_ties_svd": dict(density=0.7), "magnitude_prune": dict(density=0.3), "magnitude_prune_svd": dict(density=0.3),
+}
 
 
 def base():
@@ -55,6 +62,7 @@ def write(name, tensors, configurations):
 
 
 def combinations():
+    torch.manual_seed(0)
     specs = {
         "a": LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=4, target_modules=["q_proj", "down_proj"], use_rslora=True),
         "b": LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6, target_modules=["q_proj", "v_proj"]),
@@ -66,11 +74,18 @@ def combinations():
     disturb(model, 2)
     # The result inherits use_rslora, which would change its scale: combined from the adapter that has it off.
     model.peft_config["a"].use_rslora = False
-    for kind in ["linear", "cat", "svd"]:
-        model.add_weighted_adapter(["a", "b"], WEIGHTS, kind, combination_type=kind, svd_rank=2 if kind == "svd" else None)
+    inner, inject = model.base_model.model, model.base_model.inject_adapter
+    named = inner.named_modules
+    model.base_model.inject_adapter = lambda *arguments, **keywords: (inject(*arguments, **keywords), torch.manual_seed(SEED))
+    for kind, settings in COMBINATIONS.items():
+        rank = 2 if kind.startswith(("svd", "ties_svd", "dare_ties_svd")) else None
+        model.base_model.model.named_modules = lambda *arguments, **keywords: sorted(named(*arguments, **keywords), key=lambda entry: entry[0])
+        combination = kind.removesuffix("-frequency")
+        model.add_weighted_adapter(["a", "b"], WEIGHTS, kind, combination_type=combination, svd_rank=rank, **settings)
+        del inner.named_modules
     model.peft_config["a"].use_rslora = True
     tensors, configurations = {}, {}
-    for name in ["a", "b", "linear", "cat", "svd"]:
+    for name in ["a", "b", *COMBINATIONS]:
         configurations[name], found = saved(model, name)
         tensors |= {f"{name}/{key}": value for key, value in found.items()}
     write("combinations", tensors, configurations)

@@ -21,6 +21,7 @@ public enum MethodCatalog {
     AdaLoRA.self,
     OFT.self,
     VBLoRA.self,
+    UniLoRA.self,
     BOFT.self,
     HRA.self,
     MiSS.self,
@@ -102,7 +103,14 @@ public enum MethodCatalog {
       let known = Set(try ConfigTree(encoding: method).mapping?.keys ?? [])
       var mapping = ConfigMapping()
       for entry in tree.mapping?.entries ?? [] where !keys.contains(entry.key) && !PEFTDirectory.descriptiveKeys.contains(entry.key) {
-        if !known.contains(entry.key) && isNeutral(entry.key, entry.value) { continue }
+        if !known.contains(entry.key) {
+          if isNeutral(entry.key, entry.value) { continue }
+          if let refusal = RefusedKey.named(entry.key) {
+            throw ConfigError(
+              location: tree.location(at: [entry.key]), path: ["method", entry.key], problem: "\(entry.key) is not supported: \(refusal.reason)",
+              advice: refusal.advice)
+          }
+        }
         mapping[entry.key] = entry.value
       }
       return try ConfigTree(.mapping(mapping), location: tree.location).decoded(over: method, at: ["method"])
@@ -122,8 +130,8 @@ public enum MethodCatalog {
     value.isNull || value.bool == false || value.string == "" || value.mapping?.isEmpty == true || value.sequence?.isEmpty == true
   }
 
-  /// The keys that only say how an adapter was to start.
-  private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config"]
+  /// The keys that only say how an adapter was to start, or that are without effect on bases that are not GPTQ's.
+  private static let initialKeys: Set<String> = ["corda_config", "eva_config", "loftq_config", "lora_ga_config", "use_qalora"]
 
   private static let peftKeys: Set<String> = [
     "alora_invocation_tokens", "arrow_config", "corda_config", "ensure_weight_tying", "eva_config", "kasa_config", "layer_replication",

@@ -96,7 +96,7 @@ extension ModuleReport {
     var left = b
     switch method {
     case let method as LoRA:
-      guard !method.useDora, !method.initLoraWeights.isDecomposition else { return nil }
+      guard method.keyUnlikePlain == nil else { return nil }
       scale = try method.factors(for: path).scale
     case let method as AdaLoRA:
       guard let values = factor(".lora_E") else { return nil }

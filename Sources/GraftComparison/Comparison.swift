@@ -166,6 +166,7 @@ public final class Comparison {
     // Nothing is full that is quantized.
     copy.method = ["peft_type": copy.weightQuantization == nil ? "FULL" : "LN_TUNING"]
     copy.training.loraplusLrRatio = nil
+    copy.training.preconditioner = nil
     return copy
   }
 

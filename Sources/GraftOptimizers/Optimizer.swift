@@ -15,6 +15,7 @@ public final class Optimizer {
   /// The format that the rule's tensors rest in between steps.
   private let stateFormat: ElementFormat
   private let random: RandomStream
+  private let preconditioner: LowRankPreconditioner?
   private var state: [StoredState]
 
   /// - Parameters:
@@ -23,9 +24,11 @@ public final class Optimizer {
   ///   - rateFactor: the factor of a parameter's learning rate.
   ///   - stateFormat: the format that the rule's tensors rest in between steps: float32, or bfloat16, rounded by chance.
   ///   - seed: the seed of that chance.
+  ///   - preconditioner: the change of gradients that the rule sees; nil for none.
   public init(
     _ rule: any UpdateRule, parameters: [Parameter], weightDecay: Double = 0, isDecayed: (Parameter) -> Bool = { _ in true },
-    rateFactor: (Parameter) -> Double = { _ in 1 }, stateFormat: ElementFormat = .float32, seed: UInt64 = 0
+    rateFactor: (Parameter) -> Double = { _ in 1 }, stateFormat: ElementFormat = .float32, seed: UInt64 = 0,
+    preconditioner: LowRankPreconditioner? = nil
   ) {
     precondition(stateFormat == .float32 || stateFormat == .bfloat16, "an optimizer's state in \(stateFormat)")
     self.rule = rule
@@ -34,6 +37,7 @@ public final class Optimizer {
     self.isDecayed = parameters.map(isDecayed)
     rateFactors = parameters.map(rateFactor)
     self.stateFormat = stateFormat
+    self.preconditioner = preconditioner
     random = RandomStream(seed: seed).split("optimizer")
     state = parameters.map { StoredState(rule.state(of: $0.shape).map { Tensor.zeros($0.shape).converted(to: stateFormat) }) }
   }
@@ -42,8 +46,9 @@ public final class Optimizer {
   /// - Parameter gradientScale: multiplied into every gradient, as clipping does.
   public func step(_ gradients: borrowing Gradients, learningRate: Double, gradientScale: Double = 1) {
     stepCount += 1
+    let changed = preconditioner?.changed(gradients) ?? [:]
     for (index, parameter) in parameters.enumerated() {
-      guard let gradient = gradients[parameter] else { continue }
+      guard let gradient = changed[ObjectIdentifier(parameter)] ?? gradients[parameter] else { continue }
       let context = UpdateContext(
         step: stepCount, learningRate: learningRate * rateFactors[index], gradientScale: Float(gradientScale),
         weightDecay: isDecayed[index] ? weightDecay : 0)

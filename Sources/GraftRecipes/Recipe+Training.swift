@@ -19,6 +19,10 @@ extension Recipe {
     public var loraplusLrRatio: Double?
     /// LoRA+: the peak learning rate of embeddings' factors.
     public var loraplusLrEmbedding = 1e-6
+    /// A change of the gradients of LoRA's factors by each other's size; nil leaves them as they are.
+    public var preconditioner: PreconditionerName?
+    /// The number added to the diagonal of what the Riemannian preconditioner inverts.
+    public var preconditionerDamping = 0.01
     /// A loss that the program has registered, in place of the model's own for its task.
     public var loss: String?
     /// The update rule.
@@ -78,6 +82,14 @@ extension Recipe {
 
   /// An update rule.
   public enum OptimizerName: String, ConfigChoice { case sgd, momentum, rmsprop, adam, adamw, lion, adafactor, muon }
+
+  /// A change of the gradients of LoRA's factors.
+  public enum PreconditionerName: String, ConfigChoice {
+    /// Each by the inverse of the other factor's square.
+    case riemannian
+    /// That of `B` alone, with `A` left as it was drawn.
+    case loraFa = "lora_fa"
+  }
 
   /// A format of the optimizer's moments.
   public enum StateFormat: String, ConfigChoice {

@@ -57,6 +57,8 @@ extension Recipe.Training {
     bounds.requireFinite(loraplusLrRatio, "loraplus_lr_ratio", from: 1)
     bounds.requireFinite(loraplusLrEmbedding, "loraplus_lr_embedding")
     bounds.require(
+      preconditionerDamping > 0 && preconditionerDamping.isFinite, "preconditioner_damping", preconditionerDamping, "choose a number above 0")
+    bounds.require(
       betas.count == 2 && betas.allSatisfy { 0 <= $0 && $0 < 1 }, "betas", betas,
       "write two numbers from 0 to below 1, as in [0.9, 0.999]")
     bounds.require(epsilon > 0 && epsilon.isFinite, "epsilon", epsilon, "choose a small number above 0")

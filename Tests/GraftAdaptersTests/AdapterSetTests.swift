@@ -142,16 +142,39 @@ import Testing
     return matrixProduct(try #require(adapter.tensors.first { $0.name == module + ".lora_B.weight" }).tensor, a)
   }
 
-  @Test(arguments: LoRACombination.allCases) func `one adapter of two is PEFT's`(_ combination: LoRACombination) throws {
+  /// A kind, the settings with which PEFT made the fixture of that name, and the name.
+  struct Case: CustomTestStringConvertible, Sendable {
+    let kind: LoRACombination
+    var settings = LoRACombinationSettings(seed: 3)
+    let name: String
+    var testDescription: String { name }
+
+    init(_ kind: LoRACombination, rank: Int? = nil, density: Double? = nil, sign: MajoritySign = .total, name: String? = nil) {
+      self.kind = kind
+      (settings.rank, settings.density, settings.majoritySign) = (rank, density, sign)
+      self.name = name ?? kind.rawValue
+    }
+
+    static let all = [
+      Case(.linear), Case(.cat), Case(.svd, rank: 2), Case(.ties, density: 0.6),
+      Case(.ties, density: 0.7, sign: .frequency, name: "ties-frequency"), Case(.tiesSvd, rank: 2, density: 0.4),
+      Case(.dareLinear, density: 0.55), Case(.dareTies, density: 0.55), Case(.dareLinearSvd, density: 0.7),
+      Case(.dareTiesSvd, rank: 2, density: 0.7), Case(.magnitudePrune, density: 0.3), Case(.magnitudePruneSvd, density: 0.3),
+    ]
+  }
+
+  @Test func `every kind has its case`() { #expect(Set(Case.all.map(\.kind)) == Set(LoRACombination.allCases)) }
+
+  @Test(arguments: Case.all) func `one adapter of two is PEFT's`(_ example: Case) throws {
     let fixture = try LlamaFixture("combinations")
-    let expected = try fixture.adapter(combination.rawValue)
-    let combined = try combination.combine(try parts(fixture), rank: combination == .svd ? 2 : nil)
+    let expected = try fixture.adapter(example.name)
+    let combined = try example.kind.combine(try parts(fixture), example.settings)
     #expect(Set(combined.tensors.map { "\($0.name) \($0.tensor.shape)" }) == Set(expected.tensors.map { "\($0.name) \($0.tensor.shape)" }))
     for tensor in expected.tensors where tensor.name.hasSuffix(".lora_A.weight") {
       let module = String(tensor.name.dropLast(".lora_A.weight".count))
       #expect(largestDifference(try product(combined, module).values, try product(expected, module).values) < 2e-6, "\(module)")
       // The signs of singular vectors are free.
-      guard combination != .svd else { continue }
+      guard !example.kind.takesRank else { continue }
       let factor = try #require(combined.tensors.first { $0.name == tensor.name }).tensor
       #expect(largestDifference(factor.values, tensor.tensor.values) < 1e-6, "\(tensor.name)")
     }
@@ -183,7 +206,7 @@ import Testing
     let fixture = try LlamaFixture("combinations")
     let module = "base_model.model.model.layers.0.self_attn.q_proj"
     let exact = try product(LoRACombination.cat.combine(try parts(fixture)), module)
-    let wide = try LoRACombination.svd.combine(try parts(fixture), rank: 9)
+    let wide = try LoRACombination.svd.combine(try parts(fixture), LoRACombinationSettings(rank: 9))
     #expect(wide.configuration["r"]?.int == 9)
     #expect(largestDifference(try product(wide, module).values, exact.values) < 1e-5)
   }
@@ -198,5 +221,8 @@ import Testing
     #expect(throws: TuningError.self) { try LoRACombination.cat.combine([(other, 1)]) }
     let wide = try LoRACombination.cat.combine(try parts(fixture))
     #expect(throws: TuningError.self) { try LoRACombination.linear.combine([(wide, 1), (try fixture.adapter("a"), 1)]) }
+    for density in [nil, 0, -0.5] {
+      #expect(throws: TuningError.self) { try LoRACombination.ties.combine(try parts(fixture), LoRACombinationSettings(density: density)) }
+    }
   }
 }

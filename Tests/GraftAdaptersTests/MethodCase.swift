@@ -53,6 +53,26 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "OLoRA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "down_proj"], "init_lora_weights": "olora"}"#,
       count: 2 * 3 * (32 + 40)),
+    MethodCase(
+      "MiCA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "down_proj"], "init_lora_weights": "mica"}"#, count: 2 * 3 * (16 + 24)),
+    MethodCase(
+      "LoRA, orthogonal", #"{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"], "init_lora_weights": "orthogonal"}"#, count: 2 * 2 * 32),
+    MethodCase(
+      "activated LoRA", #"{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj", "down_proj"], "alora_invocation_tokens": [17, 5]}"#,
+      count: 2 * 2 * (32 + 40)),
+    MethodCase(
+      "BD-LoRA",
+      #"""
+      {"peft_type": "LORA", "r": 4, "target_modules": ["q_proj", "v_proj", "down_proj"],
+       "use_bdlora": {"target_modules_bd_a": ["down_proj"], "target_modules_bd_b": ["q_proj"], "nblocks": 2, "match_strict": false}}
+      """#,
+      count: 2 * (4 * 16 + 2 * 16 + 4 * (16 + 8) + 4 * 12 + 4 * 16)),
+    MethodCase(
+      "KaSA", #"{"peft_type": "LORA", "r": 3, "target_modules": ["q_proj", "down_proj"], "kasa_config": {}}"#, count: 2 * (3 * 32 + 3 + 3 * 40 + 3),
+      startsAsIdentity: false),
+    MethodCase(
+      "VeLoRA", #"{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj", "down_proj"], "velora_config": {"num_groups": 5}}"#,
+      count: 2 * 2 * (32 + 40)),
     MethodCase("IA3", #"{"peft_type": "IA3"}"#, count: 2 * (8 + 8 + 24)),
     MethodCase("VeRA", #"{"peft_type": "VERA", "r": 5, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * (5 + 16 + 5 + 8)),
     MethodCase("LoHa", #"{"peft_type": "LOHA", "r": 2, "target_modules": ["q_proj", "v_proj"]}"#, count: 2 * 2 * 2 * (16 + 16 + 16 + 8)),
@@ -69,6 +89,13 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase(
       "VB-LoRA", #"{"peft_type": "VBLORA", "r": 2, "num_vectors": 6, "vector_length": 4, "target_modules": ["q_proj", "v_proj"]}"#,
       count: 6 * 4 + 2 * 2 * 6 * (4 + 4 + 4 + 2), startsAsIdentity: false),
+    MethodCase(
+      "Uni-LoRA", #"{"peft_type": "UNILORA", "r": 2, "theta_d_length": 50, "target_modules": ["q_proj", "v_proj"]}"#, count: 50,
+      startsAsIdentity: false),
+    MethodCase(
+      "Uni-LoRA, indices kept",
+      #"{"peft_type": "UNILORA", "r": 1, "theta_d_length": 70, "save_indices": true, "proj_seed": 7, "target_modules": ["down_proj"]}"#, count: 70,
+      startsAsIdentity: false),
     MethodCase("BOFT", #"{"peft_type": "BOFT", "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * (4 * 16 + 16 + 4 * 24 + 16)),
     MethodCase("HRA", #"{"peft_type": "HRA", "r": 4, "target_modules": ["q_proj", "down_proj"]}"#, count: 2 * 4 * (16 + 24)),
     MethodCase(

@@ -13,6 +13,19 @@ import Testing
     (#"{"peft_type": "LORA", "lora_bias": true, "bias": "all"}"#, "lora_bias"),
     (#"{"peft_type": "LORA", "use_dora": true, "init_lora_weights": "pissa"}"#, "use_dora"),
     (#"{"peft_type": "LORA", "r": 9, "init_lora_weights": "olora", "target_modules": ["k_proj"]}"#, "k_proj"),
+    (#"{"peft_type": "LORA", "r": 9, "init_lora_weights": "mica", "target_modules": ["k_proj"]}"#, "k_proj"),
+    (#"{"peft_type": "LORA", "r": 3, "init_lora_weights": "orthogonal"}"#, "even rank"),
+    (#"{"peft_type": "LORA", "init_lora_weights": "eva"}"#, "eva"),
+    (#"{"peft_type": "LORA", "alora_invocation_tokens": []}"#, "alora_invocation_tokens: is empty"),
+    (#"{"peft_type": "LORA", "alora_invocation_tokens": [1], "target_modules": ["lm_head"]}"#, "lm_head"),
+    (#"{"peft_type": "LORA", "alora_invocation_tokens": [1], "use_dora": true}"#, "use_dora"),
+    (#"{"peft_type": "LORA", "kasa_config": {}, "velora_config": {}}"#, "kasa_config: cannot be combined with velora_config"),
+    (#"{"peft_type": "LORA", "r": 8, "kasa_config": {}, "target_modules": ["v_proj"]}"#, "of which nothing would be left"),
+    (#"{"peft_type": "LORA", "use_bdlora": {"target_modules_bd_a": ["v_proj"]}, "target_modules": ["q_proj"]}"#, "match_strict"),
+    (#"{"peft_type": "LORA", "use_bdlora": {"target_modules_bd_a": ["q_proj"], "nblocks": 3}, "target_modules": ["q_proj"]}"#, "nblocks is 3"),
+    (#"{"peft_type": "LORA", "monteclora_config": {}}"#, "monteclora_config"),
+    (#"{"peft_type": "LORA", "kasa_config": {}, "target_modules": ["q_proj", "embed_tokens"]}"#, "not for the table"),
+    (#"{"peft_type": "LORA", "init_lora_weights": "mica", "target_modules": ["embed_tokens"]}"#, "not for the table"),
     (#"{"peft_type": "LOHA", "rank_dropout": 0.5}"#, "rank_dropout"),
     (#"{"peft_type": "VBLORA"}"#, "vector_length"), (#"{"peft_type": "VBLORA", "vector_length": 4, "num_vectors": 1}"#, "topk"),
     (#"{"peft_type": "OFT", "r": 2}"#, "oft_block_size"), (#"{"peft_type": "OFT", "coft": true}"#, "coft"),
@@ -54,6 +67,8 @@ import Testing
     (#"{"peft_type": "OSF"}"#, "take LORA"), (#"{"peft_type": "LORA", "lora_alfa": 1}"#, "lora_alpha"),
     (#"{"peft_type": "LORA", "init_lora_weights": "pisa"}"#, "pissa"), (#"{"peft_type": "PROMPT_TUNING", "prompt_tuning_init": "WORDS"}"#, "TEXT"),
     (#"{"peft_type": "LOKR", "init_weights": "other"}"#, "lycoris"),
+    (#"{"peft_type": "LORA", "arrow_config": {"top_k": 2}}"#, "give several adapters with weights"),
+    (#"{"peft_type": "LORA", "layer_replication": [[0, 2], [1, 2]]}"#, "adds layers to the base"),
   ])
   func `names the nearest key or value`(_ configuration: String, _ advice: String) throws {
     let error = try #require(throws: (any Error).self) {

@@ -221,7 +221,8 @@ struct PEFTGoldenTests {
       (
         #""new_switch": false, "new_list": [], "new_text": "", "new_map": {}, "new": null, "eva_config": {"rho": 2.0}, "qalora_group_size": 16"#, true
       ),
-      (#""new_switch": true"#, false), (#""alora_invocation_tokens": [1]"#, false), (#""init_lora_weights": "corda""#, true),
+      (#""new_switch": true"#, false),
+      (#""layer_replication": [[0, 2]]"#, false), (#""use_qalora": true"#, true), (#""init_lora_weights": "corda""#, true),
     ])
   func foreignKeys(settings: String, isRead: Bool) throws {
     let json = try JSON(parsing: #"{"peft_type": "LORA", "target_modules": ["q_proj"], \#(settings)}"#)

@@ -3,7 +3,7 @@ import GraftTensors
 import GraftTestSupport
 import Testing
 
-/// PyTorch's generator, against what it draws; made by `Scripts/make-generator-goldens.py`.
+/// PyTorch's and NumPy's generators, against what they draw; made by `Scripts/make-generator-goldens.py`.
 @Suite struct ForeignGeneratorTests {
   private let expected: JSON
 
@@ -46,5 +46,27 @@ import Testing
       let values = generator.normal(try #require(parts[0].int), standardDeviation: Float(try #require(parts[2].double)))
       #expect(largestDifference(values, floats(parts[3])) < 3e-6)
     }
+  }
+
+  /// What Uni-LoRA draws: a choice without repetition, and a shuffle.
+  @Test func `choices and shuffles are NumPy's`() throws {
+    let rows = try #require(expected["choices"]?.array)
+    #expect(rows.count == 4)
+    for row in rows {
+      let numbers = ints(row)
+      let parts = try #require(row.array)
+      let (count, size) = (numbers[0], numbers[1])
+      var generator = NumPyGenerator(seed: UInt64(numbers[2]))
+      var values = (0..<size).flatMap { Array(repeating: $0, count: count / size) }
+      if count % size > 0 { values += generator.choice(of: size, count: count % size) }
+      generator.shuffle(&values)
+      #expect(Array(values.prefix(12)) == ints(parts[3]))
+      #expect(values.enumerated().reduce(0) { $0 + $1.offset * $1.element } % 1_000_003 == parts[4].int)
+    }
+  }
+
+  @Test func `words are NumPy's`() {
+    var generator = NumPyGenerator(seed: 42)
+    #expect((0..<3).map { _ in generator.next() } == [14_276_969_152_011_380_360, 8_095_878_257_575_067_585, 15_838_336_090_824_644_132])
   }
 }

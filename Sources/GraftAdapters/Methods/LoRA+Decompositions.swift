@@ -37,6 +37,27 @@ struct LowRankPart {
 }
 
 extension LowRankPart {
+  /// The part of the smallest singular values, from the eigenvectors of the matrix times its transpose, in double precision since squares
+  /// of small values would be lost beside those of large ones.
+  static func minor(of weight: Tensor, rank: Int) -> LowRankPart {
+    let isTall = weight.shape[0] > weight.shape[1]
+    let rows = isTall ? weight.transposed : weight
+    let (count, length, values) = (rows.shape[0], rows.shape[1], rows.values.map(Double.init))
+    var gram = [[Double]](repeating: [Double](repeating: 0, count: count), count: count)
+    for row in 0..<count {
+      for column in 0...row {
+        var product = 0.0
+        for k in 0..<length { product += values[row * length + k] * values[column * length + k] }
+        (gram[row][column], gram[column][row]) = (product, product)
+      }
+    }
+    let smallest = SymmetricEigenvectors(of: gram).vectors.suffix(rank)
+    let vectors = Tensor(smallest.flatMap { $0.map { Float($0) } }, [rank, count])
+    return isTall
+      ? LowRankPart(a: vectors, b: matrixProduct(weight, vectors, transposingSecond: true))
+      : LowRankPart(a: matrixProduct(vectors, weight), b: vectors.transposed)
+  }
+
   /// The best approximation of lower rank: `b` holds the leading left singular vectors times their values, `a` the right ones.
   ///
   /// With `L Lᵀ = bᵀ b`, the product's right singular vectors are those of the small `Lᵀ a`.
@@ -62,7 +83,7 @@ extension LowRankPart {
 
 /// The rows turned into an orthonormal basis, by Cholesky's factors of their products, thrice for precision
 /// (Fukaya et al. 2020, "Shifted Cholesky QR").
-private func orthonormalRows(_ rows: Tensor) -> Tensor {
+func orthonormalRows(_ rows: Tensor) -> Tensor {
   (0..<3).reduce(rows) { rows, round in
     let count = rows.shape[0]
     var gram = matrixProduct(rows, rows, transposingSecond: true).values.map(Double.init)

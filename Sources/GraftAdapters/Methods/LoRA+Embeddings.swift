@@ -50,3 +50,52 @@ final class TiedHeadAdapter: LinearAdapter {
   /// The table merges the matrix that they share.
   func merge(into base: Linear) throws(TuningError) {}
 }
+
+extension LoRA {
+  /// Of a table and a head that share a matrix: takes them apart, as far as their adapters are, or gives both the table's adapter.
+  /// - Returns: true where the site has its adapter now.
+  func attachTied(_ site: Site, _ patterns: Patterns, of sites: SiteCatalog, in attachment: Attachment) throws -> Bool {
+    guard let tie = sites.ties.first(where: { $0.head === site.linear || $0.table === site.embedding }) else { return false }
+    guard ensureWeightTying == true else {
+      attachment.untie(tie.head, of: sites)
+      return false
+    }
+    guard tie.head.adapter == nil else { return true }
+    guard !useDora else { throw TuningError("ensure_weight_tying: cannot be combined with use_dora; leave out one of them") }
+    let (rank, scale) = try patterns.factors(for: tie.table.path)
+    let adapter = try attach(to: tie.table, (rank, scale), in: attachment)
+    let head = attachment.scope / tie.head.path
+    for (name, value) in [("lora_A", { adapter.b.value.transposed }), ("lora_B", { adapter.a.value.transposed })] {
+      let key = "\(head.path).\(name).weight"
+      try attachment.ignore(key, shape: value().shape)
+      attachment.store(key, value)
+    }
+    try attachment.ignore("\(head.path).base_layer.weight", shape: tie.head.weight.shape)
+    try attachment.fill(tie.head, with: TiedHeadAdapter(adapter))
+    return true
+  }
+
+  @discardableResult
+  func attach(
+    to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment
+  ) throws -> LowRankEmbeddingAdapter {
+    let scope = attachment.scope / embedding.path
+    if let key = try variants.chosen()?.key {
+      throw TuningError("\(key): is for linear layers, not for the table \(embedding.path); leave that out of target_modules")
+    }
+    if initLoraWeights == .minor {
+      try attachment.object(
+        "init_lora_weights: mica is for linear layers here, not for the table \(embedding.path)")
+    }
+    let width = embedding.weight.shape[1]
+    let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
+    let adapter = LowRankEmbeddingAdapter(
+      a: try scope.parameter("lora_embedding_A", [factors.rank, embedding.entries], .zeros),
+      b: try scope.parameter("lora_embedding_B", [width, factors.rank], .normal(standardDeviation: 1)),
+      magnitude: magnitude, scale: factors.scale)
+    if let magnitude, !attachment.isLoading { magnitude.assign(adapter.columnNorms(of: embedding)) }
+    try attachment.ignore("\(scope.path).base_layer.weight", shape: embedding.weight.shape)
+    try attachment.fill(embedding, with: adapter)
+    return adapter
+  }
+}

@@ -13,10 +13,14 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   case olora
   /// Both random, for tests that want a delta which is not zero.
   case random
+  /// `A` zero and `B` the left singular vectors of the smallest singular values of the weight, which are not trained (Rüdiger and Raschka 2026, "MiCA").
+  case minor
+  /// Both normal, times two halves of an orthogonal matrix, so that their product is zero (Datta 2024).
+  case orthogonal
   /// Another of PEFT's, which needs data or programs of its own; without meaning for an adapter that has been trained.
   case foreign(String)
 
-  private static let foreignNames = ["corda", "eva", "loftq", "lora_ga", "orthogonal"]
+  private static let foreignNames = ["corda", "eva", "loftq", "lora_ga"]
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
@@ -29,12 +33,15 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch name {
     case "gaussian": self = .gaussian
     case "olora": self = .olora
+    case "mica": self = .minor
+    case "orthogonal": self = .orthogonal
     case "pissa": self = .pissa(iterations: nil)
     case _ where Self.foreignNames.contains(name): self = .foreign(name)
     case _ where name.hasPrefix("pissa_niter_") && iterations.map { $0 > 0 } == true: self = .pissa(iterations: iterations)
     default:
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16 or olora")
+        in: container,
+        debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16, olora, mica or orthogonal")
     }
   }
 
@@ -46,6 +53,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     case .random: try container.encode(false)
     case .gaussian: try container.encode("gaussian")
     case .olora: try container.encode("olora")
+    case .minor: try container.encode("mica")
+    case .orthogonal: try container.encode("orthogonal")
     case .pissa(let iterations): try container.encode(iterations.map { "pissa_niter_\($0)" } ?? "pissa")
     }
   }
@@ -55,7 +64,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch self {
     case .kaiming, .foreign: return (.uniform(bound: bound), .zeros)
     case .gaussian: return (.normal(standardDeviation: 1 / Float(rank)), .zeros)
-    case .pissa, .olora: return (.zeros, .zeros)
+    case .pissa, .olora, .minor, .orthogonal: return (.zeros, .zeros)
     case .random: return (.uniform(bound: bound), .uniform(bound: 1 / Float(rank).squareRoot()))
     }
   }
@@ -64,12 +73,12 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   package var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
-    case .kaiming, .gaussian, .random, .foreign: false
+    case .kaiming, .gaussian, .random, .foreign, .minor, .orthogonal: false
     }
   }
 
   /// Returns true where a layer's weight has a part of that rank.
-  func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition || rank <= min(layer.inputSize, layer.outputSize) }
+  func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition && self != .minor || rank <= min(layer.inputSize, layer.outputSize) }
 
   /// Returns the part that the factors start as and the weight does without; nil where it stays whole.
   ///
@@ -80,12 +89,31 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     let weight = layer.weight.dense()
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {
-    case .kaiming, .gaussian, .random, .foreign: return nil
+    case .kaiming, .gaussian, .random, .foreign, .minor, .orthogonal: return nil
     case .olora: return .orthonormal(of: rows, rank: rank)
     case .pissa(let iterations):
       let part = LowRankPart.principal(of: rows, rank: rank, iterations: iterations ?? 60, RandomStream(seed: 0).split(layer.path))
       let factor = 1 / scale.squareRoot()
       return LowRankPart(a: factor * part.a, b: factor * part.b)
+    }
+  }
+
+  /// Draws or computes initial values that are no part of the weight.
+  /// - Parameter stream: of the layer.
+  func start(_ factors: LowRankFactors, of layer: Linear, _ stream: RandomStream) {
+    let (rank, inputs) = (factors.a.shape[0], factors.a.shape[1])
+    switch self {
+    case .minor:
+      let weight = layer.weight.dense()
+      let part = LowRankPart.minor(of: layer.layout == .outputByInput ? weight : weight.transposed, rank: rank)
+      factors.b.assign(orthonormalRows(part.b.transposed).transposed)
+    case .orthogonal:
+      let basis = orthonormalRows(stream.split("basis").normal([rank, rank]))
+      let halves = [0, 1].map { first in concatenateRows(stride(from: first, to: rank, by: 2).map { basis.rows($0..<$0 + 1) }) }
+      let (a, b) = (stream.split("A").normal([rank / 2, inputs]), stream.split("B").normal([rank / 2, factors.b.shape[0]]))
+      factors.a.assign(0.1 * matrixProduct(halves[0].transposed, a))
+      factors.b.assign(0.1 * matrixProduct(b.transposed, halves[1]))
+    default: break
     }
   }
 }

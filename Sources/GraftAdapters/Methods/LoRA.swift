@@ -11,7 +11,8 @@ public struct LoRA: LayerTargetedMethod {
   public static let name = "LORA"
   public static let defaultLearningRate = 2e-4
   public static let card = MethodCard(
-    title: "LoRA, DoRA, rsLoRA, PiSSA, OLoRA", formula: "`W x + b + s B A x`", parameters: "`r (in + out)` a target; DoRA `out` more",
+    title: "LoRA, DoRA, rsLoRA, PiSSA, OLoRA, MiCA, aLoRA, BD-LoRA, KaSA, VeLoRA", formula: "`W x + b + s B A x`",
+    parameters: "`r (in + out)` a target; DoRA `out` more",
     seam: "linear layers, embeddings", source: "Hu et al. 2022; Liu et al. 2024; Kalajdzievski 2023; Meng et al. 2024; Büyükakyüz 2024")
 
   package var r = 8
@@ -33,6 +34,8 @@ public struct LoRA: LayerTargetedMethod {
   /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
   package var ensureWeightTying: Bool?
 
+  package var variants = LoRAVariants()
+
   public init() {}
 
   public static var recipeDefaults: LoRA {
@@ -45,8 +48,9 @@ public struct LoRA: LayerTargetedMethod {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
+    try validateVariant(in: sites)
     if case .foreign(let name) = initLoraWeights, !attachment.isLoading {
-      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa or olora")
+      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa, olora, mica or orthogonal")
     }
     let matched = try adaptedSites(of: sites, for: attachment)
     let patterns = try Patterns(self)
@@ -96,6 +100,7 @@ public struct LoRA: LayerTargetedMethod {
     if targetParameters?.isEmpty == false, useDora || loraDropout > 0 || loraBias {
       throw TuningError("target_parameters: cannot be combined with use_dora, lora_dropout or lora_bias; name the modules in target_modules")
     }
+    if initLoraWeights == .orthogonal, r % 2 != 0 { throw TuningError("r: is \(r); init_lora_weights orthogonal needs an even rank") }
     if loraBias, bias != .none { throw TuningError("lora_bias: cannot be combined with bias \(bias.rawValue)") }
   }
 
@@ -104,7 +109,7 @@ public struct LoRA: LayerTargetedMethod {
   public func factors(for path: String) throws(TuningError) -> (rank: Int, scale: Float) { try Patterns(self).factors(for: path) }
 
   /// The ranks and alphas of modules.
-  private struct Patterns {
+  struct Patterns {
     let method: LoRA
     let ranks: PatternTable, alphas: PatternTable
 
@@ -127,30 +132,10 @@ public struct LoRA: LayerTargetedMethod {
     }
   }
 
-  /// Of a table and a head that share a matrix: takes them apart, as far as their adapters are, or gives both the table's adapter.
-  /// - Returns: true where the site has its adapter now.
-  private func attachTied(_ site: Site, _ patterns: Patterns, of sites: SiteCatalog, in attachment: Attachment) throws -> Bool {
-    guard let tie = sites.ties.first(where: { $0.head === site.linear || $0.table === site.embedding }) else { return false }
-    guard ensureWeightTying == true else {
-      attachment.untie(tie.head, of: sites)
-      return false
-    }
-    guard tie.head.adapter == nil else { return true }
-    guard !useDora else { throw TuningError("ensure_weight_tying: cannot be combined with use_dora; leave out one of them") }
-    let (rank, scale) = try patterns.factors(for: tie.table.path)
-    let adapter = try attach(to: tie.table, (rank, scale), in: attachment)
-    let head = attachment.scope / tie.head.path
-    for (name, value) in [("lora_A", { adapter.b.value.transposed }), ("lora_B", { adapter.a.value.transposed })] {
-      let key = "\(head.path).\(name).weight"
-      try attachment.ignore(key, shape: value().shape)
-      attachment.store(key, value)
-    }
-    try attachment.ignore("\(head.path).base_layer.weight", shape: tie.head.weight.shape)
-    try attachment.fill(tie.head, with: TiedHeadAdapter(adapter))
-    return true
-  }
-
   private func attach(to layer: Linear, _ factors: (rank: Int, scale: Float), in attachment: Attachment) throws {
+    if let variant = try variants.chosen()?.variant {
+      return try attachment.fill(layer, with: variant.adapter(for: layer, rank: factors.rank, scale: factors.scale, of: self, in: attachment))
+    }
     let scope = attachment.scope / layer.path
     guard initLoraWeights.fits(rank: factors.rank, in: layer) else {
       throw TuningError("r: is \(factors.rank) for \(layer.path) \(layer.weight.shape), which has no decomposition of that rank")
@@ -161,9 +146,11 @@ public struct LoRA: LayerTargetedMethod {
       b: try (scope / "lora_B").parameter("weight", [layer.outputSize, factors.rank], initial.b),
       bias: loraBias ? try (scope / "lora_B").parameter("bias", [layer.outputSize], .zeros) : nil,
       scale: factors.scale, dropout: Float(loraDropout), removed: initLoraWeights.part(of: layer, rank: factors.rank, scale: factors.scale))
-    if let part = low.removed, !attachment.isLoading {
-      low.a.assign(part.a)
-      low.b.assign(part.b)
+    if initLoraWeights == .minor { low.b.isTrainable = false }
+    if !attachment.isLoading {
+      low.removed.map { low.a.assign($0.a) }
+      low.removed.map { low.b.assign($0.b) }
+      initLoraWeights.start(low, of: layer, RandomStream(seed: attachment.seed).split(layer.path))
     }
     try attachment.ignore("\(scope.path).base_layer.weight", shape: layer.weight.shape)
     guard useDora else { return try attachment.fill(layer, with: LowRankAdapter(low)) }
@@ -173,20 +160,4 @@ public struct LoRA: LayerTargetedMethod {
     try attachment.fill(layer, with: adapter)
   }
 
-  @discardableResult
-  private func attach(
-    to embedding: Embedding, _ factors: (rank: Int, scale: Float), in attachment: Attachment
-  ) throws -> LowRankEmbeddingAdapter {
-    let scope = attachment.scope / embedding.path
-    let width = embedding.weight.shape[1]
-    let magnitude = useDora ? try scope.parameter("lora_magnitude_vector", [width], .ones) : nil
-    let adapter = LowRankEmbeddingAdapter(
-      a: try scope.parameter("lora_embedding_A", [factors.rank, embedding.entries], .zeros),
-      b: try scope.parameter("lora_embedding_B", [width, factors.rank], .normal(standardDeviation: 1)),
-      magnitude: magnitude, scale: factors.scale)
-    if let magnitude, !attachment.isLoading { magnitude.assign(adapter.columnNorms(of: embedding)) }
-    try attachment.ignore("\(scope.path).base_layer.weight", shape: embedding.weight.shape)
-    try attachment.fill(embedding, with: adapter)
-    return adapter
-  }
 }

@@ -35,9 +35,6 @@ public struct RandLoRA: TargetedMethod, SpelledKeys {
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     guard r > 0 else { throw TuningError("r: is \(r); a rank is at least 1") }
-    guard saveProjection || sparse || verySparse else {
-      throw TuningError("save_projection: is false; only true is supported for matrices that are not sparse, which keep them in the file")
-    }
     guard (0..<1).contains(randloraDropout) else { throw TuningError("randlora_dropout: is \(randloraDropout); it must be at least 0 and below 1") }
     let layers = try targets.linears(in: sites, for: attachment)
     let sides = [layers.map(\.inputSize).max() ?? 0, layers.map(\.outputSize).max() ?? 0]
@@ -75,14 +72,16 @@ public struct RandLoRA: TargetedMethod, SpelledKeys {
       let count = method.bases(least)
       var generator = TorchGenerator(seed: UInt64(bitPattern: Int64(method.projectionKey)))
       guard method.sparse || method.verySparse else {
-        // In bfloat16: bounds, values, deviation and quotient.
+        // Drawn in float32; values, deviation and quotient are bfloat16.
         func normalized(_ values: [Float]) -> [Float] {
           let deviation = rounded([RandomBases.deviation(of: values)])[0]
           return rounded(values.map { $0 / deviation })
         }
         func uniform(_ count: Int, fan: Int) -> [Float] {
-          let bound = rounded([TorchGenerator.kaimingBound(fan: fan, slope: 5.0.squareRoot())])[0]
-          return rounded(generator.uniform(count, in: -bound..<bound))
+          let bound = TorchGenerator.kaimingBound(fan: fan, slope: 5.0.squareRoot())
+          let end = rounded([bound])[0]
+          // What rounding takes to the upper bound stands at the lower one.
+          return rounded(generator.uniform(count, in: -bound..<bound)).map { $0 >= end ? -end : $0 }
         }
         a = normalized(uniform(method.r * least, fan: least))
         // Drawn basis by basis, and stored row by row.

@@ -142,6 +142,7 @@ package enum BiasTraining: String, ConfigChoice {
   case pveraOnly = "pvera_only"
   case tinyloraOnly = "tinylora_only"
   case deftOnly = "deft_only"
+  case uniloraOnly = "unilora_only"
 }
 
 /// One value or a list of them, as PEFT writes some keys.

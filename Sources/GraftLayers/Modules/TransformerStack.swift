@@ -50,6 +50,7 @@ public struct TransformerStack {
   public func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     var pass = pass
     pass.shared = SharedTensors()
+    pass.read = pass.read.copy
     for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
       x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)

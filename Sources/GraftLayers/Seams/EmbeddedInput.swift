@@ -26,6 +26,7 @@ extension Embedding {
   /// - Parameter scale: multiplied into the tokens' vectors, but not into the prompt's.
   public func embedded(_ input: SequenceInput, _ pass: Pass, scale: Float = 1) -> EmbeddedInput {
     let rows = scale == 1 ? self(Tensor(input.tokens), pass) : scale * self(Tensor(input.tokens), pass)
+    pass.read.begin(input)
     guard let prompt, prompt.virtualTokenCount > 0 else { return EmbeddedInput(rows: rows, input: input) }
     let count = prompt.virtualTokenCount
     pass.state?.reserve(leadingRows: count)
@@ -37,6 +38,7 @@ extension Embedding {
 
     let starts = zip(input.spans, begins).compactMap { span, begins in begins ? span.start : nil }
     shifted.insertVirtualTokens(count, before: starts)
+    pass.read.begin(shifted)
     let virtual = Set(starts.enumerated().flatMap { index, start in (0..<count).map { start + index * count + $0 } })
     return EmbeddedInput(
       rows: insertRows(embeddings, before: starts, in: rows), input: shifted,

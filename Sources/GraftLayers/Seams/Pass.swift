@@ -16,6 +16,8 @@ public struct Pass {
 
   /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
+  /// The tokens that are read; every stack keeps its own.
+  var read = ReadTokens()
 
   /// - Parameters:
   ///   - random: the random stream of dropout.

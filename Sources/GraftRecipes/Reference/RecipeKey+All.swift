@@ -80,6 +80,11 @@ extension RecipeKey {
     RecipeKey("training.learning_rate", .number, "The peak learning rate; the method's own where nothing is said."),
     RecipeKey("training.loraplus_lr_ratio", .number, "LoRA+: how many times faster than `A` the `B` factors learn."),
     RecipeKey("training.loraplus_lr_embedding", .number, "LoRA+: the peak learning rate of embeddings' factors."),
+    RecipeKey(
+      "training.preconditioner", .choice(of: Recipe.PreconditionerName.self),
+      "LoRA: `riemannian` divides each factor's gradient by the square of the other; `lora_fa` does so for `B`, and leaves `A` as it was drawn."),
+    RecipeKey(
+      "training.preconditioner_damping", .number, "The number added to the diagonal of what the Riemannian preconditioner inverts, above 0."),
     RecipeKey("training.loss", .text, "A loss that the program has registered, in place of the model's own for its task."),
     RecipeKey("training.optimizer", .choice(of: Recipe.OptimizerName.self), "The update rule."),
     RecipeKey(

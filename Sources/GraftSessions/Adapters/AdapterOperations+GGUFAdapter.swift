@@ -58,10 +58,9 @@ extension AdapterOperations {
       SessionError(.data, "\(adapter): \(what) cannot be written as a GGUF adapter; merge it with `graft merge --format gguf`")
     }
     guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? LoRA else { throw refuse(stored.peftType) }
-    if method.useDora { throw refuse("DoRA (use_dora)") }
     if method.loraBias || method.bias != .none { throw refuse("a bias (bias or lora_bias)") }
     if method.modulesToSave?.isEmpty == false { throw refuse("a whole module (modules_to_save)") }
-    if method.initLoraWeights.isDecomposition { throw refuse("a delta relative to a decomposed base (init_lora_weights)") }
+    if let key = method.keyUnlikePlain { throw refuse("a change that is not the product of two factors (\(key))") }
     return method
   }
 

@@ -16,11 +16,13 @@ public struct WeightedAdapter: Sendable, Hashable {
 public struct AdapterCombination: Sendable, Hashable {
   /// The way in which adapters become one.
   public var kind: LoRACombination
-  /// The result's rank, for `svd`; the largest of the adapters' own where nil.
-  public var rank: Int?
+  /// The rank of the result, the part that is kept, and whatever else the kind takes.
+  public var settings: LoRACombinationSettings
 
-  /// - Parameter rank: of the adapter that is made; nil for that of the adapters.
-  public init(_ kind: LoRACombination, rank: Int? = nil) { (self.kind, self.rank) = (kind, rank) }
+  /// The combination of a kind, with PEFT's defaults for what is not given.
+  public init(_ kind: LoRACombination, _ settings: LoRACombinationSettings = LoRACombinationSettings()) {
+    (self.kind, self.settings) = (kind, settings)
+  }
 
   /// The files' adapters as one.
   /// - Throws: what `LoRACombination.combine` throws, and `SessionError` for adapters of different tasks.
@@ -29,6 +31,6 @@ public struct AdapterCombination: Sendable, Hashable {
     guard tasks.count < 2 else {
       throw SessionError(.data, "the adapters are for different tasks, \(tasks.sorted().joined(separator: " and ")); combine those of one task")
     }
-    return try kind.combine(parts, rank: rank)
+    return try kind.combine(parts, settings)
   }
 }

@@ -11,9 +11,11 @@ public struct Inspection {
   /// The content, as `graft inspect --json` prints it.
   public let json: JSON
 
-  /// - Parameter model: the base of an adapter, which tells what it adapts there and how far it moves the weights.
+  /// - Parameters:
+  ///   - model: the base of an adapter, which tells what it adapts there and how far it moves the weights.
+  ///   - intruders: the search for singular vectors of the adapted weights that the base's do not resemble; nil for none.
   /// - Throws: `CheckpointError` where the path is none of them, or damaged; `SessionError` for a base of what is no adapter.
-  public init(of path: String, model: String? = nil) throws {
+  public init(of path: String, model: String? = nil, intruders: IntruderSearch? = nil) throws {
     let manager = FileManager.default
     func exists(_ name: String) -> Bool { manager.fileExists(atPath: path + "/" + name) }
     if path.hasSuffix(".safetensors") {
@@ -26,11 +28,14 @@ public struct Inspection {
     } else if path.hasSuffix(".gguf") {
       json = try GGUFFile(path).summary
     } else if path.hasSuffix(".h5") || exists("adapter.h5") || exists("adapter_config.json") {
-      json = try Self.adapter(path, model: model, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil)
+      json = try Self.adapter(path, model: model, summary: exists("summary.json") ? readJSON(path + "/summary.json") : nil, intruders: intruders)
     } else if exists("model/config.json") && !exists("config.json") {
       json = try Self.model(path + "/model")
     } else {
       json = try Self.model(path)
+    }
+    guard intruders == nil || model != nil else {
+      throw SessionError(.usage, "--intruders: compares the adapted weights with the base's; give the base with --model")
     }
     guard model == nil || json["kind"]?.string == "adapter" else {
       throw SessionError(.usage, "--model: \(path) is no adapter that a base could be given for; leave it out")
@@ -55,17 +60,19 @@ public struct Inspection {
     return weights("model", path, checkpoint.descriptions, extra: facts)
   }
 
-  private static func adapter(_ path: String, model: String?, summary: JSON?) throws -> JSON {
+  private static func adapter(_ path: String, model: String?, summary: JSON?, intruders search: IntruderSearch?) throws -> JSON {
     let file = try AdapterFile.read(path)
     let session = try model.map { try ModelSession(model: $0, adapter: path) }
     let adapters = try file.adapters.map { adapter -> JSON in
+      let intruders = search.flatMap { session?.adapters.deltas.first?.intruders($0) } ?? [:]
       let modules = try session?.adapters.deltas.first?.modules ?? ModuleReport.modules(of: adapter)
       var norm = 0.0
       for tensor in adapter.tensors { norm += tensor.tensor.converted(to: .float32).sumOfSquares }
       return [
         "name": .string(adapter.name), "peft_type": .string(adapter.peftType), "task_type": adapter.taskType.map(JSON.string) ?? .null,
         "parameters": .integer(adapter.parameterCount), "norm": .number(norm.squareRoot()), "content_sha256": .string(adapter.contentSHA256),
-        "config": adapter.configuration, "modules": .array(modules.map(Self.facts(of:))), "tensors": tensors(adapter.tensors.map(\.description)),
+        "config": adapter.configuration, "modules": .array(modules.map { Self.facts(of: $0, intruders: intruders[$0.path]) }),
+        "tensors": tensors(adapter.tensors.map(\.description)),
       ]
     }
     var json: JSON = ["kind": "adapter", "path": .string(path), "adapters": .array(adapters)]
@@ -79,13 +86,15 @@ public struct Inspection {
     return json
   }
 
-  private static func facts(of module: ModuleReport) -> JSON {
-    [
+  private static func facts(of module: ModuleReport, intruders: Int?) -> JSON {
+    var facts: JSON = [
       "path": .string(module.path), "kind": module.kind.map(JSON.string) ?? .null,
       "shape": module.shape.map { .array($0.map(JSON.integer)) } ?? .null,
       "rank": module.rank.map(JSON.integer) ?? .null, "parameters": .integer(module.parameterCount),
       "change_norm": module.changeNorm.map(JSON.number) ?? .null,
     ]
+    if let intruders { facts["intruders"] = .integer(intruders) }
+    return facts
   }
 
   private static func weights(_ kind: String, _ path: String, _ descriptions: [TensorDescription], extra: JSON) -> JSON {

@@ -42,6 +42,7 @@ struct ModuleTree {
     if let rank = module["rank"]?.int { facts.append("rank \(rank)") }
     facts.append("\(module["parameters"]?.int ?? 0) values")
     if let norm = module["change_norm"]?.double { facts.append("|ΔW| " + String(format: "%.4g", norm)) }
+    if let count = module["intruders"]?.int { facts.append("\(count) \(count == 1 ? "intruder" : "intruders")") }
     return facts.joined(separator: "  ")
   }
 }

@@ -46,6 +46,32 @@ struct FasterFactors {
   }
 }
 
+/// The preconditioner of a delta's factors, as PEFT's `create_riemannian_optimizer` and `create_lorafa_optimizer` have it.
+enum FactorPreconditioning {
+  /// - Throws: `SessionError` where a recipe asks for it with a method that has no such factors.
+  static func require(_ training: Recipe.Training, method: String) throws {
+    guard training.preconditioner != nil, method != LoRA.name else { return }
+    throw SessionError(.usage, "training.preconditioner: \(method) has no A and B factors; use it with LORA, or leave it out")
+  }
+
+  /// Nil for a recipe without one. LoRA-FA takes the first factors out of training.
+  static func preconditioner(_ training: Recipe.Training, of delta: Delta) throws -> LowRankPreconditioner? {
+    try require(training, method: type(of: delta.method).name)
+    guard let name = training.preconditioner, let method = delta.method as? LoRA else { return nil }
+    let named = Dictionary(delta.parameters.map { ($0.key, $0.parameter) }) { first, _ in first }
+    let (first, second, prefix) = (".lora_A.weight", ".lora_B.weight", "base_model.model.")
+    let pairs = try delta.parameters.compactMap { key, a -> LowRankPreconditioner.Pair? in
+      let module = key.dropLast(first.count)
+      guard key.hasSuffix(first), let b = named[module + second], a.shape[0] == b.shape[1] else { return nil }
+      let scale = try Double(method.factors(for: String(module.dropFirst(prefix.count))).scale)
+      return LowRankPreconditioner.Pair(a: a, b: b, factor: name == .loraFa ? 1 / (scale * scale) : 1)
+    }
+    guard name == .loraFa else { return LowRankPreconditioner(pairs, damping: training.preconditionerDamping) }
+    for pair in pairs { pair.a.isTrainable = false }
+    return LowRankPreconditioner(pairs, damping: 1e-8)
+  }
+}
+
 extension Recipe.Training {
   /// The optimizer of a delta, which knows what decays and what learns faster.
   ///
@@ -55,10 +81,11 @@ extension Recipe.Training {
   /// - Throws: `SessionError` for LoRA+ with a method that it is not for.
   package func optimizer(of delta: Delta, on catalog: SiteCatalog, peak: Double) throws -> Optimizer {
     let faster = try FasterFactors(self, peak: peak, method: type(of: delta.method).name)
+    let preconditioner = try FactorPreconditioning.preconditioner(self, of: delta)
     return Optimizer(
       updateRule, parameters: delta.parameters.map(\.parameter), weightDecay: weightDecay,
       isDecayed: { DecayRule.applies(to: $0, in: catalog) }, rateFactor: { faster?.rateFactor(of: $0) ?? 1 },
-      stateFormat: optimizerState.format, seed: UInt64(bitPattern: Int64(seed)))
+      stateFormat: optimizerState.format, seed: UInt64(bitPattern: Int64(seed)), preconditioner: preconditioner)
   }
 
   /// The optimizer's rule with the recipe's hyper-parameters.

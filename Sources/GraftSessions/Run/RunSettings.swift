@@ -26,6 +26,7 @@ public struct RunSettings: Sendable {
     if method is FullFineTuning, recipe.weightQuantization != nil { throw Self.nothingToFreeze }
     loss = try TrainingLoss.named(recipe.training.loss)
     try FasterFactors.require(recipe.training, method: type(of: method).name)
+    try FactorPreconditioning.require(recipe.training, method: type(of: method).name)
     if recipe.model.config != nil, recipe.model.tokenizer == nil, recipe.model.path == nil { throw Self.missingTokenizer }
     if recipe.training.loadBestModelAtEnd == true, recipe.data.eval == nil, recipe.data.evalFraction == nil { throw Self.nothingToChooseBy }
   }

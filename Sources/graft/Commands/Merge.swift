@@ -52,7 +52,9 @@ struct Combine: ParsableCommand {
       Example: graft combine a.h5 b.h5 --weight 0.7 --weight 0.3 --combination svd --svd-rank 8 --output both.h5
 
       cat, the default, is exact and has the sum of the ranks; svd is the best approximation of a given rank; linear sums the
-      factors, which need equal ranks, and is rough.
+      factors, which need equal ranks, and is rough. magnitude_prune keeps the largest values of each adapter, dare_linear some at
+      random; ties and dare_ties then sum only those of the sign that prevails. With _svd behind their names they take the products
+      rather than the factors, and any rank.
       """)
 
   @Argument(help: "LoRA adapters: .h5 files, run directories or PEFT directories.") var adapters: [String]
