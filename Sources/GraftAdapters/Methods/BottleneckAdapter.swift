@@ -5,8 +5,8 @@ import GraftTensors
 /// Small networks `f(z) = s up(act(down z))` where the halves of a block join the residual stream.
 ///
 /// Houlsby et al. 2019 (`double_seq_bn`), Pfeiffer et al. 2021 (`seq_bn`), He et al. 2022 (`par_bn`, `scaled_par_bn`),
-/// Mahabadi et al. 2021 (`compacter`, `compacter++`); keys, names and arithmetic are AdapterHub's.
-public struct BottleneckAdapter: TuningMethod {
+/// Mahabadi et al. 2021 (`compacter`, `compacter++`), Steitz and Roth 2024 (`adapter_plus`); keys, names and arithmetic are AdapterHub's.
+public struct BottleneckAdapter: AdapterHubMethod {
   public static let name = "ADAPTER"
   public static let defaultLearningRate = 1e-3
   public static let card = MethodCard(
@@ -28,6 +28,11 @@ public struct BottleneckAdapter: TuningMethod {
     case compacter
     /// The same, behind the feed-forward alone.
     case compacterPlusPlus = "compacter++"
+    /// The first two with invertible adapters before the first layer (Pfeiffer et al. 2020, "MAD-X").
+    case invertible = "seq_bn_inv"
+    case doubleInvertible = "double_seq_bn_inv"
+    /// Behind whole layers, with a factor for each channel (Steitz and Roth 2024).
+    case plus = "adapter_plus"
   }
 
   /// The initial values of weights.
@@ -36,6 +41,8 @@ public struct BottleneckAdapter: TuningMethod {
     case bert
     /// The last layer zero, so that nothing changes at first.
     case mam = "mam_adapter"
+    /// Normal with deviation 0.01, none beyond twice that, biases zero.
+    case houlsby
   }
 
   /// The initial values of the rules of hypercomplex layers.
@@ -54,6 +61,20 @@ public struct BottleneckAdapter: TuningMethod {
   /// True where it reads the residual instead of the half's output.
   package var isParallel: Bool?
   package var scaling: BottleneckScaling?
+  /// False where nothing follows the bottleneck, not even the model's norm.
+  package var originalLnAfter: Bool?
+  /// The place at which the way around the bottleneck begins.
+  package var residualBeforeLn: BottleneckBypass?
+  /// True where each sequence takes a trained share of what the bottleneck adds.
+  package var useGating = false
+  package var invAdapter: InvertibleAdapter.Kind?
+  package var invAdapterReductionFactor: Double?
+  /// The probability with which a sequence goes around a bottleneck in training.
+  package var stochasticDepth: Double?
+  /// The most first layers that training goes around, their number drawn for every micro-batch.
+  package var adapterDrop = 0
+  /// The first layers that are gone around where nothing is trained.
+  package var skipLayers = 0
   package var initWeights: Initialization?
   /// True where projections are sums of Kronecker products.
   package var phmLayer: Bool?
@@ -85,20 +106,27 @@ public struct BottleneckAdapter: TuningMethod {
     }
     for (layer, key) in places {
       let scope = attachment.root / key
-      let network = try bottleneck(scope, width: layer.outputSize, settings, sharedRule: rule)
-      let scale: BottleneckResidual.Scale =
+      let network = try bottleneck(scope, width: layer.outputSize, settings, sharedRule: rule, attachment)
+      let scale: BottleneckPart.Scale =
         switch settings.scaling {
         case .constant(let value): .constant(Float(value))
         case .learned: .learned(try scope.parameter("scaling", [1], .ones))
+        case .channel: .channel(try scope.parameter("scaling", [layer.outputSize], .ones))
         }
-      let input: BottleneckResidual.Input = settings.isParallel ? .residual : settings.readsSum ? .sum(norm: normAfter(layer, in: sites)) : .output
-      try attachment.fill(layer, with: BottleneckResidual(network, input: input, scale: scale))
+      let part = BottleneckPart(
+        network: network, scale: scale, gate: useGating ? try SequenceGate(scope / "gate", width: layer.outputSize, startsUnbiased: true) : nil,
+        stochasticDepth: Float(settings.stochasticDepth),
+        skipping: LayerSkipping(layer: Self.layerNumber(of: layer.path), drawn: adapterDrop, fixed: skipLayers))
+      try place(part, at: layer, settings, of: sites, attachment)
     }
+    if let kind = settings.invertible { try InvertibleAdapter.attach(kind, settings, to: sites, in: attachment) }
     attachment.modulePrefix = ""
     try attachment.adoptModules(modulesToSave ?? [], of: sites)
   }
 
-  private func bottleneck(_ scope: Scope, width: Int, _ settings: Settings, sharedRule: Parameter?) throws -> Bottleneck {
+  private func bottleneck(
+    _ scope: Scope, width: Int, _ settings: Settings, sharedRule: Parameter?, _ attachment: Attachment
+  ) throws -> Bottleneck {
     let narrow = max(1, Int(Double(width) / settings.reductionFactor))
     let down = scope / "adapter_down" / 0
     let up = scope / "adapter_up"
@@ -106,7 +134,11 @@ public struct BottleneckAdapter: TuningMethod {
       if let phm = settings.hypercomplex {
         return try hypercomplexProjection(scope, in: inputs, out: outputs, phm, sharedRule: sharedRule)
       }
-      return .dense(weight: try scope.parameter("weight", [outputs, inputs], initializer), bias: try scope.parameter("bias", [outputs], .zeros))
+      let weight = try scope.parameter("weight", [outputs, inputs], initializer)
+      if settings.initialization == .houlsby, !attachment.isLoading {
+        weight.assign(truncatedNormal(weight.shape, deviation: 0.01, RandomStream(seed: attachment.seed).split(weight.path)))
+      }
+      return .dense(weight: weight, bias: try scope.parameter("bias", [outputs], .zeros))
     }
     let normal = Initializer.normal(standardDeviation: 0.02)
     let isMam = settings.initialization == .mam
@@ -144,7 +176,7 @@ public struct BottleneckAdapter: TuningMethod {
   }
 
   /// The norm that models of the original kind, such as BERT, apply to the sum.
-  private func normAfter(_ layer: Linear, in sites: SiteCatalog) -> Norm? {
+  func normAfter(_ layer: Linear, in sites: SiteCatalog) -> Norm? {
     let norms = [
       (".dense", ".LayerNorm"), (".ffn.lin2", ".output_layer_norm"), (".attention.out_lin", ".sa_layer_norm"), (".fc2", ".final_layer_norm"),
       (".self_attn.out_proj", ".self_attn_layer_norm"),
@@ -158,7 +190,8 @@ public struct BottleneckAdapter: TuningMethod {
     ["EncDecAttention", "encoder_attn", "crossattention"].contains { path.contains($0) }
   }
 
-  private static func layerNumber(of path: String) -> Int { path.split(separator: ".").lazy.compactMap { Int($0) }.first ?? -1 }
+  /// The number of the layer that a module is in; -1 outside of layers.
+  static func layerNumber(of path: String) -> Int { path.split(separator: ".").lazy.compactMap { Int($0) }.first ?? -1 }
 
   /// `model.layers.0.mlp.down_proj` becomes `model.layers.0.output_adapters`; BERT's and T5's layers keep them inside.
   private static func key(for path: String, _ group: String) -> String {
