@@ -7,7 +7,8 @@ A FOLDER is put before Python's own path: `adapters` needs an older Transformers
 
 `adapterhub.safetensors` holds the bases' tensors under `MODEL/base/`, an adapter's as the library saved them under `NAME/tensors/`, the last
 hidden states of one sequence with it as `NAME/states`, the gradients of their sum, element k weighted by sin k, as `NAME/gradients/`, and the
-values of that sum over the elements' number before every one of a few steps of AdamW as `NAME/losses`; `adapterhub.json` has for every NAME its
+values of that sum over the elements' number before every one of a few steps of AdamW as `NAME/losses`; `compositions/` has two adapters, what
+fuses them, and the states with each composition; `adapterhub.json` has for every NAME its
 model and its `adapter_config.json`.
 """
 
@@ -47,7 +48,6 @@ CASES = {
     "unipelt": ("bert", adapters.UniPELTConfig(**GATED)),
     "mam": ("gpt2", adapters.MAMConfig(adapters.PrefixTuningConfig(prefix_length=2, bottleneck_size=4), adapters.ParBnConfig(reduction_factor=4))),
     "inverse": ("bert", adapters.SeqBnInvConfig(reduction_factor=4)),
-    "inverse-double": ("gpt2", adapters.DoubleSeqBnInvConfig(reduction_factor=6)),
     "plus": ("bert", adapters.AdapterPlusConfig(reduction_factor=4, stochastic_depth=0.0)),
     "plus-gpt2": ("gpt2", adapters.AdapterPlusConfig(reduction_factor=4, stochastic_depth=0.0)),
     "post-add": ("bert", adapters.SeqBnConfig(reduction_factor=4, residual_before_ln="post_add", scaling="channel")),
@@ -72,6 +72,34 @@ def states(model):
 
 def weighted_sum(values):
     return (values * torch.arange(values.numel()).sin().view_as(values)).sum()
+
+
+def compositions():
+    """Two adapters of one BERT, composed in every way: their states, those of a batch of two for the last."""
+    composition = adapters.composition
+    model, generator = base("bert"), torch.Generator().manual_seed(50)
+    adapters.init(model)
+    for name in ("a", "b"):
+        model.add_adapter(name, config=adapters.SeqBnConfig(reduction_factor=4, mh_adapter=True))
+    model.add_adapter_fusion(composition.Fuse("a", "b"))
+    tensors = {}
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if ".adapters." in key or ".adapter_fusion_layer." in key:
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+                tensors["compositions/tensors/" + key] = parameter.clone()
+        setups = {
+            "fuse": composition.Fuse("a", "b"), "stack": composition.Stack("a", "b"), "split": composition.Split("a", "b", splits=[3, 4]),
+            # The library divides by the number of adapters once more.
+            "average": composition.Average("a", "b", weights=[0.6, 1.4], normalize_weights=False),
+        }
+        for name, setup in setups.items():
+            model.set_active_adapters(setup)
+            tensors[f"compositions/{name}"] = states(model)
+        model.set_active_adapters(composition.BatchSplit("a", "b", batch_sizes=[1, 1]))
+        batch = torch.tensor([SEQUENCE, SEQUENCE[::-1]])
+        tensors["compositions/batch_split"] = model(input_ids=batch, output_hidden_states=True).hidden_states[-1].flatten(0, 1)
+    return tensors
 
 
 def plain(key):
@@ -121,8 +149,9 @@ def main():
             loss.backward()
             optimizer.step()
         tensors[f"{name}/losses"] = torch.tensor(losses)
+    tensors |= compositions()
     save_file({key: value.float().contiguous() for key, value in tensors.items()}, FOLDER / "adapterhub.safetensors")
-    (FOLDER / "adapterhub.json").write_text(json.dumps(descriptions, indent=1, sort_keys=True) + "\n")
+    (FOLDER / "adapterhub.json").write_text(json.dumps(descriptions, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ public enum MethodCatalog {
     BEFT.self,
     AdaptionPrompt.self,
     BottleneckAdapter.self,
+    AdapterComposition.self,
     ReFT.self,
     HubPrefixTuning.self,
     HubLoRA.self,

@@ -1,81 +1,60 @@
-import GraftJSON
 import GraftLayers
-import GraftTensors
-
-/// The place at which the way around a bottleneck begins: AdapterHub's `residual_before_ln`.
-public enum BottleneckBypass: Codable, Sendable, Hashable {
-  /// At the half's output `h`: `f(z) + h + x`.
-  case beforeNorm
-  /// At the sum: `f(z) + (h + x) + x`.
-  case behindSum
-  /// At the bottleneck's own input: `f(z) + z + x`.
-  case behindNorm
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let value = try? container.decode(Bool.self) {
-      self = value ? .beforeNorm : .behindNorm
-    } else if try container.decode(String.self) == "post_add" {
-      self = .behindSum
-    } else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown residual_before_ln; use true, false or post_add")
-    }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .beforeNorm: try container.encode(true)
-    case .behindSum: try container.encode("post_add")
-    case .behindNorm: try container.encode(false)
-    }
-  }
-
-  /// The value that AdapterHub writes.
-  var json: JSON {
-    switch self {
-    case .beforeNorm: true
-    case .behindSum: "post_add"
-    case .behindNorm: false
-    }
-  }
-}
 
 extension BottleneckAdapter {
-  /// Puts a bottleneck where a half ends, or behind its whole block where no norm is to follow.
-  /// - Throws: `TuningError` for a combination that would lose the residual stream, or add it twice.
-  func place(_ part: BottleneckPart, at layer: Linear, _ settings: Settings, of sites: SiteCatalog, _ attachment: Attachment) throws(TuningError) {
-    let norm = normAfter(layer, in: sites)
-    guard settings.isNormedAfter else { return try placeBehind(part, layer, norm, settings, of: sites, attachment) }
-    guard settings.bypass == .beforeNorm || settings.readsSum && !settings.isParallel else {
-      throw TuningError("residual_before_ln: \(settings.bypass.json.serialized()) is for a bottleneck that reads the sum; set original_ln_before")
+  /// The last layers of the halves of blocks, with AdapterHub's names for what is put there.
+  func places(in sites: SiteCatalog, _ settings: Settings) throws(TuningError) -> [(layer: Linear, key: String)] {
+    let chosen = sites.sites.compactMap { site -> (layer: Linear, key: String)? in
+      guard let linear = site.linear, !Self.isCrossAttention(site.path), !leaveOut.contains(Self.layerNumber(of: site.path)) else { return nil }
+      switch site.role {
+      case .attentionOutput where settings.afterAttention: return (linear, Self.key(for: site.path, "attention_adapters"))
+      case .down where settings.afterFeedForward: return (linear, Self.key(for: site.path, "output_adapters"))
+      default: return nil
+      }
     }
-    let input: BottleneckResidual.Input = settings.isParallel ? .residual : settings.readsSum ? .sum(norm: norm) : .output
-    try attachment.fill(layer, with: BottleneckResidual(part, input: input, bypass: settings.bypass))
+    guard !chosen.isEmpty else {
+      throw TuningError("ADAPTER: \(sites.modelType ?? "this model") has no place for one; check mh_adapter, output_adapter and leave_out")
+    }
+    return chosen
   }
 
-  private func placeBehind(
-    _ part: BottleneckPart, _ layer: Linear, _ norm: Norm?, _ settings: Settings, of sites: SiteCatalog, _ attachment: Attachment
-  ) throws(TuningError) {
-    guard settings.readsSum, settings.bypass == .behindNorm, !settings.isParallel else {
-      throw TuningError("original_ln_after: false loses the residual stream unless original_ln_before is true and residual_before_ln false")
+  /// - Throws: `TuningError` for a model whose halves end in a norm or in several experts, so that no layer joins the residual stream.
+  func requireResidualStream(_ sites: SiteCatalog) throws(TuningError) {
+    let ends = ["post_feedforward_layernorm", "post_mlp_layernorm", "post_self_attn_layernorm"]
+    let isNormed = sites.sites.contains { site in ends.contains { site.path.hasSuffix($0) } }
+    let isMixed = sites.sites.contains { $0.path.contains(".experts") }
+    guard !isNormed && !isMixed else {
+      let name = sites.modelType ?? "this model"
+      throw TuningError("ADAPTER: is not available for \(name), whose halves of blocks do not end in one linear layer; use LORA")
     }
-    guard norm != nil else { return try attachment.fill(layer, with: BottleneckResidual(part, input: .sum(norm: nil))) }
-    guard layer.role == .down, let block = sites.sites.lazy.compactMap(\.block).first(where: { layer.path.hasPrefix($0.path + ".") }) else {
-      throw TuningError("original_ln_after: \(layer.path): false is for bottlenecks behind whole layers; set mh_adapter to false")
-    }
-    try attachment.fill(block, with: BottleneckBehindBlock(part))
   }
-}
 
-/// Returns normal values of which none is beyond twice the deviation: those are drawn again.
-func truncatedNormal(_ shape: Shape, deviation: Float, _ stream: RandomStream) -> Tensor {
-  var values = stream.normal(shape, standardDeviation: deviation).values
-  var round = 0
-  while values.contains(where: { abs($0) > 2 * deviation }) {
-    let others = stream.split(round).normal(shape, standardDeviation: deviation).values
-    for index in values.indices where abs(values[index]) > 2 * deviation { values[index] = others[index] }
-    round += 1
+  /// The norm that models of the original kind, such as BERT, apply to the sum.
+  func normAfter(_ layer: Linear, in sites: SiteCatalog) -> Norm? {
+    let norms = [
+      (".dense", ".LayerNorm"), (".ffn.lin2", ".output_layer_norm"), (".attention.out_lin", ".sa_layer_norm"), (".fc2", ".final_layer_norm"),
+      (".self_attn.out_proj", ".self_attn_layer_norm"),
+    ]
+    guard let (end, norm) = norms.first(where: { layer.path.hasSuffix($0.0) }) else { return nil }
+    let path = layer.path.dropLast(end.count) + norm
+    return sites.sites.first { $0.path == path }?.norm
   }
-  return Tensor(values, shape)
+
+  private static func isCrossAttention(_ path: String) -> Bool {
+    ["EncDecAttention", "encoder_attn", "crossattention"].contains { path.contains($0) }
+  }
+
+  /// The number of the layer that a module is in; -1 outside of layers.
+  static func layerNumber(of path: String) -> Int { path.split(separator: ".").lazy.compactMap { Int($0) }.first ?? -1 }
+
+  /// The module in which AdapterHub keeps what is put behind a layer.
+  static func module(of layer: Linear) -> String { key(for: layer.path, layer.role == .attentionOutput ? "attention_adapters" : "output_adapters") }
+
+  /// `model.layers.0.mlp.down_proj` becomes `model.layers.0.output_adapters`; BERT's and T5's layers keep them inside.
+  private static func key(for path: String, _ group: String) -> String {
+    let outer = path.split(separator: ".").dropLast()
+    if path.hasSuffix(".dense") { return outer.joined(separator: ".") }
+    let block = outer.last.flatMap { Int($0) } == nil ? outer.dropLast() : outer
+    let isInside = outer.last == "SelfAttention" || outer.last == "DenseReluDense"
+    return (isInside ? block : block + [Substring(group)]).joined(separator: ".")
+  }
 }

@@ -10,7 +10,8 @@ public struct HubLoRA: AdapterHubMethod {
   public static let name = "HUB_LORA"
   public static let defaultLearningRate = 2e-4
   public static let card = MethodCard(
-    title: "AdapterHub's LoRA", formula: "`W x + b + g B A x`, `g` a gate or `alpha / r`", parameters: "`r (in + out)` a target, and `in + 1` for a gate",
+    title: "AdapterHub's LoRA", formula: "`W x + b + g B A x`, `g` a gate or `alpha / r`",
+    parameters: "`r (in + out)` a target, and `in + 1` for a gate",
     seam: "linear layers", source: "Hu et al. 2022; Mao et al. 2022")
 
   /// The initial values of the factors.

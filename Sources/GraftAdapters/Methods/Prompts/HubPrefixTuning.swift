@@ -45,9 +45,8 @@ public struct HubPrefixTuning: AdapterHubMethod {
     let part = try table(scope, width: width, columns: 2 * attentions.count * width)
     for (index, attention) in attentions.enumerated() {
       let start = 2 * index * width
-      let gate = useGating ? try SequenceGate(
-        attachment.root / Self.module(of: attention) / "prefix_tuning" / "prefix_gates", width: attention.output.outputSize, count: sharedGating ? 1 : 2)
-        : nil
+      let gates = attachment.root / Self.module(of: attention) / "prefix_tuning" / "prefix_gates"
+      let gate = useGating ? try SequenceGate(gates, width: attention.output.outputSize, count: sharedGating ? 1 : 2) : nil
       func drop(_ columns: Range<Int>, _ place: String) -> (Pass) -> Tensor { { $0.dropout(part(columns), rate, at: attention.path + place) } }
       let prefix = GatedPrefix(
         count: prefixLength, keys: drop(start..<start + width, ".prefix.keys"), values: drop(start + width..<start + 2 * width, ".prefix.values"),

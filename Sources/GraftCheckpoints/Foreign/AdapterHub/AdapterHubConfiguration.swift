@@ -68,7 +68,8 @@ enum AdapterHubConfiguration {
     }
     guard let other = others[architecture] else {
       throw CheckpointError(
-        .unsupported, location, "is a \(architecture) adapter of AdapterHub, which is not read", remedy: "train it with PEFT's method of that name instead")
+        .unsupported, location, "is a \(architecture) adapter of AdapterHub, which is not read",
+        remedy: "train it with PEFT's method of that name instead")
     }
     var method: JSONObject = ["peft_type": .string(other.peftType)]
     for (key, value) in given where key != "architecture" && !other.ignored.contains(key) {
