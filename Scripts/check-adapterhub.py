@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks bottleneck adapters against AdapterHub's own library, in both directions.
+"""Checks AdapterHub's methods against its own library, in both directions.
 
 Needs adapters 1.2.0 (and the torch, transformers and safetensors that it brings), a built graft, and checkpoints of small models:
 
@@ -33,7 +33,13 @@ TEXTS = ["The quick brown fox.", "a b c d e f g", "Hello, world! 123"]
 CONFIGURATIONS = {
     "seq_bn": {"reduction_factor": 4}, "double_seq_bn": {"reduction_factor": 8}, "par_bn": {}, "scaled_par_bn": {},
     "compacter": {"reduction_factor": 2, "phm_dim": 2}, "compacter++": {"reduction_factor": 2, "phm_dim": 2},
+    "seq_bn_inv": {"reduction_factor": 4}, "loreft": {"r": 2, "suffix_positions": 1, "dropout": 0.0}, "noreft": {"r": 2, "dropout": 0.0},
+    "lora": {"r": 2}, "prefix_tuning_flat": {"prefix_length": 3}, "unipelt": {},
 }
+# The methods that are not those of bottlenecks, with the families that they are for here; the library's own attention of Llama is wrong.
+OTHERS = {"loreft": "REFT", "noreft": "REFT", "lora": "HUB_LORA", "prefix_tuning_flat": "HUB_PREFIX", "unipelt": "UNION"}
+FAMILIES = {"lora": ["bert", "bert-cls"], "unipelt": ["bert", "bert-cls"], "prefix_tuning_flat": ["bert", "bert-cls", "gpt2"], "seq_bn_inv": [
+    "bert", "bert-cls", "gpt2", "llama"]}
 CLASSES = {
     "bert": transformers.AutoModelForMaskedLM, "bert-cls": transformers.AutoModelForSequenceClassification, "t5": transformers.AutoModelForSeq2SeqLM,
 }
@@ -129,7 +135,11 @@ class Check:
 
     def train(self):
         """Trains with a high rate, so that what the adapter adds is not small."""
-        method = {"peft_type": "ADAPTER", "config": self.name, **CONFIGURATIONS[self.name]}
+        method = {"peft_type": OTHERS.get(self.name, "ADAPTER"), "config": self.name, **CONFIGURATIONS[self.name]}
+        if self.name == "prefix_tuning_flat":
+            method["flat"] = True
+        if method["peft_type"].startswith("HUB"):
+            del method["config"]
         if self.kind == "classes":
             method["modules_to_save"] = ["classifier"]
         task = {"embed": "masked_lm", "classes": "sequence_classification", "pairs": "seq2seq_lm"}.get(self.kind, "causal_lm")
@@ -146,7 +156,7 @@ class Check:
     def load(self, directory, **options):
         model, info = self.reference(), {}
         name = model.load_adapter(str(directory), loading_info=info, set_active=True, **options)
-        stray = [key for kind in ("missing_keys", "unexpected_keys") for key in info.get(kind, []) if name in key]
+        stray = [key for kind in ("missing_keys", "unexpected_keys") for key in info.get(kind, []) if name in key and ".pool." not in key]
         if stray:
             raise Failure(f"the library found no place for, or no tensor for, {stray[:3]}")
         return model.eval()
@@ -162,7 +172,7 @@ class Check:
         worst = 0
         for options in ({}, {"use_safetensors": True}):
             worst = max(worst, self.compare(ours, self.library_values(self.load(directory, **options)), f"export {options}"))
-        complete = set(self.configuration().to_dict())
+        complete = set(self.configuration().to_dict()) - {"configs"}
         written = json.loads((directory / "adapter_config.json").read_text())["config"]
         if complete - {"architecture"} - set(written):
             raise Failure(f"keys {complete - set(written)} are not written")
@@ -175,12 +185,15 @@ class Check:
         model.add_adapter("ad", config=self.configuration())
         model.set_active_adapters("ad")
         for name, parameter in model.named_parameters():
-            if ".ad." in name:
+            if name.endswith("original"):  # a sign, and what stands for orthonormal rows behind it
+                parameter.data += torch.randn_like(parameter).triu(1)
+            elif ".ad." in name:
                 parameter.data = torch.randn_like(parameter) * (0.5 if "phm" in name else 0.3)
             elif name.startswith("classifier"):
                 parameter.data = torch.randn_like(parameter)
         worst = 0
-        for options in ({}, {"use_safetensors": True}):
+        # The library cannot save as safetensors a prefix that stands under several names.
+        for options in ({}, {"use_safetensors": True})[: 1 if self.name in ("prefix_tuning_flat", "unipelt") else 2]:
             directory = self.work / f"saved-{len(options)}"
             model.save_adapter(str(directory), "ad", with_head=self.kind == "classes", **options)
             if self.family == "t5" and self.name.startswith("compacter"):
@@ -231,7 +244,7 @@ def main():
         for name in CONFIGURATIONS:
             for direction in ("export", "import"):
                 title = f"{family}/{name}/{direction}"
-                if not fnmatch.fnmatch(title, options.only):
+                if not fnmatch.fnmatch(title, options.only) or family not in FAMILIES.get(name, [family]):
                     continue
                 work = pathlib.Path(tempfile.mkdtemp(prefix="adapterhub-"))
                 try:

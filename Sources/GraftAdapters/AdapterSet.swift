@@ -130,7 +130,7 @@ extension Changes {
           let index = experts.firstIndex { $0.projection === projection } ?? experts.endIndex
           if index == experts.endIndex { experts.append((projection, [])) }
           experts[index].parts.append((adapter, weight))
-        case .prompt, .prefix, .supplement, .residual, .start:
+        case .prompt, .prefix, .supplement, .residual, .start, .states, .input:
           guard weight == 1 else {
             throw TuningError("\(type(of: delta.method).name): has no weight other than 1, since it adds computation; it was given \(weight)")
           }

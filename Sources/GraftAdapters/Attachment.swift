@@ -104,6 +104,14 @@ public final class Attachment {
   /// - Throws: `TuningError` where it has one.
   public func fill(_ recurrence: Recurrence, with start: some StartAdapter) throws(TuningError) { try fill(.start(recurrence, start)) }
 
+  /// Changes the states that a block leaves.
+  /// - Throws: `TuningError` where something does already.
+  public func fill(_ block: TransformerBlock, with adapter: some StateAdapter) throws(TuningError) { try fill(.states(block, adapter)) }
+
+  /// Changes the states that a block reads.
+  /// - Throws: `TuningError` where something does already.
+  public func fill(inputOf block: TransformerBlock, with adapter: some StateAdapter) throws(TuningError) { try fill(.input(block, adapter)) }
+
   private func fill(_ seam: Seam) throws(TuningError) {
     try changes.add(seam)
     let keys = root.catalog.parameters.map(\.path)

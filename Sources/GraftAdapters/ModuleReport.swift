@@ -120,6 +120,7 @@ extension Seam {
     case .residual: "bottleneck"
     case .experts: "experts"
     case .start: "initial state"
+    case .states, .input: "states"
     }
   }
 
@@ -129,7 +130,7 @@ extension Seam {
     case .table(let embedding, _), .prompt(let embedding, _): embedding.weight.shape.dimensions
     case .experts(let projection, _): [projection.expertCount, projection.outputSizes.reduce(0, +), projection.inputSize]
     case .start(let recurrence, _): [recurrence.startSize]
-    case .prefix, .supplement: nil
+    case .prefix, .supplement, .states, .input: nil
     }
   }
 
@@ -139,7 +140,7 @@ extension Seam {
     case .linear(let layer, _): return changeNorm(of: [layer.weight, layer.bias].compactMap(\.self))
     case .table(let embedding, _): return changeNorm(of: [embedding.weight])
     case .experts(let projection, _): return changeNorm(of: projection.parameters)
-    case .prompt, .prefix, .supplement, .residual, .start: return nil
+    case .prompt, .prefix, .supplement, .residual, .start, .states, .input: return nil
     }
   }
 

@@ -10,6 +10,8 @@ enum Seam {
   case residual(Linear, any ResidualAdapter)
   case experts(ExpertProjection, any ExpertAdapter)
   case start(Recurrence, any StartAdapter)
+  case states(TransformerBlock, any StateAdapter)
+  case input(TransformerBlock, any StateAdapter)
 
   /// The slot's module.
   var path: String {
@@ -19,6 +21,7 @@ enum Seam {
     case .prefix(let attention, _), .supplement(let attention, _): attention.path
     case .experts(let projection, _): projection.path
     case .start(let recurrence, _): recurrence.path
+    case .states(let block, _), .input(let block, _): block.path
     }
   }
 
@@ -32,6 +35,8 @@ enum Seam {
     case .supplement(let attention, _): attention.supplement == nil
     case .experts(let projection, _): projection.adapter == nil
     case .start(let recurrence, _): recurrence.adapter == nil
+    case .states(let block, _): block.adapter == nil
+    case .input(let block, _): block.inputAdapter == nil
     }
   }
 
@@ -45,6 +50,8 @@ enum Seam {
     case .supplement(let attention, let adapter): attention.supplement = adapter
     case .experts(let projection, let adapter): projection.adapter = adapter
     case .start(let recurrence, let adapter): recurrence.adapter = adapter
+    case .states(let block, let adapter): block.adapter = adapter
+    case .input(let block, let adapter): block.inputAdapter = adapter
     }
   }
 
@@ -58,6 +65,8 @@ enum Seam {
     case .supplement(let attention, _): attention.supplement = nil
     case .experts(let projection, _): projection.adapter = nil
     case .start(let recurrence, _): recurrence.adapter = nil
+    case .states(let block, _): block.adapter = nil
+    case .input(let block, _): block.inputAdapter = nil
     }
   }
 
@@ -67,7 +76,8 @@ enum Seam {
     case .linear(let layer, let adapter): try adapter.merge(into: layer)
     case .table(let embedding, let adapter): try adapter.merge(into: embedding)
     case .experts(let projection, let adapter): try adapter.merge(into: projection)
-    case .prompt, .prefix, .supplement, .residual, .start: throw TuningError("\(path): its adapter adds computation, which no weights can express")
+    case .prompt, .prefix, .supplement, .residual, .start, .states, .input:
+      throw TuningError("\(path): its adapter adds computation, which no weights can express")
     }
   }
 }

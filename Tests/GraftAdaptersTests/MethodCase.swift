@@ -161,6 +161,31 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "Compacter++ with rules of its own",
       #"{"peft_type": "ADAPTER", "config": "compacter++", "reduction_factor": 4, "phm_dim": 2, "phm_rank": 2, "shared_phm_rule": false}"#,
       count: 2 * (4 * (8 + 2) + 4 + 8 + 4 * (2 + 8) + 16 + 8), startsAsIdentity: false),
+    MethodCase(
+      "adapters with gates and channels",
+      #"{"peft_type": "ADAPTER", "reduction_factor": 4, "use_gating": true, "scaling": "channel", "residual_before_ln": "post_add"}"#,
+      count: 2 * (2 * 4 * 16 + 4 + 16 + 17 + 16), startsAsIdentity: false, isTokenwise: false),
+    MethodCase(
+      "AdapterPlus", #"{"peft_type": "ADAPTER", "config": "adapter_plus", "reduction_factor": 4, "stochastic_depth": 0}"#,
+      count: 2 * (2 * 4 * 16 + 4 + 16 + 16), startsAsIdentity: false),
+    MethodCase(
+      "invertible adapter", #"{"peft_type": "ADAPTER", "config": "seq_bn_inv", "reduction_factor": 4}"#,
+      count: 2 * (2 * 4 * 16 + 4 + 16) + 2 * (4 * 8 + 4 + 8 * 4 + 8), startsAsIdentity: false),
+    MethodCase(
+      "LoReFT", #"{"peft_type": "REFT", "r": 2, "prefix_positions": 2, "tied_weights": true, "dropout": 0}"#, count: 2 * (2 * 2 * 16 + 2),
+      startsAsIdentity: false),
+    MethodCase(
+      "NoReFT of first and last tokens", #"{"peft_type": "REFT", "config": "noreft", "r": 2, "suffix_positions": 1, "dropout": 0}"#,
+      count: 2 * 2 * (2 * 2 * 16 + 2), startsAsIdentity: false, isTokenwise: false),
+    MethodCase(
+      "DiReFT", #"{"peft_type": "REFT", "config": "direft", "r": 2, "layers": [1], "dropout": 0}"#, count: 2 * 2 * 16 + 2, startsAsIdentity: false),
+    MethodCase(
+      "AdapterHub's LoRA", #"{"peft_type": "HUB_LORA", "r": 2, "intermediate_lora": true, "output_lora": true}"#,
+      count: 2 * 2 * (32 + 24 + 40 + 40)),
+    MethodCase(
+      "LoRA behind gates and a bottleneck",
+      #"{"peft_type": "UNION", "configs": [{"peft_type": "HUB_LORA", "r": 2, "use_gating": true}, {"peft_type": "ADAPTER", "config": "par_bn"}]}"#,
+      count: 2 * (2 * (32 + 24) + 2 * 17) + 2 * (2 * 8 * 16 + 8 + 16), isTokenwise: false),
     MethodCase("prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, count: 3 * 16, startsAsIdentity: false),
     MethodCase(
       "prompt of sampled tokens", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3, "prompt_tuning_init": "SAMPLE_VOCAB"}"#,

@@ -51,6 +51,14 @@ import Testing
     (#"{"peft_type": "ADAPTION_PROMPT", "adapter_len": 2, "adapter_layers": 3}"#, "adapter_layers"),
     (#"{"peft_type": "ADAPTER", "non_linearity": "rely"}"#, "non_linearity"),
     (#"{"peft_type": "ADAPTER", "config": "compacter"}"#, "phm_dim"),
+    (#"{"peft_type": "ADAPTER", "inv_adapter": "glow"}"#, "inv_adapter"),
+    (#"{"peft_type": "ADAPTER", "original_ln_after": false}"#, "original_ln_after"),
+    (#"{"peft_type": "ADAPTER", "config": "par_bn", "residual_before_ln": false}"#, "residual_before_ln"),
+    (#"{"peft_type": "ADAPTER", "adapter_drop": -1}"#, "adapter_drop"), (#"{"peft_type": "REFT", "r": 16}"#, "r: is 16"),
+    (#"{"peft_type": "REFT", "layers": [2]}"#, "layers"), (#"{"peft_type": "REFT", "prefix_positions": 0}"#, "prefix_positions"),
+    (#"{"peft_type": "HUB_LORA", "attn_matrices": ["o"]}"#, "attn_matrices"), (#"{"peft_type": "HUB_PREFIX"}"#, "use PREFIX_TUNING"),
+    (#"{"peft_type": "UNION", "configs": [{"peft_type": "UNION"}]}"#, "a mixture within a mixture"),
+    (#"{"peft_type": "UNION", "configs": [{"peft_type": "ADALORA", "init_r": 3, "target_modules": ["v_proj"]}]}"#, "configs"),
     (#"{"peft_type": "TRAINABLE_TOKENS", "token_indices": [40]}"#, "token_indices"),
   ])
   func `names the key that does not fit the model`(_ configuration: String, _ key: String) throws {

@@ -24,6 +24,8 @@ import Testing
     #"{"peft_type": "DEFT", "r": 3, "target_modules": ["q_proj", "v_proj"], "deft_dropout": RATE}"#,
     #"{"peft_type": "SUPERTUNING", "sparsity": 0.9, "r": 3, "lora_alpha": 3, "target_modules": ["q_proj"], "lora_dropout": RATE}"#,
     #"{"peft_type": "ADAPTER", "reduction_factor": 2, "dropout": RATE}"#,
+    #"{"peft_type": "REFT", "r": 2, "dropout": RATE}"#,
+    #"{"peft_type": "HUB_LORA", "r": 2, "dropout": RATE}"#,
   ]
 
   private func states(_ configuration: String, _ rate: String, _ pass: Pass) throws -> [Float] {

@@ -124,7 +124,7 @@ import Testing
     let y = Tensor([1, 2], [1, 2])
     let x = Tensor([10, 20], [1, 2])
     func joined(_ input: BottleneckResidual.Input, _ scale: Float) -> [Float] {
-      BottleneckResidual(network, input: input, scale: .constant(scale))(y, joining: x, .inference).values
+      BottleneckResidual(BottleneckPart(network, scale: .constant(scale)), input: input)(y, joining: x, .inference).values
     }
     #expect(joined(.sum(norm: nil), 1) == [11 + 33, 22 + 33])
     #expect(joined(.output, 1) == [11 + 3, 22 + 3])

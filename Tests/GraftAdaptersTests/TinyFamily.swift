@@ -162,6 +162,13 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "Pfeiffer's adapter", #"{"peft_type": "ADAPTER", "reduction_factor": 4}"#, misfits: [.mamba, .mamba2],
       count: { catalog in catalog.sites.filter { $0.role == .down }.count * (2 * 3 * 12 + 3 + 12) }),
     FamilyMethod(
+      "LoReFT", #"{"peft_type": "REFT", "r": 2, "prefix_positions": 2, "tied_weights": true, "dropout": 0}"#, learningRate: 0.05,
+      count: { $0.sites.compactMap(\.block).count * (2 * 2 * 12 + 2) }),
+    FamilyMethod(
+      "AdapterHub's prefix", #"{"peft_type": "HUB_PREFIX", "prefix_length": 3, "bottleneck_size": 5}"#,
+      misfits: TinyFamily.recurrent.union([.llama, .t5, .bart, .transformer]), learningRate: 0.05,
+      count: { catalog in 3 * 12 + 5 * (12 + 1) + attentions { _ in 2 * 12 * (5 + 1) }(catalog) }),
+    FamilyMethod(
       "prompt", #"{"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3}"#, learningRate: 0.1, count: { hasSource($0) ? 6 * 12 : 3 * 12 }),
     FamilyMethod(
       "P-tuning", #"{"peft_type": "P_TUNING", "num_virtual_tokens": 3, "encoder_hidden_size": 5}"#, learningRate: 0.1,

@@ -61,8 +61,9 @@ struct AdapterHubDirectoryTests {
   }
 
   static let refused: [(String, JSON, String)] = [
-    ("another norm", ["ln_before": true], "ln_before is true"), ("gating", ["use_gating": true], "use_gating"),
-    ("invertible", ["inv_adapter": "nice"], "inv_adapter"), ("another method", ["architecture": "lora"], "lora adapter"),
+    ("another norm", ["ln_before": true], "ln_before is true"), ("another method", ["architecture": "mtl_lora"], "mtl_lora adapter"),
+    ("vectors that scale", ["architecture": "lora", "composition_mode": "scale"], "composition_mode"),
+    ("a mixture with another method", ["architecture": "union", "configs": [["architecture": "prompt_tuning"]]], "prompt_tuning adapter"),
     ("shared matrices", ["phm_layer": true, "shared_W_phm": true], "shared_W_phm"), ("cross-attention", ["cross_adapter": true], "cross_adapter"),
   ]
 

@@ -16,6 +16,6 @@ extension ModelFamily {
     options.softcap = try layers.config.float("attention_softcap")
     let norm = try layers.norm("input_layernorm")
     let halves = ParallelSublayers([try layers.attention(options), try layers.feedForward()])
-    return TransformerBlock(Residual(.before(norm), halves))
+    return TransformerBlock(at: layers.scope, Residual(.before(norm), halves))
   }
 }

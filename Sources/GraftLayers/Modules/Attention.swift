@@ -87,10 +87,11 @@ public final class Attention: Sublayer {
     }
     if let growth = growth(of: layout.positions, pass) { q = scaleRows(q, by: growth) }
     var spans = layout.spans
+    let shares = prefix?.shares(of: x, pass)
     if let state = pass.state {
-      (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, of: state, pass)
+      (k, v, spans) = keyValueState(in: state).append(keys: k, values: v, spans: spans, behind: prefix, shares: shares, of: state, pass)
     } else if let prefix {
-      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, begins: spans.map { _ in true }, pass)
+      (k, v, spans) = prefix.prepended(toKeys: k, values: v, spans: spans, begins: spans.map { _ in true }, shares: shares, pass)
     }
     let context = attention(
       query: q, key: k, value: v, options, spans: spans, mask: layout.mask, bias: layout.bias, sinks: sinks?.operand,

@@ -5,17 +5,32 @@ public final class TransformerBlock {
   /// The sublayers with their residual connections, in the order of the computation.
   public let residuals: [Residual]
 
-  /// The sublayers in the order of the computation.
-  public init(_ residuals: Residual...) { self.residuals = residuals }
+  /// The module's path, such as `model.layers.0`; empty for a block that methods need not find.
+  public let path: String
+  /// The change of the states that the block reads, in its slot.
+  public var inputAdapter: (any StateAdapter)?
+  /// The change of the states that the block leaves, in its slot.
+  public var adapter: (any StateAdapter)?
 
   /// The sublayers in the order of the computation.
-  public init(_ residuals: [Residual]) { self.residuals = residuals }
+  public convenience init(at scope: Scope? = nil, _ residuals: Residual...) { self.init(at: scope, residuals) }
+
+  /// - Parameters:
+  ///   - scope: the block's scope, in whose catalog it is entered.
+  ///   - residuals: the sublayers in the order of the computation.
+  public init(at scope: Scope? = nil, _ residuals: [Residual]) {
+    path = scope?.path ?? ""
+    self.residuals = residuals
+    if let scope { scope.catalog.add(Site(path: path, role: nil, module: .block(self))) }
+  }
 
   /// - Parameter x: `[rows, hidden]`.
   /// - Returns: `[rows, hidden]`.
   func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
+    if let inputAdapter { x = inputAdapter(x, pass) }
     for residual in residuals { x = residual(consume x, layout, pass) }
-    return x
+    guard let adapter else { return x }
+    return adapter(x, pass)
   }
 }
 
@@ -51,6 +66,7 @@ public struct TransformerStack {
     var pass = pass
     pass.shared = SharedTensors()
     pass.read = pass.read.copy
+    pass.sequences = layout.spans.map(\.queries)
     for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
       x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)

@@ -36,6 +36,8 @@ public struct Site {
     case experts(ExpertProjection)
     /// The state of a recurrent layer.
     case recurrence(Recurrence)
+    /// A layer as a whole, for changes of the states that it leaves.
+    case block(TransformerBlock)
   }
 
   /// The dotted module path, such as `model.layers.0.self_attn.q_proj`.
@@ -55,6 +57,8 @@ public struct Site {
   public var attention: Attention? { if case .attention(let module) = module { module } else { nil } }
   /// The recurrence here; nil for any other module.
   public var recurrence: Recurrence? { if case .recurrence(let module) = module { module } else { nil } }
+  /// The layer as a whole here; nil for any other module.
+  public var block: TransformerBlock? { if case .block(let module) = module { module } else { nil } }
   /// The experts' projection here; nil for any other module.
   public var experts: ExpertProjection? { if case .experts(let module) = module { module } else { nil } }
 }

@@ -5,9 +5,11 @@ extension AttentionPrefix {
   /// The keys and values with a copy of the prefix before those of every sequence that begins with this pass.
   ///
   /// In training each copy's gradient is written apart and added up by `insertRows`.
-  /// - Parameter spans: sequences whose keys lie side by side.
+  /// - Parameters:
+  ///   - spans: sequences whose keys lie side by side.
+  ///   - shares: each sequence's factors, where they differ.
   func prepended(
-    toKeys keys: Tensor, values: Tensor, spans: [AttentionSpan], begins: [Bool], _ pass: Pass
+    toKeys keys: Tensor, values: Tensor, spans: [AttentionSpan], begins: [Bool], shares: (keys: Tensor, values: Tensor)?, _ pass: Pass
   ) -> (keys: Tensor, values: Tensor, spans: [AttentionSpan]) {
     let prefix = keysAndValues(pass)
     let count = virtualTokenCount
@@ -16,7 +18,17 @@ extension AttentionPrefix {
       let start = span.keys.first.lowerBound + starts.count { $0 < span.keys.first.lowerBound } * count
       return AttentionSpan(queries: span.queries, keys: start..<start + span.keys.count + (begins ? count : 0))
     }
-    return (insertRows(prefix.keys, before: starts, in: keys), insertRows(prefix.values, before: starts, in: values), moved)
+    let (longKeys, longValues) = (insertRows(prefix.keys, before: starts, in: keys), insertRows(prefix.values, before: starts, in: values))
+    guard let shares else { return (longKeys, longValues, moved) }
+    // The first factor is that of the tokens' own rows.
+    var factors = [Int32](repeating: 0, count: longKeys.shape.rows)
+    for (index, (span, begins)) in zip(moved, begins).enumerated() where begins {
+      for row in span.keys.first.prefix(count) { factors[row] = Int32(index + 1) }
+    }
+    func scaled(_ rows: Tensor, _ shares: Tensor) -> Tensor {
+      scaleRows(rows, by: gatherRows(concatenateRows([Tensor(repeating: 1, shape: [1, 1]), shares]), Tensor(factors)))
+    }
+    return (scaled(longKeys, shares.keys), scaled(longValues, shares.values), moved)
   }
 }
 

@@ -31,7 +31,7 @@ extension Embedding {
     let count = prompt.virtualTokenCount
     pass.state?.reserve(leadingRows: count)
     var shifted = input
-    shifted.positions = input.positions.map { $0 + Int32(count) }
+    if prompt.movesTokens { shifted.positions = input.positions.map { $0 + Int32(count) } }
     let begins = input.spans.indices.map { (pass.state?.lengths[$0] ?? 0) == 0 }
     shifted.promptLengths = input.promptLengths.map { lengths in zip(lengths, begins).map { $1 ? $0 + count : $0 } }
     guard begins.contains(true), let embeddings = prompt.embeddings(pass) else { return EmbeddedInput(rows: rows, input: shifted) }
@@ -64,7 +64,7 @@ extension SequenceInput {
 
 extension SiteCatalog {
   /// The number of virtual tokens among the positions of the model's input: the only one, or an encoder's.
-  public var virtualTokenCount: Int { sites.compactMap(\.embedding?.prompt?.virtualTokenCount).max() ?? 0 }
+  public var virtualTokenCount: Int { sites.compactMap(\.embedding?.prompt).filter(\.movesTokens).map(\.virtualTokenCount).max() ?? 0 }
 
   /// The same of the target's positions in a decoder that reads an encoder's states.
   public var targetVirtualTokenCount: Int {

@@ -14,6 +14,9 @@ public struct Pass {
   /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
   public var auxiliary: AuxiliaryOutputs?
 
+  /// The rows of each sequence, which may begin with virtual tokens; empty outside a stack.
+  public internal(set) var sequences: [Range<Int>] = []
+
   /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
   /// The tokens that are read; every stack keeps its own.

@@ -78,12 +78,25 @@ public protocol ResidualAdapter: AnyObject {
   func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor
 }
 
+/// A change of the states that a block reads or leaves, in the block's slot: invertible adapters, representation fine-tuning.
+public protocol StateAdapter: AnyObject {
+  /// - Parameter x: `[rows, hidden]`, the rows of `pass.sequences`.
+  /// - Returns: `[rows, hidden]`, in the place of `x`.
+  func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor
+}
+
 /// Virtual tokens before every sequence, in the slot of the token embedding: prompt and prefix tuning.
 public protocol PromptAdapter: AnyObject {
-  /// Their number; the positions of the given tokens go on after them.
+  /// Their number.
   var virtualTokenCount: Int { get }
+  /// True where the given tokens' positions go on after them; false where these stay as they are.
+  var movesTokens: Bool { get }
   /// `[virtualTokenCount, width]`; nil where they exist as keys and values only.
   func embeddings(_ pass: Pass) -> Tensor?
+}
+
+extension PromptAdapter {
+  public var movesTokens: Bool { true }
 }
 
 /// Keys and values before those of every sequence, in an attention's slot: prefix tuning.
@@ -93,6 +106,14 @@ public protocol AttentionPrefix: AnyObject {
   /// Keys, as if rotated, and values that every query sees.
   /// - Returns: `[virtualTokenCount, keyValueHeads * headSize]` each.
   func keysAndValues(_ pass: Pass) -> (keys: Tensor, values: Tensor)
+  /// The factors of keys and values that each sequence takes; nil where all take them as they are.
+  /// - Parameter x: `[rows, hidden]`, what the attention reads.
+  /// - Returns: `[sequences, 1]` each.
+  func shares(of x: Tensor, _ pass: Pass) -> (keys: Tensor, values: Tensor)?
+}
+
+extension AttentionPrefix {
+  public func shares(of x: Tensor, _ pass: Pass) -> (keys: Tensor, values: Tensor)? { nil }
 }
 
 /// The state that a recurrence begins every sequence with, in its slot: initial-state tuning.

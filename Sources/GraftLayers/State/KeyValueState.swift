@@ -25,8 +25,10 @@ public final class KeyValueState: LayerState {
   ///   - keys: `[rows, keyWidth]`, those of virtual tokens included.
   ///   - values: `[rows, valueWidth]`.
   ///   - prefix: the keys and values before those of sequences that begin with this pass.
+  ///   - shares: the factors of these, where each sequence has its own.
   func append(
-    keys: Tensor, values: Tensor, spans: [AttentionSpan], behind prefix: (any AttentionPrefix)?, of state: SequenceState, _ pass: Pass
+    keys: Tensor, values: Tensor, spans: [AttentionSpan], behind prefix: (any AttentionPrefix)?, shares: (keys: Tensor, values: Tensor)? = nil,
+    of state: SequenceState, _ pass: Pass
   ) -> Read {
     let starts = state.rowCounts
     precondition(spans.count == starts.count, "\(spans.count) spans for \(starts.count) sequences")
@@ -34,10 +36,10 @@ public final class KeyValueState: LayerState {
     precondition(holds, "a pass over tokens that have left the window")
     var new: Read = (keys, values, spans)
     if let prefix, starts.contains(0) {
-      if window == nil {
+      if window == nil, shares == nil {
         begin(starts, with: prefix, pass)
       } else {
-        new = prefix.prepended(toKeys: keys, values: values, spans: spans, begins: starts.map { $0 == 0 }, pass)
+        new = prefix.prepended(toKeys: keys, values: values, spans: spans, begins: starts.map { $0 == 0 }, shares: shares, pass)
       }
     }
     let expected = state.leadingRows + state.expectedLength

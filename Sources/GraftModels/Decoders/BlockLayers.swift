@@ -126,6 +126,6 @@ public struct BlockLayers {
     let first = Residual(.before(attentionNorm), try attention(self), multiplier: configuration.residualMultiplier)
     let feedForwardNorm = try norm("post_attention_layernorm")
     let second = Residual(.before(feedForwardNorm), try feedForward(self), multiplier: configuration.residualMultiplier)
-    return TransformerBlock(first, second)
+    return TransformerBlock(at: scope, first, second)
   }
 }

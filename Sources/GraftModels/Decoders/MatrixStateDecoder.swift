@@ -88,7 +88,7 @@ enum MatrixStateDecoder {
       let block = model / "blocks" / layer
       let (timeNorm, channelNorm) = (try norm(block / "ln1"), try norm(block / "ln2"))
       let (time, channel) = try mixings(block, layer)
-      return TransformerBlock(Residual(.before(timeNorm), time), Residual(.before(channelNorm), channel))
+      return TransformerBlock(at: block, Residual(.before(timeNorm), time), Residual(.before(channelNorm), channel))
     }
     let last = try norm(model / "ln_out")
     // The head starts with values as large as those of an orthogonal matrix.

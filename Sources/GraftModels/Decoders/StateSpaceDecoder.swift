@@ -82,7 +82,7 @@ enum StateSpaceDecoder {
     let blocks = try (0..<c.layers).map { layer in
       let block = model / "layers" / layer
       let norm = try Norm(block / "norm", width: c.hiddenSize, epsilon: c.epsilon)
-      return TransformerBlock(Residual(.before(norm), try mixer(block / "mixer")))
+      return TransformerBlock(at: block, Residual(.before(norm), try mixer(block / "mixer")))
     }
     let norm = try Norm(model / "norm_f", width: c.hiddenSize, epsilon: c.epsilon)
     let head = try tying.head(over: embedding, isHeadless: isHeadless, c.initializer)

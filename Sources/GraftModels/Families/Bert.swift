@@ -150,7 +150,7 @@ public final class Bert: EncodingModel {
       down: try linear(scope / "output" / "dense", c.intermediateSize, width, .down),
       activation: try Nonlinearity(c.activation, in: scope / "intermediate" / "intermediate_act_fn"), dropout: c.dropout)
     return TransformerBlock(
-      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm(scope / "output")), feedForward))
+      at: scope, Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm(scope / "output")), feedForward))
   }
 }
 

@@ -100,7 +100,7 @@ enum Bloom {
     let feedForward = FeedForward(
       .plain(up: try linear(mlp / "dense_h_to_4h", width, c.intermediateSize, .up)),
       down: try linear(mlp / "dense_4h_to_h", c.intermediateSize, width, .down), activation: Nonlinearity(.geluTanh), dropout: c.hiddenDropout)
-    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
+    return TransformerBlock(at: scope, Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 
   private static func norm(_ scope: Scope, _ c: Configuration) throws -> Norm {

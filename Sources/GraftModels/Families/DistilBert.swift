@@ -112,7 +112,7 @@ public final class DistilBert: EncodingModel {
       .plain(up: try linear(ffn / "lin1", width, c.intermediateSize, .up)), down: try linear(ffn / "lin2", c.intermediateSize, width, .down),
       activation: try Nonlinearity(c.activation, in: ffn / "activation"), dropout: c.dropout)
     return TransformerBlock(
-      Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm("output_layer_norm")), feedForward))
+      at: scope, Residual(.after(attentionNorm), selfAttention), Residual(.after(try norm("output_layer_norm")), feedForward))
   }
 
   /// Builds DistilBERT for a task.

@@ -25,7 +25,7 @@ extension ModelFamily {
     let attentionNorm = try layers.norm("input_layernorm")
     let feedForwardNorm = try layers.norm("post_attention_layernorm")
     return TransformerBlock(
-      Residual(.around(attentionNorm, try layers.norm("post_self_attn_layernorm")), attention),
+      at: layers.scope, Residual(.around(attentionNorm, try layers.norm("post_self_attn_layernorm")), attention),
       Residual(.around(feedForwardNorm, try layers.norm("post_mlp_layernorm")), feedForward))
   }
 }

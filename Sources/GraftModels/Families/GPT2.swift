@@ -116,7 +116,7 @@ enum GPT2 {
       .plain(up: try linear(mlp / "c_fc", width, c.intermediateSize, .up, deviation: deviation)),
       down: try linear(mlp / "c_proj", c.intermediateSize, width, .down, deviation: residualDeviation),
       activation: try Nonlinearity(c.activation, in: mlp / "act"), dropout: c.residualDropout)
-    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
+    return TransformerBlock(at: scope, Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 }
 

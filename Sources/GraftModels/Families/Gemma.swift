@@ -41,7 +41,7 @@ extension BlockLayers {
     let attention = try attention(norms: norms, rotary: rotary)
     let feedForward = try feedForward()
     return TransformerBlock(
-      Residual(.around(try norm("input_layernorm"), try norm("post_attention_layernorm")), attention),
+      at: scope, Residual(.around(try norm("input_layernorm"), try norm("post_attention_layernorm")), attention),
       Residual(.around(try norm("pre_feedforward_layernorm"), try norm("post_feedforward_layernorm")), feedForward))
   }
 }

@@ -17,7 +17,7 @@ extension ModelFamily {
     let attention = try layers.attention(norms: .allHeads)
     let feedForward = try layers.feedForward()
     return TransformerBlock(
-      Residual(.inside(try layers.norm("post_attention_layernorm")), attention),
+      at: layers.scope, Residual(.inside(try layers.norm("post_attention_layernorm")), attention),
       Residual(.inside(try layers.norm("post_feedforward_layernorm")), feedForward))
   }
 }

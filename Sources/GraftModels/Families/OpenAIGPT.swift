@@ -95,6 +95,6 @@ private enum OpenAIGPT {
     let feedForward = FeedForward(
       .plain(up: try linear(mlp / "c_fc", width, 4 * width, .up)), down: try linear(mlp / "c_proj", 4 * width, width, .down),
       activation: Nonlinearity(c.activation), dropout: c.residualDropout)
-    return TransformerBlock(Residual(.after(attentionNorm), attention), Residual(.after(try norm("ln_2")), feedForward))
+    return TransformerBlock(at: scope, Residual(.after(attentionNorm), attention), Residual(.after(try norm("ln_2")), feedForward))
   }
 }

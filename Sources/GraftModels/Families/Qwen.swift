@@ -147,6 +147,6 @@ private enum Qwen {
     let feedForward = FeedForward(
       .gated(gate: gate, up: up), down: try linear(mlp / "c_proj", c.middleSize, width, bias: c.hasBiases, .down),
       activation: try Nonlinearity(.fixed(.silu), in: mlp / "act"))
-    return TransformerBlock(Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
+    return TransformerBlock(at: scope, Residual(.before(attentionNorm), attention), Residual(.before(feedForwardNorm), feedForward))
   }
 }

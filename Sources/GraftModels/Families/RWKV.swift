@@ -87,7 +87,7 @@ private enum RWKV {
     let channelNorm = try norm("ln2")
     let time = try timeMixing(scope / "attention", Start(layer: layer, c), c)
     let channel = try channelMixing(scope / "feed_forward", Start(layer: layer, c), c)
-    return TransformerBlock(Residual(.before(timeNorm), time), Residual(.before(channelNorm), channel))
+    return TransformerBlock(at: scope, Residual(.before(timeNorm), time), Residual(.before(channelNorm), channel))
   }
 
   private static func timeMixing(_ scope: Scope, _ start: Start, _ c: Configuration) throws -> TimeMixing {

@@ -91,7 +91,7 @@ private enum RWKV7 {
       let block = model / "layers" / layer
       let start = Start(layer: layer, c)
       return TransformerBlock(
-        Residual(.before(try norm(block / "attn_norm", c)), try timeMixing(block / "attn", layer: layer, start, c)),
+        at: block, Residual(.before(try norm(block / "attn_norm", c)), try timeMixing(block / "attn", layer: layer, start, c)),
         Residual(.before(try norm(block / "ffn_norm", c)), try channelMixing(block / "ffn", start, c)))
     }
     let last = try norm(model / "norm", c)

@@ -170,7 +170,7 @@ public final class T5: SequenceToSequenceModel {
       gate.map { .gated(gate: $0, up: up) } ?? .plain(up: up),
       down: try linear(dense / "wo", c.intermediateSize, c.hiddenSize, .down), activation: try Nonlinearity(c.activation, in: dense / "act"),
       middleDropout: c.dropout, dropout: c.dropout)
-    return TransformerBlock(residuals + [try residual(last, feedForward)])
+    return TransformerBlock(at: scope, residuals + [try residual(last, feedForward)])
   }
 }
 

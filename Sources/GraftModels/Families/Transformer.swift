@@ -111,7 +111,7 @@ public final class Transformer: SequenceToSequenceModel {
       let feedForward = FeedForward(
         .plain(up: try linear(scope / "fc1", width, intermediateSize, .up)), down: try linear(scope / "fc2", intermediateSize, width, .down),
         activation: try Nonlinearity(activation, in: scope / "activation_fn"), middleDropout: middleDropout, dropout: dropout)
-      return TransformerBlock(residuals + [Residual(.after(try norm(scope / "final_layer_norm")), feedForward)])
+      return TransformerBlock(at: scope, residuals + [Residual(.after(try norm(scope / "final_layer_norm")), feedForward)])
     }
 
     func norm(_ scope: Scope) throws -> Norm { try Norm(scope, width: width, epsilon: 1e-5, kind: .layer, bias: true) }

@@ -31,15 +31,18 @@ public enum AdapterOperations {
       .data, "\(path): \(name): PEFT has no \(adapter.peftType) for the Conv1D layers of GPT-2; merge the adapter, or export it as hdf5")
   }
 
-  /// Writes a bottleneck adapter as AdapterHub's library reads it.
+  /// Writes an adapter of one of AdapterHub's methods as its library reads it.
   /// - Parameter overwrites: true where an earlier export makes way.
   /// - Throws: `SessionError` for another method.
   public static func exportAdapterHub(_ adapter: String, to output: String, overwrites: Bool = false) throws {
     let replacement = try OutputPlace.directory(output, apartFrom: [adapter], overwrites: overwrites, replaceable: AdapterHubDirectory.replaceable)
     let file = try AdapterFile.read(adapter)
     let stored = try file.adapter()
-    guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? BottleneckAdapter else {
-      throw SessionError(.data, "\(adapter): \(stored.peftType) has no place in an AdapterHub directory, which is for ADAPTER; use --format peft")
+    guard let method = try MethodCatalog.decode(stored: stored.configuration, from: adapter) as? any AdapterHubMethod else {
+      throw SessionError(
+        .data,
+        "\(adapter): \(stored.peftType) has no place in an AdapterHub directory, which is for ADAPTER, REFT, HUB_PREFIX, HUB_LORA and UNION;"
+          + " use --format peft")
     }
     try AdapterHubDirectory.write(
       stored, method: try method.adapterHubConfiguration(), base: file.base, name: stored.name, to: output, replacing: replacement)

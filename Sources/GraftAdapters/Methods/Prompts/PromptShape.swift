@@ -73,7 +73,9 @@ final class VirtualTokens: PromptAdapter {
 final class VirtualPlaces: PromptAdapter {
   let virtualTokenCount: Int
 
-  init(count: Int) { virtualTokenCount = count }
+  let movesTokens: Bool
+
+  init(count: Int, movesTokens: Bool = true) { (virtualTokenCount, self.movesTokens) = (count, movesTokens) }
 
   func embeddings(_ pass: Pass) -> Tensor? { nil }
 }

@@ -1,7 +1,7 @@
 import GraftJSON
 import GraftTensors
 
-/// A bottleneck adapter as AdapterHub's `adapters` library keeps it: `adapter_config.json` beside `adapter.safetensors`
+/// An adapter as AdapterHub's `adapters` library keeps it: `adapter_config.json` beside `adapter.safetensors`
 /// or `pytorch_adapter.bin`, and perhaps a prediction head.
 ///
 /// The adapter's name stands inside its tensors' names there; here it does not.
@@ -11,13 +11,16 @@ public enum AdapterHubDirectory {
   private static let headConfigurationName = "head_config.json"
   private static let headWeightsName = "model_head.safetensors", headPicklesName = "pytorch_model_head.bin"
   private static let version = "adapters.1.2.0"
-  /// The `peft_type` of our bottleneck adapters.
+  /// The `peft_type` of bottleneck adapters here.
   public static let peftType = "ADAPTER"
 
   /// The former names of groups of tensors.
   private static let oldGroups = [
     "attention_text_task_adapters", "attention_text_lang_adapters", "layer_text_task_adapters", "layer_text_lang_adapters",
   ]
+
+  /// The groups of tensors that keep their names here, without the adapter's behind it.
+  private static let groups = ["loras", "refts", "prefix_gates", "prefix_tunings", "invertible_adapters", "shared_parameters"]
 
   /// Returns true for a configuration that is AdapterHub's rather than PEFT's.
   static func owns(_ configuration: JSON) -> Bool { configuration["peft_type"] == nil && configuration["config"] != nil }
@@ -35,8 +38,9 @@ public enum AdapterHubDirectory {
       throw .malformed(location, "has no name", remedy: "add the adapter's name, which its tensors' names contain")
     }
     var configuration = try AdapterHubConfiguration.method(json["config"], isOld: json["version"]?.string == nil, location: location)
-    configuration["peft_type"] = .string(peftType)
-    var tensors = try stored(weightsName, picklesName, in: directory) ?? []
+    let peftType = configuration["peft_type"]?.string ?? peftType
+    // Prefixes stand once more under the name of every layer.
+    var tensors = (try stored(weightsName, picklesName, in: directory) ?? []).filter { !$0.name.contains(".prefix_tuning.pool.") }
     guard !tensors.isEmpty else { throw CheckpointError(.missing, directory, "no \(weightsName) or \(picklesName) in it") }
     var keys: Set<String> = []
     for index in tensors.indices {
@@ -79,8 +83,16 @@ public enum AdapterHubDirectory {
     for group in ["adapters"] + oldGroups {
       if let range = name.range(of: ".\(group).\(adapter).") { return name.replacingCharacters(in: range, with: ".") }
     }
-    guard let range = name.range(of: "shared_parameters.\(adapter).") else { return nil }
-    return name.replacingCharacters(in: range, with: "shared_parameters.")
+    for group in groups {
+      if let range = range(of: "\(group).\(adapter).", in: name) { return name.replacingCharacters(in: range, with: "\(group).") }
+    }
+    return nil
+  }
+
+  /// The place of some components of a name, at its start or behind others.
+  private static func range(of part: String, in name: String) -> Range<String.Index>? {
+    if name.hasPrefix(part) { return name.startIndex..<name.index(name.startIndex, offsetBy: part.count) }
+    return name.range(of: "." + part).map { name.index(after: $0.lowerBound)..<$0.upperBound }
   }
 
   /// The modules that tensors belong to, by their first names.
@@ -111,7 +123,7 @@ public enum AdapterHubDirectory {
     var head: [(name: String, tensor: Tensor)] = []
     for stored in adapter.tensors + adapter.head {
       if let full = fullName(of: stored.name, adapter: name) {
-        own.append((full, stored.tensor))
+        own += withBase(full, stored.tensor, of: adapter)
       } else if isOfHead(stored.name) {
         head.append((stored.name, stored.tensor))
       } else {
@@ -167,11 +179,29 @@ public enum AdapterHubDirectory {
   }
 
   private static func fullName(of key: String, adapter: String) -> String? {
-    if let range = key.range(of: "shared_parameters.") { return key.replacingCharacters(in: range, with: "shared_parameters.\(adapter).") }
+    for group in groups {
+      if let range = range(of: group + ".", in: key) { return key.replacingCharacters(in: range, with: "\(group).\(adapter).") }
+    }
     for part in [".adapter_down.", ".adapter_up."] {
       if let range = key.range(of: part) { return key.replacingCharacters(in: range, with: ".adapters.\(adapter)\(part)") }
     }
-    return key.hasSuffix(".scaling") ? key.dropLast("scaling".count) + "adapters.\(adapter).scaling" : nil
+    for end in ["scaling", "gate.weight", "gate.bias"] where key.hasSuffix("." + end) {
+      return key.dropLast(end.count) + "adapters.\(adapter).\(end)"
+    }
+    return nil
+  }
+
+  /// A tensor, and beside the values of orthonormal rows the matrix that the library turns them by, which is none here.
+  private static func withBase(_ name: String, _ tensor: Tensor, of adapter: StoredAdapter) -> [(name: String, tensor: Tensor)] {
+    let end = ".parametrizations.weight.original"
+    guard name.hasSuffix(end), tensor.shape.rank == 2, !adapter.tensors.contains(where: { $0.name.hasSuffix(".parametrizations.weight.0.base") })
+    else { return [(name, tensor)] }
+    let columns = tensor.shape[1]
+    var signs = tensor.values
+    // The library rounds the signs towards zero, and decay of weights may have made them smaller.
+    for row in 0..<tensor.shape[0] { signs[row * (columns + 1)] = signs[row * (columns + 1)] < 0 ? -1 : 1 }
+    let unit = Tensor((0..<columns * columns).map { $0 % (columns + 1) == 0 ? 1 : 0 }, [columns, columns])
+    return [(name, Tensor(signs, tensor.shape)), (name.dropLast("original".count) + "0.base", unit)]
   }
 
   /// Heads stand outside the base model, whose parts begin with one of these names.
