@@ -1,6 +1,6 @@
 import ArgumentParser
-import GraftCheckpoints
 import GraftAdapters
+import GraftCheckpoints
 import GraftJSON
 import GraftSessions
 
