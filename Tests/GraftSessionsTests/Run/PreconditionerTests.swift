@@ -33,7 +33,7 @@ import Testing
   /// - Returns: the delta, and the loss before every step.
   private func run(_ name: String, without left: String? = nil) throws -> (delta: Delta, losses: [Float]) {
     let example = try #require(cases[name])
-    let overrides = (example["settings"]?.object ?? []).filter { $0.key != left }.map { entry in
+    let overrides = (example["settings"]?.object ?? [:]).filter { $0.key != left }.map { entry in
       "training.\(entry.key)=\(entry.value.string ?? String(format: "%.14f", entry.value.double ?? .nan))"
     }
     let training = try Recipe(yaml: "model: {path: m}\ndata: {train: t.jsonl}\n", file: "r.yaml", overrides: overrides).training
