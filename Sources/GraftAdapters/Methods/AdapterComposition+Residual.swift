@@ -26,7 +26,7 @@ final class ComposedResidual: ResidualAdapter {
 
   func callAsFunction(_ y: Tensor, joining residual: Tensor, _ pass: Pass) -> Tensor {
     guard kind != .stack else {
-      // What the next one reads, and goes around it, is what the last one left.
+      // Each reads, and is added to, all that those before it left.
       return residual + parts.reduce(y) { $0 + added(by: $1, to: $0, residual, pass) }
     }
     let sum = residual + y

@@ -1,7 +1,7 @@
 import GraftLayers
 import GraftTensors
 
-/// What fuses the outputs of several bottlenecks at one place: `Σ pᵢ V uᵢ + r`, `p = softmax(Q z · K uᵢ)`.
+/// The attention that fuses the outputs of several bottlenecks at one place: `Σ pᵢ V uᵢ + r`, `p = softmax(Q z · K uᵢ)`.
 ///
 /// Pfeiffer et al. 2021, "AdapterFusion", section 3.2; names and initial values are AdapterHub's.
 struct FusionLayer {

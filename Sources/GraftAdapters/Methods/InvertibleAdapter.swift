@@ -6,9 +6,9 @@ import GraftTensors
 ///
 /// Dinh et al. 2015, "NICE", equation 5; Pfeiffer et al. 2020, "MAD-X", section 4.2. It stands before the first layer; heads read the last
 /// states as they are, as in AdapterHub's models with Transformers' own heads.
-public final class InvertibleAdapter: StateAdapter {
+package final class InvertibleAdapter: StateAdapter {
   /// The kind of coupling.
-  public enum Kind: String, ConfigChoice {
+  package enum Kind: String, ConfigChoice {
     /// Sums.
     case nice
     /// Sums and products, which no version of AdapterHub computes.
@@ -61,7 +61,7 @@ public final class InvertibleAdapter: StateAdapter {
     try attachment.fill(inputOf: block, with: adapter)
   }
 
-  public func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
+  package func callAsFunction(_ x: Tensor, _ pass: Pass) -> Tensor {
     let width = x.shape.columns
     let tail = x.columns(half..<width)
     let head = x.columns(0..<half) + first(tail)

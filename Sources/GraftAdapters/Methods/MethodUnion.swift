@@ -71,7 +71,9 @@ public struct MethodUnion: AdapterHubMethod {
   }
 
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
+    let prefix = attachment.modulePrefix
     for part in try parts() {
+      attachment.modulePrefix = prefix
       try part.attach(to: sites, in: attachment)
       guard attachment.schedule == nil else {
         throw TuningError("configs: \(type(of: part).name) has work of its own while it is trained; train it alone")
