@@ -50,6 +50,12 @@ public final class Checkpoint: WeightSource {
     quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
   }
 
+  /// A model directory whose weights are a GGUF file.
+  public init(directory: String, _ file: GGUFWeights) {
+    self.directory = directory.trimmingTrailingSlashes
+    (weights, quantized) = (WeightFiles(file), file.blocks)
+  }
+
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
   public var isQuantized: Bool { !quantized.isEmpty }
 
@@ -61,7 +67,6 @@ public final class Checkpoint: WeightSource {
     if let pickled = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       return "\(pickled) is a PyTorch pickle; save the model with save_pretrained(..., safe_serialization=True)"
     }
-    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) { return "turn \(gguf) into one with `graft convert`" }
     return "name a Hugging Face model directory"
   }
 
@@ -106,12 +111,18 @@ public final class Checkpoint: WeightSource {
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
+  ///
+  /// Those of a quantized one are its elements' alone.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-    weights.file(of: name)?.withBytes(of: name, body)
+    let stored = quantized[name]?.parts[0] ?? name
+    return weights.file(of: stored)?.withBytes(of: stored, body)
   }
 
   /// Gives back the pages of a tensor that has been read and will not be soon again.
-  func releasePages(of name: String) { weights.file(of: name)?.releasePages(of: name) }
+  func releasePages(of name: String) {
+    let stored = quantized[name]?.parts[0] ?? name
+    weights.file(of: stored)?.releasePages(of: stored)
+  }
 
   /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
   ///

@@ -26,7 +26,7 @@ public enum ModelQuantization {
   public static func write(_ model: String, as quantization: WeightQuantization, to output: String, overwrites: Bool = false) throws -> Report {
     let replacement = try OutputPlace.directory(
       output, apartFrom: [model], overwrites: overwrites, replaceable: try ModelDirectoryWriter.replaceable(copyingFilesFrom: model))
-    let checkpoint = try Checkpoint(directory: model)
+    let checkpoint = try Checkpoint(ofModel: model)
     guard !checkpoint.isQuantized else {
       throw SessionError(.data, "\(model): is quantized already; take the checkpoint as it was before, or make it one with: graft merge --dequantize")
     }
