@@ -47,7 +47,9 @@ public final class Checkpoint: WeightSource {
     let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
       weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
     }
-    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
+    let settings = (try? Self.configuration(in: directory))?["quantization_config"]
+    let grouped = try GroupedQuantization.find(in: descriptions, of: directory, settings: settings)
+    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }.merging(grouped) { first, _ in first }
   }
 
   /// A model directory whose weights are a GGUF file.
@@ -108,6 +110,12 @@ public final class Checkpoint: WeightSource {
   func storedTensor(_ name: String) throws(CheckpointError) -> Tensor {
     guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
     return try file.tensor(name)
+  }
+
+  /// The bytes of a tensor that a file holds, whatever its type.
+  func storedBytes(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try file.bytes(name)
   }
 
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.

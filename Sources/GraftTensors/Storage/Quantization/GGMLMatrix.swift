@@ -62,6 +62,18 @@ extension GGMLMatrix {
   }
 }
 
+extension GGMLMatrix {
+  /// The matrix of the rows that `order` names, in that order.
+  package func rows(in order: [Int32]) -> GGMLMatrix {
+    let width = format.bytes(for: shape[1])
+    let copy = Tensor(uninitialized: [order.count * width], dtype: .uint8)
+    for (place, row) in order.enumerated() {
+      (copy.rawPointer + place * width).copyMemory(from: bytes.rawPointer + Int(row) * width, byteCount: width)
+    }
+    return GGMLMatrix(copy, format: format, shape: [order.count, shape[1]])
+  }
+}
+
 extension ElementFormat {
   /// The kernels' name of ggml's blocks; nil for formats that they do not decode.
   fileprivate var ggmlBlocks: graft_ggml_type? {
