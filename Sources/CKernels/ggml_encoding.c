@@ -96,6 +96,9 @@ GRAFT_KERNEL static int encode_mxfp4(uint8_t *restrict bytes, const float *restr
   return 1;
 }
 
+/// True where 256 numbers are within float16's range, so that sums of their squares are within float32's.
+GRAFT_INLINE int are_in_range(const float *x) { return __builtin_fabsf(extreme(x, 256)) <= 65504; }
+
 /// The scale and offset, x = scale code - least, of 32 elements whose codes of 4 bits have the least squares of errors among
 /// a few scales; for the codes that a scale makes, the best line is known.
 GRAFT_INLINE void fit_line(const float *x, float *scale, float *least) {
@@ -136,7 +139,7 @@ GRAFT_KERNEL static int encode_q4_k(uint8_t *restrict bytes, const float *restri
       largest_scale = scales[part] > largest_scale ? scales[part] : largest_scale;
       largest_least = leasts[part] > largest_least ? leasts[part] : largest_least;
     }
-    fits &= put_half(bytes, largest_scale / 63) & put_half(bytes + 2, largest_least / 63);
+    fits &= are_in_range(x) & put_half(bytes, largest_scale / 63) & put_half(bytes + 2, largest_least / 63);
     float d = graft_from_float16((uint16_t)(bytes[0] | bytes[1] << 8)), m = graft_from_float16((uint16_t)(bytes[2] | bytes[3] << 8));
     uint8_t *packed = bytes + 4;
     memset(packed, 0, 12);
@@ -181,7 +184,7 @@ GRAFT_KERNEL static int encode_q6_k(uint8_t *restrict bytes, const float *restri
   for (long b = 0; b < blocks; b++, x += 256, bytes += 210) {
     float scales[16];
     for (int part = 0; part < 16; part++) scales[part] = fit_scale(x + part * 16);
-    fits &= put_half(bytes + 208, extreme(scales, 16) / -128);
+    fits &= are_in_range(x) & put_half(bytes + 208, extreme(scales, 16) / -128);
     float d = graft_from_float16((uint16_t)(bytes[208] | bytes[209] << 8));
     uint8_t codes[256];
     for (int part = 0; part < 16; part++) {

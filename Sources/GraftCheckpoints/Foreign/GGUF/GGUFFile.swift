@@ -89,6 +89,13 @@ public final class GGUFFile {
     return Tensor(borrowing: address, owner: mapping, shape: shape, dtype: dtype)
   }
 
+  /// The tensor called `name` as a writer takes it: that of blocks as their bytes.
+  /// - Throws: `CheckpointError` of kind `malformed` when there is none.
+  public func content(of name: String) throws(CheckpointError) -> Tensor {
+    guard let entry = entry(of: name), entry.format.blockLength > 1 else { return try tensor(name) }
+    return try bytes(of: entry)
+  }
+
   /// The mapped bytes of a tensor, as a vector.
   func bytes(of entry: Entry) throws(CheckpointError) -> Tensor {
     guard let address = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange]).baseAddress else {

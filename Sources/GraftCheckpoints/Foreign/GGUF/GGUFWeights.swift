@@ -99,8 +99,8 @@ private struct GGUFBlocks: QuantizedTensor {
   let file: GGUFFile
   let entry: GGUFFile.Entry
   let counterpart: GGUFWeights.Counterpart
-  /// Their scales have it.
-  var elementType: ElementType { .float16 }
+  /// What they decode to.
+  var elementType: ElementType { .float32 }
 
   func weight(from checkpoint: Checkpoint) throws(CheckpointError) -> Weight {
     let matrix = GGMLMatrix(try file.bytes(of: entry), format: entry.format, shape: Shape(entry.shape))
