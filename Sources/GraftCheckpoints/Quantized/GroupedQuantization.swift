@@ -33,7 +33,8 @@ struct GroupedQuantization: QuantizedTensor {
       found[layer + ".weight"] = try GroupedQuantization(layer, known, settings, in: directory)
     }
     // AWQ scales some activations by what it takes from the matrix behind them.
-    if let scaled = descriptions.first(where: { $0.name.hasSuffix(scalesEnd) && known[String($0.name.dropLast(scalesEnd.count)) + wordsEnd] == nil }) {
+    if let scaled = descriptions.first(where: { $0.name.hasSuffix(scalesEnd) && known[String($0.name.dropLast(scalesEnd.count)) + wordsEnd] == nil })
+    {
       throw CheckpointError(
         .unsupported, directory, "'\(scaled.name)' scales an activation, which no layer here does", remedy: "take the model before it was quantized")
     }
@@ -53,7 +54,8 @@ struct GroupedQuantization: QuantizedTensor {
       !["marlin", "gemv", "gemv_fast", "exllama", "ipex", "bitblas", "qqq"].contains(form)
     else {
       throw CheckpointError(
-        .unsupported, directory, "'\(words.name)' \(words.elementType.rawValue) is in the form '\(form)'; GPTQ's own (gptq, gptq_v2) and AWQ's gemm are read",
+        .unsupported, directory,
+        "'\(words.name)' \(words.elementType.rawValue) is in the form '\(form)'; GPTQ's own (gptq, gptq_v2) and AWQ's gemm are read",
         remedy: "take it in one of these")
     }
     let outputs = scales.shape[1]

@@ -45,7 +45,9 @@ public struct QuantizedCheckpoint {
     of blocks: any BlockMatrix, _ name: String, _ type: ElementType
   ) -> [(description: TensorDescription, tensor: Tensor)] {
     if let matrix = blocks as? SquareScaledMatrix { return Float8Layout.parts(of: matrix, name: name) }
-    return (BitsAndBytesLayout.parts(of: blocks, name: name, elementType: type) ?? []).map { (TensorDescription(name: $0.name, of: $0.tensor), $0.tensor) }
+    return (BitsAndBytesLayout.parts(of: blocks, name: name, elementType: type) ?? []).map {
+      (TensorDescription(name: $0.name, of: $0.tensor), $0.tensor)
+    }
   }
 
   /// Writes the model with its other files.

@@ -24,7 +24,8 @@ public enum SafetensorsWriter {
       // What no tensor has elements of comes as its bytes.
       let isAsDescribed =
         description.elementType.dtype == nil
-        ? tensor.dtype == .uint8 && tensor.elementCount == description.byteCount : TensorDescription(name: description.name, of: tensor) == description
+        ? tensor.dtype == .uint8 && tensor.elementCount == description.byteCount
+        : TensorDescription(name: description.name, of: tensor) == description
       precondition(isAsDescribed, "the provider's tensor '\(description.name)' is not as described")
       try tensor.withUnsafeBytes { bytes in try file.write(bytes) }
     }

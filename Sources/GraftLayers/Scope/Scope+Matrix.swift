@@ -17,7 +17,8 @@ extension Scope {
       return try parameter(name, shape, initializer, keepsType: true, fallsBack: fallsBack)
     }
     let parameter = Parameter(
-      path: (self / name).path, stored: .blocks(layout == .outputByInput ? blocks : TransposedBlocks.transpose(of: blocks)), isTrainable: construction.isTrainable)
+      path: (self / name).path, stored: .blocks(layout == .outputByInput ? blocks : TransposedBlocks.transpose(of: blocks)),
+      isTrainable: construction.isTrainable)
     catalog.add(parameter)
     return parameter
   }

@@ -43,7 +43,8 @@ public enum ModelQuantization {
   }
 
   /// Writes a checkpoint of Transformers, in which experts stay as they are. One matrix at a time is in memory beside the result.
-  private static func writeTensors(_ checkpoint: Checkpoint, as quantization: WeightQuantization, with writer: ModelDirectoryWriter) throws -> Report {
+  private static func writeTensors(_ checkpoint: Checkpoint, as quantization: WeightQuantization, with writer: ModelDirectoryWriter) throws -> Report
+  {
     let model = checkpoint.directory
     let configuration = try checkpoint.configuration()
     let request = ModelRequest(

@@ -38,7 +38,8 @@ public final class GGUFWeights: WeightFile {
     guard let name = names.first else { return nil }
     guard names.count == 1 else {
       throw CheckpointError(
-        .unsupported, directory, "has \(names.count) GGUF files, \(names[0]) and \(names[1]) among them", remedy: "keep the one that is to be the model")
+        .unsupported, directory, "has \(names.count) GGUF files, \(names[0]) and \(names[1]) among them",
+        remedy: "keep the one that is to be the model")
     }
     return "\(directory)/\(name)"
   }

@@ -53,7 +53,8 @@ extension GGMLMatrix {
       for start in stride(from: 0, to: piece.count, by: max(1, columns)) {
         let at = piece.lowerBound + start
         let isFinite = UnsafeBufferPointer(start: elements + start, count: columns).largestMagnitude != nil
-        let fits = isFinite && graft_encode_ggml(to + format.bytes(for: at), elements + start, Int32(type.rawValue), columns / format.blockLength) != 0
+        let fits =
+          isFinite && graft_encode_ggml(to + format.bytes(for: at), elements + start, Int32(type.rawValue), columns / format.blockLength) != 0
         if !fits { failed[at / columns] = .nan }
       }
     }
