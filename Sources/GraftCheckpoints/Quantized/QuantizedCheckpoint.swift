@@ -13,7 +13,9 @@ public struct QuantizedCheckpoint {
 
   /// - Parameters:
   ///   - checkpoint: unquantized.
+  /// - Precondition: the quantization has a layout of Transformers.
   public init(_ checkpoint: Checkpoint, as quantization: WeightQuantization) {
+    guard case .transformers = quantization.layout else { preconditionFailure("\(quantization) as a checkpoint of Transformers") }
     (self.checkpoint, self.quantization, kept) = (checkpoint, quantization, checkpoint.descriptions)
     elementType = kept.max { $0.elementCount < $1.elementCount }?.elementType ?? .float32
   }
