@@ -19,33 +19,12 @@ GRAFT_KERNEL void graft_float_to_bfloat16(uint16_t *out, const float *a, long n)
   }
 }
 
-/// Moves the exponent by a multiplication, so that subnormals need no branch; infinities and NaNs are mended after.
 GRAFT_KERNEL static void float16_to_float(float *out, const uint16_t *a, long n) {
-  for (long i = 0; i < n; i++) {
-    uint32_t h = a[i];
-    union { uint32_t i; float f; } magnitude = {.i = (h & 0x7fffu) << 13};
-    magnitude.f *= 0x1p112f;
-    magnitude.i |= (h & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;
-    magnitude.i |= (h & 0x8000u) << 16;
-    out[i] = magnitude.f;
-  }
+  for (long i = 0; i < n; i++) out[i] = graft_from_float16(a[i]);
 }
 
-/// Rounds to nearest even, overflowing to infinity.
 GRAFT_KERNEL static void float_to_float16(uint16_t *out, const float *a, long n) {
-  const uint32_t *bits = (const uint32_t *)a;
-  for (long i = 0; i < n; i++) {
-    uint32_t b = bits[i], sign = (b >> 16) & 0x8000u;
-    union { uint32_t i; float f; } magnitude = {.i = b & 0x7fffffffu}, tiny;
-    // Subnormal results: adding 0.5 lines the mantissa up with the half's, and the addition rounds.
-    tiny.f = magnitude.f + 0.5f;
-    uint32_t subnormal = tiny.i - 0x3f000000u;
-    uint32_t normal = (magnitude.i - 0x38000000u + 0xfffu + ((magnitude.i >> 13) & 1u)) >> 13;
-    uint32_t half = magnitude.i < 0x38800000u ? subnormal : normal;
-    half = magnitude.i >= 0x477ff000u ? 0x7c00u : half;
-    half = magnitude.i > 0x7f800000u ? 0x7e00u : half;
-    out[i] = (uint16_t)(half | sign);
-  }
+  for (long i = 0; i < n; i++) out[i] = graft_to_float16(a[i]);
 }
 
 #if defined(__x86_64__) && defined(__linux__)

@@ -76,4 +76,27 @@ GRAFT_INLINE float graft_erf(float x) {
   return x * p / q;
 }
 
+/// The number of a float16. A multiplication moves the exponent, so that subnormals need no branch; infinities and NaNs are mended after.
+GRAFT_INLINE float graft_from_float16(uint16_t h) {
+  union { uint32_t i; float f; } magnitude = {.i = (uint32_t)(h & 0x7fffu) << 13};
+  magnitude.f *= 0x1p112f;
+  magnitude.i |= (h & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;
+  magnitude.i |= (uint32_t)(h & 0x8000u) << 16;
+  return magnitude.f;
+}
+
+/// The float16 nearest to a number, ties to even, overflowing to infinity.
+GRAFT_INLINE uint16_t graft_to_float16(float x) {
+  union { float f; uint32_t i; } number = {.f = x}, magnitude = {.i = number.i & 0x7fffffffu}, tiny;
+  uint32_t sign = (number.i >> 16) & 0x8000u;
+  // Subnormal results: adding 0.5 lines the mantissa up with the half's, and the addition rounds.
+  tiny.f = magnitude.f + 0.5f;
+  uint32_t subnormal = tiny.i - 0x3f000000u;
+  uint32_t normal = (magnitude.i - 0x38000000u + 0xfffu + ((magnitude.i >> 13) & 1u)) >> 13;
+  uint32_t half = magnitude.i < 0x38800000u ? subnormal : normal;
+  half = magnitude.i >= 0x477ff000u ? 0x7c00u : half;
+  half = magnitude.i > 0x7f800000u ? 0x7e00u : half;
+  return (uint16_t)(half | sign);
+}
+
 #endif

@@ -87,3 +87,39 @@ GRAFT_KERNEL void graft_decode_8bit(float *out, const int8_t *codes, float facto
   // A code is a 127th of its row's factor, which is multiplied with first.
   for (long i = 0; i < n; i++) out[i] = (float)codes[i] * factor * 7.874015718698502e-3f;
 }
+
+GRAFT_KERNEL void graft_decode_table(float *restrict out, const uint8_t *restrict codes, const float *restrict table, const float *factors, long length,
+                                     long first, long n) {
+  for (long done = 0; done < n;) {
+    long block = (first + done) / length, count = (block + 1) * length - first - done;
+    if (count > n - done) count = n - done;
+    float factor = factors[block];
+    for (long i = done; i < done + count; i++) out[i] = table[codes[i]] * factor;
+    done += count;
+  }
+}
+
+GRAFT_KERNEL void graft_decode_grouped(float *restrict out, const uint32_t *restrict words, int shift, int bits, const float *restrict scales,
+                                       const float *restrict zeros, long n) {
+  uint32_t mask = (1u << bits) - 1;
+  for (long i = 0; i < n; i++) out[i] = scales[i] * ((float)(words[i] >> shift & mask) - zeros[i]);
+}
+
+GRAFT_KERNEL void graft_decode_interleaved(float *restrict out, const uint32_t *restrict words, const float *restrict scales, const float *restrict zeros,
+                                           long first, long n) {
+  static const int shifts[8] = {0, 16, 4, 20, 8, 24, 12, 28};
+  for (long i = 0; i < n; i++) out[i] = scales[i] * ((float)(words[(first + i) / 8] >> shifts[(first + i) % 8] & 15) - zeros[i]);
+}
+
+void graft_decode_microscaled(float *restrict out, const uint8_t *restrict codes, const uint8_t *restrict exponents, long first, long n) {
+  static const float float4[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+  for (long i = 0; i < n;) {
+    long at = first + i, count = (at / 32 + 1) * 32 - at;
+    if (count > n - i) count = n - i;
+    // Of a power of two below float32's normal numbers the halves are exact, too.
+    float scale = __builtin_ldexpf(1, exponents[at / 32] - 127), numbers[16];
+    for (int c = 0; c < 16; c++) numbers[c] = float4[c] * scale;
+    for (long j = 0; j < count; j++) out[i + j] = numbers[codes[(at + j) / 2] >> ((at + j) & 1) * 4 & 15];
+    i += count;
+  }
+}

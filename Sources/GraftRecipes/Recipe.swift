@@ -111,11 +111,27 @@ extension Recipe {
   /// The format that frozen weights are kept in: the one that is asked for, or else that of the products' operands.
   public var frozenFormat: ElementFormat { model.dtype.format ?? training.precision.operandFormat }
 
-  /// The quantization of frozen linear weights.
-  public enum QuantizationName: String, ConfigChoice { case none, int8, nf4, fp4 }
+  /// A quantization of frozen linear weights, or none.
+  public struct QuantizationName: ConfigChoice {
+    /// The quantization; nil for none.
+    public let quantization: WeightQuantization?
+
+    /// Weights as they are.
+    public static let none = QuantizationName(quantization: nil)
+    public static let allCases = [none] + WeightQuantization.allCases.map { QuantizationName(quantization: $0) }
+
+    private init(quantization: WeightQuantization?) { self.quantization = quantization }
+
+    public init?(rawValue: String) {
+      guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+      self = known
+    }
+
+    public var rawValue: String { quantization?.rawValue ?? "none" }
+  }
 
   /// The format that frozen layers' matrices are quantized to; nil for none.
-  public var weightQuantization: WeightQuantization? { WeightQuantization(rawValue: model.quantization.rawValue) }
+  public var weightQuantization: WeightQuantization? { model.quantization.quantization }
 
   /// The `report:` section.
   public struct Report: Codable, Sendable, Equatable {

@@ -7,7 +7,7 @@ import Testing
 @Suite struct BlockWeightTests {
   /// Blocks of Q8_0 whose bytes are all `0x3c`: the scale is 1.05859375, every quant is 60.
   private static func blocks(_ rows: Int, _ columns: Int) -> Weight {
-    .blocks(Q8Matrix(Tensor(repeating: 0x3c, bytes: ElementFormat.q8_0.bytes(for: rows * columns)), shape: [rows, columns]))
+    .blocks(GGMLMatrix(Tensor(repeating: 0x3c, bytes: ElementFormat.q8_0.bytes(for: rows * columns)), format: .q8_0, shape: [rows, columns]))
   }
 
   private func layer(_ weight: Weight) -> Linear {

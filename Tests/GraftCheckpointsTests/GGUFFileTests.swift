@@ -12,7 +12,7 @@ struct GGUFFileTests {
   ]
 
   private static func write(_ tensors: [(name: String, tensor: Tensor)], _ metadata: [(key: String, value: GGUFValue)], to path: String) throws {
-    try GGUFWriter.write(metadata: metadata, tensors.map { TensorDescription(name: $0.name, of: $0.tensor) }, to: path) { description in
+    try GGUFWriter.write(metadata: metadata, tensors.map { GGUFTensor(name: $0.name, of: $0.tensor) }, to: path) { description in
       try #require(tensors.first { $0.name == description.name }).tensor
     }
   }

@@ -3,7 +3,7 @@ import Testing
 
 /// A matrix of random blocks of ggml's Q8_0, with its elements computed here.
 struct Q8Sample {
-  let matrix: Q8Matrix
+  let matrix: GGMLMatrix
   let elements: Tensor
 
   init(rows: Int, columns: Int, seed: UInt64 = 1) {
@@ -21,7 +21,7 @@ struct Q8Sample {
         elements.append(Float(scales[block]) * Float(quant))
       }
     }
-    matrix = Q8Matrix(Tensor(bytes: bytes), shape: [rows, columns])
+    matrix = GGMLMatrix(Tensor(bytes: bytes), format: .q8_0, shape: [rows, columns])
     self.elements = Tensor(elements, [rows, columns])
   }
 }

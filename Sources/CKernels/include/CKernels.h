@@ -343,6 +343,28 @@ void graft_decode_8bit(float *out, const int8_t *codes, float factor, long n);
 /// codes = x scale to the nearest whole number, ties to even; none is beyond 127.
 void graft_encode_8bit(int8_t *codes, const float *x, float scale, long n);
 
+/// out[n] = table[codes] factors: codes of 8 bits, the first of which is the `first` of those whose blocks of `length` have the factors.
+void graft_decode_table(float *out, const uint8_t *codes, const float *table, const float *factors, long length, long first, long n);
+
+/// out[n] = scales (codes - zeros): codes of 2, 4 or 8 bits that begin at one bit of each word.
+void graft_decode_grouped(float *out, const uint32_t *words, int shift, int bits, const float *scales, const float *zeros, long n);
+/// The same of codes of 4 bits, 8 in a word in the order 0, 2, 4, 6, 1, 3, 5, 7, from the code `first` of the words on.
+void graft_decode_interleaved(float *out, const uint32_t *words, const float *scales, const float *zeros, long first, long n);
+/// out[n] = numbers of 4 bits, the lower half of a byte first, times powers of two that 32 share, from the number `first` on
+/// (OCP Microscaling Formats 1.0, section 5).
+void graft_decode_microscaled(float *out, const uint8_t *codes, const uint8_t *exponents, long first, long n);
+
+/// ggml's blocks (`ggml-common.h`): of 32 numbers up to MXFP4, of 256 from Q2_K on.
+enum graft_ggml_type {
+  GRAFT_Q4_0, GRAFT_Q4_1, GRAFT_Q5_0, GRAFT_Q5_1, GRAFT_Q8_0, GRAFT_MXFP4, GRAFT_Q2_K, GRAFT_Q3_K, GRAFT_Q4_K, GRAFT_Q5_K, GRAFT_Q6_K
+};
+
+/// out = the numbers of consecutive blocks.
+void graft_decode_ggml(float *out, const uint8_t *bytes, int type, long blocks);
+/// bytes = the blocks nearest to x, for Q4_0, Q5_0, Q8_0 and MXFP4 as ggml rounds them, for Q4_K and Q6_K with the least squares of errors
+/// among a few scales. Zero where a number or a scale is beyond the format's range.
+int graft_encode_ggml(uint8_t *bytes, const float *x, int type, long blocks);
+
 // -- optimizers ------------------------------------------------------------------------------------------
 
 /// One AdamW step with decoupled decay (Loshchilov and Hutter 2019, algorithm 2). `step_size` is the learning rate over

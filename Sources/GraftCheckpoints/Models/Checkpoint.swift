@@ -47,7 +47,15 @@ public final class Checkpoint: WeightSource {
     let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
       weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
     }
-    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }
+    let settings = (try? Self.configuration(in: directory))?["quantization_config"]
+    let grouped = try GroupedQuantization.find(in: descriptions, of: directory, settings: settings)
+    quantized = PublishedQuantization.find(in: descriptions).merging(bitsAndBytes) { first, _ in first }.merging(grouped) { first, _ in first }
+  }
+
+  /// A model directory whose weights are a GGUF file.
+  public init(directory: String, _ file: GGUFWeights) {
+    self.directory = directory.trimmingTrailingSlashes
+    (weights, quantized) = (WeightFiles(file), file.blocks)
   }
 
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
@@ -61,7 +69,6 @@ public final class Checkpoint: WeightSource {
     if let pickled = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       return "\(pickled) is a PyTorch pickle; save the model with save_pretrained(..., safe_serialization=True)"
     }
-    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) { return "turn \(gguf) into one with `graft convert`" }
     return "name a Hugging Face model directory"
   }
 
@@ -105,13 +112,25 @@ public final class Checkpoint: WeightSource {
     return try file.tensor(name)
   }
 
+  /// The bytes of a tensor that a file holds, whatever its type.
+  func storedBytes(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let file = weights.file(of: name) else { throw .malformed(directory, "the checkpoint has no tensor '\(name)'") }
+    return try file.bytes(name)
+  }
+
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
+  ///
+  /// Those of a quantized one are its elements' alone.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-    weights.file(of: name)?.withBytes(of: name, body)
+    let stored = quantized[name]?.parts[0] ?? name
+    return weights.file(of: stored)?.withBytes(of: stored, body)
   }
 
   /// Gives back the pages of a tensor that has been read and will not be soon again.
-  func releasePages(of name: String) { weights.file(of: name)?.releasePages(of: name) }
+  func releasePages(of name: String) {
+    let stored = quantized[name]?.parts[0] ?? name
+    weights.file(of: stored)?.releasePages(of: stored)
+  }
 
   /// The model's `config.json`, which may hold Python's `NaN` and `Infinity`.
   ///

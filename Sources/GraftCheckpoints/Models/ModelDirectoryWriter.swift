@@ -51,10 +51,21 @@ public struct ModelDirectoryWriter {
     tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil,
     from provider: (TensorDescription) throws -> Tensor
   ) throws {
+    try write(
+      configuration: configuration, copyingFilesFrom: base, tokenizer: tokenizer, tokenizerDirectory: tokenizerDirectory, verify: verify
+    ) { folder in try writeWeights(descriptions, to: folder, from: provider) }
+  }
+
+  /// The same with files of weights in any form.
+  /// - Parameter writeWeights: writes them into the directory, which has another name until it is complete.
+  public func write(
+    configuration: JSON? = nil, copyingFilesFrom base: String? = nil, tokenizer: JSON? = nil, tokenizerDirectory: String? = nil,
+    verify: ((_ written: String) throws -> Void)? = nil, weights writeWeights: (_ folder: String) throws -> Void
+  ) throws {
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     let temporary = output.temporaryPath
     do {
-      try writeWeights(descriptions, to: temporary, from: provider)
+      try writeWeights(temporary)
       if let configuration {
         try AtomicFile.write(configuration.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/config.json")
       }

@@ -11,6 +11,9 @@ public protocol WeightFile: AnyObject {
   /// The tensor called `name`, over mapped bytes where that is possible.
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, `unsupported` when its type has no tensors.
   func tensor(_ name: String) throws(CheckpointError) -> Tensor
+  /// The bytes of the tensor called `name`, whatever its type, as a vector of uint8 over mapped memory where that is possible.
+  /// - Throws: `CheckpointError` of kind `malformed` when there is none.
+  func bytes(_ name: String) throws(CheckpointError) -> Tensor
   /// Gives `body` the bytes of the tensor called `name`, whatever its type; nil when there is none.
   func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result?
   /// Gives back the pages of a tensor that has been read and will not be soon again, where the file is mapped.
@@ -19,6 +22,8 @@ public protocol WeightFile: AnyObject {
 
 extension WeightFile {
   public func releasePages(of name: String) {}
+
+  public func bytes(_ name: String) throws(CheckpointError) -> Tensor { try tensor(name).reinterpretedAsBytes() }
 
   /// The names of the tensors, in the file's order.
   public var tensorNames: [String] { descriptions.map(\.name) }

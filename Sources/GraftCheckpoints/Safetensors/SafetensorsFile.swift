@@ -63,6 +63,13 @@ public final class SafetensorsFile: WeightFile, WeightSource {
     return Tensor(borrowing: address, owner: mapping, shape: shape, dtype: dtype)
   }
 
+  public func bytes(_ name: String) throws(CheckpointError) -> Tensor {
+    guard let position = positions[name] else { throw .malformed(path, "has no tensor '\(name)'") }
+    let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[byteRanges[position]])
+    guard let address = bytes.baseAddress else { throw .malformed(path, "tensor '\(name)' is empty") }
+    return Tensor(borrowing: address, owner: mapping, shape: [bytes.count], dtype: .uint8)
+  }
+
   /// Gives `body` the stored bytes of the tensor called `name`, whatever its type; `nil` when there is none.
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
     guard let position = positions[name] else { return nil }

@@ -21,9 +21,12 @@ public enum SafetensorsWriter {
     try file.write(header(ordered, metadata: metadata))
     for description in ordered {
       let tensor = try provider(description)
-      precondition(
-        TensorDescription(name: description.name, of: tensor) == description,
-        "the provider's tensor '\(description.name)' is not as described")
+      // What no tensor has elements of comes as its bytes.
+      let isAsDescribed =
+        description.elementType.dtype == nil
+        ? tensor.dtype == .uint8 && tensor.elementCount == description.byteCount
+        : TensorDescription(name: description.name, of: tensor) == description
+      precondition(isAsDescribed, "the provider's tensor '\(description.name)' is not as described")
       try tensor.withUnsafeBytes { bytes in try file.write(bytes) }
     }
     try file.commit()

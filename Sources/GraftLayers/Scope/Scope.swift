@@ -180,9 +180,14 @@ public struct Scope {
   /// The table called `name` here: its rows are looked up exactly as the source has them, whatever the format of frozen matrices, in which
   /// products read it where a head shares it.
   ///
-  /// In the source's own type it stays mapped, so that only rows which are looked up come into memory.
+  /// In the source's own type or blocks it stays mapped, so that only rows which are looked up come into memory.
   /// - Throws: as `parameter` does.
   public func table(_ name: String, _ shape: Shape, _ initializer: Initializer) throws -> Parameter {
+    if let blocks = try storedBlocks(name, shape) {
+      let parameter = Parameter(path: (self / name).path, stored: .blocks(blocks), isTrainable: construction.isTrainable)
+      catalog.add(parameter)
+      return parameter
+    }
     let value = try value(name, shape, initializer, fallsBack: false)
     let isFloat32 = construction.isTrainable || construction.frozenType == .float32 || ![.bfloat16, .float16].contains(value.dtype)
     let parameter = Parameter(

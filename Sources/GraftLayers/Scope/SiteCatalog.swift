@@ -142,7 +142,7 @@ extension SiteCatalog {
     let identifier = ObjectIdentifier(head)
     let table = head.weight
     let own = ownWeights[identifier] ?? Parameter(path: head.path + ".weight", stored: table.stored)
-    own.assign(table.value)
+    own.assign(table.stored)
     (shared[identifier], ownWeights[identifier]) = (table, own)
     head.weight = own
     add(own)

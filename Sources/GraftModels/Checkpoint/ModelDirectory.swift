@@ -40,7 +40,7 @@ public struct ModelDirectory {
     vocabularySize: Int? = nil, routerLosses: RouterLossFactors? = nil, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     var configuration = try Checkpoint.configuration(in: path)
-    checkpoint = try Checkpoint(directory: path)
+    checkpoint = try Checkpoint(ofModel: path)
     let names = ModelFamily.named(by: configuration)?.tensors
     if let vocabularySize, let oldSize = configuration["vocab_size"]?.int, vocabularySize > oldSize {
       weights = GrownVocabulary(checkpoint, from: oldSize, to: vocabularySize, tables: names?.vocabulary ?? [])

@@ -1,3 +1,4 @@
+import GraftCheckpoints
 import GraftJSON
 
 /// A key of a family's `config.json`, and its meaning here.
@@ -7,8 +8,8 @@ public struct ConfigurationKey: Sendable {
     case read
     /// Another value than these would change what the model computes, in a way that is not supported.
     case only([JSON])
-    /// The way in which weights are quantized: an object whose `quant_method` is one of these.
-    case quantization([String])
+    /// The way in which weights are quantized: an object with a `quant_method`.
+    case quantization
     /// It is read where texts begin and end, not by the model.
     case generation
     /// It changes nothing that is computed here: it is for other tasks, or for the form of Python's results.
@@ -54,10 +55,7 @@ public struct ConfigurationKey: Sendable {
   }
 
   /// `quantization_config`, which says how the checkpoint's weights are quantized.
-  /// - Parameter methods: the methods whose weights are read, besides those that every family's are.
-  static func quantization(_ methods: String...) -> ConfigurationKey {
-    ConfigurationKey("quantization_config", .quantization(methods + ["bitsandbytes"]), allowsNull: true)
-  }
+  static let quantization = ConfigurationKey("quantization_config", .quantization, allowsNull: true)
 
   /// Keys that are read where texts begin and end, not by the model.
   public static func generation(_ names: String...) -> [ConfigurationKey] { names.map { ConfigurationKey($0, .generation, allowsNull: true) } }
@@ -107,16 +105,16 @@ extension ArchitectureConfiguration {
       }
       if value.isNull, !key.allowsNull { throw fail(key.name, "is null; give a value or leave the key out") }
       if case .only(let values) = key.meaning, !values.contains(value) { throw fail(key.name, Self.refusal(of: value, by: key, values)) }
-      if case .quantization(let methods) = key.meaning, !value.isNull { try requireMethod(of: value, key.name, among: methods) }
+      if case .quantization = key.meaning, !value.isNull { try requireMethod(of: value, key.name) }
       members.append((key.name, value))
     }
     return ArchitectureConfiguration(.object(JSONObject(members)), source: source, isResolved: true)
   }
 
-  private func requireMethod(of settings: JSON, _ key: String, among methods: [String]) throws(ArchitectureError) {
+  private func requireMethod(of settings: JSON, _ key: String) throws(ArchitectureError) {
     let given = settings["quant_method"]?.string ?? ""
-    guard methods.contains(given) else {
-      let known = methods.joined(separator: " or ")
+    guard QuantizationMethod(rawValue: given) != nil else {
+      let known = QuantizationMethod.allCases.map(\.rawValue).joined(separator: " or ")
       throw fail(
         "\(key): quant_method", "unsupported value \"\(given)\"; it must be \(known), or take the checkpoint as it was before it was quantized")
     }

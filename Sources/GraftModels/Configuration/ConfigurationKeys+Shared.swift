@@ -6,7 +6,7 @@ extension [ConfigurationKey] {
   public static let common: [ConfigurationKey] =
     [
       .optional("architectures"), .optional("id2label"), .optional("num_labels"), .optional("problem_type"),
-      .quantization(),
+      .quantization,
       .only("compression_config", .null, advice: "take the checkpoint as it was before it was quantized"),
       .only("per_layer_config", .null, [:], advice: "all layers must have the same sizes"),
       .only("pruned_heads", .null, [:], advice: "heads that were pruned are not supported"),

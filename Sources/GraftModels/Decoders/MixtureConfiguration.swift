@@ -99,7 +99,7 @@ extension BlockLayers {
     let mlp = scope / "mlp"
     let experts = mlp / "experts"
     func projection(_ name: String, _ inputs: Int, _ outputs: Int) throws -> ExpertProjection {
-      let matrices = try experts.parameter(name, [m.expertCount, inputs, outputs], configuration.initializer, keepsType: true)
+      let matrices = try experts.matrices(name, [m.expertCount, inputs, outputs], configuration.initializer)
       let bias = try experts.parameter("\(name)_bias", [m.expertCount, outputs], .zeros)
       return ExpertProjection(experts / name, .fused(matrices, bias: bias, layout: .inputByOutput))
     }

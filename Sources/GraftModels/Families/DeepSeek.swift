@@ -33,9 +33,9 @@ extension ModelFamily {
     "deepseek_v3", classNames: "DeepseekV3",
     configuration: ConfigurationKeys(
       .deepSeek + [
-        .quantization("fp8"), .read("max_position_embeddings", 4096), .read("first_k_dense_replace", 3), .read("n_routed_experts", 256),
-        .read("n_shared_experts", 1),
-        .read("routed_scaling_factor", 2.5), .read("moe_intermediate_size", 2048), .read("num_experts_per_tok", 8), .read("n_group", 8),
+        .read("max_position_embeddings", 4096), .read("first_k_dense_replace", 3), .read("n_routed_experts", 256),
+        .read("n_shared_experts", 1), .read("routed_scaling_factor", 2.5), .read("moe_intermediate_size", 2048), .read("num_experts_per_tok", 8),
+        .read("n_group", 8),
         .read("topk_group", 4), .read("v_head_dim", 128), .read("norm_topk_prob", true, orNull: true), .read("rope_interleave", true, orNull: true),
       ] + ConfigurationKey.withoutEffect("num_mtp_layers", "num_nextn_predict_layers"),
       synonyms: ["num_local_experts": "n_routed_experts", "num_mtp_layers": "num_nextn_predict_layers"]),

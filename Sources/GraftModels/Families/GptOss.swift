@@ -9,7 +9,7 @@ extension ModelFamily {
         .read("rms_norm_eps", 1e-5), .read("rope_theta", 150_000.0), .read("num_key_value_heads", 8), .read("head_dim", 64),
         .read("max_position_embeddings", 131_072), .read("sliding_window", 128, orNull: true), .read("attention_dropout", 0.0),
         .read("attention_bias", true), .only("attention_chunk_size", .null), .read("num_experts_per_tok", 4), .read("num_local_experts", 128),
-        .quantization("mxfp4"), .read("swiglu_alpha", 1.702), .read("swiglu_limit", 7.0),
+        .read("swiglu_alpha", 1.702), .read("swiglu_limit", 7.0),
       ] + .balancing, synonyms: ["num_experts": "num_local_experts"]),
     read: { config in
       var c = try RotaryDecoder.Configuration(config)

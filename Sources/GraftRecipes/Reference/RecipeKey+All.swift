@@ -17,8 +17,9 @@ extension RecipeKey {
     ),
     RecipeKey(
       "model.quantization", .choice(of: Recipe.QuantizationName.self),
-      "How the matrices of frozen linear layers are quantized while they are loaded, in bitsandbytes' formats; embeddings, norms, heads and "
-        + "routers stay as they are, and so does what a checkpoint holds quantized already."),
+      "How the matrices of frozen linear layers are quantized while they are loaded: in bitsandbytes' formats, in ggml's blocks, or in "
+        + "floating-point numbers of 4 and 8 bits. Embeddings, norms, heads and routers stay as they are, and so does what a checkpoint holds "
+        + "quantized already."),
     RecipeKey(
       "model.attention", .choice(of: AttentionStyle.self),
       "Which tokens see which, where the architecture leaves it open: a decoder's prompt may be read in both directions (`prefix`)."),

@@ -102,7 +102,7 @@ extension AdapterOperations {
 
   static func writeGGUF(_ metadata: [(key: String, value: GGUFValue)], _ tensors: [(name: String, tensor: Tensor)], to output: String) throws {
     let byName = Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
-    try GGUFWriter.write(metadata: metadata, tensors.map { TensorDescription(name: $0.name, of: $0.tensor) }, to: output) {
+    try GGUFWriter.write(metadata: metadata, tensors.map { GGUFTensor(name: $0.name, of: $0.tensor) }, to: output) {
       byName[$0.name] ?? Tensor([], [0])
     }
   }

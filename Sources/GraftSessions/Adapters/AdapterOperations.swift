@@ -140,11 +140,12 @@ public enum AdapterOperations {
       }
       return MergeReport(difference: difference, notes: session.notes.all)
     case .gguf:
-      let notes = try writeGGUF(session, dtype: dtype ?? .float32, to: output)
+      let file = try GGUFModelFile(session, dtype: dtype ?? .float32)
+      try file.write(to: output)
       for parameter in session.model.catalog.parameters where parameter.shape.rank > 1 {
         parameter.assign(parameter.dense().converted(to: dtype ?? .float32).converted(to: .float32))
       }
-      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + notes)
+      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + file.notes)
     }
   }
 

@@ -44,7 +44,7 @@ public struct Inspection {
 
   private static func model(_ path: String) throws -> JSON {
     let configuration = try Checkpoint.configuration(in: path)
-    let checkpoint = try Checkpoint(directory: path)
+    let checkpoint = try Checkpoint(ofModel: path)
     var facts: JSON = ["bytes": .integer(checkpoint.byteCount)]
     // What holds weights of a kind that cannot be built can be looked into all the same.
     do {

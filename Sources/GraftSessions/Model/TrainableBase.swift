@@ -167,7 +167,7 @@ package struct TrainableBase {
   /// Returns the SHA-256 of the weights of a recipe's base, as `fingerprint` has it, without building one; nil where they are random.
   package static func weightsSHA256(of recipe: Recipe) throws -> String? {
     guard recipe.model.config == nil, let path = recipe.model.path else { return nil }
-    return try BaseFingerprint(ofModel: Checkpoint(directory: path)).weightsSHA256
+    return try BaseFingerprint(ofModel: Checkpoint(ofModel: path)).weightsSHA256
   }
 
   /// The results of reading files, once for a base and its copies.

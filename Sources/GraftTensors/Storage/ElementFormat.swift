@@ -14,8 +14,12 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
   case iq1_S, iq1_M, iq2_XXS, iq2_XS, iq2_S, iq3_XXS, iq3_S, iq4_NL, iq4_XS
   /// GGML's ternary values, and OCP's microscaled 4-bit floating-point numbers.
   case tq1_0, tq2_0, mxfp4
-  /// bitsandbytes' codes of 4 bits in blocks of 64 whose factors have 8 bits, and bytes with a factor a row.
-  case nf4, fp4, rowScaledInt8
+  /// bitsandbytes' codes of 4 bits in blocks of 64 whose factors have 8 bits, bytes with a factor a row, and codes of 8 bits in blocks.
+  case nf4, fp4, rowScaledInt8, dynamicInt8
+  /// Floating-point numbers of 8 bits in squares of 128 rows and columns, as DeepSeek-V3 has them.
+  case float8Squares
+  /// Whole numbers of 4 and 8 bits whose groups along the inputs have a scale and a zero point for each output, as of GPTQ and AWQ.
+  case groupedInt4, groupedInt8
 
   /// The number of elements in a block; 1 where elements are stored singly.
   public var blockLength: Int {
@@ -23,6 +27,8 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
     case .float32, .bfloat16, .float16, .float64, .int64, .int32, .int16, .int8, .uint8, .bool: 1
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .iq4_NL, .mxfp4: 32
     case .nf4, .fp4, .rowScaledInt8: 64
+    case .float8Squares, .groupedInt4, .groupedInt8: 128
+    case .dynamicInt8: 4096
     case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .tq1_0, .tq2_0: 256
     case .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS, .iq3_S, .iq4_XS: 256
     }
@@ -37,6 +43,10 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
     case .int8, .uint8, .bool: 1
     case .nf4, .fp4: 33
     case .rowScaledInt8: 64
+    case .dynamicInt8: 4100
+    case .float8Squares: 128
+    case .groupedInt4: 67
+    case .groupedInt8: 131
     case .q4_0, .iq4_NL: 18
     case .q4_1: 20
     case .q5_0: 22
@@ -83,6 +93,9 @@ public enum ElementFormat: UInt8, Sendable, Hashable, CaseIterable {
     return overflow ? nil : bytes
   }
 
+  /// True where a row begins with a block, and ends with one: ggml's blocks.
+  var hasWholeRows: Bool { (Self.q4_0.rawValue...Self.mxfp4.rawValue).contains(rawValue) }
+
   /// True where elements are floating-point numbers that are stored singly.
   public var isFloatingPoint: Bool {
     switch self {
@@ -108,6 +121,10 @@ extension ElementFormat: CustomStringConvertible {
     case .nf4: "nf4"
     case .fp4: "fp4"
     case .rowScaledInt8: "int8"
+    case .dynamicInt8: "int8_blockwise"
+    case .float8Squares: "fp8_e4m3"
+    case .groupedInt4: "int4_grouped"
+    case .groupedInt8: "int8_grouped"
     default: ggmlName
     }
   }
@@ -128,6 +145,10 @@ extension ElementFormat: CustomStringConvertible {
     case .nf4: "NF4"
     case .fp4: "FP4"
     case .rowScaledInt8: "I8 BY ROW"
+    case .dynamicInt8: "I8 BY BLOCK"
+    case .float8Squares: "F8_E4M3 BY SQUARE"
+    case .groupedInt4: "I4 BY GROUP"
+    case .groupedInt8: "I8 BY GROUP"
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q8_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_K, .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS,
       .iq3_S, .iq4_NL, .iq4_XS, .tq1_0, .tq2_0, .mxfp4:
       Self.blockNames[Int(rawValue - Self.q4_0.rawValue)]

@@ -45,6 +45,8 @@ public enum Weight {
   public func dense() -> Tensor {
     switch self {
     case .dense(let tensor): tensor.converted(to: .float32)
+    case .blocks(let matrices as StackedBlocks): matrices.decoded
+    case .blocks(let matrix as TransposedBlocks): matrix.base.decoded(rows: 0..<matrix.base.shape[0]).transposed
     case .blocks(let matrix): matrix.decoded(rows: 0..<matrix.shape[0])
     }
   }

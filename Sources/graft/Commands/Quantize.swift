@@ -5,18 +5,19 @@ import GraftTensors
 
 struct Quantize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model with its linear layers in 4 or 8 bits.",
+    abstract: "Write a model with its linear layers in 4, 6 or 8 bits.",
     discussion: """
       Example: graft quantize Data/models/seedling --format nf4 --output seedling-nf4
 
-      The result is in bitsandbytes' layout, which Transformers reads too: nf4 and fp4 have 4 bits in blocks of 64 whose factors are \
-      quantized again, int8 a factor a row. Embeddings, norms, heads, routers and experts stay as they are. It is a base for every method \
-      but full fine-tuning, and takes as much memory as its files; a recipe with model.quantization quantizes an unquantized one while it \
-      loads it, and with it experts that are layers of their own.
+      nf4, fp4 and int8 are written in bitsandbytes' layout, fp8_e4m3 in that of DeepSeek-V3, which Transformers reads too; q8_0, q4_0, \
+      q4_k, q6_k and mxfp4 as a GGUF file in a directory with the configuration and the tokenizer: llama.cpp runs the file, and the \
+      directory is a model here. Embeddings, norms, heads and routers stay as they are, and so do experts in the layouts of Transformers. \
+      The result is a base for every method but full fine-tuning, and takes as much memory as its files; a recipe with model.quantization \
+      quantizes an unquantized model while it loads it.
       """)
 
   @Argument(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
-  @Option(help: "nf4 | fp4 | int8") var format: WeightQuantization
+  @Option(help: "\(WeightQuantization.allCases.filter { $0.layout != nil }.map(\.rawValue).joined(separator: " | "))") var format: WeightQuantization
   @Option(help: ArgumentHelp("The directory to write.", valueName: "dir")) var output: String
   @Flag(help: "Replace an earlier result; a directory that holds anything else stays, and the model always.") var overwrite = false
   @OptionGroup var shared: SharedOptions

@@ -6,7 +6,8 @@ import GraftTensors
 public final class GGUFFile {
   /// A tensor's place and format.
   public struct Entry: Equatable, Sendable {
-    package let name: String
+    /// The name in the file.
+    public let name: String
     package let format: ElementFormat
     /// Outermost first, the reverse of how it is stored.
     public let shape: [Int]
@@ -76,7 +77,7 @@ public final class GGUFFile {
     guard let entry = entry(of: name) else { throw .malformed(path, "has no tensor '\(name)'") }
     let dtype = entry.format
     guard dtype.blockLength == 1 else {
-      throw CheckpointError(.unsupported, path, "tensor '\(name)' is quantized as \(dtype.ggmlName), which has no arithmetic here")
+      throw CheckpointError(.unsupported, path, "tensor '\(name)' is in blocks of \(dtype.ggmlName), which are no tensor")
     }
     let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange])
     let shape = Shape(entry.shape)
@@ -86,6 +87,21 @@ public final class GGUFFile {
       return Tensor(borrowing: UnsafeRawPointer(copy.bytes.baseAddress.unsafelyUnwrapped), owner: copy, shape: shape, dtype: dtype)
     }
     return Tensor(borrowing: address, owner: mapping, shape: shape, dtype: dtype)
+  }
+
+  /// The tensor called `name` as a writer takes it: that of blocks as their bytes.
+  /// - Throws: `CheckpointError` of kind `malformed` when there is none.
+  public func content(of name: String) throws(CheckpointError) -> Tensor {
+    guard let entry = entry(of: name), entry.format.blockLength > 1 else { return try tensor(name) }
+    return try bytes(of: entry)
+  }
+
+  /// The mapped bytes of a tensor, as a vector.
+  func bytes(of entry: Entry) throws(CheckpointError) -> Tensor {
+    guard let address = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.byteRange]).baseAddress else {
+      throw .malformed(path, "tensor '\(entry.name)' is empty")
+    }
+    return Tensor(borrowing: address, owner: mapping, shape: [entry.byteCount], dtype: .uint8)
   }
 
   // MARK: The header

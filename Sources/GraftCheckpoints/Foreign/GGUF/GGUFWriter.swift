@@ -1,5 +1,23 @@
 import GraftTensors
 
+/// A tensor of a GGUF file to be.
+public struct GGUFTensor: Equatable, Sendable {
+  /// The name there.
+  public let name: String
+  /// The format of its elements or blocks.
+  public let format: ElementFormat
+  /// Outermost first; of blocks, the shape of what they stand for.
+  public let shape: [Int]
+
+  /// A tensor of such elements or blocks.
+  public init(name: String, format: ElementFormat, shape: [Int]) { (self.name, self.format, self.shape) = (name, format, shape) }
+
+  /// A tensor in memory under a name.
+  public init(name: String, of tensor: Tensor) { self.init(name: name, format: tensor.dtype, shape: tensor.shape.dimensions) }
+
+  var byteCount: Int { format.byteCount(of: shape) ?? 0 }
+}
+
 /// Writes GGUF files of version 3, as llama.cpp reads them.
 public enum GGUFWriter {
   private static let alignment = 32
@@ -10,12 +28,12 @@ public enum GGUFWriter {
   ///   - metadata: the values under distinct keys, in the order of the file.
   ///   - descriptions: the tensors in the order of the file; of up to four dimensions, with names of up to 63 bytes.
   ///   - path: the file, replaced only when all is written.
-  ///   - provider: answers the tensor of a description; called once for each, in order.
+  ///   - provider: answers the tensor of a description, the bytes of one in blocks; called once for each, in order.
   /// - Throws: `CheckpointError` of kind `cannotCreate`, `inputOutput`, or `unsupported` for what the format cannot hold,
   ///   or what `provider` throws.
   public static func write(
-    metadata: [(key: String, value: GGUFValue)], _ descriptions: [TensorDescription], to path: String,
-    from provider: (TensorDescription) throws -> Tensor
+    metadata: [(key: String, value: GGUFValue)], _ descriptions: [GGUFTensor], to path: String,
+    from provider: (GGUFTensor) throws -> Tensor
   ) throws {
     precondition(Set(metadata.map(\.key)).count == metadata.count, "two values of one key")
     precondition(Set(descriptions.map(\.name)).count == descriptions.count, "two tensors of one name")
@@ -24,8 +42,10 @@ public enum GGUFWriter {
     try file.write(header)
     for description in descriptions {
       let tensor = try provider(description)
-      precondition(
-        TensorDescription(name: description.name, of: tensor) == description, "the provider's tensor '\(description.name)' is not as described")
+      let isAsDescribed =
+        description.format.blockLength == 1
+        ? GGUFTensor(name: description.name, of: tensor) == description : tensor.dtype == .uint8 && tensor.elementCount == description.byteCount
+      precondition(isAsDescribed, "the provider's tensor '\(description.name)' is not as described")
       try tensor.withUnsafeBytes { bytes in try file.write(bytes) }
       try file.write([UInt8](repeating: 0, count: padding(after: description.byteCount)))
     }
@@ -35,7 +55,7 @@ public enum GGUFWriter {
   private static func padding(after count: Int) -> Int { (alignment - count % alignment) % alignment }
 
   private static func header(
-    _ metadata: [(key: String, value: GGUFValue)], _ descriptions: [TensorDescription], _ path: String
+    _ metadata: [(key: String, value: GGUFValue)], _ descriptions: [GGUFTensor], _ path: String
   ) throws(CheckpointError) -> [UInt8] {
     var header = Array("GGUF".utf8)
     append(UInt32(3), to: &header)
@@ -48,10 +68,10 @@ public enum GGUFWriter {
     }
     var offset = 0
     for description in descriptions {
-      guard let type = description.elementType.dtype?.ggmlType, description.shape.count <= 4, description.name.utf8.count <= 63 else {
+      guard let type = description.format.ggmlType, description.shape.count <= 4, description.name.utf8.count <= 63 else {
         throw CheckpointError(
           .unsupported, path,
-          "GGUF has no place for '\(description.name)' \(description.elementType.rawValue) \(description.shape)")
+          "GGUF has no place for '\(description.name)' \(description.format) \(description.shape)")
       }
       header += GGUFValue.bytes(of: description.name)
       append(UInt32(description.shape.count), to: &header)

@@ -58,7 +58,7 @@ public final class ExpertProjection {
       switch weights {
       case .layers(let parts): parts.map { product(of: $0, x, routing, pass) }
       case .fused(let matrices, let bias, let layout):
-        [expertLinear(x, .fused(matrices.operand), bias: bias?.operand, routing, layout: layout)]
+        [expertLinear(x, matrices.experts, bias: bias?.operand, routing, layout: layout)]
       }
     return adapter?(x, addingTo: outputs, of: self, routing, pass) ?? outputs
   }
@@ -79,5 +79,13 @@ public final class ExpertProjection {
   private func oneByOne(_ layers: [Linear], _ x: Tensor, _ routing: ExpertRouting, _ pass: Pass) -> Tensor {
     let parts = layers.indices.filter { !routing.rows(of: $0).isEmpty }.map { layers[$0](x.rows(routing.rows(of: $0)), pass) }
     return parts.isEmpty ? .zeros([0, layers[0].outputSize]) : concatenateRows(parts)
+  }
+}
+
+extension Parameter {
+  /// The matrices of all experts, in one tensor or in blocks.
+  fileprivate var experts: ExpertMatrices {
+    guard case .blocks(let blocks as StackedBlocks) = matrix else { return .fused(operand) }
+    return .separate(blocks.matrices.map { .blocks($0) })
   }
 }

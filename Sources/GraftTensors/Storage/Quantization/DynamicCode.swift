@@ -39,20 +39,32 @@ package enum DynamicCode {
 
   /// Codes of `values` in groups of `group`, and the largest magnitude of each group, whose fractions the codes' numbers are.
   package static func encode(_ values: [Float], group: Int) -> (codes: [UInt8], factors: [Float]) {
-    var codes: [UInt8] = []
     var factors: [Float] = []
-    codes.reserveCapacity(values.count)
-    for start in stride(from: 0, to: values.count, by: group) {
-      let part = values[start..<min(values.count, start + group)]
-      let largest = part.reduce(0) { max($0, $1.magnitude) }
-      factors.append(largest)
-      guard largest > 0 else {
-        codes += part.map { _ in 0 }
-        continue
+    let codes = [UInt8](unsafeUninitializedCapacity: values.count) { codes, count in
+      values.withUnsafeBufferPointer { values in
+        for start in stride(from: 0, to: values.count, by: group) {
+          let part = UnsafeBufferPointer(rebasing: values[start..<min(values.count, start + group)])
+          if let to = codes.baseAddress { factors.append(encode(part, to: to + start)) }
+        }
       }
-      let inverse = 1 / largest
-      codes += part.map { table[Int(($0 * inverse + 1) * 32767.5 + 0.5)] }
+      count = values.count
     }
     return (codes, factors)
+  }
+
+  /// Writes the codes of one group.
+  /// - Returns: its largest magnitude; zero where that has no inverse.
+  static func encode(_ values: UnsafeBufferPointer<Float>, to codes: UnsafeMutablePointer<UInt8>) -> Float {
+    let largest = values.reduce(0) { max($0, $1.magnitude) }
+    let inverse = 1 / largest
+    // Zeros, and what is too small to have an inverse.
+    guard inverse.isFinite else {
+      codes.update(repeating: 0, count: values.count)
+      return 0
+    }
+    table.withUnsafeBufferPointer { table in
+      for index in values.indices { codes[index] = table[Int((values[index] * inverse + 1) * 32767.5 + 0.5)] }
+    }
+    return largest
   }
 }

@@ -7,6 +7,11 @@ public struct TransposedBlocks: BlockMatrix {
   /// - Parameter base: the matrix as it is stored.
   public init(_ base: any BlockMatrix) { self.base = base }
 
+  /// The transpose of a matrix: what it was made of where it is one itself.
+  public static func transpose(of matrix: any BlockMatrix) -> any BlockMatrix {
+    (matrix as? TransposedBlocks)?.base ?? TransposedBlocks(matrix)
+  }
+
   public var shape: Shape { [base.shape[1], base.shape[0]] }
   public var format: ElementFormat { base.format }
   public var isMapped: Bool { base.isMapped }
