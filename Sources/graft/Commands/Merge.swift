@@ -26,11 +26,7 @@ struct Merge: ParsableCommand {
   @Flag(help: "Replace an earlier result; a directory that holds anything else stays, and the base always.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
-  func validate() throws {
-    if let dtype, !["float32", "bfloat16", "float16"].contains(dtype) {
-      throw ValidationError("--dtype: unknown type \(dtype); use float32, bfloat16 or float16")
-    }
-  }
+  func validate() throws { try DataTypeOption.check(dtype) }
 
   func run() throws {
     shared.apply()

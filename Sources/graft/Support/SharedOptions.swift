@@ -39,6 +39,14 @@ enum LengthOption {
   }
 }
 
+/// Checks the type of the tensors that a model is written in.
+enum DataTypeOption {
+  static func check(_ name: String?) throws {
+    guard let name, !["float32", "bfloat16", "float16"].contains(name) else { return }
+    throw ValidationError("--dtype: unknown type \(name); use float32, bfloat16 or float16")
+  }
+}
+
 /// A model and, perhaps, an adapter on it.
 struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir"))
