@@ -6,7 +6,8 @@ struct Merge: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the base with adapters folded in; without one, in another type.",
     discussion: """
-      Example: graft merge --model Data/models/seedling --adapter runs/quickstart --output merged
+      Example: graft merge runs/quickstart --output merged
+      Example: graft merge --model Data/models/seedling --adapter adapter.h5 --output merged
 
       Several adapters are folded in one after another, each times its weight:
         graft merge --model Data/models/seedling --adapter a.h5 --weight 0.7 --adapter b.h5 --weight 0.3 --output merged
@@ -15,7 +16,9 @@ struct Merge: ParsableCommand {
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case hf, gguf }
 
-  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Argument(help: ArgumentHelp("A run, which names its model; or another adapter that does, or a model.", valueName: "run")) var trained: String?
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory (default: what the run or the first adapter was trained on).", valueName: "dir"))
+  var model: String?
   @Option(help: ArgumentHelp("An adapter; may be given several times.", valueName: "path")) var adapter: [String] = []
   @OptionGroup var combining: CombinationOptions
   @Option(help: ArgumentHelp("The directory to write, or the file for gguf.", valueName: "path")) var output: String
@@ -30,8 +33,10 @@ struct Merge: ParsableCommand {
 
   func run() throws {
     shared.apply()
+    let reference = try ModelReference(trained, model: model, adapters: adapter)
+    let adapters = try combining.weighted(reference.adapters)
     let report = try AdapterOperations.merge(
-      model: model, adapters: try combining.weighted(adapter), combination: combining.chosen, to: output,
+      model: reference.model, adapters: adapters, combination: combining.chosen, to: output,
       format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { ElementFormat(named: $0) } ?? .float32, ignoresFingerprint: force,
       dequantizes: dequantize, overwrites: overwrite)
     guard !shared.quiet else { return }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GraftDatasets
 import GraftJSON
+import GraftSessions
 import GraftTokenizers
 
 struct Tokenize: ParsableCommand {
@@ -9,7 +10,7 @@ struct Tokenize: ParsableCommand {
     abstract: "Text as token ids, or token ids as text, as JSON Lines.",
     discussion: "Example: graft tokenize --model Data/models/seedling \"Once upon a time\"")
 
-  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory, or a run.", valueName: "dir")) var model: String
   @Argument(help: "A text.") var text: String?
   @Option(help: ArgumentHelp("A data file of {\"text\"} or, with --decode, {\"ids\"}.", valueName: "file")) var data: String?
   @Flag(help: "Leave out the tokens that the tokenizer puts round a text.") var noSpecialTokens = false
@@ -22,7 +23,7 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: model, isDirectory: true))
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: ModelReference(nil, model: model).model, isDirectory: true))
     if let text {
       Console.output(decode ? try decoded(text, tokenizer) : encoded(text, tokenizer))
       return
