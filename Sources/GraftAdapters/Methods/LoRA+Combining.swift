@@ -112,8 +112,8 @@ private struct WeightedFactors {
       throw TuningError("\(adapter.peftType): only LORA adapters can be combined into one; merge others into the base")
     }
     guard !method.useDora else { throw TuningError("use_dora: an adapter with lengths of its own cannot be combined; merge it into the base") }
-    guard !method.initLoraWeights.isDecomposition else {
-      throw TuningError("init_lora_weights: an adapter that replaces a part of the base cannot be combined; merge it into the base")
+    guard !method.initLoraWeights.changesBase else {
+      throw TuningError("init_lora_weights: an adapter that replaces the base, or a part of it, cannot be combined; merge it into the base")
     }
     self.method = method
     let tensors = Dictionary(adapter.tensors.map { ($0.name, $0.tensor) }) { first, _ in first }

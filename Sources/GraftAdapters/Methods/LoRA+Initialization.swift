@@ -11,12 +11,14 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   case pissa(iterations: Int?)
   /// The start of a QR decomposition of the weight, which then does without it.
   case olora
+  /// The best approximation of what the quantization of the weight loses.
+  case loftq
   /// Both random, for tests that want a delta which is not zero.
   case random
   /// Another of PEFT's, which needs data or programs of its own; without meaning for an adapter that has been trained.
   case foreign(String)
 
-  private static let foreignNames = ["corda", "eva", "loftq", "lora_ga", "orthogonal"]
+  private static let foreignNames = ["corda", "eva", "lora_ga", "orthogonal"]
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
@@ -29,12 +31,13 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch name {
     case "gaussian": self = .gaussian
     case "olora": self = .olora
+    case "loftq": self = .loftq
     case "pissa": self = .pissa(iterations: nil)
     case _ where Self.foreignNames.contains(name): self = .foreign(name)
     case _ where name.hasPrefix("pissa_niter_") && iterations.map { $0 > 0 } == true: self = .pissa(iterations: iterations)
     default:
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16 or olora")
+        in: container, debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16, olora or loftq")
     }
   }
 
@@ -46,6 +49,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     case .random: try container.encode(false)
     case .gaussian: try container.encode("gaussian")
     case .olora: try container.encode("olora")
+    case .loftq: try container.encode("loftq")
     case .pissa(let iterations): try container.encode(iterations.map { "pissa_niter_\($0)" } ?? "pissa")
     }
   }
@@ -55,7 +59,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch self {
     case .kaiming, .foreign: return (.uniform(bound: bound), .zeros)
     case .gaussian: return (.normal(standardDeviation: 1 / Float(rank)), .zeros)
-    case .pissa, .olora: return (.zeros, .zeros)
+    case .pissa, .olora, .loftq: return (.zeros, .zeros)
     case .random: return (.uniform(bound: bound), .uniform(bound: 1 / Float(rank).squareRoot()))
     }
   }
@@ -64,12 +68,15 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   package var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
-    case .kaiming, .gaussian, .random, .foreign: false
+    case .kaiming, .gaussian, .loftq, .random, .foreign: false
     }
   }
 
+  /// True where the factors belong to another weight than the checkpoint's: what is left of it, or what it is quantized to.
+  package var changesBase: Bool { isDecomposition || self == .loftq }
+
   /// Returns true where a layer's weight has a part of that rank.
-  func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition || rank <= min(layer.inputSize, layer.outputSize) }
+  func fits(rank: Int, in layer: Linear) -> Bool { !changesBase || rank <= min(layer.inputSize, layer.outputSize) }
 
   /// Returns the part that the factors start as and the weight does without; nil where it stays whole.
   ///
@@ -80,7 +87,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     let weight = layer.weight.dense()
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {
-    case .kaiming, .gaussian, .random, .foreign: return nil
+    case .kaiming, .gaussian, .loftq, .random, .foreign: return nil
     case .olora: return .orthonormal(of: rows, rank: rank)
     case .pissa(let iterations):
       let part = LowRankPart.principal(of: rows, rank: rank, iterations: iterations ?? 60, RandomStream(seed: 0).split(layer.path))

@@ -30,6 +30,9 @@ public struct LoRA: LayerTargetedMethod {
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   package var trainableTokenIndices: TokenSelection?
   package var initLoraWeights = LoRAInitialization.kaiming
+  /// The bits and the rounds of `loftq`: `{loftq_bits: 4, loftq_iter: 1}`; as in PEFT, factors do not start divided by their scale, so that
+  /// `lora_alpha` equal to `r` begins nearest to the unquantized model.
+  package var loftqConfig: ConfigTree?
   /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
   package var ensureWeightTying: Bool?
 
@@ -46,7 +49,7 @@ public struct LoRA: LayerTargetedMethod {
   public func attach(to sites: SiteCatalog, in attachment: Attachment) throws {
     try validate()
     if case .foreign(let name) = initLoraWeights, !attachment.isLoading {
-      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa or olora")
+      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa, olora or loftq")
     }
     let matched = try adaptedSites(of: sites, for: attachment)
     let patterns = try Patterns(self)
@@ -57,6 +60,9 @@ public struct LoRA: LayerTargetedMethod {
       if let layer = site.linear {
         try attach(to: layer, factors, in: attachment)
       } else if let embedding = site.embedding {
+        guard initLoraWeights != .loftq || attachment.isLoading else {
+          throw TuningError("init_lora_weights: loftq is for linear layers, and \(site.path) is a table; leave it out of target_modules")
+        }
         try attach(to: embedding, factors, in: attachment)
       }
     }
@@ -165,6 +171,7 @@ public struct LoRA: LayerTargetedMethod {
       low.a.assign(part.a)
       low.b.assign(part.b)
     }
+    if initLoraWeights == .loftq { try LoftQ(loftqConfig).prepare(layer, low, in: attachment) }
     try attachment.ignore("\(scope.path).base_layer.weight", shape: layer.weight.shape)
     guard useDora else { return try attachment.fill(layer, with: LowRankAdapter(low)) }
     let magnitude = try scope.parameter("lora_magnitude_vector", [layer.outputSize], .ones)

@@ -61,7 +61,7 @@ extension AdapterOperations {
     if method.useDora { throw refuse("DoRA (use_dora)") }
     if method.loraBias || method.bias != .none { throw refuse("a bias (bias or lora_bias)") }
     if method.modulesToSave?.isEmpty == false { throw refuse("a whole module (modules_to_save)") }
-    if method.initLoraWeights.isDecomposition { throw refuse("a delta relative to a decomposed base (init_lora_weights)") }
+    if method.initLoraWeights.changesBase { throw refuse("a delta relative to another base (init_lora_weights)") }
     return method
   }
 
