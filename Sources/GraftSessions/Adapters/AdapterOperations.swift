@@ -153,8 +153,8 @@ public enum AdapterOperations {
       guard isAsked else {
         throw SessionError(
           .usage,
-          "\(model): \(parameter.path) is quantized as \(blocks.format), which a sum would be rounded to anew; keep the adapter apart, or write the "
-            + "model unquantized with --dequantize, which `graft quantize` quantizes again and says how much that changes")
+          "\(model): \(parameter.path) is quantized as \(blocks.format), which a sum would be rounded to anew; keep the adapter apart, write the "
+            + "model unquantized with --dequantize, or quantized again with --requantize, which says how much that changes")
       }
       parameter.assign(parameter.dense())
     }

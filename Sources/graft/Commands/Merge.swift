@@ -26,15 +26,22 @@ struct Merge: ParsableCommand {
   @Option(help: ArgumentHelp("float32 (default, exact) | bfloat16 | float16", valueName: "type")) var dtype: String?
   @Flag(help: "Use an adapter that was made for another base.") var force = false
   @Flag(help: "Write the matrices of a quantized base as the numbers that they stand for.") var dequantize = false
+  @Flag(help: "Quantize the sums again as the base is, and say how much that changes.") var requantize = false
   @Flag(help: "Replace an earlier result; a directory that holds anything else stays, and the base always.") var overwrite = false
   @OptionGroup var shared: SharedOptions
 
-  func validate() throws { try DataTypeOption.check(dtype) }
+  func validate() throws {
+    try DataTypeOption.check(dtype)
+    if requantize, dequantize || dtype != nil || format == .gguf {
+      throw ValidationError("--requantize: is in the base's own formats; leave out --dequantize, --dtype and --format gguf")
+    }
+  }
 
   func run() throws {
     shared.apply()
     let reference = try ModelReference(trained, model: model, adapters: adapter)
     let adapters = try combining.weighted(reference.adapters)
+    if requantize { return try requantized(reference.model, adapters) }
     let report = try AdapterOperations.merge(
       model: reference.model, adapters: adapters, combination: combining.chosen, to: output,
       format: format == .gguf ? .gguf : .directory, dtype: dtype.flatMap { ElementFormat(named: $0) } ?? .float32, ignoresFingerprint: force,
@@ -42,6 +49,19 @@ struct Merge: ParsableCommand {
     guard !shared.quiet else { return }
     for note in report.notes { Console.note("note: \(note)") }
     Console.note("saved: \(output) (a probe's log-probabilities changed by at most \(report.difference))")
+  }
+}
+
+extension Merge {
+  private func requantized(_ model: String, _ adapters: [WeightedAdapter]) throws {
+    let report = try AdapterOperations.mergeRequantized(
+      model: model, adapters: adapters, combination: combining.chosen, to: output, ignoresFingerprint: force, overwrites: overwrite)
+    guard !shared.quiet else { return }
+    for note in report.notes { Console.note("note: \(note)") }
+    let percent = (report.relativeError * 10000).rounded() / 100
+    Console.note(
+      "saved: \(output) (quantized again as \(report.quantization.rawValue): a probe's log-probabilities changed by at most "
+        + "\(report.largestChange), by \(report.meanChange) on average; the elements of \(report.matrices) matrices by \(percent) % of their root mean square)")
   }
 }
 
