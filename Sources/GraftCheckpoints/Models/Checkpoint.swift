@@ -62,7 +62,9 @@ public final class Checkpoint: WeightSource {
     if let pickled = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       return "\(pickled) is a PyTorch pickle; call it \(WeightForm.pytorch.name) if it holds a model's state dictionary"
     }
-    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) { return "turn \(gguf) into one with: graft convert \(directory)/\(gguf) --to safetensors" }
+    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) {
+      return "turn \(gguf) into one with: graft convert \(directory)/\(gguf) --to safetensors"
+    }
     return "name a Hugging Face model directory"
   }
 

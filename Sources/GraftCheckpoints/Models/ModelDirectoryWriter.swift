@@ -33,7 +33,9 @@ public struct ModelDirectoryWriter {
   public static func replaceable(copyingFilesFrom base: String?) throws(CheckpointError) -> AtomicDirectory.Replacement {
     var names = usualNames
     if let base { for path in try CompanionFiles(of: base).paths { names.insert(path.split(separator: "/").first.map(String.init) ?? path) } }
-    return .holding { [names] name in names.contains(name) || WeightForm.allCases.contains { name.hasPrefix($0.stem) } && CompanionFiles.isWeights(name) }
+    return .holding { [names] name in
+      names.contains(name) || WeightForm.allCases.contains { name.hasPrefix($0.stem) } && CompanionFiles.isWeights(name)
+    }
   }
 
   private static let usualNames = CompanionFiles.tokenizerNames.union([

@@ -18,7 +18,8 @@ extension ModelFamily {
       "gemma2", blockModules: GGUFForm.sandwichedNorms, activation: (.fixed(.geluTanh), "gelu_pytorch_tanh"), normOffset: 1,
       reading: GGUFReading { keys in
         try keys.gemma() + [
-          ("attn_logit_softcapping", try keys.number("attn_logit_softcapping")), ("final_logit_softcapping", try keys.number("final_logit_softcapping")),
+          ("attn_logit_softcapping", try keys.number("attn_logit_softcapping")),
+          ("final_logit_softcapping", try keys.number("final_logit_softcapping")),
         ]
       }
     ) { c, config, metadata, _ in

@@ -12,7 +12,10 @@ extension ModelFamily {
         .read("max_position_embeddings", 4096), .read("original_max_position_embeddings", 4096), .read("rms_norm_eps", 1e-5),
         .read("pad_token_id", 32_000, orNull: true), .read("sliding_window", .null), .only("attention_chunk_size", .null),
       ]),
-    gguf: GGUFForm("phi3", blockModules: ["self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"], hasLongRope: true, reading: GGUFReading(restore: restore)) {
+    gguf: GGUFForm(
+      "phi3", blockModules: ["self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"], hasLongRope: true,
+      reading: GGUFReading(restore: restore)
+    ) {
       try describe($0, $1, &$2, &$3)
     },
     read: { config in

@@ -36,7 +36,8 @@ extension GGUFKeys {
   /// have (Llama Team 2024).
   private func llama3(_ factors: [Float], rotated: Int) throws -> JSON {
     let base = (try number("rope.freq_base", default: 10_000.0)).double ?? 10_000
-    let largest = factors.max() ?? 1
+    // The divisors are quotients, a little beside the number that was written.
+    let largest = ((factors.max() ?? 1) * 1000).rounded() / 1000
     for power in 1..<24 {
       let settings: JSON = [
         "rope_type": "llama3", "factor": .number(Double("\(largest)") ?? 1), "low_freq_factor": 1.0, "high_freq_factor": 4.0,

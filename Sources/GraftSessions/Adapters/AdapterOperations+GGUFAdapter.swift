@@ -16,7 +16,9 @@ extension AdapterOperations {
     let file = try AdapterFile.read(adapter)
     let stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
-    let base = try (model ?? ModelReference.knownBase(of: adapter)).map { try GGUFBase(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
+    let base = try (model ?? ModelReference.knownBase(of: adapter)).map {
+      try GGUFBase(try Checkpoint.configuration(in: $0), source: "\($0)/config.json")
+    }
     if let base, let recorded = file.base { try recorded.verify(BaseFingerprint(ofModel: base.json), for: adapter) }
     guard let architecture = try base?.architecture ?? file.base?.modelType.map({ try ModelFamily.gguf(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")

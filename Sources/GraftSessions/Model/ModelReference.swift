@@ -45,7 +45,8 @@ public struct ModelReference: Sendable {
     if let recorded, isModel(recorded) { return recorded }
     let name = recipe?.model.path ?? recorded
     throw SessionError(
-      .usage, name.map { "\(adapter): was trained on \($0), which is no model's directory here; add --model" }
+      .usage,
+      name.map { "\(adapter): was trained on \($0), which is no model's directory here; add --model" }
         ?? "\(adapter): does not tell what it was trained on; add --model")
   }
 

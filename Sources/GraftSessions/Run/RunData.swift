@@ -95,7 +95,8 @@ package struct RunData {
       tokensAtOnce: tokensAtOnce)
     if let records = split.selection {
       selection = try encoder.encodeDataset(records)
-      selectionAnswers = try AnswerCheck(records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, tokensAtOnce: tokensAtOnce)
+      selectionAnswers = try AnswerCheck(
+        records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, tokensAtOnce: tokensAtOnce)
     } else {
       selection = evaluation
       selectionAnswers = answers

@@ -61,7 +61,8 @@ extension Merge {
     let percent = (report.relativeError * 10000).rounded() / 100
     Console.note(
       "saved: \(output) (quantized again as \(report.quantization.rawValue): a probe's log-probabilities changed by at most "
-        + "\(report.largestChange), by \(report.meanChange) on average; the elements of \(report.matrices) matrices by \(percent) % of their root mean square)")
+        + "\(report.largestChange), by \(report.meanChange) on average; the elements of \(report.matrices) matrices by \(percent) % of their root mean square)"
+    )
   }
 }
 

@@ -54,7 +54,8 @@ public final class GGUFShards {
   private static func otherNames(of first: GGUFFile, count: Int) throws(CheckpointError) -> [String] {
     let end = "-00001-of-\(fiveDigits(count)).gguf"
     guard (2...99_999).contains(count), first.path.hasSuffix(end) else {
-      throw .malformed(first.path, "is one of \(count) shards", remedy: "name the first of them, whose name ends with -00001-of-\(fiveDigits(count)).gguf")
+      throw .malformed(
+        first.path, "is one of \(count) shards", remedy: "name the first of them, whose name ends with -00001-of-\(fiveDigits(count)).gguf")
     }
     return (2...count).map { "\(first.path.dropLast(end.count))-\(fiveDigits($0))-of-\(fiveDigits(count)).gguf" }
   }
