@@ -116,6 +116,9 @@ extension Changes {
     var others: [Seam] = []
     var untied: [(head: Linear, sites: SiteCatalog)] = []
     for (delta, weight) in parts {
+      guard delta.changes.replaced.isEmpty || parts.count == 1 else {
+        throw TuningError("init_lora_weights: an adapter that replaces the base is used alone; merge it, and use the others on the result")
+      }
       for seam in delta.changes.seams {
         switch seam {
         case .linear(let layer, let adapter):
@@ -147,6 +150,7 @@ extension Changes {
     hold(
       linears.map { .linear($0.layer, AdapterSum<Linear>($0.parts)) } + tables.map { .table($0.embedding, AdapterSum<Embedding>($0.parts)) }
         + experts.map { .experts($0.projection, ExpertAdapterSum($0.parts)) } + others,
-      adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) }, untied: untied)
+      adoptions.map { AdoptedParameter(key: $0.first.key, $0.first.parameter, values: $0.values, isTrained: false) },
+      replaced: parts.flatMap { $0.delta.changes.replaced }, untied: untied)
   }
 }

@@ -9,9 +9,14 @@ public struct AttachmentServices {
   /// Runs the model with its cache, for prefixes that start as a text's keys and values.
   public var run: ((SequenceInput, Pass) -> Void)?
 
+  /// A parameter's weight as the checkpoint has it, whatever the base is quantized to; answers nil where that is quantized, too.
+  public var unquantized: ((_ path: String) throws -> Tensor?)?
+
   /// The services, each nil where it is not to be had.
-  public init(tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil) {
-    (self.tokenize, self.run) = (tokenize, run)
+  public init(
+    tokenize: ((String) throws -> [Int32])? = nil, run: ((SequenceInput, Pass) -> Void)? = nil, unquantized: ((String) throws -> Tensor?)? = nil
+  ) {
+    (self.tokenize, self.run, self.unquantized) = (tokenize, run, unquantized)
   }
 }
 
@@ -130,6 +135,9 @@ public final class Attachment {
     }
     changes.add(AdoptedParameter(key: key, parameter, values: values.converted(to: .float32), isTrained: true))
   }
+
+  /// Replaces a frozen weight of the base while the delta is in place.
+  func replace(_ parameter: Parameter, by weight: Weight) { changes.add(ReplacedWeight(parameter, by: weight)) }
 
   /// Gives a head that shares a table a matrix of its own, equal at first; without effect on one that has its own.
   func untie(_ head: Linear, of sites: SiteCatalog) { changes.untie(head, of: sites) }

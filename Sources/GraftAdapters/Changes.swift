@@ -45,10 +45,34 @@ final class AdoptedParameter {
   }
 }
 
+/// A frozen weight of the base that a delta was trained over in another form.
+final class ReplacedWeight {
+  let parameter: Parameter
+  let weight: Weight
+  private var original: Weight?
+
+  init(_ parameter: Parameter, by weight: Weight) { (self.parameter, self.weight) = (parameter, weight) }
+
+  func put() {
+    guard original == nil else { return }
+    original = parameter.stored
+    parameter.assign(weight)
+  }
+
+  func takeBack() {
+    if let original { parameter.assign(original) }
+    original = nil
+  }
+
+  /// Makes it the base's own, in a form that sums can be added to.
+  func settle() { parameter.assign(weight.dense()) }
+}
+
 /// The changes of a delta to a base: slots filled and parameters replaced, which can be done and undone any number of times.
 final class Changes {
   private(set) var seams: [Seam] = []
   private(set) var adopted: [AdoptedParameter] = []
+  private(set) var replaced: [ReplacedWeight] = []
   /// Heads that have a matrix of their own while the changes are in place.
   private(set) var untied: [(head: Linear, sites: SiteCatalog)] = []
   private(set) var isInPlace = false
@@ -74,6 +98,12 @@ final class Changes {
     isInPlace = true
   }
 
+  func add(_ replacement: ReplacedWeight) {
+    replaced.append(replacement)
+    replacement.put()
+    isInPlace = true
+  }
+
   func add(_ adoption: AdoptedParameter) {
     adopted.append(adoption)
     adoption.put()
@@ -81,7 +111,10 @@ final class Changes {
   }
 
   /// Takes changes that `attach` will make.
-  func hold(_ seams: [Seam], _ adopted: [AdoptedParameter], untied: [(head: Linear, sites: SiteCatalog)] = []) {
+  func hold(
+    _ seams: [Seam], _ adopted: [AdoptedParameter], replaced: [ReplacedWeight] = [], untied: [(head: Linear, sites: SiteCatalog)] = []
+  ) {
+    self.replaced += replaced
     self.seams += seams
     self.adopted += adopted
     self.untied += untied
@@ -102,6 +135,7 @@ final class Changes {
       seam.fill()
     }
     for (head, sites) in untied { sites.untie(head) }
+    for replacement in replaced { replacement.put() }
     for adoption in adopted { adoption.put() }
     isInPlace = true
   }
@@ -110,6 +144,7 @@ final class Changes {
   func detach() {
     guard isInPlace else { return }
     for adoption in adopted.reversed() { adoption.takeBack() }
+    for replacement in replaced.reversed() { replacement.takeBack() }
     for seam in seams.reversed() { seam.empty() }
     for (head, sites) in untied { sites.tie(head) }
     isInPlace = false
@@ -126,6 +161,7 @@ final class Changes {
     for (head, sites) in untied { sites.untie(head) }
     let before = base.parameters.map { ($0, $0.stored) }
     do {
+      for replacement in replaced { replacement.settle() }
       // First, since adapters in slots may compute from them.
       for adoption in adopted { adoption.parameter.assign(adoption.current) }
       for seam in seams { try seam.merge() }

@@ -9,7 +9,7 @@ import Testing
     (["train", "--modle", "x"], "error: Unknown option '--modle'. Did you mean '--model'?; see: graft train --help"),
     (["train"], "error: name a recipe, or --model DIR and --data FILE; see: graft train --help"),
     (["train", "--model", "x"], "error: name a recipe, or --model DIR and --data FILE; see: graft train --help"),
-    (["merge"], "error: Missing expected argument '--model <dir>'; see: graft merge --help"),
+    (["merge"], "error: Missing expected argument '--output <path>'; see: graft merge --help"),
     (
       ["train", "r.yaml", "--resume", "--overwrite"],
       "error: --overwrite: begins anew what --resume would go on with; keep one of both"

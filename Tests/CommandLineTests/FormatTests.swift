@@ -50,13 +50,22 @@ import Testing
     let folder = try Graft.scratch()
     let run = try train("{peft_type: LORA, r: 4, lora_alpha: 6, target_modules: [q_proj, down_proj, embed_tokens]}", folder)
     let path = folder.appending(path: "a.gguf").path
-    let refused = try Graft.run("export", run, "--format", "gguf", "--output", path)
+    // An adapter of a base that is not here, which a run would name.
+    let moved = folder.appending(path: "moved").path
+    #expect(try Graft.run("export", run, "--format", "peft", "--output", moved).code == 0)
+    let configuration = URL(fileURLWithPath: "\(moved)/adapter_config.json")
+    let text = String(decoding: try Data(contentsOf: configuration), as: UTF8.self)
+    try Data(text.replacing(/"base_model_name_or_path":\s*"[^"]*"/, with: "\"base_model_name_or_path\": \"elsewhere\"").utf8).write(to: configuration)
+    let refused = try Graft.run("export", moved, "--format", "gguf", "--output", path)
     #expect(refused.code == 64 && refused.complaint.contains("--model"))
     #expect(!FileManager.default.fileExists(atPath: path))
     let other = try Graft.run("export", run, "--format", "adapterhub", "--output", folder.appending(path: "hub").path)
     #expect(other.code == 65 && other.complaint.contains("ADAPTER"))
     let exported = try Graft.run("export", run, "--format", "gguf", "--model", try TinyModel.path, "--output", path)
     try #require(exported.code == 0, "\(exported.errors)")
+    let alone = folder.appending(path: "alone.gguf")
+    #expect(try Graft.run("export", run, "--format", "gguf", "--output", alone.path).code == 0)
+    #expect(try Data(contentsOf: alone) == Data(contentsOf: URL(fileURLWithPath: path)))
     let json = try inspect(path)
     #expect(json["metadata"]?["adapter.lora.alpha"] == 6.0)
     #expect(json["metadata"]?["general.architecture"] == "llama")

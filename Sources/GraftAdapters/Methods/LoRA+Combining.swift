@@ -154,8 +154,8 @@ private struct WeightedFactors {
       throw TuningError("\(adapter.peftType): only LORA adapters can be combined into one; merge others into the base")
     }
     guard !method.useDora else { throw TuningError("use_dora: an adapter with lengths of its own cannot be combined; merge it into the base") }
-    guard !method.initLoraWeights.isDecomposition else {
-      throw TuningError("init_lora_weights: an adapter that replaces a part of the base cannot be combined; merge it into the base")
+    guard !method.initLoraWeights.changesBase else {
+      throw TuningError("init_lora_weights: an adapter that replaces the base, or a part of it, cannot be combined; merge it into the base")
     }
     if let key = method.keyUnlikePlain {
       throw TuningError("\(key): an adapter whose change is not the product of its factors cannot be combined; merge it into the base")

@@ -88,8 +88,8 @@ extension LoRA {
       let scope = (0..<depth).reduce(attachment.scope / module) { scope, _ in scope / "base_layer" }
       let (rank, scale) = try factors(for: projection.path)
       let experts = projection.expertCount
-      guard !initLoraWeights.isDecomposition else {
-        throw TuningError("init_lora_weights: pissa and olora cannot be combined with \(projection.path); name true or gaussian")
+      guard !initLoraWeights.changesBase else {
+        throw TuningError("init_lora_weights: pissa, olora and loftq cannot be combined with \(projection.path); name true or gaussian")
       }
       let initial = initLoraWeights.initializers(inputs: projection.inputSize, outputs: projection.outputSizes.reduce(0, +), rank: rank)
       try attachment.fill(

@@ -11,6 +11,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   case pissa(iterations: Int?)
   /// The start of a QR decomposition of the weight, which then does without it.
   case olora
+  /// The best approximation of what the quantization of the weight loses.
+  case loftq
   /// Both random, for tests that want a delta which is not zero.
   case random
   /// `A` zero and `B` the left singular vectors of the smallest singular values of the weight, which are not trained (Rüdiger and Raschka 2026, "MiCA").
@@ -20,7 +22,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   /// Another of PEFT's, which needs data or programs of its own; without meaning for an adapter that has been trained.
   case foreign(String)
 
-  private static let foreignNames = ["corda", "eva", "loftq", "lora_ga"]
+  private static let foreignNames = ["corda", "eva", "lora_ga"]
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
@@ -33,6 +35,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch name {
     case "gaussian": self = .gaussian
     case "olora": self = .olora
+    case "loftq": self = .loftq
     case "mica": self = .minor
     case "orthogonal": self = .orthogonal
     case "pissa": self = .pissa(iterations: nil)
@@ -41,7 +44,8 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     default:
       throw DecodingError.dataCorruptedError(
         in: container,
-        debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16, olora, mica or orthogonal")
+        debugDescription: "unsupported initialization \"\(name)\"; use true, false, gaussian, pissa, pissa_niter_16, olora, loftq, mica or orthogonal"
+      )
     }
   }
 
@@ -53,6 +57,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     case .random: try container.encode(false)
     case .gaussian: try container.encode("gaussian")
     case .olora: try container.encode("olora")
+    case .loftq: try container.encode("loftq")
     case .minor: try container.encode("mica")
     case .orthogonal: try container.encode("orthogonal")
     case .pissa(let iterations): try container.encode(iterations.map { "pissa_niter_\($0)" } ?? "pissa")
@@ -64,7 +69,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     switch self {
     case .kaiming, .foreign: return (.uniform(bound: bound), .zeros)
     case .gaussian: return (.normal(standardDeviation: 1 / Float(rank)), .zeros)
-    case .pissa, .olora, .minor, .orthogonal: return (.zeros, .zeros)
+    case .pissa, .olora, .loftq, .minor, .orthogonal: return (.zeros, .zeros)
     case .random: return (.uniform(bound: bound), .uniform(bound: 1 / Float(rank).squareRoot()))
     }
   }
@@ -73,12 +78,15 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
   package var isDecomposition: Bool {
     switch self {
     case .pissa, .olora: true
-    case .kaiming, .gaussian, .random, .foreign, .minor, .orthogonal: false
+    case .kaiming, .gaussian, .loftq, .random, .foreign, .minor, .orthogonal: false
     }
   }
 
+  /// True where the factors belong to another weight than the checkpoint's: what is left of it, or what it is quantized to.
+  package var changesBase: Bool { isDecomposition || self == .loftq }
+
   /// Returns true where a layer's weight has a part of that rank.
-  func fits(rank: Int, in layer: Linear) -> Bool { !isDecomposition && self != .minor || rank <= min(layer.inputSize, layer.outputSize) }
+  func fits(rank: Int, in layer: Linear) -> Bool { !changesBase && self != .minor || rank <= min(layer.inputSize, layer.outputSize) }
 
   /// Returns the part that the factors start as and the weight does without; nil where it stays whole.
   ///
@@ -89,7 +97,7 @@ public enum LoRAInitialization: Codable, Sendable, Hashable {
     let weight = layer.weight.dense()
     let rows = layer.layout == .outputByInput ? weight : weight.transposed
     switch self {
-    case .kaiming, .gaussian, .random, .foreign, .minor, .orthogonal: return nil
+    case .kaiming, .gaussian, .loftq, .random, .foreign, .minor, .orthogonal: return nil
     case .olora: return .orthonormal(of: rows, rank: rank)
     case .pissa(let iterations):
       let part = LowRankPart.principal(of: rows, rank: rank, iterations: iterations ?? 60, RandomStream(seed: 0).split(layer.path))

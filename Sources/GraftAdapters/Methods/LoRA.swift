@@ -31,6 +31,9 @@ public struct LoRA: LayerTargetedMethod {
   /// Ids of tokens whose rows of the embedding are trained too, or such ids by the name of a table.
   package var trainableTokenIndices: TokenSelection?
   package var initLoraWeights = LoRAInitialization.kaiming
+  /// The bits and the rounds of `loftq`: `{loftq_bits: 4, loftq_iter: 1}`; as in PEFT, factors do not start divided by their scale, so that
+  /// `lora_alpha` equal to `r` begins nearest to the unquantized model.
+  package var loftqConfig: ConfigTree?
   /// True to adapt, or save, a table and the head that shares it as one; nil is PEFT's no.
   package var ensureWeightTying: Bool?
 
@@ -50,7 +53,7 @@ public struct LoRA: LayerTargetedMethod {
     try validate()
     try validateVariant(in: sites)
     if case .foreign(let name) = initLoraWeights, !attachment.isLoading {
-      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa, olora, mica or orthogonal")
+      throw TuningError("init_lora_weights: \"\(name)\" is not available for training; use true, gaussian, pissa, olora, loftq, mica or orthogonal")
     }
     let matched = try adaptedSites(of: sites, for: attachment)
     let patterns = try Patterns(self)
@@ -61,6 +64,9 @@ public struct LoRA: LayerTargetedMethod {
       if let layer = site.linear {
         try attach(to: layer, factors, in: attachment)
       } else if let embedding = site.embedding {
+        guard initLoraWeights != .loftq || attachment.isLoading else {
+          throw TuningError("init_lora_weights: loftq is for linear layers, and \(site.path) is a table; leave it out of target_modules")
+        }
         try attach(to: embedding, factors, in: attachment)
       }
     }
@@ -152,6 +158,7 @@ public struct LoRA: LayerTargetedMethod {
       low.removed.map { low.b.assign($0.b) }
       initLoraWeights.start(low, of: layer, RandomStream(seed: attachment.seed).split(layer.path))
     }
+    if initLoraWeights == .loftq { try LoftQ(loftqConfig).prepare(layer, low, in: attachment) }
     try attachment.ignore("\(scope.path).base_layer.weight", shape: layer.weight.shape)
     guard useDora else { return try attachment.fill(layer, with: LowRankAdapter(low)) }
     let magnitude = try scope.parameter("lora_magnitude_vector", [layer.outputSize], .ones)

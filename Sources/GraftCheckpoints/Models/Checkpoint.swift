@@ -3,13 +3,11 @@ import GraftJSON
 import GraftLayers
 import GraftTensors
 
-/// A model directory's weights and configuration: `config.json` beside `model.safetensors` or its shards, or an RWKV as its authors publish it.
+/// A model directory's weights and configuration: `config.json` beside `model.safetensors`, PyTorch's `pytorch_model.bin` or the shards of
+/// either, or an RWKV as its authors publish it.
 ///
 /// Nothing but headers is read on opening; tensors are mapped.
 public final class Checkpoint: WeightSource {
-  static let weightsName = "model.safetensors"
-  static let indexName = "model.safetensors.index.json"
-
   /// The model directory.
   public let directory: String
   /// The weight files: one, or the shards in the order of their names.
@@ -32,17 +30,7 @@ public final class Checkpoint: WeightSource {
     case .file, .special: throw CheckpointError(.missing, directory, "is a file", remedy: "name the directory that holds it")
     case .directory: break
     }
-    if FileKind(of: "\(directory)/\(Self.weightsName)") != .nothing {
-      weights = WeightFiles(try SafetensorsFile("\(directory)/\(Self.weightsName)"))
-    } else if FileKind(of: "\(directory)/\(Self.indexName)") != .nothing {
-      weights = try WeightFiles(shardsOf: CheckpointIndex("\(directory)/\(Self.indexName)"), in: directory)
-    } else if let file = try RWKVFile.published(in: directory) {
-      weights = WeightFiles(file)
-    } else {
-      throw CheckpointError(
-        .missing, directory, "no \(Self.weightsName) or \(Self.indexName) in \(directory)",
-        remedy: Self.remedyForMissingWeights(in: directory))
-    }
+    weights = try Self.weights(in: directory)
     let descriptions = weights.names.compactMap { [weights] in weights.file(of: $0)?.description(of: $0) }
     let bitsAndBytes = try BitsAndBytesLayout.find(in: descriptions, of: directory) { [weights] name in
       weights.file(of: name)?.withBytes(of: name) { bytes in [UInt8](bytes) } ?? []
@@ -58,6 +46,19 @@ public final class Checkpoint: WeightSource {
     (weights, quantized) = (WeightFiles(file), file.blocks)
   }
 
+  private static func weights(in directory: String) throws(CheckpointError) -> WeightFiles {
+    for form in WeightForm.allCases {
+      let whole = "\(directory)/\(form.name)"
+      if FileKind(of: whole) != .nothing { return WeightFiles(try form.open(whole)) }
+      guard FileKind(of: "\(directory)/\(form.indexName)") != .nothing else { continue }
+      return try WeightFiles(shardsOf: CheckpointIndex(in: directory, of: form), in: directory)
+    }
+    if let file = try RWKVFile.published(in: directory) { return WeightFiles(file) }
+    let form = WeightForm.safetensors
+    throw CheckpointError(
+      .missing, directory, "no \(form.name) or \(form.indexName) in \(directory)", remedy: remedyForMissingWeights(in: directory))
+  }
+
   /// True where some tensors are stored quantized, and read as the numbers that they stand for.
   public var isQuantized: Bool { !quantized.isEmpty }
 
@@ -67,7 +68,10 @@ public final class Checkpoint: WeightSource {
       return "this is an adapter; pass it as --adapter and its base model as the model"
     }
     if let pickled = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
-      return "\(pickled) is a PyTorch pickle; save the model with save_pretrained(..., safe_serialization=True)"
+      return "\(pickled) is a PyTorch pickle; call it \(WeightForm.pytorch.name) if it holds a model's state dictionary"
+    }
+    if let gguf = names.first(where: { $0.hasSuffix(".gguf") }) {
+      return "turn \(gguf) into one with: graft convert \(directory)/\(gguf) --to safetensors"
     }
     return "name a Hugging Face model directory"
   }
@@ -124,6 +128,12 @@ public final class Checkpoint: WeightSource {
   public func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
     let stored = quantized[name]?.parts[0] ?? name
     return weights.file(of: stored)?.withBytes(of: stored, body)
+  }
+
+  /// Returns true where two names are of the same elements, which a file holds once, as PyTorch's files hold what is tied.
+  package func holdsOnce(_ name: String, _ other: String) -> Bool {
+    guard let file = weights.file(of: name), file === weights.file(of: other) else { return false }
+    return file.holdsOnce(name, other)
   }
 
   /// Gives back the pages of a tensor that has been read and will not be soon again.

@@ -8,14 +8,19 @@ public struct ModelDirectoryWriter {
   public let directory: String
   /// The bytes of tensors that one file may hold; `nil` for one file whatever its size.
   public let maximumShardBytes: Int?
+  private let form: WeightForm
   private let replacement: AtomicDirectory.Replacement
 
   /// - Parameters:
   ///   - directory: created where it lacks.
+  ///   - form: the form of the weights' files.
   ///   - maximumShardBytes: the bytes of tensors per file; a larger tensor gets a file of its own.
   ///   - replacement: the existing directories that make way.
-  public init(directory: String, maximumShardBytes: Int? = nil, replacing replacement: AtomicDirectory.Replacement = .none) {
+  public init(
+    directory: String, form: WeightForm = .safetensors, maximumShardBytes: Int? = nil, replacing replacement: AtomicDirectory.Replacement = .none
+  ) {
     self.directory = directory
+    self.form = form
     self.maximumShardBytes = maximumShardBytes
     self.replacement = replacement
   }
@@ -28,7 +33,9 @@ public struct ModelDirectoryWriter {
   public static func replaceable(copyingFilesFrom base: String?) throws(CheckpointError) -> AtomicDirectory.Replacement {
     var names = usualNames
     if let base { for path in try CompanionFiles(of: base).paths { names.insert(path.split(separator: "/").first.map(String.init) ?? path) } }
-    return .holding { [names] name in names.contains(name) || name.hasPrefix("model") && CompanionFiles.isWeights(name) }
+    return .holding { [names] name in
+      names.contains(name) || WeightForm.allCases.contains { name.hasPrefix($0.stem) } && CompanionFiles.isWeights(name)
+    }
   }
 
   private static let usualNames = CompanionFiles.tokenizerNames.union([
@@ -42,13 +49,14 @@ public struct ModelDirectoryWriter {
   ///   - configuration: the content of `config.json`; without it the base's is copied.
   ///   - base: the model directory whose other files are copied: all but weights.
   ///   - tokenizer: the content of `tokenizer.json`, where it is not the base's.
+  ///   - files: the contents of further files by their names, in place of the base's.
   ///   - tokenizerDirectory: the directory of the tokenizer's files and templates, where they are not the base's.
   ///   - verify: looks at the directory, complete but under another name, before it appears.
   ///   - provider: answers the tensor of a description; called once for each.
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or what `verify` and `provider` throw.
   public func write(
     _ descriptions: [TensorDescription], configuration: JSON? = nil, copyingFilesFrom base: String? = nil,
-    tokenizer: JSON? = nil, tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil,
+    tokenizer: JSON? = nil, files: [String: JSON] = [:], tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil,
     from provider: (TensorDescription) throws -> Tensor
   ) throws {
     try write(
@@ -69,6 +77,7 @@ public struct ModelDirectoryWriter {
       if let configuration {
         try AtomicFile.write(configuration.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/config.json")
       }
+      for (name, content) in files { try AtomicFile.write(content.serialized(pretty: true).utf8 + [0x0A], to: "\(temporary)/\(name)") }
       if let tokenizer { try AtomicFile.write(tokenizer.serialized(pretty: true).utf8, to: "\(temporary)/tokenizer.json") }
       if let tokenizerDirectory { try CompanionFiles(of: tokenizerDirectory).copy(to: temporary, isTokenizer: true) }
       if let base { try CompanionFiles(of: base).copy(to: temporary) }
@@ -82,14 +91,12 @@ public struct ModelDirectoryWriter {
   private func writeWeights(
     _ descriptions: [TensorDescription], to folder: String, from provider: (TensorDescription) throws -> Tensor
   ) throws {
-    let shards = Self.shards(SafetensorsWriter.canonicalOrder(descriptions), maximumBytes: maximumShardBytes)
-    guard shards.count > 1 else {
-      return try SafetensorsWriter.write(descriptions, to: "\(folder)/\(Checkpoint.weightsName)", from: provider)
-    }
+    let shards = Self.shards(form == .safetensors ? SafetensorsWriter.canonicalOrder(descriptions) : descriptions, maximumBytes: maximumShardBytes)
+    guard shards.count > 1 else { return try form.write(descriptions, to: "\(folder)/\(form.name)", from: provider) }
     var map: [(String, JSON)] = []
     for (number, shard) in shards.enumerated() {
-      let name = "model-\(Self.fiveDigits(number + 1))-of-\(Self.fiveDigits(shards.count)).safetensors"
-      try SafetensorsWriter.write(shard, to: "\(folder)/\(name)", from: provider)
+      let name = "\(form.stem)-\(Self.fiveDigits(number + 1))-of-\(Self.fiveDigits(shards.count))\(form.ending)"
+      try form.write(shard, to: "\(folder)/\(name)", from: provider)
       map += shard.map { ($0.name, .string(name)) }
     }
     let index: JSON = [
@@ -99,7 +106,7 @@ public struct ModelDirectoryWriter {
       ],
       "weight_map": .object(JSONObject(map.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) })),
     ]
-    try AtomicFile.write(index.serialized(pretty: true).utf8 + [0x0A], to: "\(folder)/\(Checkpoint.indexName)")
+    try AtomicFile.write(index.serialized(pretty: true).utf8 + [0x0A], to: "\(folder)/\(form.indexName)")
   }
 
   /// Fills files in order up to `maximumBytes`.

@@ -18,10 +18,13 @@ public protocol WeightFile: AnyObject {
   func withBytes<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result?
   /// Gives back the pages of a tensor that has been read and will not be soon again, where the file is mapped.
   func releasePages(of name: String)
+  /// Returns true where two names are of the same elements, which the file holds once, as pickles hold what is tied.
+  func holdsOnce(_ name: String, _ other: String) -> Bool
 }
 
 extension WeightFile {
   public func releasePages(of name: String) {}
+  public func holdsOnce(_ name: String, _ other: String) -> Bool { false }
 
   public func bytes(_ name: String) throws(CheckpointError) -> Tensor { try tensor(name).reinterpretedAsBytes() }
 

@@ -20,10 +20,7 @@ struct WeightFiles {
   init(shardsOf index: CheckpointIndex, in directory: String) throws(CheckpointError) {
     let shards = index.shardNames
     var files: [any WeightFile] = []
-    for shard in shards {
-      try index.validateShardName(shard, in: directory)
-      files.append(try SafetensorsFile("\(directory)/\(shard)"))
-    }
+    for shard in shards { files.append(try index.open(shard, in: directory)) }
     let positions = Dictionary(zip(shards, 0...)) { first, _ in first }
     var fileOfTensor: [String: Int] = [:]
     for (tensor, shard) in index.shardOfTensor {

@@ -74,4 +74,12 @@ public struct ModelDirectory {
       model.generationStartID = start
     }
   }
+
+  /// A parameter's weight as the checkpoint has it; nil where it has none, or has it quantized.
+  /// - Throws: what reading it throws.
+  package func unquantized(_ path: String) throws -> Tensor? {
+    let names = [path] + (model.family?.tensors.aliases(of: path) ?? [])
+    guard let name = names.first(where: weights.contains), case .dense(let tensor) = try weights.weight(name) else { return nil }
+    return tensor
+  }
 }

@@ -1,4 +1,5 @@
 import GraftCheckpoints
+import GraftJSON
 import GraftLayers
 import GraftTensors
 
@@ -16,6 +17,8 @@ public struct GGUFForm: Sendable {
   public var normOffset: Float
   /// True where the architecture has the factors of LongRoPE.
   public var hasLongRope: Bool
+  /// The way back from a file, which adds what it says beside Llama's keys.
+  public var reading: GGUFReading
   /// Completes the description; throws `ArchitectureError` where the model computes something that llama.cpp would not.
   public var complete: Completion
 
@@ -30,12 +33,15 @@ public struct GGUFForm: Sendable {
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
   ]
 
-  /// - Parameter blockModules: the names in which a block differs from Llama's.
+  /// - Parameters:
+  ///   - blockModules: the names in which a block differs from Llama's.
+  ///   - reading: the way back from a file, which adds what it says beside Llama's keys.
   public init(
     _ name: String, blockModules: [String: String] = [:], interleavesPairs: Bool = false,
     activation: (NonlinearityName, String) = (.fixed(.silu), "silu"), normOffset: Float = 0,
-    hasLongRope: Bool = false, complete: @escaping Completion = { _, _, _, _ in }
+    hasLongRope: Bool = false, reading: GGUFReading = GGUFReading { _ in [] }, complete: @escaping Completion = { _, _, _, _ in }
   ) {
+    self.reading = reading
     self.name = name
     self.blockModules = Self.llamaModules.merging(blockModules) { _, own in own }
     self.interleavesPairs = interleavesPairs
@@ -54,7 +60,8 @@ public struct GGUFForm: Sendable {
       order: { module, config in
         let c = try read(config)
         return GGUFModel.interleavedPairs(heads: module == "self_attn.q_proj" ? c.heads : c.keyValueHeads, size: c.headSize)
-      }, describe: { config, architecture in try model(try read(config), config, architecture) })
+      }, reading: GGUFReading(isDescribed: reading.isDescribed) { keys in try members(keys) + reading.restore(keys) },
+      describe: { config, architecture in try model(try read(config), config, architecture) })
   }
 
   /// The model as llama.cpp's converter describes it.
@@ -80,6 +87,24 @@ public struct GGUFForm: Sendable {
     try complete(c, config, &metadata, &model)
     model.metadata = metadata.entries
     return model
+  }
+
+  /// The members of a `config.json` that Llama's keys tell.
+  private func members(_ keys: GGUFKeys) throws -> [(String, JSON)] {
+    let (width, heads) = (try keys.count("embedding_length"), try keys.count("attention.head_count"))
+    guard heads > 0 else { throw keys.fail("attention.head_count", "is 0; fetch the file again") }
+    let headSize = try keys.count("attention.key_length", default: width / heads)
+    var members: [(String, JSON)] = [
+      ("hidden_size", .integer(width)), ("intermediate_size", .integer(try keys.count("feed_forward_length"))),
+      ("num_hidden_layers", .integer(try keys.count("block_count"))), ("num_attention_heads", .integer(heads)),
+      ("num_key_value_heads", .integer(try keys.count("attention.head_count_kv", default: heads))), ("head_dim", .integer(headSize)),
+      ("max_position_embeddings", .integer(try keys.count("context_length"))), ("hidden_act", .string(activation.1)),
+      ("hidden_activation", .string(activation.1)), ("rms_norm_eps", try keys.number("attention.layer_norm_rms_epsilon")),
+      ("attention_bias", .bool(keys.hasTensor("blk.0.attn_q.bias"))), ("mlp_bias", .bool(keys.hasTensor("blk.0.ffn_down.bias"))),
+    ]
+    members += try keys.rotary(headSize: headSize)
+    if keys.contains("attention.sliding_window") { members.append(("sliding_window", .integer(try keys.count("attention.sliding_window")))) }
+    return members
   }
 
   /// Refuses biases of attention, or of the feed-forward.

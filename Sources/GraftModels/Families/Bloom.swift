@@ -29,7 +29,14 @@ extension ModelFamily {
         "transformer.ln_f": "output_norm", "lm_head": "output",
       ],
       reorderedModules: ["self_attention.query_key_value"],
-      order: { _, config in try Bloom.Configuration(config).ggufRows }, describe: { try Bloom.Configuration($0).gguf($1) }),
+      order: { _, config in try Bloom.Configuration(config).ggufRows },
+      reading: GGUFReading { keys in
+        [
+          ("hidden_size", .integer(try keys.count("embedding_length"))), ("n_layer", .integer(try keys.count("block_count"))),
+          ("n_head", .integer(try keys.count("attention.head_count"))),
+          ("layer_norm_epsilon", try keys.number("attention.layer_norm_epsilon")),
+        ]
+      }, describe: { try Bloom.Configuration($0).gguf($1) }),
     tokenClassifier: "classifier"
   ) { config, style, isHeadless, scope in
     let parts = try Bloom.parts(try Bloom.Configuration(config), isHeadless: isHeadless, in: scope)

@@ -29,7 +29,15 @@ extension ModelFamily {
         "ln_1": "attn_norm", "ln_2": "ffn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up",
         "mlp.c_proj": "ffn_down",
       ],
-      modules: ["transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"]
+      modules: ["transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"],
+      reading: GGUFReading { keys in
+        [
+          ("n_embd", .integer(try keys.count("embedding_length"))), ("n_layer", .integer(try keys.count("block_count"))),
+          ("n_head", .integer(try keys.count("attention.head_count"))), ("n_positions", .integer(try keys.count("context_length"))),
+          ("n_inner", .integer(try keys.count("feed_forward_length"))), ("activation_function", "gelu_new"),
+          ("layer_norm_epsilon", try keys.number("attention.layer_norm_epsilon")),
+        ]
+      }
     ) { try GPT2.Configuration($0).gguf($0, $1) },
     traits: [.storesInputByOutput], tokenClassifier: "classifier"
   ) { config, style, isHeadless, scope in

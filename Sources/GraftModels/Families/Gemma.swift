@@ -71,6 +71,11 @@ extension GGUFForm {
   }
 }
 
+extension GGUFKeys {
+  /// The divisor of scores, which is that of the size of heads in the Gemmas that llama.cpp has.
+  func gemma() throws(ArchitectureError) -> [(String, JSON)] { [("query_pre_attn_scalar", .integer(try count("attention.key_length")))] }
+}
+
 extension ArchitectureConfiguration {
   /// The cap that a key names, nil for none.
   func softcap(_ key: String) throws(ArchitectureError) -> Float? { contains(key) ? try positiveFloat(key) : nil }

@@ -15,7 +15,13 @@ extension ModelFamily {
       ] + ConfigurationKey.withoutEffect("hidden_act")),
     defaultTargets: .gemma,
     gguf: GGUFForm(
-      "gemma2", blockModules: GGUFForm.sandwichedNorms, activation: (.fixed(.geluTanh), "gelu_pytorch_tanh"), normOffset: 1
+      "gemma2", blockModules: GGUFForm.sandwichedNorms, activation: (.fixed(.geluTanh), "gelu_pytorch_tanh"), normOffset: 1,
+      reading: GGUFReading { keys in
+        try keys.gemma() + [
+          ("attn_logit_softcapping", try keys.number("attn_logit_softcapping")),
+          ("final_logit_softcapping", try keys.number("final_logit_softcapping")),
+        ]
+      }
     ) { c, config, metadata, _ in
       try GGUFForm.requireNoBias(c, config, in: "gemma2")
       try GGUFForm.requireTie(c, config)

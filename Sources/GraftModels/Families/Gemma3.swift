@@ -17,7 +17,13 @@ extension ModelFamily {
       ] + ConfigurationKey.withoutEffect("hidden_act", "attn_logit_softcapping")),
     defaultTargets: .gemma,
     gguf: GGUFForm(
-      "gemma3", blockModules: GGUFForm.sandwichedNorms, activation: (.fixed(.geluTanh), "gelu_pytorch_tanh"), normOffset: 1
+      "gemma3", blockModules: GGUFForm.sandwichedNorms, activation: (.fixed(.geluTanh), "gelu_pytorch_tanh"), normOffset: 1,
+      reading: GGUFReading { keys in
+        try keys.gemma() + [
+          ("rope_local_base_freq", try keys.number("rope.freq_base_swa", default: 10_000.0)), ("sliding_window_pattern", 6),
+          ("final_logit_softcapping", try keys.number("final_logit_softcapping", default: .null)),
+        ]
+      }
     ) { c, config, metadata, _ in
       try GGUFForm.requireNoBias(c, config, in: "gemma3")
       try GGUFForm.requireGemma(c, config, period: 6)

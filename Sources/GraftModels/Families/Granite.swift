@@ -11,7 +11,15 @@ extension ModelFamily {
         .read("attention_dropout", 0.0), .read("mlp_bias", false), .read("embedding_multiplier", 1.0), .read("logits_scaling", 1.0),
         .read("residual_multiplier", 1.0), .read("attention_multiplier", 1.0),
       ]),
-    gguf: GGUFForm("granite", interleavesPairs: true) { c, config, metadata, _ in
+    gguf: GGUFForm(
+      "granite", interleavesPairs: true,
+      reading: GGUFReading { keys in
+        [
+          ("attention_multiplier", try keys.number("attention.scale")), ("embedding_multiplier", try keys.number("embedding_scale", default: 1.0)),
+          ("residual_multiplier", try keys.number("residual_scale", default: 1.0)), ("logits_scaling", try keys.number("logit_scale", default: 1.0)),
+        ]
+      }
+    ) { c, config, metadata, _ in
       metadata.add("attention.scale", try config.positiveFloat("attention_multiplier"))
       metadata.add("embedding_scale", c.embeddingScale)
       metadata.add("residual_scale", c.residualMultiplier)

@@ -10,7 +10,8 @@ extension ModelFamily {
         .read("num_key_value_heads", .null), .read("head_dim", .null), .read("max_position_embeddings", 2048), .read("attention_bias", false),
         .read("attention_dropout", 0.0, orNull: true), .read("mlp_bias", false),
       ] + ConfigurationKey.withoutEffect("pretraining_tp")),
-    defaultTargets: .llama, gguf: GGUFForm("llama", interleavesPairs: true)
+    defaultTargets: .llama,
+    gguf: GGUFForm("llama", interleavesPairs: true, reading: GGUFReading(isDescribed: { !$0.contains("attention.sliding_window") }) { _ in [] })
   ) { try $0.preNormed() }
 }
 

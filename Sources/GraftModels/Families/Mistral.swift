@@ -8,6 +8,9 @@ extension ModelFamily {
         .read("sliding_window", 4096, orNull: true), .read("attention_dropout", 0.0), .only("attention_chunk_size", .null),
       ]),
     defaultTargets: .llama,
-    gguf: GGUFForm("llama", interleavesPairs: true) { c, config, _, model in try GGUFForm.noteWindow(c, config, in: &model) }
+    gguf: GGUFForm("llama", interleavesPairs: true, reading: GGUFReading(isDescribed: { $0.contains("attention.sliding_window") }) { _ in [] }) {
+      c, config, _, model in
+      try GGUFForm.noteWindow(c, config, in: &model)
+    }
   ) { try $0.preNormed() }
 }

@@ -12,7 +12,10 @@ extension ModelFamily {
         .read("max_position_embeddings", 4096), .read("original_max_position_embeddings", 4096), .read("rms_norm_eps", 1e-5),
         .read("pad_token_id", 32_000, orNull: true), .read("sliding_window", .null), .only("attention_chunk_size", .null),
       ]),
-    gguf: GGUFForm("phi3", blockModules: ["self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"], hasLongRope: true) {
+    gguf: GGUFForm(
+      "phi3", blockModules: ["self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"], hasLongRope: true,
+      reading: GGUFReading(restore: restore)
+    ) {
       try describe($0, $1, &$2, &$3)
     },
     read: { config in
@@ -22,6 +25,17 @@ extension ModelFamily {
       return c
     }
   ) { try $0.preNormed(attention: { try $0.fusedAttention() }, feedForward: { try $0.fusedFeedForward() }) }
+
+  /// The lengths and the factors of LongRoPE in a file of llama.cpp.
+  @Sendable private static func restore(_ keys: GGUFKeys) throws -> [(String, JSON)] {
+    var members: [(String, JSON)] = []
+    if keys.contains("rope.scaling.original_context_length") {
+      members.append(("original_max_position_embeddings", .integer(try keys.count("rope.scaling.original_context_length"))))
+    }
+    guard let short = try keys.vector("rope_factors_short.weight"), let long = try keys.vector("rope_factors_long.weight") else { return members }
+    func numbers(_ factors: [Float]) -> JSON { .array(factors.map { .number(Double("\($0)") ?? Double($0)) }) }
+    return members + [("rope_scaling", ["rope_type": "longrope", "short_factor": numbers(short), "long_factor": numbers(long)])]
+  }
 
   /// Completes the description for llama.cpp with the lengths and the factors of LongRoPE.
   private static func describe(

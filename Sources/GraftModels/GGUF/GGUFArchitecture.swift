@@ -1,4 +1,5 @@
 import GraftCheckpoints
+import GraftJSON
 
 /// A family as llama.cpp knows it: the architecture's name, and the names and layouts of its modules there.
 public struct GGUFArchitecture: Sendable {
@@ -14,6 +15,7 @@ public struct GGUFArchitecture: Sendable {
   public let reorderedModules: Set<String>
   private let order: RowOrder
   private let describe: Description
+  private let reading: GGUFReading?
 
   /// Returns, for a resolved configuration, the numbers of the Transformers' rows that stand for the rows of a module.
   public typealias RowOrder = @Sendable (_ module: String, ArchitectureConfiguration) throws -> [Int32]
@@ -23,11 +25,13 @@ public struct GGUFArchitecture: Sendable {
 
   /// - Parameters:
   ///   - order: the order of the rows of `reorderedModules`.
+  ///   - reading: the way back from a file; nil for a family that is not read from GGUF files.
   ///   - describe: the description of a model.
   public init(
     _ name: String, blocks: String, blockModules: [String: String], modules: [String: String], reorderedModules: Set<String> = [],
-    order: @escaping RowOrder = { _, _ in [] }, describe: @escaping Description
+    order: @escaping RowOrder = { _, _ in [] }, reading: GGUFReading? = nil, describe: @escaping Description
   ) {
+    self.reading = reading
     self.name = name
     self.blocks = blocks
     self.blockModules = blockModules
@@ -60,9 +64,34 @@ public struct GGUFArchitecture: Sendable {
     return try order(path, config)
   }
 
+  /// True for a family that is read from GGUF files.
+  package var isRead: Bool { reading != nil }
+
+  /// True for a family that is read from GGUF files, and that a file of the architecture is a model of.
+  package func describes(_ keys: GGUFKeys) -> Bool { keys.architecture == name && reading?.isDescribed(keys) == true }
+
+  /// The members of a `config.json` that the keys of a file tell.
+  /// - Throws: `ArchitectureError` for what is missing, or no model of the family has.
+  package func members(_ keys: GGUFKeys) throws -> [(String, JSON)] { try reading?.restore(keys) ?? [] }
+
   /// The description of the model of a resolved configuration.
   /// - Throws: `ArchitectureError` where the model computes something that llama.cpp would not.
   package func model(_ config: ArchitectureConfiguration) throws -> GGUFModel { try describe(config, self) }
+}
+
+/// The way back from a file of llama.cpp to a `config.json`.
+public struct GGUFReading: Sendable {
+  /// Tells whether a file of the architecture is a model of the family, where several have it.
+  public var isDescribed: @Sendable (GGUFKeys) -> Bool
+  /// Returns what a file says of a model as members of a `config.json`, besides what all families have there.
+  public var restore: @Sendable (GGUFKeys) throws -> [(String, JSON)]
+
+  /// - Parameters:
+  ///   - isDescribed: true for every file where nothing is given.
+  ///   - restore: the members of a `config.json`.
+  public init(
+    isDescribed: @escaping @Sendable (GGUFKeys) -> Bool = { _ in true }, restore: @escaping @Sendable (GGUFKeys) throws -> [(String, JSON)]
+  ) { (self.isDescribed, self.restore) = (isDescribed, restore) }
 }
 
 /// A model as a GGUF file describes it.
@@ -115,6 +144,6 @@ extension ArchitectureConfiguration {
   /// The error for a model that llama.cpp does not compute.
   /// - Parameter subject: the property that it does not have.
   public func withoutCounterpart(_ subject: String) -> ArchitectureError {
-    ArchitectureError("\(source): \(subject) has no counterpart in llama.cpp; use --format hf")
+    ArchitectureError("\(source): \(subject) has no counterpart in llama.cpp; write a checkpoint directory instead")
   }
 }

@@ -23,10 +23,21 @@ package struct GGUFBase {
 
   /// The rows of a module's tensor in llama.cpp's order.
   package func rows(of tensor: Tensor, in module: String) throws -> Tensor {
+    try architecture.rowOrder(of: module, configuration).map { Self.gathered(tensor, $0) } ?? tensor
+  }
+
+  /// The rows of a module's tensor in llama.cpp's file in Transformers' order.
+  func originalRows(of tensor: Tensor, in module: String) throws -> Tensor {
     guard let order = try architecture.rowOrder(of: module, configuration) else { return tensor }
+    var places = [Int32](repeating: 0, count: order.count)
+    for (place, row) in order.enumerated() { places[Int(row)] = Int32(place) }
+    return Self.gathered(tensor, places)
+  }
+
+  private static func gathered(_ tensor: Tensor, _ rows: [Int32]) -> Tensor {
     let count = tensor.shape[0]
-    let columns = tensor.elementCount / count
-    return gatherRows(tensor.converted(to: .float32).reshaped(to: [count, columns]), Tensor(order)).reshaped(to: tensor.shape)
+    let matrix = tensor.converted(to: .float32).reshaped(to: [count, tensor.elementCount / count])
+    return gatherRows(matrix, Tensor(rows)).reshaped(to: tensor.shape)
   }
 }
 

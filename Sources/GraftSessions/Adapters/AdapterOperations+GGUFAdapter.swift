@@ -16,7 +16,9 @@ extension AdapterOperations {
     let file = try AdapterFile.read(adapter)
     let stored = try file.adapter()
     let method = try linearDeltas(of: stored, from: adapter)
-    let base = try model.map { try GGUFBase(try Checkpoint.configuration(in: $0), source: "\($0)/config.json") }
+    let base = try (model ?? ModelReference.knownBase(of: adapter)).map {
+      try GGUFBase(try Checkpoint.configuration(in: $0), source: "\($0)/config.json")
+    }
     if let base, let recorded = file.base { try recorded.verify(BaseFingerprint(ofModel: base.json), for: adapter) }
     guard let architecture = try base?.architecture ?? file.base?.modelType.map({ try ModelFamily.gguf(of: $0, source: adapter) }) else {
       throw SessionError(.usage, "\(adapter): does not tell what it was trained on; add --model")
@@ -61,6 +63,7 @@ extension AdapterOperations {
     if method.loraBias || method.bias != .none { throw refuse("a bias (bias or lora_bias)") }
     if method.modulesToSave?.isEmpty == false { throw refuse("a whole module (modules_to_save)") }
     if let key = method.keyUnlikePlain { throw refuse("a change that is not the product of two factors (\(key))") }
+    if method.initLoraWeights.changesBase { throw refuse("a delta relative to another base (init_lora_weights)") }
     return method
   }
 

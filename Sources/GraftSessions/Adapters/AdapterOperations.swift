@@ -140,12 +140,11 @@ public enum AdapterOperations {
       }
       return MergeReport(difference: difference, notes: session.notes.all)
     case .gguf:
-      let file = try GGUFModelFile(session, dtype: dtype ?? .float32)
-      try file.write(to: output)
+      let notes = try writeGGUF(session, dtype: dtype ?? .float32, to: output)
       for parameter in session.model.catalog.parameters where parameter.shape.rank > 1 {
         parameter.assign(parameter.dense().converted(to: dtype ?? .float32).converted(to: .float32))
       }
-      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + file.notes)
+      return MergeReport(difference: try check.difference(of: session, limit: .infinity), notes: session.notes.all + notes)
     }
   }
 
@@ -157,8 +156,8 @@ public enum AdapterOperations {
       guard isAsked else {
         throw SessionError(
           .usage,
-          "\(model): \(parameter.path) is quantized as \(blocks.format), which a sum would be rounded to anew; keep the adapter apart, or write the "
-            + "model unquantized with --dequantize, which `graft quantize` quantizes again and says how much that changes")
+          "\(model): \(parameter.path) is quantized as \(blocks.format), which a sum would be rounded to anew; keep the adapter apart, write the "
+            + "model unquantized with --dequantize, or quantized again with --requantize, which says how much that changes")
       }
       parameter.assign(parameter.dense())
     }

@@ -44,7 +44,11 @@ struct MergeCheck {
 
   /// The results of a model on a fixed run of tokens.
   static func probe(_ session: ModelSession) throws -> [Float] {
-    let tokens = (0..<16).map { Int32(($0 * 37 + 11) % session.model.vocabularySize) }
+    try probe(session, (0..<16).map { Int32(($0 * 37 + 11) % session.model.vocabularySize) })
+  }
+
+  /// The results of a model on a run of tokens.
+  static func probe(_ session: ModelSession, _ tokens: [Int32]) throws -> [Float] {
     let input = SequenceInput([tokens])
     switch session.model {
     case let model as any SequenceToSequenceModel:

@@ -92,10 +92,11 @@ public enum ModelQuantization {
       count += 1
     }
     guard count > 0 else { throw nothingToQuantize(in: model) }
-    let file = try GGUFModelFile(session, dtype: dtype, quantization: quantization)
-    try writer.write(configuration: try checkpoint.configuration(), copyingFilesFrom: model) { folder in try file.write(to: "\(folder)/model.gguf") }
-    let notes = left == 0 ? [] : ["\(left) matrices whose rows are no whole blocks stay as they are"]
-    return Report(matrices: count, relativeError: whole > 0 ? (lost / whole).squareRoot() : 0, notes: notes + file.notes)
+    var notes = left == 0 ? [] : ["\(left) matrices whose rows are no whole blocks stay as they are"]
+    try writer.write(configuration: try checkpoint.configuration(), copyingFilesFrom: model) { folder in
+      notes += try AdapterOperations.writeGGUF(session, dtype: dtype, to: "\(folder)/model.gguf")
+    }
+    return Report(matrices: count, relativeError: whole > 0 ? (lost / whole).squareRoot() : 0, notes: notes)
   }
 
   private static func nothingToQuantize(in model: String) -> SessionError {

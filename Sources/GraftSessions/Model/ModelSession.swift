@@ -84,7 +84,9 @@ public final class ModelSession {
     }
     for (index, part) in parts.enumerated() {
       let method = try MethodCatalog.decode(stored: part.adapter.configuration, from: part.path)
-      let delta = try self.adapters.add("\(index)", method, from: part.adapter.weights(from: part.path))
+      let delta = try self.adapters.add(
+        "\(index)", method, from: part.adapter.weights(from: part.path),
+        services: AttachmentServices(unquantized: { [directory] in try directory.unquantized($0) }))
       for note in delta.notes { notes.say("\(part.path): \(note)") }
     }
     try self.adapters.activate(parts.enumerated().map { ("\($0.offset)", $0.element.weight) })

@@ -146,7 +146,9 @@ package struct TrainableBase {
     let tokenizer = try tokenizer()
     return try Delta(
       method, on: model.catalog, from: source, seed: UInt64(bitPattern: Int64(recipe.training.seed)),
-      services: AttachmentServices(tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) }))
+      services: AttachmentServices(
+        tokenize: { tokenizer.encode($0) }, run: { [model] in _ = model.hiddenStates($0, $1) },
+        unquantized: { [directory] in try directory?.unquantized($0) }))
   }
 
   /// The delta as files keep it, with the tokens it adds.

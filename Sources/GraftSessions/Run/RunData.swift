@@ -11,6 +11,16 @@ package struct RunData {
   enum Training {
     case known(TrainingExamples)
     case streamed(ExampleStream)
+
+    /// The tokens of a usual micro-batch, which is what other work of a run may have in memory at once: a token that is only read or written
+    /// takes less than one that is learned from.
+    func tokensOfStep(_ planner: BatchPlanner, maxLength: Int) -> Int {
+      var length = planner.packing ?? maxLength
+      if planner.packing == nil, case .known(let examples) = self, examples.count > 0 {
+        length = examples.tokenCounts.reduce(0, +) / examples.count
+      }
+      return min(max(planner.batchSize * length, 128), 4 * AnswerCheck.usualTokens)
+    }
   }
 
   /// The examples to train on.
@@ -84,11 +94,14 @@ package struct RunData {
     format = try encoder.format(of: split.train[0])
     digests = (try split.train.sha256, try split.held.sha256)
     let endIDs = base.endIDs(tokenizer)
+    let tokensAtOnce = train.tokensOfStep(settings.planner, maxLength: recipe.data.maxLength)
     answers = try AnswerCheck(
-      records: split.held, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, maxLength: recipe.data.maxLength)
+      records: split.held, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, maxLength: recipe.data.maxLength,
+      tokensAtOnce: tokensAtOnce)
     if let records = split.selection {
       selection = try encoder.encodeDataset(records)
-      selectionAnswers = try AnswerCheck(records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs)
+      selectionAnswers = try AnswerCheck(
+        records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, tokensAtOnce: tokensAtOnce)
     } else {
       selection = evaluation
       selectionAnswers = answers

@@ -22,16 +22,24 @@ package struct AnswerCheck {
   private let generator: Generator
   private let model: any Model
   private let maxNewTokens: Int
+  private let tokensAtOnce: Int
+
+  /// The tokens that are in memory at once where nothing else is said.
+  package static let usualTokens = 2048
 
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
   ///
   /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
   /// as examples are; a prompt that the model has no positions for is left out.
-  /// - Parameter maxLength: the most tokens of a source.
+  /// - Parameters:
+  ///   - maxLength: the most tokens of a source.
+  ///   - tokensAtOnce: the tokens of prompts and answers that are in memory at once.
   /// - Throws: what reading a record throws.
   init?(
-    records: RecordList, format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil
+    records: RecordList, format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil,
+    tokensAtOnce: Int = usualTokens
   ) throws {
+    self.tokensAtOnce = tokensAtOnce
     guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     var pairs: [(String, String)] = []
@@ -60,10 +68,8 @@ package struct AnswerCheck {
   package func run(isInterrupted: () -> Bool = { false }, progress: ProgressHandler = { _ in }) throws -> Outcome {
     var settings = SamplingSettings()
     settings.maxNewTokens = maxNewTokens
-    // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
-    let logitsSize = model.vocabularySize / model.hiddenSize
     var answers: [AnsweredPrompt] = []
-    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
+    for group in groups where !isInterrupted() {
       progress(RunProgress(.answering, answers.count, of: prompts.count))
       answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
@@ -71,6 +77,13 @@ package struct AnswerCheck {
     }
     let hits = answers.filter { $0.isExact }.count
     return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
+  }
+
+  /// The prompts that are answered together.
+  package var groups: [[Int]] {
+    // A row of logits is as wide as so many hidden states.
+    let logitsSize = model.vocabularySize / model.hiddenSize
+    return prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: tokensAtOnce)
   }
 
   private func written(_ prompts: [[Int32]], _ settings: SamplingSettings) throws -> [[Int32]] {

@@ -10,7 +10,9 @@ struct Export: ParsableCommand {
 
   @Argument(help: "An adapter: .h5 file, run directory, PEFT or AdapterHub directory.") var adapter: String
   @Option(help: "peft | hdf5 | adapterhub | gguf") var format: Format
-  @Option(help: ArgumentHelp("The base model's directory, where a GGUF file needs more of it than the adapter tells.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "The base model's directory, where a GGUF file needs more of it than the adapter tells (default: what it was trained on).", valueName: "dir"))
   var model: String?
   @Option(help: ArgumentHelp("A directory for peft and adapterhub, a file otherwise.", valueName: "path")) var output: String
   @Flag(help: "Replace an earlier export; a directory that holds anything else stays.") var overwrite = false

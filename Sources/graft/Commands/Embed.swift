@@ -29,12 +29,10 @@ struct Embed: ModelCommand {
   }
 
   func compute() throws {
-    let modules = try SentenceModules(in: HubCache().directory(of: model.model))
-    var model = model
-    model.model = modules?.encoderPath ?? model.model
+    let modules = try SentenceModules(in: model.reference().directory)
     var options = EmbeddingOptions()
     (options.pooling, options.normalizes, options.prompt, options.promptName) = (pooling, normalize, prompt, promptName)
-    let session = try model.session(isHeadless: true)
+    let session = try model.session(modules?.encoderPath, isHeadless: true)
     shared.say(session.notes)
     let vectors = try session.embeddings(of: data, options, modules: modules)
     if similarity {

@@ -11,7 +11,7 @@ extension LearningTask: ExpressibleByArgument {}
 struct Eval: ModelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Loss, perplexity and accuracy on held-out data; exact match of generated answers.",
-    discussion: "Example: graft eval --model Data/models/seedling --adapter runs/quickstart --data Data/instructions/eval.jsonl")
+    discussion: "Example: graft eval runs/quickstart --data Data/instructions/eval.jsonl")
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("A data file.", valueName: "file")) var data: String

@@ -3,6 +3,7 @@ import GraftCheckpoints
 import Foundation
 import GraftDatasets
 import GraftJSON
+import GraftSessions
 import GraftTokenizers
 
 struct Tokenize: ParsableCommand {
@@ -10,7 +11,7 @@ struct Tokenize: ParsableCommand {
     abstract: "Text as token ids, or token ids as text, as JSON Lines.",
     discussion: "Example: graft tokenize --model Data/models/seedling \"Once upon a time\"")
 
-  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir")) var model: String
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory, or a run.", valueName: "dir")) var model: String
   @Argument(help: "A text.") var text: String?
   @Option(help: ArgumentHelp("A data file of {\"text\"} or, with --decode, {\"ids\"}.", valueName: "file")) var data: String?
   @Flag(help: "Leave out the tokens that the tokenizer puts round a text.") var noSpecialTokens = false
@@ -23,7 +24,7 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     shared.apply()
-    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: HubCache().directory(of: model), isDirectory: true))
+    let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: ModelReference(nil, model: model).directory, isDirectory: true))
     if let text {
       Console.output(decode ? try decoded(text, tokenizer) : encoded(text, tokenizer))
       return

@@ -39,10 +39,21 @@ enum LengthOption {
   }
 }
 
+/// Checks the type of the tensors that a model is written in.
+enum DataTypeOption {
+  static func check(_ name: String?) throws {
+    guard let name, !["float32", "bfloat16", "float16"].contains(name) else { return }
+    throw ValidationError("--dtype: unknown type \(name); use float32, bfloat16 or float16")
+  }
+}
+
 /// A model and, perhaps, an adapter on it.
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory.", valueName: "dir"))
-  var model: String
+  @Argument(help: ArgumentHelp("A run, which names its model; or another adapter that does, or a model.", valueName: "run"))
+  var run: String?
+
+  @Option(help: ArgumentHelp("A Hugging Face checkpoint directory (default: what the run or the adapter was trained on).", valueName: "dir"))
+  var model: String?
 
   @Option(help: ArgumentHelp("An adapter: .h5 file, run directory or PEFT directory.", valueName: "path"))
   var adapter: String?
@@ -58,14 +69,25 @@ struct ModelOptions: ParsableArguments {
   @Flag(help: "Use an adapter that was made for another base.")
   var force = false
 
+  func validate() throws {
+    guard run != nil || model != nil || adapter != nil else { throw ValidationError("--model: missing; name a model's directory, or a run") }
+    if run != nil, adapter != nil { throw ValidationError("--adapter: beside a run; leave out one of them") }
+  }
+
+  /// The model and the adapter that are meant.
+  func reference() throws -> ModelReference { try ModelReference(run, model: model, adapters: [adapter].compactMap(\.self)) }
+
   /// The model with its adapter.
   /// - Parameters:
+  ///   - encoder: the directory to use in place of the model's.
   ///   - task: what it is for; nil is what the adapter, or else the checkpoint, says.
   ///   - isHeadless: true where hidden states are all that is wanted.
-  func session(task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
+  func session(_ encoder: String? = nil, task: LearningTask? = nil, isHeadless: Bool = false) throws -> ModelSession {
+    let reference = try reference()
     let bar = Watch(isQuiet: CommandLine.arguments.contains("--quiet"))
     return try ModelSession(
-      model: model, adapter: adapter, task: task, frozenType: arithmetic.precision.operandFormat, quantization: quantization, style: attention,
+      model: encoder ?? reference.model, adapters: reference.adapters.map { WeightedAdapter($0) }, task: task,
+      frozenType: arithmetic.precision.operandFormat, quantization: quantization ?? reference.quantization, style: attention,
       ignoresFingerprint: force, isHeadless: isHeadless
     ) { bar.show($0) }
   }

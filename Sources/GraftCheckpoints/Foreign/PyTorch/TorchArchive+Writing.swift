@@ -4,22 +4,37 @@ extension TorchArchive {
   /// Writes a state dictionary that `torch.load` reads, with its safe defaults too.
   ///
   /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` beyond 4 GiB.
-  package static func write(_ tensors: [(name: String, tensor: Tensor)], root: String, to path: String) throws(CheckpointError) {
+  package static func write(_ tensors: [(name: String, tensor: Tensor)], root: String, to path: String) throws {
+    let byName = Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
+    try write(tensors.map { TensorDescription(name: $0.name, of: $0.tensor) }, root: root, to: path) { byName[$0.name] ?? Tensor([], [0]) }
+  }
+
+  /// Writes a state dictionary of tensors that are made one after the other, so that they need not be in memory together.
+  ///
+  /// - Parameters:
+  ///   - descriptions: the tensors in the order of the dictionary, under distinct names.
+  ///   - root: the name of the folder inside the file.
+  ///   - provider: answers the tensor of a description; called once for each, in order.
+  /// - Throws: `CheckpointError` of kind `cannotCreate` or `inputOutput`, or `unsupported` beyond 4 GiB, or what `provider` throws.
+  package static func write(
+    _ descriptions: [TensorDescription], root: String, to path: String, from provider: (TensorDescription) throws -> Tensor
+  ) throws {
+    precondition(Set(descriptions.map(\.name)).count == descriptions.count, "two tensors of one name")
     var zip = try ZipWriter(at: path)
-    try zip.add("\(root)/data.pkl", try pickle(of: tensors, path: path))
+    try zip.add("\(root)/data.pkl", try pickle(of: descriptions, path: path))
     try zip.add("\(root)/byteorder", Array("little".utf8))
-    for (index, entry) in tensors.enumerated() {
-      let result = entry.tensor.withUnsafeBytes { bytes in
-        Result { () throws(CheckpointError) in try zip.add("\(root)/data/\(index)", bytes) }
-      }
-      try result.get()
+    for (index, description) in descriptions.enumerated() {
+      let tensor = try provider(description)
+      precondition(
+        TensorDescription(name: description.name, of: tensor) == description, "the provider's tensor '\(description.name)' is not as described")
+      try tensor.withUnsafeBytes { bytes in try zip.add("\(root)/data/\(index)", bytes) }
     }
     try zip.add("\(root)/version", Array("3\n".utf8))
     try zip.finish()
   }
 
   /// The dictionary in protocol 2, with as few of its instructions as there can be.
-  private static func pickle(of tensors: [(name: String, tensor: Tensor)], path: String) throws(CheckpointError) -> [UInt8] {
+  private static func pickle(of descriptions: [TensorDescription], path: String) throws(CheckpointError) -> [UInt8] {
     var pickle: [UInt8] = [0x80, 2] + Array("}(".utf8)
     func text(_ text: String) {
       pickle.append(UInt8(ascii: "X"))
@@ -41,11 +56,11 @@ extension TorchArchive {
       values.forEach(integer)
       pickle.append(UInt8(ascii: "t"))
     }
-    for (index, (name, tensor)) in tensors.enumerated() {
-      guard let storage = TorchStorage.name(of: ElementType(tensor.dtype)) else {
-        throw CheckpointError(.unsupported, path, "PyTorch has no storage of \(tensor.dtype) for '\(name)'")
+    for (index, tensor) in descriptions.enumerated() {
+      guard let storage = TorchStorage.name(of: tensor.elementType) else {
+        throw CheckpointError(.unsupported, path, "PyTorch has no storage of \(tensor.elementType.rawValue) for '\(tensor.name)'")
       }
-      text(name)
+      text(tensor.name)
       global("torch._utils", "_rebuild_tensor_v2")
       pickle += Array("((".utf8)
       text("storage")
@@ -55,8 +70,8 @@ extension TorchArchive {
       integer(tensor.elementCount)
       pickle += Array("tQ".utf8)
       integer(0)
-      tuple(tensor.shape.dimensions)
-      tuple(tensor.shape.dimensions.indices.map { tensor.shape.dimensions[($0 + 1)...].reduce(1, *) })
+      tuple(tensor.shape)
+      tuple(tensor.shape.indices.map { tensor.shape[($0 + 1)...].reduce(1, *) })
       pickle.append(0x89)
       global("collections", "OrderedDict")
       pickle += Array(")RtR".utf8)

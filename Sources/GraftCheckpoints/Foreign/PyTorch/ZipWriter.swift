@@ -22,7 +22,7 @@ package struct ZipWriter {
     let unpadded = position + 30 + nameBytes.count + 4
     let padding = (Self.alignment - unpadded % Self.alignment) % Self.alignment
     guard let size = UInt32(exactly: content.count), let offset = UInt32(exactly: position), offset < .max, size < .max else {
-      throw CheckpointError(.unsupported, file.path, "would be larger than 4 GiB", remedy: "use the safetensors file beside it")
+      throw CheckpointError(.unsupported, file.path, "would be larger than 4 GiB", remedy: "use safetensors")
     }
     var common: [UInt8] = []
     for value in [20, 0, 0, 0, Self.date] as [UInt16] { append(value, to: &common) }
@@ -58,7 +58,7 @@ package struct ZipWriter {
   /// - Throws: `CheckpointError` of kind `inputOutput` or `cannotCreate`, or `unsupported` for too large a file.
   package mutating func finish() throws(CheckpointError) {
     guard let count = UInt16(exactly: count), count < .max, let start = UInt32(exactly: position) else {
-      throw CheckpointError(.unsupported, file.path, "would hold too much for a zip file", remedy: "use the safetensors file beside it")
+      throw CheckpointError(.unsupported, file.path, "would hold too much for a zip file", remedy: "use safetensors")
     }
     var end: [UInt8] = []
     append(UInt32(0x0605_4B50), to: &end)

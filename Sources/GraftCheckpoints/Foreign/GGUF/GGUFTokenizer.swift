@@ -1,21 +1,17 @@
 import GraftJSON
 import GraftTokenizers
 
+/// llama.cpp's types of tokens.
+enum GGUFTokenType: Int32 { case normal = 1, unknown, control, userDefined, unused, byte }
+
 /// A tokenizer as llama.cpp keeps it in a model's file.
 package struct GGUFTokenizer {
-  /// llama.cpp's types of tokens.
-  private enum TokenType: Int32 { case normal = 1, unknown, control, userDefined, unused, byte }
+  /// The key of a file's metadata with the whole of a `tokenizer.json`, which llama.cpp passes over (the GGUF specification, "Tokenizer").
+  static let wholeKey = "tokenizer.huggingface.json"
 
   private let path: String
   private let json: JSON
   private let tokenizer: Tokenizer
-
-  /// The patterns that split text before byte-level encoding, by what llama.cpp calls them.
-  private static let patterns = [
-    "llama-bpe":
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
-    "qwen2": #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
-  ]
 
   /// - Parameters:
   ///   - tokenizer: the tokenizer to describe.
@@ -45,20 +41,22 @@ package struct GGUFTokenizer {
       let lines = merges.map { "\($0.replacing(" ", with: "\u{120}")) \($1.replacing(" ", with: "\u{120}"))" }
       metadata.append(("tokenizer.ggml.merges", .array(GGUFArray(lines))))
     }
-    return metadata + special(configuration) + (fallsBack ? [("tokenizer.ggml.add_space_prefix", .bool(prependsSpace))] : [])
+    metadata += special(configuration) + (fallsBack ? [("tokenizer.ggml.add_space_prefix", .bool(prependsSpace))] : [])
+    // The whole of it besides, for whoever makes a checkpoint of the file again: llama.cpp's keys do not tell all.
+    return metadata + [(Self.wholeKey, .string(json.serialized()))]
   }
 
   private func refusal(_ what: String) -> CheckpointError {
-    CheckpointError(.unsupported, path, "\(what), which GGUF files are not written for", remedy: "use --format hf")
+    CheckpointError(.unsupported, path, "\(what), which GGUF files are not written for", remedy: "write a checkpoint directory")
   }
 
   // MARK: The vocabulary
 
   private func vocabulary(size: Int, hasByteTokens: Bool) throws -> (tokens: [String], types: [Int32]) {
     var tokens: [String?] = Array(repeating: nil, count: size)
-    var types = Array(repeating: TokenType.normal, count: size)
+    var types = Array(repeating: GGUFTokenType.normal, count: size)
     let unknown = json["model"]?["unk_token"]?.string
-    func put(_ token: String, _ id: Int?, _ type: TokenType) throws {
+    func put(_ token: String, _ id: Int?, _ type: GGUFTokenType) throws {
       guard let id, tokens.indices.contains(id) else { throw refusal("the token \"\(token)\" is beyond the model's vocabulary of \(size)") }
       tokens[id] = token
       types[id] = type
@@ -93,15 +91,11 @@ package struct GGUFTokenizer {
 
   /// Returns llama.cpp's name of the way in which text is split.
   private func splitting() throws -> String {
-    let pre = json["pre_tokenizer"]
-    let parts = pre?["pretokenizers"]?.array ?? [pre].compactMap(\.self)
-    guard parts.last?["type"]?.string == "ByteLevel" else { throw refusal("it is not byte-level") }
-    if parts.count == 1, parts[0]["use_regex"]?.bool ?? true { return "gpt-2" }
-    let pattern = parts.first?["pattern"]?["Regex"]?.string
-    guard parts.count == 2, parts[0]["behavior"]?.string == "Isolated", let name = Self.patterns.first(where: { $0.value == pattern })?.key else {
-      throw refusal("it splits text by a pattern of its own")
+    guard let splitting = GGUFSplitting(json["pre_tokenizer"]) else {
+      let parts = json["pre_tokenizer"]?["pretokenizers"]?.array ?? [json["pre_tokenizer"]].compactMap(\.self)
+      throw refusal(parts.last?["type"]?.string == "ByteLevel" ? "it splits text by a pattern of its own" : "it is not byte-level")
     }
-    return name
+    return splitting.names[0]
   }
 
   /// True where text gets a space in front.
