@@ -73,7 +73,7 @@ extension ModelSession {
 extension EncodedDataset {
   /// Batches of a bounded number of tokens, in order.
   package func evaluationBatches(_ objective: BatchObjective) -> some Sequence<Batch> {
-    examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }).lazy.map { group in
+    examples.indices.grouped(tokens: { examples[$0].tokenCount }).lazy.map { group in
       Batch(collating: group.map { examples[$0] }, objective: objective)
     }
   }
