@@ -72,9 +72,13 @@ extension ModelSession {
 
 extension EncodedDataset {
   /// Batches of a bounded number of tokens, in order.
-  package func evaluationBatches(_ objective: BatchObjective) -> some Sequence<Batch> {
+  ///
+  /// - Parameter references: what the reference says of compared answers, two for every example.
+  package func evaluationBatches(_ objective: BatchObjective, references: [Double]? = nil) -> some Sequence<Batch> {
     examples.indices.grouped(tokens: { examples[$0].tokenCount }).lazy.map { group in
-      Batch(collating: group.map { examples[$0] }, objective: objective)
+      var batch = Batch(collating: group.map { examples[$0] }, objective: objective)
+      batch.comparison?.references = references.map { all in group.flatMap { all[2 * $0..<2 * $0 + 2] } }
+      return batch
     }
   }
 }
