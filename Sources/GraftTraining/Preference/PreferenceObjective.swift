@@ -44,8 +44,9 @@ public struct PreferenceObjective: Sendable {
     return max(0, sum / Double(max(1, others.count)))
   }
 
-  /// Judges the log-probabilities of the scored tokens of `trained(batch)`, in their order.
-  func verdict(on logProbabilities: [Float], of batch: Batch, baseline: Double) -> PreferenceVerdict {
+  /// Judges the log-probabilities of the scored tokens of a batch: of all documents where answers are in pairs, of every second one where they
+  /// are judged alone.
+  package func verdict(on logProbabilities: [Float], of batch: Batch, baseline: Double) -> PreferenceVerdict {
     var verdict = PreferenceVerdict(self, tokens: logProbabilities)
     let ranges = trained(batch).lossRowRanges
     func score(_ document: Int, _ range: Range<Int>, slopes: SIMD2<Double>) -> AnswerScore {

@@ -1,7 +1,7 @@
 import GraftTensors
 
 /// The losses of the answers of a batch, their gradients and their figures, summed over examples.
-struct PreferenceVerdict {
+package struct PreferenceVerdict {
   private let objective: PreferenceObjective
   private let logProbabilities: [Float]
   /// The derivative of the losses by the log-probability of every scored token, but for the likelihood's.
@@ -12,7 +12,7 @@ struct PreferenceVerdict {
   private var chosen = Mean()
   private var rejected = Mean()
   /// For every example 1 where the rewards tell its answers apart, or agree with its label, and 0 where they do not.
-  private(set) var hits: [Double] = []
+  package private(set) var hits: [Double] = []
   /// An estimate of how far the model is from its reference, summed over examples; nil without one.
   var divergence: Double?
 
@@ -70,7 +70,7 @@ struct PreferenceVerdict {
   private var likelihoodFactor: Double { objective.settings.likelihoodWeight * Double(exampleCount) / Double(max(1, learnedCount)) }
 
   /// The loss summed over examples, times a scale, with its gradient by the log-probabilities of the scored tokens.
-  func tensor(from logProbabilities: Tensor, scale: Float) -> Tensor {
+  package func tensor(from logProbabilities: Tensor, scale: Float) -> Tensor {
     let factor = likelihoodFactor
     var slopes = slopes
     if factor != 0 {
@@ -112,9 +112,12 @@ struct PreferenceVerdict {
     return metrics
   }
 
+  /// The metrics of the batch alone.
+  package var metrics: MetricValues { Self.metrics(sums, of: objective) }
+
   /// The figures that are means over all examples, and so can be told of several batches by their means: of pairs all of them.
   var meanFigures: MetricValues {
-    let metrics = Self.metrics(sums, of: objective).dropFirst()
+    let metrics = metrics.dropFirst()
     return objective.loss.judgesSingleAnswers ? metrics.filter { !$0.name.hasPrefix("rewards/") || $0.name.hasSuffix("accuracies") } : Array(metrics)
   }
 }
