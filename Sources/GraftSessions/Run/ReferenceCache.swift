@@ -12,8 +12,8 @@ struct ReferenceCache {
 
   /// Nil for a reference that no file tells from others: random weights, or a base with an adapter.
   ///
-  /// - Throws: what reading the base's weights throws.
-  init?(of examples: [EncodedExample], _ settings: RunSettings, _ base: TrainableBase) throws {
+  /// - Throws: what reading the base's weights and the examples throws.
+  init?(of exampleCount: Int, _ example: (Int) throws -> EncodedExample, _ settings: RunSettings, _ base: TrainableBase) throws {
     guard settings.recipe.initialAdapter == nil, let weights = try base.fingerprint().weightsSHA256 else { return nil }
     let model = settings.recipe.model
     var hasher = SHA256()
@@ -24,13 +24,16 @@ struct ReferenceCache {
       model.newTokens.isEmpty ? "" : "\(settings.seed) \(model.newTokens)",
     ]
     hasher.update(computation.joined(separator: "\n"))
-    for answer in examples.lazy.flatMap({ [$0, $0.contrast].compactMap { $0 } }) {
-      hasher.update("\n\(answer.tokens.count) \(answer.promptLength ?? 0)")
-      answer.tokens.withUnsafeBytes { hasher.update($0) }
-      hasher.update(String(answer.isScored.map { $0 ? "1" : "0" }))
+    for index in 0..<exampleCount {
+      let example = try example(index)
+      for answer in [example, example.contrast].compactMap({ $0 }) {
+        hasher.update("\n\(answer.tokens.count) \(answer.promptLength ?? 0)")
+        answer.tokens.withUnsafeBytes { hasher.update($0) }
+        hasher.update(String(answer.isScored.map { $0 ? "1" : "0" }))
+      }
     }
     name = "reference-" + hasher.finalize()
-    count = 2 * examples.count
+    count = 2 * exampleCount
   }
 
   /// The values of the file; nil where it is not there, or not as it was written.

@@ -63,26 +63,23 @@ struct ReferenceRun {
   func scores(
     _ count: Int, _ example: (Int) throws -> EncodedExample, isInterrupted: () -> Bool
   ) throws -> (values: [Double], isCached: Bool) {
-    let examples = try (0..<count).map(example)
-    let cache = try ReferenceCache(of: examples, settings, base)
+    let cache = try ReferenceCache(of: count, example, settings, base)
     // Every process computes its share, unless all of them find the same file.
     let found = cache?.values
     if try !communicator.any(found == nil), let found { return (found, true) }
-    let values = try settings.recipe.training.precision.run { try withReference { try computed(examples, isInterrupted) } }
+    let values = try settings.recipe.training.precision.run { try withReference { try computed(count, example, isInterrupted) } }
     if communicator.rank == 0 { cache?.keep(values) }
     return (values, false)
   }
 
-  private func computed(_ examples: [EncodedExample], _ isInterrupted: () -> Bool) throws -> [Double] {
-    var values = [Double](repeating: 0, count: 2 * examples.count)
+  private func computed(_ count: Int, _ example: (Int) throws -> EncodedExample, _ isInterrupted: () -> Bool) throws -> [Double] {
+    let lengths = try (0..<count).map { try example($0).tokenCount }
+    var values = [Double](repeating: 0, count: 2 * count)
     var isIncomplete = false
-    for (number, group) in examples.indices.grouped(tokens: { examples[$0].tokenCount }).enumerated()
-    where number % communicator.size == communicator.rank {
-      if isInterrupted() {
-        isIncomplete = true
-        break
-      }
-      let scores = model.answerLogProbabilities(Batch(collating: group.map { examples[$0] }, objective: .answers))
+    for (number, group) in (0..<count).grouped(tokens: { lengths[$0] }).enumerated() where number % communicator.size == communicator.rank {
+      isIncomplete = isInterrupted()
+      if isIncomplete { break }
+      let scores = model.answerLogProbabilities(Batch(collating: try group.map(example), objective: .answers))
       for (place, index) in group.enumerated() { values.replaceSubrange(2 * index..<2 * index + 2, with: scores[2 * place..<2 * place + 2]) }
     }
     if try communicator.any(isIncomplete) { throw TrainingLoop.Interruption() }
