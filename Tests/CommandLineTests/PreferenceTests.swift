@@ -38,7 +38,7 @@ import Testing
     #expect(first.errors.contains("the reference's log-probabilities were computed for"))
     #expect(second.errors.contains("the reference's log-probabilities were read from the cache for"))
     #expect(figures(first.lines) == figures(second.lines) && first.lines.count > 4)
-    // What is damaged is computed again.
+    // A damaged file is made again.
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path + "/cache") where name.hasPrefix("reference-") {
       let file = folder.appending(path: "cache/" + name)
       var bytes = try Data(contentsOf: file)

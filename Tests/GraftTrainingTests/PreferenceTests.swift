@@ -93,7 +93,7 @@ import Testing
     let tape = Tape()
     let loss = tape.record { verdict.tensor(from: parameter.operand, scale: 1 / Float(answers.count)) }
     #expect(abs(Double(loss.scalar) - log(2)) < 1e-7)
-    // What raises the one lowers the other by as much: the sum over a pair is nothing.
+    // The one is raised and the other lowered by as much: the sum over a pair is nothing.
     let gradient = try #require(tape.gradients(of: loss)[parameter]).values
     var start = 0
     for answer in answers {

@@ -54,7 +54,7 @@ struct ReferenceRun {
   let settings: RunSettings
   let base: TrainableBase
   let model: any LanguageModel
-  /// What is trained, and taken off meanwhile.
+  /// The part that is trained, and taken off meanwhile.
   let delta: Delta
   let data: RunData
   let communicator: any Communicator

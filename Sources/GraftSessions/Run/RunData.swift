@@ -110,7 +110,7 @@ public typealias PreparationProgress = (_ done: Int, _ total: Int) -> Void
 struct PlannedData: TrainingData {
   let data: RunData
   let plan: BatchPlan?
-  /// What the reference says of the answers, where they are compared with it.
+  /// The reference's view of the answers, where they are compared with it.
   let references: ReferenceScores?
 
   func steps(_ range: Range<Int>) -> StepSequence {

@@ -37,7 +37,7 @@ public final class TrainingRun {
   /// The sole right to the run directory, until the run has ended.
   private(set) var claim: OutputClaim?
   private let crossEntropy: CrossEntropyOptions
-  /// What the reference says of the answers that are compared; nil for a loss without a reference.
+  /// The view that the reference has of the answers that are compared; nil for a loss without a reference.
   let references: ReferenceScores?
   /// The processes that share the run.
   let communicator: any Communicator

@@ -71,11 +71,6 @@ public final class Tape {
     try ExecutionFrame(Execution.current, tape: self).run(body)
   }
 
-  /// Runs `body` without recording: what it computes is a constant to the tape around it.
-  package static func withoutRecording<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
-    try ExecutionFrame(Execution.current, tape: nil).run(body)
-  }
-
   /// The gradients of `seed * loss` by the trainable parameters it was computed from.
   ///
   /// Reverse mode: entries are popped, newest first, and the tape is empty afterwards.

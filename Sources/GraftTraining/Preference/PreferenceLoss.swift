@@ -70,10 +70,15 @@ public struct PreferenceLoss: Sendable {
 
   /// The keys that only some losses read, by their names in recipes.
   public enum Option: String, Sendable, Hashable, CaseIterable {
+    /// The probability that a pair is labelled the wrong way round.
     case labelSmoothing = "label_smoothing"
+    /// Means over tokens in place of sums.
     case normalizesLength = "length_normalized"
+    /// The margin between rewards.
     case margin = "gamma"
+    /// The weight of good answers.
     case desirableWeight = "desirable_weight"
+    /// The weight of bad answers.
     case undesirableWeight = "undesirable_weight"
   }
 
