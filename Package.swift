@@ -141,7 +141,8 @@ let package = Package(
     .testTarget(
       name: "GraftTrainingTests",
       dependencies: [
-        "GraftBatching", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
+        "GraftBatching", "GraftJSON", "GraftLayers", "GraftOptimizers", "GraftTensors", "GraftTestSupport", "GraftTraining",
+        "GraftTrainingTestSupport",
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftGenerationTests",

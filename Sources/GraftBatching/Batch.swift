@@ -15,6 +15,8 @@ public struct Batch: Sendable, Equatable {
   public var labels: [ExampleLabel]
   /// The encoder's input of sequence-to-sequence tasks: one document for each of the batch's own, in their order.
   public var source: SequenceInput?
+  /// The comparison of the batch's documents, where its loss is one of preferences; nil for any other.
+  public var comparison: AnswerComparison?
 
   /// - Parameters:
   ///   - targets: the id to predict at each row.
@@ -38,8 +40,10 @@ public struct Batch: Sendable, Equatable {
   /// The number of documents.
   public var exampleCount: Int { input.spans.count }
 
-  /// The number of terms that the loss averages over: rows that carry loss, or documents where only they carry labels.
+  /// The number of terms that the loss averages over: rows that carry loss, documents where only they carry labels, or examples
+  /// whose answers are compared.
   public var lossTermCount: Int {
+    if comparison != nil { return exampleCount / 2 }
     let tokens = lossTokenCount
     return tokens > 0 ? tokens : labels.count
   }
@@ -49,7 +53,7 @@ public struct Batch: Sendable, Equatable {
   ///
   /// A text with any number of classes is one term.
   public func lossWeight(classWeights: [Float]?) -> Double {
-    guard let classWeights else { return Double(lossTermCount) }
+    guard comparison == nil, let classWeights else { return Double(lossTermCount) }
     let tokens = targets.lazy.filter { $0 != Self.ignoredTarget }.map { Double(classWeights[Int($0)]) }
     if lossTokenCount > 0 { return tokens.reduce(0, +) }
     return labels.reduce(0) { sum, label in

@@ -30,6 +30,13 @@ public struct EncodedExample: Sendable, Equatable {
   public var tokenLabels: [Int32]?
   /// The number of leading tokens that see each other in both directions (prefix language models).
   public var promptLength: Int?
+  /// Another answer to the same prompt, which this one is compared with; nil for examples that stand alone.
+  public var contrast: EncodedExample? {
+    get { contrasts.first }
+    set { contrasts = newValue.map { [$0] } ?? [] }
+  }
+  /// None or one: a structure does not hold itself.
+  private var contrasts: [EncodedExample] = []
 
   /// - Parameters:
   ///   - tokens: the ids that the model reads.
@@ -52,6 +59,9 @@ public struct EncodedExample: Sendable, Equatable {
     precondition(tokenLabels.map { $0.count == tokens.count } ?? true, "tokenLabels: one entry per token")
   }
 
-  /// The room the example takes in a packed row: the longer of its token lists.
-  public var packedLength: Int { max(tokens.count, source?.count ?? 0) }
+  /// The room the example takes in a packed row: the longer of its token lists, and that of the answer it is compared with.
+  public var packedLength: Int { max(tokens.count, source?.count ?? 0) + (contrast?.packedLength ?? 0) }
+
+  /// The number of tokens that a model reads of it, those of a source and of the answer it is compared with included.
+  public var tokenCount: Int { tokens.count + (source?.count ?? 0) + (contrast?.tokenCount ?? 0) }
 }

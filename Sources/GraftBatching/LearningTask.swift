@@ -10,4 +10,9 @@ public enum LearningTask: String, Sendable, CaseIterable {
   case sequenceClassification = "sequence_classification"
   /// One label for every token.
   case tokenClassification = "token_classification"
+  /// Answers to prompts, some better than others.
+  case preference
+
+  /// The task of the model that learns this one: preferences are learned by what predicts the next token.
+  public var ofModel: LearningTask { self == .preference ? .causalLM : self }
 }

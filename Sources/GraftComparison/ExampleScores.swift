@@ -26,6 +26,7 @@ extension TrainingRun {
 
   private func computedScores(_ progress: ProgressHandler) throws -> ExampleScores {
     guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
+    if let hits = try preferenceHits() { return ExampleScores(metric: "preference_accuracy", isHigherBetter: true, values: hits, answers: []) }
     if let answers = data.answers {
       let outcome = try answers.run(progress: progress)
       return ExampleScores(metric: "exact_match", isHigherBetter: true, values: outcome.answers.map { $0.isExact ? 1 : 0 }, answers: outcome.answers)

@@ -15,7 +15,7 @@ final class ForgettingCheck {
 
   /// - Throws: `SessionError` where the base is no language model, and what reading the texts throws.
   init(_ paths: [String], base: TrainableBase, recipe: Recipe) throws {
-    let task = recipe.task
+    let task = recipe.task.ofModel
     guard let model = base.model as? any TrainableModel, base.model is any LanguageModel else {
       throw SessionError(.usage, "data.forgetting: only language models have a loss on texts; leave it out")
     }

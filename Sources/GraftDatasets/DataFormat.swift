@@ -79,13 +79,18 @@ extension DataFormat {
   public static let tokenClassification = DataFormat("token_classification", "tokens", "labels")
   /// `{"prompt"}`: something to complete.
   public static let prompt = DataFormat("prompt", "prompt")
+  /// `{"prompt", "chosen", "rejected"}`: a better and a worse answer to a prompt, which lists of messages may also begin with themselves.
+  public static let preference = DataFormat("preference", "chosen", "rejected", optional: ["prompt", "tools", "system"])
+  /// `{"prompt", "completion", "label"}`: an answer to a prompt, and whether it is good.
+  public static let unpairedPreference = DataFormat("unpaired_preference", "prompt", "completion", "label")
   /// `{"ids"}`: tokens.
   public static let ids = DataFormat("ids", "ids")
 
   private static let registry = Registry(
     "data.format",
     [
-      auto, text, promptCompletion, messages, alpaca, classification, seq2seq, masked, tokenClassification, prompt, ids,
+      auto, text, promptCompletion, messages, alpaca, classification, seq2seq, masked, tokenClassification, preference, unpairedPreference, prompt,
+      ids,
     ]
   ) { $0.name }
 
@@ -130,8 +135,10 @@ extension DataFormat {
   static func detected(in fields: JSONObject, for task: LearningTask? = nil) -> DataFormat? {
     // A text's labels are its classes for one task, and the words behind its masks for another; to be scored it needs none.
     if task == .sequenceClassification, fields.contains("text") { return .classification }
+    // A label beside an answer is read by one task only; a prompt and its completion may have become messages.
+    if task == .preference, fields.contains("label"), !fields.contains("chosen") { return .unpairedPreference }
     let candidates: [DataFormat] = [
-      .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt,
+      .preference, .promptCompletion, .messages, .alpaca, .seq2seq, .classification, .tokenClassification, .masked, .text, .prompt,
       .ids,
     ]
     return candidates.first { $0.required.allSatisfy(fields.contains) }

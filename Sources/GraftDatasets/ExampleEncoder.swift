@@ -107,7 +107,7 @@ public struct ExampleEncoder: Sendable {
   /// causal language modelling.
   func encode(_ record: DataRecord, index: Int, cutTo length: Int?) throws -> CutExample {
     let format = try format(of: record)
-    if format != .messages { noteUnreadKeys(of: record, format) }
+    if format != .messages, !record.comparesMessages { noteUnreadKeys(of: record, format) }
     switch (task, format) {
     case (.causalLM, .text): return CutExample(text(try record.text("text")))
     case (.causalLM, .prompt): return CutExample(prompt(try record.text("prompt")))
@@ -130,6 +130,8 @@ public struct ExampleEncoder: Sendable {
       return CutExample(try randomlyMasked(tokenizer.cut(text, to: length), record: record, index: index), wholeLength: text.ids.count)
     case (.sequenceClassification, _): return try classified(record, cutTo: length)
     case (.tokenClassification, _): return try wordsClassified(record, cutTo: length)
+    case (.preference, .unpairedPreference): return CutExample(try judgedAnswer(record))
+    case (.preference, _): return try comparedAnswers(record)
     }
   }
 }
@@ -166,6 +168,7 @@ extension LearningTask {
     case .maskedLM: [.masked, .text]
     case .sequenceClassification: [.classification]
     case .tokenClassification: [.tokenClassification]
+    case .preference: [.preference, .unpairedPreference]
     }
   }
 }

@@ -60,6 +60,7 @@ extension Recipe {
   public func rendered() throws -> String {
     var tree = try ConfigTree(encoding: self)
     for key in ["methods", "seeds", "learning_rates", "few_shot"] where tree[key]?.isNull == true { tree[key] = nil }
+    if task != .preference { tree["preference"] = nil }
     if tree["training"]?["loss"]?.isNull == true { tree["training"]?["loss"] = nil }
     return tree.rendered()
   }

@@ -28,7 +28,8 @@ extension Recipe {
 
   /// Everything impossible in the recipe, in the order of its sections.
   func problems() -> [RecipeProblem] {
-    model.problems() + data.problems() + objectiveProblems() + labelProblems() + training.problems() + comparisonProblems() + methodProblems()
+    model.problems() + data.problems() + objectiveProblems() + preferenceProblems() + labelProblems() + training.problems() + comparisonProblems()
+      + methodProblems()
   }
 
   private func objectiveProblems() -> [RecipeProblem] {

@@ -13,6 +13,8 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
   public var model = Model()
   /// The task that is learned.
   public var task = LearningTask.causalLM
+  /// The `preference:` section, of the task of that name.
+  public var preference = Preference()
   /// The keys of PEFT's `adapter_config.json`, decoded by the method itself.
   public var method = ConfigTree.mapping(ConfigMapping([("peft_type", "LORA")]))
   /// The `data:` section.
@@ -53,7 +55,7 @@ public struct Recipe: Codable, Sendable, Equatable, SpelledKeys {
 
   /// The keys of a file; what else there is comes of reading it.
   enum CodingKeys: CodingKey {
-    case model, task, method, data, training, report, outputDirectory, methods, seeds, learningRates, fewShot
+    case model, task, preference, method, data, training, report, outputDirectory, methods, seeds, learningRates, fewShot
   }
 }
 

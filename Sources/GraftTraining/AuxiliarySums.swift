@@ -1,6 +1,6 @@
 import GraftLayers
 
-/// The mean of a loss that layers add to the training loss, without its coefficient.
+/// The mean of a loss that layers add to the training loss, without its coefficient, or of another figure beside the loss.
 public struct AuxiliaryLoss: Sendable, Equatable {
   /// The key that logs have for it, such as `aux_loss`.
   public var name: String
@@ -14,7 +14,8 @@ public struct AuxiliaryLoss: Sendable, Equatable {
   }
 }
 
-/// The losses that layers add to the training loss, each times the weight of its micro-batch, and the loads of experts, summed.
+/// The losses that layers add to the training loss and the figures beside it, each times the weight of its micro-batch, and the loads of
+/// experts, summed.
 struct AuxiliarySums {
   private(set) var losses: [AuxiliaryLoss] = []
   private(set) var loads: [ExpertLoad] = []
@@ -22,6 +23,7 @@ struct AuxiliarySums {
   /// Adds those of one micro-batch.
   mutating func add(_ outputs: AuxiliaryOutputs, weight: Double) {
     losses.add(outputs.losses.map { AuxiliaryLoss($0.name, weight * Double($0.value.scalar)) })
+    losses.add(outputs.figures.map { AuxiliaryLoss($0.name, weight * $0.value) })
     loads.add(outputs.loads)
   }
 

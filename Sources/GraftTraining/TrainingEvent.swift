@@ -21,7 +21,7 @@ public struct TrainingLine: Sendable, Equatable {
   public var elapsedSeconds: Double
   /// The loss scale, with the steps that it has left out; nil without one.
   public var lossScale: LossScale.State?
-  /// The means since the last line of the losses that layers add to the loss, without their coefficients.
+  /// The means since the last line of the losses that layers add to the loss, without their coefficients, and of the figures beside it.
   public var auxiliaryLosses: [AuxiliaryLoss] = []
   /// The largest load of an expert as a multiple of the mean one, in the last steps and as a mean over layers; nil without experts.
   public var expertImbalance: Double?

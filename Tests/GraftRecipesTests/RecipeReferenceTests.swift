@@ -34,7 +34,10 @@ import Testing
     "training.loss_scale.initial": ["training.loss_scale.initial=1024"],
     "training.loss_scale.growth_factor": ["training.loss_scale.growth_factor=1.5"],
     "training.loraplus_lr_ratio": ["training.loraplus_lr_ratio=1.5"], "method.peft_type": ["method.peft_type=IA3"],
-    "learning_rates": ["learning_rates=[0.5]"],
+    "learning_rates": ["learning_rates=[0.5]"], "preference.loss": ["task=preference"], "preference.beta": ["task=preference"],
+    "preference.label_smoothing": ["task=preference", "preference.label_smoothing=0.1"], "preference.length_normalized": ["task=preference"],
+    "preference.gamma": ["task=preference"], "preference.sft_weight": ["task=preference"], "preference.desirable_weight": ["task=preference"],
+    "preference.undesirable_weight": ["task=preference"],
   ]
 
   private func recipe(_ overrides: [String]) throws -> Recipe {

@@ -94,11 +94,11 @@ extension ExampleEncoder {
       report.lengthCounts[whole.wholeLength, default: 0] += 1
       report.lostMaskCount += whole.lostMaskCount
       for example in cut(whole, isDocument: isDocument, report: &report) {
-        guard example.carriesLoss else {
+        guard task == .preference ? example.hasAnswers : example.carriesLoss else {
           report.droppedCount += 1
           continue
         }
-        report.tokenCount += example.tokens.count + (example.source?.count ?? 0)
+        report.tokenCount += example.tokenCount
         report.scoredTokenCount += example.scoredTokenCount
         examples.append(example)
       }
@@ -131,7 +131,7 @@ extension ExampleEncoder {
     }
     report.truncatedCount += 1
     // What is no causal text was cut as it was encoded, but for the targets of many short spans.
-    return [example.tokens.count > maxLength ? example.slice(0..<maxLength) : example]
+    return [example.cut(to: maxLength)]
   }
 }
 
@@ -146,6 +146,16 @@ extension EncodedExample {
   var scoredTokenCount: Int { isScored.reduce(0) { $0 + ($1 ? 1 : 0) } }
 
   var carriesLoss: Bool { label != nil || isScored.contains(true) }
+
+  /// True where a token is left of the answer, and of the one that it is compared with.
+  var hasAnswers: Bool { isScored.contains(true) && (contrast?.isScored.contains(true) ?? true) }
+
+  /// The first tokens, of the answer that it is compared with as well.
+  func cut(to length: Int) -> EncodedExample {
+    var result = tokens.count > length ? slice(0..<length) : self
+    result.contrast = contrast?.cut(to: length)
+    return result
+  }
 
   func slice(_ range: Range<Int>) -> EncodedExample {
     var result = self

@@ -56,7 +56,7 @@ public final class ExampleStream {
     var largest = 0
     while let step = try steps.next() {
       for batch in step.microBatches {
-        largest = max(largest, batch.reduce(0) { $0 + (waiting[$1].map { $0.tokens.count + ($0.source?.count ?? 0) } ?? 0) })
+        largest = max(largest, batch.reduce(0) { $0 + (waiting[$1]?.tokenCount ?? 0) })
       }
       if step.epoch > 0 { break }
     }

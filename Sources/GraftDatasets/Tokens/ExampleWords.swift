@@ -5,7 +5,7 @@ import GraftBatching
 /// Tokens come first, then what else the example has, as the bits of the first word say; scored tokens as the lengths of runs, not scored first.
 enum ExampleWords {
   private static let weights: UInt32 = 1, types: UInt32 = 2, labels: UInt32 = 4, source: UInt32 = 8, prompt: UInt32 = 16
-  private static let classLabel: UInt32 = 32, classesLabel: UInt32 = 64, valueLabel: UInt32 = 128, valuesLabel: UInt32 = 256
+  private static let classLabel: UInt32 = 32, classesLabel: UInt32 = 64, valueLabel: UInt32 = 128, valuesLabel: UInt32 = 256, contrast: UInt32 = 512
 
   static func encode(_ example: EncodedExample) -> [UInt32] {
     var words: [UInt32] = [0, UInt32(example.tokens.count)]
@@ -30,6 +30,7 @@ enum ExampleWords {
     case .values(let values): add(valuesLabel, counted(values.map(\.bitPattern)))
     case nil: break
     }
+    add(contrast, example.contrast.map(encode).map(counted))
     return words
   }
 
@@ -77,6 +78,7 @@ enum ExampleWords {
       && read(classesLabel, counted, { example.label = .classes(Set(signed($0).map(Int.init))) })
       && read(valueLabel, { take(1) }, { example.label = .value(Float(bitPattern: $0[0])) })
       && read(valuesLabel, counted, { example.label = .values(floats($0)) })
+      && read(contrast, { counted().flatMap(decode) }, { example.contrast = $0 })
     return isWhole && rest.isEmpty ? example : nil
   }
 }

@@ -92,7 +92,7 @@ public final class TokenFile: Sendable {
     mutating func put(_ example: EncodedExample, record: Int, to writer: inout CacheWriter) throws(FileError) {
       index.append(contentsOf: Self.bytes(of: UInt64(writer.count)))
       index.append(contentsOf: Self.bytes(of: Int32(clamping: example.packedLength)))
-      index.append(contentsOf: Self.bytes(of: Int32(clamping: example.tokens.count + (example.source?.count ?? 0))))
+      index.append(contentsOf: Self.bytes(of: Int32(clamping: example.tokenCount)))
       index.append(contentsOf: Self.bytes(of: UInt32(clamping: record)))
       count += 1
       let words = ExampleWords.encode(example)

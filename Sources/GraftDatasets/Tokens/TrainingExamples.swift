@@ -27,7 +27,7 @@ public enum TrainingExamples: Sendable {
   /// The tokens of each example, those of a source counted as well.
   public var tokenCounts: [Int] {
     switch self {
-    case .memory(let data): data.examples.map { $0.tokens.count + ($0.source?.count ?? 0) }
+    case .memory(let data): data.examples.map(\.tokenCount)
     case .file(let file, let indices): indices.map { Int(file.tokenCounts[$0]) }
     }
   }

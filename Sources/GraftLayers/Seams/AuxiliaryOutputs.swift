@@ -16,6 +16,8 @@ public final class AuxiliaryOutputs {
   private(set) var entries: [Entry] = []
   /// The rows of the pass that experts were sent, layer by layer.
   public private(set) var loads: [ExpertLoad] = []
+  /// The figures of the pass, under the keys that the log of a run has for them: means over the terms of its loss.
+  public private(set) var figures: [(name: String, value: Double)] = []
 
   /// A collector without entries.
   public init() {}
@@ -32,6 +34,11 @@ public final class AuxiliaryOutputs {
     entries.removeAll { $0.factor == nil && $0.name == name }
     return values
   }
+
+  /// Leaves a figure for the log, which is no loss.
+  ///
+  /// - Parameter value: a mean over the terms of the pass's loss.
+  public func note(_ value: Double, as name: String) { figures.append((name, value)) }
 
   /// Adds a loss to the training loss.
   ///

@@ -187,7 +187,7 @@ extension Bert {
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(bert, head: ClassificationHead(output: output, dropout: c.classifierDropout))
-    case .causalLM, .seq2seqLM:
+    case .causalLM, .seq2seqLM, .preference:
       throw request.unsupportedTask("bert", supported: ModelFamily.bert.tasks)
     }
   }

@@ -149,7 +149,7 @@ public final class DistilBert: EncodingModel {
     case .tokenClassification:
       let output = try linear("classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.dropout))
-    case .causalLM, .seq2seqLM:
+    case .causalLM, .seq2seqLM, .preference:
       throw request.unsupportedTask("distilbert", supported: ModelFamily.distilBert.tasks)
     }
   }

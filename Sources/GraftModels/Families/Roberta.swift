@@ -55,7 +55,7 @@ enum Roberta {
     case .tokenClassification:
       let output = try linear(scope / "classifier", out: try request.labelCount(), .classifier)
       return TokenLabeler(encoder, head: ClassificationHead(output: output, dropout: c.classifierDropout))
-    case .causalLM, .seq2seqLM:
+    case .causalLM, .seq2seqLM, .preference:
       throw request.unsupportedTask("roberta", supported: ModelFamily.roberta.tasks)
     }
   }

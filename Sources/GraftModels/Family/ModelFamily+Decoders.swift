@@ -32,7 +32,7 @@ extension ModelFamily {
       case .tokenClassification:
         let model = try decoder(isHeadless: true)
         return try tokenLabeler(of: model, request, in: scope / tokenClassifier)
-      case .causalLM, .maskedLM, .seq2seqLM:
+      case .causalLM, .maskedLM, .seq2seqLM, .preference:
         return try decoder(isHeadless: false)
       }
     }

@@ -89,7 +89,7 @@ public struct ModelFamily: Sendable {
     guard let classNames, tasks.contains(task) else { return nil }
     let ending =
       switch task {
-      case .causalLM: "ForCausalLM"
+      case .causalLM, .preference: "ForCausalLM"
       case .seq2seqLM: "ForConditionalGeneration"
       case .maskedLM: pairsSentences ? "ForPreTraining" : "ForMaskedLM"
       case .sequenceClassification: "ForSequenceClassification"

@@ -26,6 +26,10 @@ package enum KeySynonyms {
     "log_interval": "training.logging_steps", "eval_strategy": "training.eval_steps", "evaluation_strategy": "training.eval_steps",
     "save_strategy": "training.save_steps",
 
+    "loss_type": "preference.loss", "pref_loss": "preference.loss", "pref_beta": "preference.beta", "simpo_gamma": "preference.gamma",
+    "dpo_label_smoothing": "preference.label_smoothing", "cpo_alpha": "preference.sft_weight", "rpo_alpha": "preference.sft_weight",
+    "pref_ftx": "preference.sft_weight",
+
     "finetuning_type": "method.peft_type", "adapter": "method.peft_type", "lora_r": "method.r", "lora_rank": "method.r",
     "lora_target": "method.target_modules", "lora_target_modules": "method.target_modules", "lora_modules_to_save": "method.modules_to_save",
     "adapter_name_or_path": "method.init_from", "report_to": "report.tensorboard", "run_name": "output_dir",

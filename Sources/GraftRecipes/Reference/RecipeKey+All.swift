@@ -5,7 +5,7 @@ import GraftOptimizers
 
 extension RecipeKey {
   /// Every key, in the order of a resolved recipe.
-  public static let all: [RecipeKey] = model + [task] + method + data + training + report + run
+  public static let all: [RecipeKey] = model + [task] + preference + method + data + training + report + run
 
   private static let model = [
     RecipeKey("model.path", .text, "The base: a directory with a checkpoint of Transformers."),
@@ -29,6 +29,24 @@ extension RecipeKey {
   ]
 
   private static let task = RecipeKey("task", .choice(of: LearningTask.self), "What is learned.")
+
+  private static let preference = [
+    RecipeKey(
+      "preference.loss", .text,
+      "The loss of `task: preference`: `dpo`, `hinge`, `ipo`, `robust` (all with the base as the reference), `orpo`, `simpo`, `cpo` (without one), "
+        + "`kto` (single answers with a label), or one that the program has registered."),
+    RecipeKey("preference.beta", .number, "The scale of rewards: the larger, the closer to the reference; 0.1 (`simpo`: 2) where nothing is said."),
+    RecipeKey(
+      "preference.label_smoothing", .number, "The probability that a pair is labelled the wrong way round (`dpo`, `robust`, `simpo`, `cpo`)."),
+    RecipeKey(
+      "preference.length_normalized", .boolean, "Log-probabilities are means over an answer's tokens instead of sums (`dpo`, `hinge`, `robust`)."),
+    RecipeKey("preference.gamma", .number, "The margin between rewards (`simpo`); 0.5 where nothing is said."),
+    RecipeKey(
+      "preference.sft_weight", .number,
+      "The weight of the likelihood of the better answers beside the loss; 1 (`orpo`, `cpo`) or 0 where nothing is said."),
+    RecipeKey("preference.desirable_weight", .number, "The weight of good answers (`kto`); 1 where nothing is said."),
+    RecipeKey("preference.undesirable_weight", .number, "The weight of bad answers (`kto`); 1 where nothing is said."),
+  ]
 
   private static let method = [
     RecipeKey(

@@ -31,7 +31,7 @@ public enum RecipeReference {
 
   private static var sections: [(name: String, title: String, keys: [RecipeKey])] {
     let top = RecipeKey.all.filter { !$0.path.contains(".") }
-    let names = ["model", "method", "data", "training", "report"]
+    let names = ["model", "preference", "method", "data", "training", "report"]
     return [("", "The recipe", top)] + names.map { name in (name, name, RecipeKey.all.filter { $0.path.hasPrefix(name + ".") }) }
   }
 

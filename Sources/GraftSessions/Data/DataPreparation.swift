@@ -31,9 +31,10 @@ package enum DataPreparation {
     maskingSeed: UInt64 = 0, corruption: TextCorruption = TextCorruption(), pairsSentences: Bool = false, roles: [String: String] = [:],
     notes: DataNotes = DataNotes()
   ) throws -> ExampleEncoder {
-    guard task != .causalLM || model.attentionStyle != .bidirectional else {
+    guard task.ofModel != .causalLM || model.attentionStyle != .bidirectional else {
       throw SessionError(
-        .usage, "model.attention: bidirectional shows every token the one that causal_lm asks it to predict; use prefix, or a classification task")
+        .usage,
+        "model.attention: bidirectional shows every token the one that \(task.rawValue) asks it to predict; use prefix, or a classification task")
     }
     return ExampleEncoder(
       tokenizer: tokenizer, task: task, format: format, maxLength: maxLength, completionOnlyLoss: completionOnlyLoss,
@@ -92,6 +93,7 @@ package enum DataPreparation {
   static func check(_ example: EncodedExample, at place: String, for model: any Model) throws {
     try model.check(example.tokens, typeIDs: example.typeIDs, of: place, isTarget: example.source != nil)
     if let source = example.source { try model.check(source, of: place) }
+    if let other = example.contrast { try check(other, at: place, for: model) }
     if let label = example.label?.largestClass, let classifier = model as? any SequenceClassifier, label >= classifier.labelCount {
       throw SessionError(.data, "\(place): label \(label) is beyond the model's \(classifier.labelCount); name the labels or correct them")
     }
@@ -145,6 +147,7 @@ package enum DataPreparation {
   package static func objective(_ task: LearningTask, for model: any Model) -> BatchObjective {
     switch task {
     case .causalLM: .nextToken
+    case .preference: .answers
     case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? 0)
     case .maskedLM, .tokenClassification: .tokenLabels
     case .sequenceClassification: .labels

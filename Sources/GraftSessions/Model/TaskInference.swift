@@ -29,7 +29,7 @@ extension LearningTask {
   /// PEFT's name of the task.
   var peftName: String {
     switch self {
-    case .causalLM: "CAUSAL_LM"
+    case .causalLM, .preference: "CAUSAL_LM"
     case .seq2seqLM: "SEQ_2_SEQ_LM"
     case .sequenceClassification: "SEQ_CLS"
     case .tokenClassification: "TOKEN_CLS"

@@ -46,7 +46,7 @@ package struct TrainableBase {
       self.configuration = configuration
       name = "random \(configuration["model_type"]?.string ?? "model")"
       let request = ModelRequest(
-        ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task, labels: labels?.names.count,
+        ArchitectureConfiguration(configuration, source: "model.config"), task: recipe.task.ofModel, labels: labels?.names.count,
         problem: labels?.problem, style: style, pairsSentences: recipe.data.nextSentence, routerLosses: routerLosses)
       let scope = Scope(
         source: nil, catalog: SiteCatalog(), frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, seed: seed)
@@ -54,7 +54,7 @@ package struct TrainableBase {
     } else {
       let path = recipe.model.path ?? ""
       let loaded = try ModelDirectory(
-        path, task: recipe.task, labels: labels?.names.count, problem: labels?.problem,
+        path, task: recipe.task.ofModel, labels: labels?.names.count, problem: labels?.problem,
         frozenType: frozenFormat ?? settings.frozenFormat, quantization: recipe.weightQuantization, style: style,
         pairsSentences: recipe.data.nextSentence, seed: seed, vocabularySize: newTokens?.vocabularySize,
         routerLosses: routerLosses, progress: { progress(RunProgress(.loading, $0, of: $1)) })
@@ -65,7 +65,7 @@ package struct TrainableBase {
 
   /// - Throws: `SessionError` for a task that the model's family does not have.
   static func requireTask(of recipe: Recipe) throws {
-    guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task) else { return }
+    guard let family = ModelFamily.named(by: try configuration(of: recipe)), !family.tasks.contains(recipe.task.ofModel) else { return }
     let tasks = family.tasks.map(\.rawValue).joined(separator: ", ")
     throw SessionError(.usage, "task: \(family.modelType) has no \(recipe.task.rawValue); choose one of \(tasks)")
   }

@@ -28,15 +28,14 @@ final class RunCourse {
     writer = try RunWriter(run.product, output: run.output, claim: run.claim, metrics: run.earlierMetrics, state: run.state)
     answersBefore = run.state.answersBefore
     // Progress only tells: what a listener throws at it, the next event throws.
-    let evaluation = RunEvaluation(model: run.model, data: run.data, communicator: run.communicator, isInterrupted: isInterrupted) {
-      try? onEvent(.progress($0))
-    }
+    let evaluation = run.makeEvaluation(isInterrupted: isInterrupted) { try? onEvent(.progress($0)) }
     self.evaluation = evaluation
     var state = run.state.training
     state.evaluatedStep = writer.history.evaluations.last?.step
     let metric = state.selection.metric
     loop = TrainingLoop(
-      run.makeTrainer(), data: PlannedData(data: run.data, plan: run.plan.batches), settings: run.plan.loopSettings, state: state,
+      run.makeTrainer(), data: PlannedData(data: run.data, plan: run.plan.batches, references: run.references), settings: run.plan.loopSettings,
+      state: state,
       evaluation: run.data.selection == nil ? nil : { try evaluation.selection(by: metric) }, isInterrupted: isInterrupted,
       communicator: run.communicator)
     BufferPool.shared.resetPeak()
@@ -47,6 +46,7 @@ final class RunCourse {
     try onEvent(.started(run.overview))
     for note in run.openingNotes + run.notes { try onEvent(.note(note)) }
     do {
+      try loop.apart { try askReference() }
       if loop.state.step == 0, evaluatesEnds { try loop.apart { try evaluateBeforeTraining() } }
       do { try loop.run() } catch let error as TrainingError { throw try explained(error) }
       return try finish()
@@ -62,6 +62,16 @@ final class RunCourse {
     state.answersBefore = answersBefore
     state.peakMemoryBytes = max(run.state.peakMemoryBytes, ProcessMemory.peakBytes)
     return state
+  }
+
+  /// Learns what the reference says of the answers, where they are compared with it.
+  private func askReference() throws {
+    guard let references = run.references else { return }
+    let counts = try references.prepare(isTraining: true, isInterrupted: evaluation.isInterrupted)
+    var parts: [String] = []
+    if counts.computed > 0 { parts.append("computed for \(counts.computed) answers") }
+    if counts.cached > 0 { parts.append("read from the cache for \(counts.cached)") }
+    if !parts.isEmpty { try onEvent(.note("the reference's log-probabilities were " + parts.joined(separator: " and "))) }
   }
 
   /// Writes what an event of the loop is about, and passes it on.

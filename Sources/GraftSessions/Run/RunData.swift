@@ -40,6 +40,8 @@ package struct RunData {
 
   private let encoder: ExampleEncoder
   private let format: DataFormat
+  /// The examples whose answers the others are compared with, where answers are judged alone.
+  private let partners: AnswerPartners?
 
   /// - Parameters:
   ///   - split: the records.
@@ -90,8 +92,17 @@ package struct RunData {
       train = .known(examples)
     }
     if let held, split.heldWindowShare == nil { try DataPreparation.check(held, of: split.held, for: model) }
-    evaluation = held
     format = try encoder.format(of: split.train[0])
+    try settings.preference?.require(format, of: split.train)
+    let judgesSingleAnswers = settings.preference?.loss.judgesSingleAnswers ?? false
+    let (groupSize, maxLength) = (recipe.training.batchSize, recipe.data.maxLength)
+    if judgesSingleAnswers, case .known(let examples) = train {
+      partners = AnswerPartners(groupSize: groupSize, count: examples.count)
+      held = held?.contrasted(groupSize: groupSize, maxLength: maxLength)
+    } else {
+      partners = nil
+    }
+    evaluation = held
     digests = (try split.train.sha256, try split.held.sha256)
     let endIDs = base.endIDs(tokenizer)
     let tokensAtOnce = train.tokensOfStep(settings.planner, maxLength: recipe.data.maxLength)
@@ -99,7 +110,8 @@ package struct RunData {
       records: split.held, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, maxLength: recipe.data.maxLength,
       tokensAtOnce: tokensAtOnce)
     if let records = split.selection {
-      selection = try encoder.encodeDataset(records)
+      let chosen = try encoder.encodeDataset(records)
+      selection = judgesSingleAnswers ? chosen.contrasted(groupSize: groupSize, maxLength: maxLength) : chosen
       selectionAnswers = try AnswerCheck(
         records: records, format: format, tokenizer: tokenizer, model: model, endIDs: endIDs, tokensAtOnce: tokensAtOnce)
     } else {
@@ -113,6 +125,8 @@ package struct RunData {
 struct PlannedData: TrainingData {
   let data: RunData
   let plan: BatchPlan?
+  /// The reference's view of the answers, where they are compared with it.
+  let references: ReferenceScores?
 
   func steps(_ range: Range<Int>) -> StepSequence {
     switch data.train {
@@ -121,7 +135,11 @@ struct PlannedData: TrainingData {
     }
   }
 
-  func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch { try data.batch(examples, ofEpoch: epoch) }
+  func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch {
+    var batch = try data.batch(examples, ofEpoch: epoch)
+    batch.comparison?.references = references.map { $0.train(examples) }
+    return batch
+  }
 }
 
 extension RunData {
@@ -129,15 +147,20 @@ extension RunData {
   ///
   /// - Throws: what reading the examples throws.
   func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch {
-    let chosen = try examples.map { index in
-      let example =
-        switch train {
-        case .known(let examples): try examples.example(index)
-        case .streamed(let stream): stream.example(index)
-        }
-      return encoder.example(example, of: format, index: index, epoch: epoch)
+    Batch(collating: try examples.map { try example($0, ofEpoch: epoch) }, objective: objective)
+  }
+
+  /// Returns an example as an epoch has it, beside the answer that it is compared with.
+  ///
+  /// - Throws: what reading the examples throws.
+  func example(_ index: Int, ofEpoch epoch: Int = 0) throws -> EncodedExample {
+    switch train {
+    case .known(let examples):
+      let example = encoder.example(try examples.example(index), of: format, index: index, epoch: epoch)
+      guard let partners else { return example }
+      return example.contrasted(with: try examples.example(partners[index]), maxLength: encoder.maxLength)
+    case .streamed(let stream): return encoder.example(stream.example(index), of: format, index: index, epoch: epoch)
     }
-    return Batch(collating: chosen, objective: objective)
   }
 
   /// The part of the data that a plan depends on.

@@ -9,20 +9,22 @@ struct RunEvaluation {
   let data: RunData
   /// The processes of the run, which share the batches of an evaluation. Each answers all prompts.
   let communicator: any Communicator
+  /// The loss of preferences, where answers are compared, and what its reference says of them.
+  let preference: PreferenceObjective?, references: ReferenceScores?
   /// Asked in the middle of measurements; true ends them by `TrainingLoop.Interruption`.
   let isInterrupted: () -> Bool
   /// Told how many held-out examples are evaluated, and how many prompts are answered.
   var progress: ProgressHandler = { _ in }
 
   /// The metrics of the examples held out; none where there are no such examples.
-  func metrics() throws -> MetricValues { try metrics(of: data.evaluation) }
+  func metrics() throws -> MetricValues { try metrics(of: data.evaluation, references?.evaluation) }
 
   /// The evaluation that weights are chosen by.
   ///
   /// - Parameter metric: the metric that decides.
   /// - Throws: `SessionError` where it is not measured.
   func selection(by metric: String) throws -> TrainingLoop.Evaluation {
-    var values = try metrics(of: data.selection)
+    var values = try metrics(of: data.selection, references?.selection)
     if metric == AnswerCheck.metric, let answers = data.selectionAnswers {
       values.append((AnswerCheck.metric, try apart { try answers.run(isInterrupted: isInterrupted, progress: progress).exactMatch }))
     }
@@ -44,13 +46,19 @@ struct RunEvaluation {
     return found.value
   }
 
-  private func metrics(of data: EncodedDataset?) throws -> MetricValues {
+  private func metrics(of data: EncodedDataset?, _ references: [Double]?) throws -> MetricValues {
     guard let data else { return [] }
+    let batches = data.evaluationBatches(self.data.objective, references: references) {
+      progress(RunProgress(.evaluating, $0, of: data.examples.count))
+    }
     return try apart {
-      try Evaluator.metrics(
-        of: model, batches: data.evaluationBatches(self.data.objective) { progress(RunProgress(.evaluating, $0, of: data.examples.count)) },
-        communicator: communicator, isInterrupted: isInterrupted
-      ).map { (name: "eval_" + $0.name, value: $0.value) }
+      let values =
+        if let preference, let model = model as? any LanguageModel {
+          try preference.metrics(of: model, batches: batches, communicator: communicator, isInterrupted: isInterrupted)
+        } else {
+          try Evaluator.metrics(of: model, batches: batches, communicator: communicator, isInterrupted: isInterrupted)
+        }
+      return values.map { (name: "eval_" + $0.name, value: $0.value) }
     }
   }
 

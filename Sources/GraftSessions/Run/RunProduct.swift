@@ -29,7 +29,7 @@ struct RunProduct {
 
   /// Writes the weights as the result of a run.
   func writeResult(to path: String, step: Int, epoch: Double) throws {
-    if base.isFull { return try base.writeModel(to: path, task: recipe.task, labels: labels) }
+    if base.isFull { return try base.writeModel(to: path, task: recipe.task.ofModel, labels: labels) }
     var stored = try base.stored(delta, taskType: recipe.task.peftName)
     var training = StoredTraining(step: step, epoch: epoch, seed: recipe.training.seed)
     training.recipe = try recipe.rendered()

@@ -13,6 +13,8 @@ public struct RunSettings: Sendable {
   public let method: any TuningMethod
   /// The loss that it minimises.
   public let loss: TrainingLoss
+  /// The loss of preferences; nil for another task.
+  public let preference: PreferenceObjective?
   /// Remarks for the user on where models were found.
   let notes: [String]
 
@@ -24,7 +26,8 @@ public struct RunSettings: Sendable {
     self.recipe = recipe
     method = try MethodCatalog.decode(recipe: recipe.method)
     if method is FullFineTuning, recipe.weightQuantization != nil { throw Self.nothingToFreeze }
-    loss = try TrainingLoss.named(recipe.training.loss)
+    preference = try recipe.task == .preference ? PreferenceObjective(recipe.preference) : nil
+    loss = try preference?.trainingLoss ?? TrainingLoss.named(recipe.training.loss)
     try FasterFactors.require(recipe.training, method: type(of: method).name)
     try FactorPreconditioning.require(recipe.training, method: type(of: method).name)
     if recipe.model.config != nil, recipe.model.tokenizer == nil, recipe.model.path == nil { throw Self.missingTokenizer }
@@ -68,7 +71,10 @@ public struct RunSettings: Sendable {
       recipe.training.maxSteps == nil
       ? "training.max_steps, as the length of an epoch is not known"
       : data.mixture != nil
-        ? "no weights in data.train" : data.nextSentence ? "no data.next_sentence" : split.heldWindowShare != nil ? "data.eval" : nil
+        ? "no weights in data.train"
+        : preference != nil
+          ? "another task, as preferences are compared with what is known before the first step"
+          : data.nextSentence ? "no data.next_sentence" : split.heldWindowShare != nil ? "data.eval" : nil
     guard data.streaming == true else { return data.streaming == nil && split.train.isLarge && obstacle == nil }
     if let obstacle { throw SessionError(.usage, "data.streaming: needs \(obstacle); change that, or leave it out") }
     return true

@@ -37,6 +37,8 @@ public final class TrainingRun {
   /// The sole right to the run directory, until the run has ended.
   private(set) var claim: OutputClaim?
   private let crossEntropy: CrossEntropyOptions
+  /// The view that the reference has of the answers that are compared; nil for a loss without a reference.
+  let references: ReferenceScores?
   /// The processes that share the run.
   let communicator: any Communicator
 
@@ -102,6 +104,12 @@ public final class TrainingRun {
     (state, openingNotes, earlierMetrics) = (start.state, start.notes, start.metrics)
     finishedSummary = resumption?.finishedSummary
     notes = settings.notes + base.advice(settings) + Self.notes(data, labels?.note, dataNotes, delta, tokenizer, maxLength: recipe.data.maxLength)
+    if settings.preference?.loss.usesReference == true, let model = model as? any LanguageModel {
+      references = ReferenceScores(
+        ReferenceRun(settings: settings, base: base, model: model, delta: delta, data: data, communicator: communicator))
+    } else {
+      references = nil
+    }
     (self.model, self.output, self.claim) = (model, output, claim)
   }
 
@@ -145,6 +153,23 @@ public final class TrainingRun {
     return Trainer(
       optimizer, settings: settings, hooks: hooks ?? Trainer.Hooks(), communicator: communicator, progress: state.training.progress
     ) { [model] in loss(model, $0, $1, $2) }
+  }
+
+  /// The measurements of the run.
+  func makeEvaluation(isInterrupted: @escaping () -> Bool, progress: @escaping ProgressHandler = { _ in }) -> RunEvaluation {
+    RunEvaluation(
+      model: model, data: data, communicator: communicator, preference: plan.settings.preference, references: references,
+      isInterrupted: isInterrupted, progress: progress)
+  }
+
+  /// For every example held out 1 where the model tells its answers apart, or agrees with its label, and 0 where it does not; nil where the task
+  /// is none of preferences, or nothing is held out.
+  ///
+  /// - Throws: what asking the reference throws.
+  package func preferenceHits() throws -> [Double]? {
+    guard let preference = plan.settings.preference, let held = data.evaluation, let model = model as? any LanguageModel else { return nil }
+    try references?.prepare(isTraining: false)
+    return held.evaluationBatches(data.objective, references: references?.evaluation).flatMap { preference.hits(of: model, $0) }
   }
 
   /// Trains, evaluates and writes the run directory.

@@ -27,7 +27,7 @@ package struct AnswerCheck {
   /// The tokens that are in memory at once where nothing else is said.
   package static let usualTokens = 2048
 
-  /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
+  /// Nil where the model does not generate, or the records are not prompts with completions (the better of two) or sources with targets.
   ///
   /// As many prompts are taken as a fixed amount of arithmetic allows, so that a large model's check stays short. A source is cut
   /// as examples are; a prompt that the model has no positions for is left out.
@@ -40,8 +40,10 @@ package struct AnswerCheck {
     tokensAtOnce: Int = usualTokens
   ) throws {
     self.tokensAtOnce = tokensAtOnce
-    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
-    let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
+    guard [.promptCompletion, .seq2seq, .preference].contains(format), let generator = try? Generator(continuing: model, endIDs: endIDs) else {
+      return nil
+    }
+    let keys = format == .seq2seq ? ("source", "target") : ("prompt", format == .preference ? "chosen" : "completion")
     var pairs: [(String, String)] = []
     for index in 0..<records.count where pairs.count < Self.largestCount {
       let fields = try records[index].fields

@@ -78,11 +78,18 @@ extension ModelSession {
 
 extension EncodedDataset {
   /// Batches of a bounded number of tokens, in order.
-  /// - Parameter progress: told of the number of examples before each batch that is asked for.
-  package func evaluationBatches(_ objective: BatchObjective, progress: @escaping (Int) -> Void = { _ in }) -> some Sequence<Batch> {
-    examples.indices.grouped(tokens: { examples[$0].tokens.count + (examples[$0].source?.count ?? 0) }).lazy.map { group in
+  ///
+  /// - Parameters:
+  ///   - references: what the reference says of compared answers, two for every example.
+  ///   - progress: told of the number of examples before each batch that is asked for.
+  package func evaluationBatches(
+    _ objective: BatchObjective, references: [Double]? = nil, progress: @escaping (Int) -> Void = { _ in }
+  ) -> some Sequence<Batch> {
+    examples.indices.grouped(tokens: { examples[$0].tokenCount }).lazy.map { group in
       progress(group.first ?? 0)
-      return Batch(collating: group.map { examples[$0] }, objective: objective)
+      var batch = Batch(collating: group.map { examples[$0] }, objective: objective)
+      batch.comparison?.references = references.map { all in group.flatMap { all[2 * $0..<2 * $0 + 2] } }
+      return batch
     }
   }
 }

@@ -51,3 +51,10 @@ private func recordingTape(_ operation: StaticString, _ inputs: [Slot?]) -> Tape
   }
   return isTracked ? tape : nil
 }
+
+extension Tape {
+  /// Runs `body` without recording: what it computes is a constant to the tape around it.
+  package static func withoutRecording<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    try ExecutionFrame(Execution.current, tape: nil).run(body)
+  }
+}
