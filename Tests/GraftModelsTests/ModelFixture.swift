@@ -65,6 +65,7 @@ extension LearningTask {
   func objective(for model: any Model) -> BatchObjective {
     switch self {
     case .causalLM: .nextToken
+    case .preference: .answers
     case .maskedLM, .tokenClassification: .tokenLabels
     case .sequenceClassification: .labels
     case .seq2seqLM: .shiftedRight(startID: (model as? any SequenceToSequenceModel)?.decoderStartID ?? -1)

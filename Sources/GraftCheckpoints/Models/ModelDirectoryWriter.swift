@@ -60,15 +60,16 @@ public struct ModelDirectoryWriter {
     from provider: (TensorDescription) throws -> Tensor
   ) throws {
     try write(
-      configuration: configuration, copyingFilesFrom: base, tokenizer: tokenizer, tokenizerDirectory: tokenizerDirectory, verify: verify
+      configuration: configuration, copyingFilesFrom: base, tokenizer: tokenizer, files: files, tokenizerDirectory: tokenizerDirectory,
+      verify: verify
     ) { folder in try writeWeights(descriptions, to: folder, from: provider) }
   }
 
   /// The same with files of weights in any form.
   /// - Parameter writeWeights: writes them into the directory, which has another name until it is complete.
   public func write(
-    configuration: JSON? = nil, copyingFilesFrom base: String? = nil, tokenizer: JSON? = nil, tokenizerDirectory: String? = nil,
-    verify: ((_ written: String) throws -> Void)? = nil, weights writeWeights: (_ folder: String) throws -> Void
+    configuration: JSON? = nil, copyingFilesFrom base: String? = nil, tokenizer: JSON? = nil, files: [String: JSON] = [:],
+    tokenizerDirectory: String? = nil, verify: ((_ written: String) throws -> Void)? = nil, weights writeWeights: (_ folder: String) throws -> Void
   ) throws {
     let output = try AtomicDirectory(at: directory, replacing: replacement)
     let temporary = output.temporaryPath

@@ -180,11 +180,6 @@ extension ExampleEncoder {
   }
 }
 
-extension EncodedExample {
-  /// The example as far as it is read at once.
-  fileprivate func cut(to length: Int) -> EncodedExample { tokens.count > length ? slice(0..<length) : self }
-}
-
 extension FindingList {
   /// Adds what is to be said of the balance of classes.
   fileprivate mutating func add(_ labels: LabelTable, of file: String?) {

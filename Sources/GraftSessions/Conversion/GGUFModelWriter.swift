@@ -74,7 +74,7 @@ struct GGUFModelWriter {
   private func general(_ name: String, _ usual: ElementFormat) -> [GGUFModel.Entry] {
     // llama.cpp's numbers (`enum llama_ftype`).
     let fileTypes: [ElementFormat: UInt32] = [
-      .float32: 0, .float16: 1, .q4_0: 2, .q8_0: 7, .q4K: 14, .q6K: 18, .bfloat16: 32, .mxfp4: 38,
+      .float32: 0, .float16: 1, .q4_0: 2, .q8_0: 7, .q4_K: 14, .q6_K: 18, .bfloat16: 32, .mxfp4: 38,
     ]
     return [
       ("general.architecture", .string(base.architecture.name)), ("general.type", .string("model")), ("general.name", .string(name)),

@@ -32,7 +32,7 @@ public final class GGUFWeights: WeightFile {
   public static func published(in directory: String) throws(CheckpointError) -> String? {
     let directory = directory.trimmingTrailingSlashes
     guard FileKind(of: directory) == .directory else { return nil }
-    let others = [Checkpoint.weightsName, Checkpoint.indexName].map { "\(directory)/\($0)" }
+    let others = WeightForm.allCases.flatMap { ["\(directory)/\($0.name)", "\(directory)/\($0.indexName)"] }
     guard others.allSatisfy({ FileKind(of: $0) == .nothing }) else { return nil }
     let names = try directoryEntries(directory).filter { $0.lowercased().hasSuffix(".gguf") }.sorted()
     guard let name = names.first else { return nil }
