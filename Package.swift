@@ -165,8 +165,9 @@ let package = Package(
     .testTarget(
       name: "GraftSessionsTests",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels", "GraftOptimizers",
-        "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTraining", "GraftTrainingTestSupport",
+        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftDatasets", "GraftGeneration", "GraftJSON", "GraftLayers", "GraftModels",
+        "GraftOptimizers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTestSupport", "GraftTokenizers", "GraftTraining",
+        "GraftTrainingTestSupport",
       ], exclude: ["Fixtures"]),
     .testTarget(
       name: "GraftComparisonTests",

@@ -1,5 +1,4 @@
 import GraftJSON
-import GraftTokenizers
 
 /// The tokenizer that a model's file of llama.cpp holds, in the files that Transformers keeps it in.
 package struct GGUFVocabulary {
