@@ -92,7 +92,7 @@ extension Weight {
   /// The quantization that the blocks are of; nil for a tensor, and for blocks that have no encoder here.
   fileprivate var quantization: WeightQuantization? {
     guard case .blocks(let blocks) = self else { return nil }
-    return WeightQuantization(rawValue: blocks.format.description.lowercased())
+    return WeightQuantization(of: blocks.format)
   }
 }
 

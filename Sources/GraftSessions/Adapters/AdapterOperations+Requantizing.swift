@@ -47,9 +47,9 @@ extension AdapterOperations {
 
   /// The quantization of a model, nil where it has none, and its results on a few runs of random tokens.
   private static func probed(_ session: ModelSession) throws -> (quantization: WeightQuantization?, values: [Float]) {
-    let formats = session.model.catalog.parameters.compactMap { parameter -> String? in
-      if case .blocks(let blocks) = parameter.stored { blocks.format.description.lowercased() } else { nil }
-    }
+    // Rows that are no whole blocks may have another format than most.
+    let formats = Dictionary(grouping: session.model.catalog.parameters.map(\.stored.format).compactMap(WeightQuantization.init(of:))) { $0 }
+    let usual = formats.max { ($0.value.count, $1.key.rawValue) < ($1.value.count, $0.key.rawValue) }?.key
     let length = min(32, session.model.maximumLength ?? 32)
     let stream = RandomStream(seed: 0).split("probe")
     let values = try (0..<4).flatMap { run in
@@ -57,6 +57,6 @@ extension AdapterOperations {
       return try MergeCheck.probe(session, numbers.map { Int32(Float(session.model.vocabularySize - 1) * $0) })
     }
     try session.requireFinite(values)
-    return (formats.first.flatMap(WeightQuantization.init), values)
+    return (usual, values)
   }
 }

@@ -76,8 +76,16 @@ public final class GGUFShards {
 
   package func entry(of name: String) -> GGUFFile.Entry? { fileOfTensor[name].flatMap { files[$0].entry(of: name) } }
 
-  /// The tensor called `name`.
+  /// The tensor called `name`; one in blocks as the float32 numbers that they stand for.
   ///
   /// - Throws: `CheckpointError` of kind `malformed` when there is none, and what `GGUFFile` throws.
-  public func tensor(_ name: String) throws(CheckpointError) -> Tensor { try files[fileOfTensor[name] ?? 0].tensor(name) }
+  public func tensor(_ name: String) throws(CheckpointError) -> Tensor {
+    let file = files[fileOfTensor[name] ?? 0]
+    guard let entry = file.entry(of: name), GGMLMatrix.formats.contains(entry.format), let columns = entry.shape.last, columns > 0 else {
+      return try file.tensor(name)
+    }
+    let rows = entry.shape.dropLast().reduce(1, *)
+    let matrix = GGMLMatrix(try file.bytes(of: entry), format: entry.format, shape: [rows, columns])
+    return matrix.decoded(rows: 0..<rows).reshaped(to: Shape(entry.shape))
+  }
 }

@@ -19,21 +19,28 @@ public enum WeightQuantization: String, Sendable, CaseIterable {
   case fp8E4M3 = "fp8_e4m3"
 
   /// The format of a matrix with such rows; nil where they are no whole blocks, and the matrix stays as it is.
-  public func format(columns: Int) -> ElementFormat? {
-    let choices: [ElementFormat] =
-      switch self {
-      case .nf4: [.nf4]
-      case .fp4: [.fp4]
-      case .int8: [.rowScaledInt8]
-      case .int8Blockwise: [.dynamicInt8]
-      case .q8_0: [.q8_0]
-      case .q4_0: [.q4_0]
-      case .q4K: [.q4_K, .q5_0]
-      case .q6K: [.q6_K, .q8_0]
-      case .mxfp4: [.mxfp4]
-      case .fp8E4M3: [.float8Squares]
-      }
-    return choices.first { !$0.hasWholeRows || columns % $0.blockLength == 0 }
+  public func format(columns: Int) -> ElementFormat? { formats.first { !$0.hasWholeRows || columns % $0.blockLength == 0 } }
+
+  /// The formats of matrices, the usual one first.
+  private var formats: [ElementFormat] {
+    switch self {
+    case .nf4: [.nf4]
+    case .fp4: [.fp4]
+    case .int8: [.rowScaledInt8]
+    case .int8Blockwise: [.dynamicInt8]
+    case .q8_0: [.q8_0]
+    case .q4_0: [.q4_0]
+    case .q4K: [.q4_K, .q5_0]
+    case .q6K: [.q6_K, .q8_0]
+    case .mxfp4: [.mxfp4]
+    case .fp8E4M3: [.float8Squares]
+    }
+  }
+
+  /// The quantization that has blocks of this format; nil for one that has no encoder here.
+  public init?(of format: ElementFormat) {
+    guard let quantization = Self.allCases.first(where: { $0.formats[0] == format }) else { return nil }
+    self = quantization
   }
 
   /// The matrix nearest to the elements in this format.
