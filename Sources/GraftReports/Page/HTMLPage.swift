@@ -59,9 +59,6 @@ extension HTML {
   /// Text in a fixed-width block that keeps its line breaks.
   package static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
 
-  /// Plots beside one another where there is room.
-  package static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
-
   /// Small plots, as many beside one another as there is room for.
   package static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
 
