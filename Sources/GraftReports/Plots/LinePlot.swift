@@ -71,7 +71,8 @@ package struct LinePlot: Plot {
     guard !series.isEmpty else { return nil }
     return PlotFigure.html(
       title: title, remark: spansFactors ? "logarithmic" : "", legend: marks,
-      pictures: isSpanning ? [svg(width: 880, height: 330, class: "wide"), svg(width: 420, height: 280, class: "narrow")] : [svg(width: 420, height: 250)]
+      pictures: isSpanning
+        ? [svg(width: 880, height: 330, class: "wide"), svg(width: 420, height: 280, class: "narrow")] : [svg(width: 420, height: 250)]
     )
   }
 

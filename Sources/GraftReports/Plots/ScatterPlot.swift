@@ -39,7 +39,8 @@ package struct ScatterPlot: Plot {
     guard !points.isEmpty else { return nil }
     return PlotFigure.html(
       title: title,
-      pictures: isSpanning ? [svg(width: 880, height: 360, class: "wide"), svg(width: 420, height: 300, class: "narrow")] : [svg(width: 420, height: 280)]
+      pictures: isSpanning
+        ? [svg(width: 880, height: 360, class: "wide"), svg(width: 420, height: 300, class: "narrow")] : [svg(width: 420, height: 280)]
     )
   }
 

@@ -38,8 +38,11 @@ package struct StandalonePicture: Sendable {
 
   /// The rules of the page's style that are about pictures, with the sign of what is set large.
   private static let style =
-    HTMLPage.style.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.prefix { !$0.hasPrefix("@media (max-width") }.filter { line in
-      [".grid", ".series", ".band", ".faint", ".marker", ".bar", ".leader", ".whisker", ".expected", ".s0", ".s3", ".d1"].contains { line.hasPrefix($0) }
+    HTMLPage.style.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.prefix { !$0.hasPrefix("@media (max-width") }.filter {
+      line in
+      [".grid", ".series", ".band", ".faint", ".marker", ".bar", ".leader", ".whisker", ".expected", ".s0", ".s3", ".d1"].contains {
+        line.hasPrefix($0)
+      }
     }.joined(separator: "\n")
     + "\ntext { fill: var(--quiet); font-family: \"Noto Sans\", \"DejaVu Sans\", \"Helvetica Neue\", Arial, sans-serif; font-size: 13px; }\n"
     + ".name { fill: var(--ink); } .title { fill: var(--ink); font-size: 15px; font-weight: 600; } .paper { fill: var(--paper); }"

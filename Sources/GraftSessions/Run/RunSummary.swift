@@ -98,7 +98,8 @@ struct RunSummary {
         ("Trained parameters", "\(Figure.grouped(overview.trainableParameters)) of \(Figure.grouped(overview.totalParameters))"),
         ("Tokens per second", Figure.grouped(Int(tokensPerSecond))), ("Peak memory", Figure.bytes(state.peakMemoryBytes)), ("Result", saved),
       ],
-      points: history.points, evaluations: history.evaluations, resultStep: resultStep, classes: classes, samples: samples, notes: warnings, recipe: try recipe.rendered(),
+      points: history.points, evaluations: history.evaluations, resultStep: resultStep, classes: classes, samples: samples, notes: warnings,
+      recipe: try recipe.rendered(),
       expertLoads: loads.layers.map { TrainingReport.ExpertLoad(layer: $0.path, shares: $0.shares) }, expertLoadSteps: loads.stepCount,
       machine: Machine.description, commands: [ShellText.line(["graft", "train", output + "/recipe.yaml", "--output", output + "-again"])])
   }
@@ -108,7 +109,8 @@ struct RunSummary {
     let result = history.evaluation(at: resultStep)
     if let headline {
       let after = MetricFigure.text(headline.after, of: headline.name)
-      highlights.append((MetricFigure.title(headline.name), headline.before.map { "\(MetricFigure.text($0, of: headline.name)) → \(after)" } ?? after))
+      highlights.append(
+        (MetricFigure.title(headline.name), headline.before.map { "\(MetricFigure.text($0, of: headline.name)) → \(after)" } ?? after))
     }
     if let loss = result?.loss { highlights.append(("Held-out loss", Figure.fixed(loss, digits: 4))) }
     if let loss = history.finalLoss { highlights.append(("Training loss", Figure.fixed(loss, digits: 4))) }

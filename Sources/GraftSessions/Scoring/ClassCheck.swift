@@ -52,7 +52,7 @@ struct ClassCheck {
 
   /// The words that the model read, the first few hundred letters of them.
   private func text(of example: EncodedExample) -> String {
-    let text = tokenizer.decode(example.tokens.filter { !tokenizer.isSpecial($0) })
+    let text = tokenizer.decode(example.tokens)
     return text.count > 300 ? text.prefix(299) + "…" : text
   }
 }

@@ -45,6 +45,7 @@ struct Compare: ParsableCommand {
       for line in Self.table(result) { Console.report(line) }
     }
     guard !shared.quiet else { return }
+    if let warning = ComparisonText.warning(result) { Console.note("note: \(warning)") }
     for line in ComparisonText.failures(result) { Console.note(line) }
     Console.note("report: \(folder)/report.html".bold)
   }
