@@ -58,7 +58,7 @@ struct ComparisonReport {
     if !result.hasEqualBudgets { lines.append("The methods read different numbers of tokens: their budgets are not equal.") }
     if result.rows.contains(where: { $0.forgetting != nil }) { lines.append("Forgetting is the rise of the loss on texts that the base knew.") }
     lines += ComparisonText.failures(result)
-    return "<ul>\(lines.map { HTML("<li>\(text: $0)</li>") })</ul>"
+    return .list(lines)
   }
 
   private var trials: HTMLTable {

@@ -59,6 +59,11 @@ extension HTML {
   /// Text in a fixed-width block that keeps its line breaks.
   package static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
 
+  /// Sentences one below the other; nothing where there are none.
+  package static func list(_ sentences: [String]) -> HTML {
+    sentences.isEmpty ? "" : "<ul>\(sentences.map { HTML("<li>\(text: $0)</li>") })</ul>"
+  }
+
   /// Small plots, as many beside one another as there is room for.
   package static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }
 

@@ -5,7 +5,7 @@ extension TrainingReport {
   package func html() -> String {
     var sections: [HTMLPage.Section] = []
     if !notes.isEmpty {
-      sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>"))
+      sections.append(.init("Notes", .list(notes)))
     }
     if let change { sections.append(.init("Before and after", change.html)) }
     if !points.isEmpty || !evaluations.isEmpty {

@@ -73,17 +73,15 @@ struct RunSummary {
       summary["initial_eval_loss"] = .number(first.loss)
       for (name, value) in first.metrics { summary["initial_" + name] = .number(value) }
     }
+    if !history.answers.after.isEmpty { summary["answered_prompts"] = .integer(history.answers.after.count) }
     if overview.evaluationCount > 0 { summary["evaluation_examples"] = .integer(overview.evaluationCount) }
   }
-
-  /// The metrics that say the most of a task, the first ones more than the later; the loss says something of each.
-  package static let headlines = [AnswerCheck.metric, "eval_accuracy", "eval_subset_accuracy", "eval_pearson"]
 
   /// The metric that says the most of the result, with its value for the untrained model.
   private var headline: (name: String, before: Double?, after: Double)? {
     guard let result = history.evaluation(at: resultStep) else { return nil }
     let first = history.evaluations.first.flatMap { $0.step == 0 ? $0 : nil }
-    return Self.headlines.lazy.compactMap { name in
+    return RunChange.metrics.lazy.compactMap { name in
       result.metrics.first { $0.name == name }.map { metric in (name, first?.metrics.first { $0.name == name }?.value, metric.value) }
     }.first
   }

@@ -37,6 +37,14 @@ package struct WrittenFiles: Sendable {
     ],
     prefixes: [])
 
+  /// A report's of several runs.
+  package static let ofReport = WrittenFiles(
+    title: "a report of runs",
+    names: [
+      "report.html": .file, "runs.md": .file, "runs.tex": .file, "plots": .directory({ $0.hasSuffix(".svg") || $0.hasSuffix(".png") }, of: nil),
+    ],
+    prefixes: [])
+
   /// The first path in a directory that the command did not write; nil where all is its own.
   func foreignPath(in path: String) -> String? {
     for name in Self.entries(of: path) where !Self.isPartial(name) {
