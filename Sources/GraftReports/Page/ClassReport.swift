@@ -92,7 +92,7 @@ package struct ClassReport: Sendable {
     let colour: HTML = isHit ? "--series-0" : "--series-1"
     let shade = Int((100 * share).rounded())
     let style: HTML = count == 0 ? "" : " style=\"background: color-mix(in srgb, var(\(colour)) \(shade)%, var(--paper))\""
-    return "<td class=\"number\(share > 0.5 ? " full" : "")\"\(style)>\(text: Figure.grouped(count))</td>"
+    return "<td class=\"number\(share > 0.6 ? " full" : "")\"\(style)>\(text: Figure.grouped(count))</td>"
   }
 
   /// The commonest confusions, of more classes than a page has room for.

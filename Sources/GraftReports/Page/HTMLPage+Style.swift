@@ -25,7 +25,7 @@ extension HTMLPage {
     .highlights div { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .75rem; }
     .highlights dt { color: var(--quiet); font-size: .8rem; }
     .highlights dd { margin: 0; overflow-wrap: anywhere; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; align-items: start; }
+    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; }
     .plots .spanning { grid-column: 1 / -1; }
     .plots.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
     .plots.small figcaption { font-size: .85rem; overflow-wrap: anywhere; }

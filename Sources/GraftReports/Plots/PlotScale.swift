@@ -69,7 +69,7 @@ package struct PlotScale: Sendable {
     case .percent:
       let digits = ticks.count > 1 ? max(0, Int(ceil(-log10(100 * (ticks[1] - ticks[0])) - 1e-9))) : 0
       return ticks.map { Figure.percent($0, digits: digits) }
-    case .bytes: return ticks.map { Figure.bytes(Int($0.rounded())) }
+    case .bytes: return ticks.map { $0 == 0 ? "0" : Figure.bytes(Int($0.rounded())) }
     }
     guard !isLogarithmic, ticks.count > 1 else { return ticks.map { Figure.compact($0) } }
     let step = ticks[1] - ticks[0]

@@ -51,7 +51,11 @@ package struct ScatterPlot: Plot {
       x: PlotScale(holding: points.map(\.x), reachesTicks: true, isLogarithmic: isLogarithmic),
       y: PlotScale(holding: heights, reachesTicks: true, unit: unit), xLabel: xLabel)
     let middles = points.map { (name: $0.name, x: frame.x($0.x), y: frame.y($0.y)) }
-    let labels = LabelPlacement.labels(for: middles, within: .init(left: frame.left, top: 0, right: frame.width, bottom: frame.bottom + 2))
+    let whiskers = zip(points, middles).compactMap { point, middle in
+      point.interval.map { LabelPlacement.Box(left: middle.x - 4, top: frame.y($0.upperBound), right: middle.x + 4, bottom: frame.y($0.lowerBound)) }
+    }
+    let labels = LabelPlacement.labels(
+      for: middles, within: .init(left: frame.left, top: 0, right: frame.width, bottom: frame.bottom + 2), avoiding: whiskers)
     let leaders = zip(middles, labels).compactMap { point, label in
       label.leader.map { HTML("<path class=\"leader\" d=\"M\(point.x) \(point.y)L\($0.x) \($0.y)\"/>") }
     }
