@@ -75,7 +75,7 @@ dist: setup
 setup:
 	@command -v swift >/dev/null 2>&1 || { echo "error: swift: not found; get Swift 6.3 from https://www.swift.org/install"; exit 1; }
 	@missing=""; \
-	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev zlib:zlib1g-dev libzstd:libzstd-dev; do \
+	for header in openblas:libopenblas-dev hdf5:libhdf5-dev libcrypto:libssl-dev zlib:zlib1g-dev libzstd:libzstd-dev libedit:libedit-dev; do \
 	  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $${header%%:*} || missing="$$missing $${header##*:}"; \
 	done; \
 	command -v pkg-config >/dev/null 2>&1 || missing="$$missing pkg-config"; \

@@ -22,6 +22,7 @@ let package = Package(
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CEditline", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
     .target(name: "GraftErrors"),
     .target(name: "GraftJSON", dependencies: ["GraftErrors"]),
     .target(name: "GraftFiles", dependencies: ["CLibCrypto", "CZlib", "CZstd", "GraftErrors"]),
@@ -96,7 +97,7 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles",
+        "CEditline", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles",
         "GraftGeneration", "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers",
         "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),

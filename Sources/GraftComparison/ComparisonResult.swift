@@ -64,6 +64,9 @@ public struct ComparisonResult: Sendable {
   /// The method with the best score; nil where nothing succeeded.
   public var best: Row? { rows.first(where: \.isBest) }
 
+  /// True where the untouched base is the best itself, or cannot be told from the best.
+  public var isBaseAsGood: Bool { rows.first.map { $0.status == .baseline && ($0.isBest || $0.isTie) } ?? false }
+
   /// True where all methods read as many tokens as each other under every seed.
   public var hasEqualBudgets: Bool {
     let done = runs.filter { $0.status == .success }

@@ -85,9 +85,11 @@ package struct ComparisonStore {
   func write(_ result: ComparisonResult) throws {
     try write(result.csv, to: "results.csv")
     let report = ComparisonReport(result)
+    try write(report.table.markdown, to: "results.md")
+    try write(report.table.latex, to: "results.tex")
     try write(report.html(), to: "report.html")
     try createDirectory(path + "/plots")
-    for (name, picture) in report.pictures { try write(picture, to: "plots/\(name).svg") }
+    for picture in report.pictures { try write(picture.svg, to: "plots/\(picture.name).svg") }
   }
 
   private static var system: JSON {

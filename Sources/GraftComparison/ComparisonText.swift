@@ -3,17 +3,11 @@ import GraftReports
 
 /// The words and figures of a comparison's table, for a page and for a terminal.
 public enum ComparisonText {
-  /// `exact match` for `exact_match`.
-  public static func metric(_ name: String) -> String {
-    let words = name.replacingOccurrences(of: "_", with: " ")
-    return words.prefix(1).uppercased() + words.dropFirst()
-  }
+  /// `Exact match` for `exact_match`.
+  public static func metric(_ name: String) -> String { MetricFigure.title(name) }
 
   /// A share in percent, anything else with four digits.
-  public static func score(_ value: Double, _ metric: String) -> String {
-    guard value.isFinite else { return "" }
-    return ["exact_match", "accuracy"].contains(metric) ? Figure.fixed(100 * value, digits: 1) + " %" : Figure.fixed(value, digits: 4)
-  }
+  public static func score(_ value: Double, _ metric: String) -> String { MetricFigure.text(value, of: metric) }
 
   /// Returns the titles of the table's columns.
   public static func columns(_ result: ComparisonResult) -> [String] {
@@ -29,15 +23,10 @@ public enum ComparisonText {
   public static func cells(_ row: ComparisonResult.Row, in result: ComparisonResult) -> [String] {
     let hasForgetting = result.rows.contains { $0.forgetting != nil }
     let isBase = row.status == .baseline
-    let isShare = ["exact_match", "accuracy"].contains(result.metric)
     guard row.score.isFinite else {
       return [row.name, row.status.rawValue, "", "", "", "", "", "", "", ""] + (hasForgetting ? [""] : []) + ["", Figure.compact(row.learningRate)]
     }
-    let interval = row.interval.map { range in
-      isShare
-        ? "\(Figure.fixed(100 * range.lowerBound, digits: 1)) – \(Figure.fixed(100 * range.upperBound, digits: 1))"
-        : "\(Figure.fixed(range.lowerBound, digits: 4)) – \(Figure.fixed(range.upperBound, digits: 4))"
-    }
+    let interval = row.interval.map { MetricFigure.text($0, of: result.metric) }
     return [
       row.name, score(row.score, result.metric), interval ?? "", row.isBest ? "best" : row.isTie ? "tie" : "",
       isBase ? "" : Figure.grouped(row.trainableParameters), isBase ? "" : Figure.bytes(row.adapterBytes),
@@ -46,6 +35,13 @@ public enum ComparisonText {
       isBase ? "" : row.finalLoss.map { Figure.fixed($0, digits: 4) } ?? "",
     ] + (hasForgetting ? [row.forgetting.map { ($0 < 0 ? "" : "+") + Figure.fixed($0, digits: 3) } ?? ""] : [])
       + [isBase ? "" : row.isMergeable ? "yes" : "no", isBase ? "" : Figure.compact(row.learningRate)]
+  }
+
+  /// A sentence where nothing that was trained is surely better than what was there before; nil otherwise.
+  public static func warning(_ result: ComparisonResult) -> String? {
+    guard result.isBaseAsGood, let best = result.best else { return nil }
+    return best.status == .baseline
+      ? "nothing is better than the untouched base" : "\(best.name) is the best, but is not surely better than the untouched base"
   }
 
   /// A line for every method of which not all runs succeeded.

@@ -10,9 +10,9 @@ struct GraftCommand: ParsableCommand {
     discussion: "Example: graft train Recipes/quickstart.yaml",
     version: "0.1.0",
     subcommands: [
-      Train.self, DataCommand.self, Compare.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self,
-      Import.self, Merge.self, Convert.self, Quantize.self, Combine.self, Inspect.self, Bench.self, Doctor.self, Recipes.self, Methods.self,
-      Schema.self, Manual.self,
+      Train.self, DataCommand.self, Compare.self, Report.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self,
+      Export.self, Import.self, Merge.self, Convert.self, Quantize.self, Combine.self, Inspect.self, Bench.self, Doctor.self, Recipes.self,
+      Methods.self, Schema.self, Manual.self,
     ])
 
   /// Runs a command; a failure is one line and an exit code of sysexits.

@@ -35,6 +35,41 @@ import Testing
     #expect(!first.isEmpty && !second.isEmpty)
   }
 
+  @Test func commandsAreDoneAndUnknownOnesSaid() throws {
+    let file = try Graft.scratch().appending(path: "talk.jsonl")
+    let question = "What color is grass?"
+    let result = try chat(
+      ["/resett", "/adapter no-such-file", "/temperature -1"], "--max-new-tokens", "40")
+    #expect(result.output.isEmpty && result.errors.contains("/resett: there is no such command; did you mean /reset?"), "\(result.errors)")
+    #expect(result.code == 64 && result.errors.contains("no-such-file: there is no such adapter"), "\(result.errors)")
+    let saved = try chat(["/system Be brief.", question, "/save \(file.path)", "//slashed"], "--max-new-tokens", "40")
+    #expect(saved.code == 0, "\(saved.errors)")
+    let messages = try JSON(parsing: Data(contentsOf: file))["messages"]?.array ?? []
+    #expect(messages.map { $0["role"]?.string } == ["system", "user", "assistant"] && messages[0]["content"]?.string == "Be brief.")
+    #expect(messages[1]["content"]?.string == question && saved.output.hasPrefix((messages[2]["content"]?.string ?? "-") + "\n"))
+    // What is there is not replaced.
+    #expect(try chat(["/save \(file.path)"]).code == 73)
+  }
+
+  @Test func adaptersAreSwitchedAndCompared() throws {
+    let adapter = try Graft.scratch().appending(path: "mine")
+    let trained = try Graft.run(
+      "train", "Recipes/quickstart.yaml", "training.max_steps=8", "training.learning_rate=1e-2", "--output", adapter.path, "data.eval=null",
+      "training.eval_steps=null")
+    #expect(trained.code == 0, "\(trained.errors)")
+    let question = "What color is grass?"
+    let base = try chat([question], "--max-new-tokens", "12").output
+    let adapted = try chat([question], "--max-new-tokens", "12", "--adapter", adapter.path).output
+    #expect(base != adapted)
+    let switched = try chat(
+      [question, "/reset", "/adapter \(adapter.path)", question, "/reset", "/base", question, "/reset", "/adapter mine", question],
+      "--max-new-tokens", "12")
+    #expect(switched.output == base + adapted + base + adapted, "\(switched.errors)")
+    let both = try chat([question], "--max-new-tokens", "12", "--adapter", adapter.path, "--compare")
+    #expect(both.output == "[base] " + base + "[mine] " + adapted, "\(both.errors)")
+    #expect(try chat([question], "--compare").code == 64)
+  }
+
   @Test func systemMessageComesFirst() throws {
     let result = try chat(["What color is grass?"], "--system", "Be brief.", "--max-new-tokens", "40")
     let expected = try completion(of: message("system", "Be brief.") + message("user", "What color is grass?") + asking)

@@ -9,7 +9,7 @@ import Testing
       .init(step: $0, epoch: Double($0) / 3, loss: 3 / Double($0), learningRate: 1e-4, gradientNorm: 1)
     },
     evaluations: [
-      .init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]),
+      .init(step: 3, epoch: 1, loss: 1.25, metrics: [("accuracy", 0.5)]), .init(step: 4, epoch: 1, loss: 1.3, metrics: [("accuracy", 0.625)]),
       .init(step: 6, epoch: 2, loss: 1.5, metrics: [("eval_exact_match", 0.25), ("accuracy", 0.75)]),
     ],
     samples: [.init(prompt: "1 + 1 =", expected: " 2", before: "<script>alert(1)</script>", after: " 2")],
@@ -41,14 +41,16 @@ import Testing
     for title in ["Notes", "Curves", "Summary", "Samples", "Recipe", "Machine", "Reproduce"] {
       #expect(page.contains("<h2>\(title)</h2>"))
     }
-    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy", "Exact match"] {
+    for title in ["Loss", "Learning rate", "Gradient norm", "Accuracy"] {
       #expect(page.contains("<span>\(title)</span>"))
     }
     #expect(!page.contains("Tokens per second"))
+    // A single value is in the table and has no plot.
+    #expect(!page.contains("<span>Exact match</span>"))
     #expect(page.contains("evaluation from 1.25 at step 3 to 1.5 at step 6"))
     // A metric that was not measured leaves its cell empty.
-    let cells = ["1.5000", "0.75", "0.25"].map { "<td class=\"number\">\($0)</td>" }.joined()
-    #expect(page.contains("<td class=\"number\">0.5</td><td class=\"number\"></td></tr>") && page.contains(cells))
+    let cells = ["1.5000", "75.0 %", "25.0 %"].map { "<td class=\"number\">\($0)</td>" }.joined()
+    #expect(page.contains("<td class=\"number\">50.0 %</td><td class=\"number\"></td></tr>") && page.contains(cells))
     #expect(page.contains("<tr class=\"best\"><th scope=\"row\" class=\"number\">3</th>"))
   }
 
@@ -132,9 +134,10 @@ import Testing
 
   @Test func barsAndPointsAreDescribed() throws {
     let bars = try #require(
-      BarPlot(title: "Accuracy", bars: [.init("lora", 0.5, deviation: 0.1), .init("x", .nan)]).html
+      BarPlot(title: "Accuracy", unit: .percent, bars: [.init("lora", 0.5, interval: 0.4...0.6), .init("x", .nan)]).html
     ).description
-    #expect(bars.contains("aria-label=\"Accuracy: lora 0.5\"") && bars.contains("0.5 ± 0.1"))
+    #expect(bars.contains("aria-label=\"Accuracy: lora 50.0 %\"") && bars.contains("lora: 50.0 % (40.0 % – 60.0 %)"))
+    #expect(bars.contains("class=\"whisker\""))
     let points = try #require(
       ScatterPlot(
         title: "P", xLabel: "n", isLogarithmic: true, points: [.init("a", x: 1e6, y: 1), .init("b", x: 1e6, y: 1)]

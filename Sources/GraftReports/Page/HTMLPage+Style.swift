@@ -19,18 +19,20 @@ extension HTMLPage {
     }
     h1 { font-size: 1.75rem; line-height: 1.2; margin: 0; overflow-wrap: anywhere; }
     h2 { font-size: 1.15rem; margin: 2.25rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
+    h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
     header p { color: var(--quiet); margin: .35rem 0 0; }
     .highlights { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; }
     .highlights div { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .75rem; }
     .highlights dt { color: var(--quiet); font-size: .8rem; }
     .highlights dd { margin: 0; overflow-wrap: anywhere; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; align-items: start; }
+    .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, max(21rem, 40%)), 1fr)); gap: 1rem; }
     .plots .spanning { grid-column: 1 / -1; }
     .plots.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
     .plots.small figcaption { font-size: .85rem; overflow-wrap: anywhere; }
     .expected { fill: none; stroke: var(--ink); stroke-width: 1; stroke-dasharray: 4 3; }
     figure { margin: 0; padding: .75rem .75rem .5rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
     figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; align-items: baseline; font-weight: 600; margin-bottom: .25rem; }
+    .remark { font-weight: 400; font-size: .85rem; color: var(--quiet); }
     .legend { display: flex; flex-wrap: wrap; gap: 0 .9rem; font-weight: 400; font-size: .85rem; color: var(--quiet); }
     .legend span { display: inline-flex; align-items: center; gap: .35rem; }
     .legend svg { width: 1.75rem; height: .75rem; }
@@ -42,9 +44,9 @@ extension HTMLPage {
     .band { fill: currentColor; opacity: .15; }
     .faint { stroke-width: 1; opacity: .4; }
     .marker { fill: currentColor; stroke: var(--paper); stroke-width: 1.5; }
-    .bar { fill: currentColor; }
+    .bar { fill: currentColor; } .stem { fill: none; stroke: currentColor; stroke-width: 3; } .apart { color: var(--quiet); }
     .leader { fill: none; stroke: var(--quiet); stroke-width: 1; }
-    .whisker { stroke: var(--ink); stroke-width: 1.5; }
+    .whisker { fill: none; stroke: var(--ink); stroke-width: 1.5; }
     .s0 { color: var(--series-0); } .s1 { color: var(--series-1); } .s2 { color: var(--series-2); }
     .s3 { color: var(--series-3); } .s4 { color: var(--series-4); } .s5 { color: var(--series-5); }
     .d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 4; } .d3 { stroke-dasharray: 9 3 2 3; } .d4 { stroke-dasharray: 12 4; } .d5 { stroke-dasharray: 4 2; }
@@ -73,6 +75,7 @@ extension HTMLPage {
     .sample { display: grid; grid-template-columns: fit-content(14rem) 1fr; gap: .4rem .75rem; align-items: baseline; }
     .sample > div { display: contents; }
     .sample > div > :first-child { color: var(--quiet); font-size: .85rem; }
+    .matrix { width: auto; } .matrix .number { padding: .35rem .6rem; min-width: 3.5rem; } .matrix .full { color: var(--paper); }
     details { margin-top: .75rem; } summary { cursor: pointer; color: var(--quiet); }
     @media (max-width: 40rem) {
       .wide { display: none !important; } .narrow { display: block !important; }
@@ -91,7 +94,7 @@ extension HTMLPage {
       thead th { white-space: normal; overflow-wrap: normal; vertical-align: bottom; } tbody th { min-width: 5rem; }
       figure, .sample, tr, .highlights { break-inside: avoid; } h2 { break-after: avoid; }
       pre { white-space: pre-wrap; } details::details-content { content-visibility: visible; block-size: auto; }
-      .plots { grid-template-columns: 1fr 1fr; }
+      .plots { grid-template-columns: 1fr 1fr; } .matrix td, rect, path { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
     }
     """
 }

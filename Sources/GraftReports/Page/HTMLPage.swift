@@ -59,8 +59,10 @@ extension HTML {
   /// Text in a fixed-width block that keeps its line breaks.
   package static func code(_ text: String) -> HTML { "<pre><code>\(text: text)</code></pre>" }
 
-  /// Plots beside one another where there is room.
-  package static func plotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots\">\n\(plots)</div>" }
+  /// Sentences one below the other; nothing where there are none.
+  package static func list(_ sentences: [String]) -> HTML {
+    sentences.isEmpty ? "" : "<ul>\(sentences.map { HTML("<li>\(text: $0)</li>") })</ul>"
+  }
 
   /// Small plots, as many beside one another as there is room for.
   package static func smallPlotGrid(_ plots: [HTML]) -> HTML { "<div class=\"plots small\">\n\(plots)</div>" }

@@ -5,11 +5,13 @@ extension TrainingReport {
   package func html() -> String {
     var sections: [HTMLPage.Section] = []
     if !notes.isEmpty {
-      sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>"))
+      sections.append(.init("Notes", .list(notes)))
     }
+    if let change { sections.append(.init("Before and after", change.html)) }
     if !points.isEmpty || !evaluations.isEmpty {
       sections.append(.init("Curves", "\(HTML.plotGrid(plots))\(numbers)"))
     }
+    if let classes { sections.append(.init("Classes", classes.html)) }
     if !expertLoads.isEmpty { sections.append(.init("Expert load", loads)) }
     if !summary.isEmpty { sections.append(.init("Summary", HTMLTable.pairs(summary))) }
     if !samples.isEmpty { sections.append(.init("Samples", "\(samples.map(Self.html))")) }
@@ -19,21 +21,41 @@ extension TrainingReport {
     return HTMLPage(title: title, subtitle: subtitle, highlights: highlights, sections: sections).rendered()
   }
 
-  private var plots: [HTML] {
+  /// The metrics of the untrained model beside those of the result; nil where one of both was not evaluated.
+  private var change: HTMLTable? {
+    guard let first = evaluations.first, first.step == 0, let last = evaluations.first(where: { $0.step == resultStep }) ?? evaluations.last,
+      last.step > 0
+    else { return nil }
+    func value(_ name: String, _ evaluation: Evaluation) -> String {
+      let value = name == "loss" ? evaluation.loss : evaluation.metrics.first { $0.name == name }?.value
+      return value.map { MetricFigure.text($0, of: name) } ?? ""
+    }
+    return HTMLTable(
+      columns: [.init("held-out examples"), .init("before", isNumeric: true), .init("after \(Figure.grouped(last.step)) steps", isNumeric: true)],
+      rows: (["loss"] + last.metrics.map(\.name)).map { [MetricFigure.words($0), value($0, first), value($0, last)] })
+  }
+
+  /// The plots; one or two values are told by the tables.
+  private var plots: [any Plot] {
     let losses = LinePlot(
       title: "Loss",
       series: [
         .init("training", curve { $0.loss }),
         .init("evaluation", evaluations.map { .init(x: Double($0.step), y: $0.loss) }, hasMarkers: true),
-      ], smooths: true, isSpanning: true)
+      ], smooths: true, maySpanFactors: true)
     let others = [
       LinePlot(title: "Learning rate", series: [.init("learning rate", curve { $0.learningRate })], includesZero: true),
-      LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], includesZero: true),
+      LinePlot(title: "Gradient norm", series: [.init("gradient norm", curve { $0.gradientNorm })], maySpanFactors: true),
       LinePlot(
         title: "Tokens per second", series: [.init("tokens per second", curve { $0.tokensPerSecond })],
         includesZero: true),
     ]
-    return ([losses] + others + otherPlots + metricPlots).compactMap(\.html)
+    return ([losses] + metricPlots + otherPlots + others).filter { $0.length > 2 }
+  }
+
+  /// The plots as pictures, under the names of their files.
+  package var pictures: [StandalonePicture] {
+    plots.compactMap { plot in StandalonePicture(plot, name: plot.title.lowercased().replacingOccurrences(of: " ", with: "-")) }
   }
 
   /// A plot for every other figure of the log.
@@ -41,7 +63,7 @@ extension TrainingReport {
     let names = points.flatMap(\.others).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     return names.map { name in
       LinePlot(
-        title: Self.title(name), series: [.init(Self.words(name), curve { point in point.others.first { $0.name == name }?.value })],
+        title: MetricFigure.title(name), series: [.init(MetricFigure.words(name), curve { point in point.others.first { $0.name == name }?.value })],
         includesZero: true, smooths: true)
     }
   }
@@ -71,20 +93,14 @@ extension TrainingReport {
         evaluation.metrics.first { $0.name == name }.map { LinePlot.Point(x: Double(evaluation.step), y: $0.value) }
       }
       return LinePlot(
-        title: Self.title(name), series: [.init(Self.words(name), values, hasMarkers: true)])
+        title: MetricFigure.title(name), series: [.init(MetricFigure.words(name), values, hasMarkers: true)],
+        maySpanFactors: name.hasSuffix("perplexity"), unit: MetricFigure.unit(name))
     }
   }
 
   /// The metrics of all evaluations; not all of them measure everything.
   private var metricNames: [String] {
     evaluations.flatMap(\.metrics).map(\.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-  }
-
-  private static func title(_ name: String) -> String { words(name).prefix(1).uppercased() + words(name).dropFirst() }
-
-  /// `token accuracy` for `eval_token_accuracy`.
-  private static func words(_ name: String) -> String {
-    (name.hasPrefix("eval_") ? String(name.dropFirst(5)) : name).replacingOccurrences(of: "_", with: " ")
   }
 
   private func curve(_ value: (Point) -> Double?) -> [LinePlot.Point] {
@@ -110,13 +126,13 @@ extension TrainingReport {
     guard !evaluations.isEmpty else { return training }
     let best = evaluations.indices.min { evaluations[$0].loss < evaluations[$1].loss }
     let table = HTMLTable(
-      columns: (["step", "epoch", "loss"] + metricNames.map(Self.words)).map { .init($0, isNumeric: true) },
+      columns: (["step", "epoch", "loss"] + metricNames.map(MetricFigure.words)).map { .init($0, isNumeric: true) },
       rows: evaluations.map { evaluation in
         [
           Figure.grouped(evaluation.step), Figure.fixed(evaluation.epoch, digits: 2),
           Figure.fixed(evaluation.loss, digits: 4),
         ]
-          + metricNames.map { name in evaluation.metrics.first { $0.name == name }.map { Figure.compact($0.value) } ?? "" }
+          + metricNames.map { name in evaluation.metrics.first { $0.name == name }.map { MetricFigure.text($0.value, of: name) } ?? "" }
       }, emphasizedRows: best.map { [$0] } ?? [])
     return "\(training)\(HTML.details("Evaluations (the best in bold)", table.html))"
   }

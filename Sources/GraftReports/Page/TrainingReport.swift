@@ -94,6 +94,10 @@ package struct TrainingReport: Sendable {
   package var points: [Point]
   /// The evaluations, by step.
   package var evaluations: [Evaluation]
+  /// The outcome class by class, for a classification.
+  package var classes: ClassReport?
+  /// The step whose weights are the result.
+  package var resultStep: Int?
   /// Held-out prompts with their answers.
   package var samples: [Sample]
   /// The work of experts in the last steps, layer by layer.
@@ -112,7 +116,7 @@ package struct TrainingReport: Sendable {
   package init(
     title: String, subtitle: String, highlights: [(label: String, value: String)] = [],
     summary: [(label: String, value: String)] = [], points: [Point], evaluations: [Evaluation] = [],
-    samples: [Sample] = [],
+    resultStep: Int? = nil, classes: ClassReport? = nil, samples: [Sample] = [],
     notes: [String] = [], recipe: String, expertLoads: [ExpertLoad] = [], expertLoadSteps: Int = 0,
     machine: [(label: String, value: String)] = [], commands: [String] = []
   ) {
@@ -122,7 +126,7 @@ package struct TrainingReport: Sendable {
     self.summary = summary
     self.points = points
     self.evaluations = evaluations
-    self.samples = samples
+    (self.resultStep, self.classes, self.samples) = (resultStep, classes, samples)
     self.expertLoads = expertLoads
     self.expertLoadSteps = expertLoadSteps
     self.notes = notes

@@ -1,5 +1,5 @@
 /// The columns of a small histogram, one for each of many things of the same kind, over the value that all would have if they were equal.
-package struct HistogramPlot: Sendable {
+package struct HistogramPlot: Plot {
   package var title: String
   /// One for each thing, from 0 on.
   package var values: [Double]
@@ -21,8 +21,7 @@ package struct HistogramPlot: Sendable {
     self.valueName = valueName
   }
 
-  /// Nil when there is nothing to draw.
-  package var html: HTML? {
+  package func figure(isSpanning: Bool) -> HTML? {
     guard !values.isEmpty else { return nil }
     let frame = PlotFrame(
       width: 260, height: 130, x: PlotScale(from: 0, to: Double(values.count), ticks: Self.ticks(below: values.count)),

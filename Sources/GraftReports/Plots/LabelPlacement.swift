@@ -40,25 +40,28 @@ package enum LabelPlacement {
   /// - Parameters:
   ///   - points: the names with the middles of their markers.
   ///   - area: what the names have to stay in.
+  ///   - obstacles: what they must not lie on beside markers.
   /// - Returns: as many labels as there are points, in their order. Where points crowd a line may cross a name; a name for which
   ///   there is no room at all stands beside its point.
-  package static func labels(for points: [(name: String, x: Double, y: Double)], within area: Box) -> [Label] {
+  package static func labels(for points: [(name: String, x: Double, y: Double)], within area: Box, avoiding obstacles: [Box] = []) -> [Label] {
     // Who chooses first matters, and no order is the best for every plot.
     let ways: [(Point, Point) -> Bool] = [{ $0.x < $1.x }, { $0.x > $1.x }, { $0.y < $1.y }, { $0.y > $1.y }]
     let orders = [Array(points.indices)] + ways.map { isBefore in points.indices.sorted { isBefore(points[$0], points[$1]) } }
-    let placements = orders.map { placement(of: points, choosing: $0, within: area) }
+    let placements = orders.map { placement(of: points, choosing: $0, within: area, avoiding: obstacles) }
     return placements.min { $0.cost < $1.cost }?.labels ?? []
   }
 
   /// Places the names one after another, each where it is the least far from its point.
-  private static func placement(of points: [Point], choosing order: [Int], within area: Box) -> (labels: [Label], cost: Double) {
+  private static func placement(
+    of points: [Point], choosing order: [Int], within area: Box, avoiding obstacles: [Box]
+  ) -> (labels: [Label], cost: Double) {
     let markers = points.map { Box(left: $0.x - markerReach, top: $0.y - markerReach, right: $0.x + markerReach, bottom: $0.y + markerReach) }
     var labels: [Int: Label] = [:]
     var lines: [Box] = []
     var cost = 0.0
     for index in order {
       let point = points[index]
-      let taken = markers + labels.values.map(\.box)
+      let taken = markers + obstacles + labels.values.map(\.box)
       let hasRoom = { (label: Label) in area.holds(label.box) && !taken.contains { $0.overlaps(label.box) } }
       let isClear = { (label: Label) in
         !lines.contains { $0.overlaps(label.box) }

@@ -1,5 +1,5 @@
 /// Curves over a common axis.
-package struct LinePlot: Sendable {
+package struct LinePlot: Plot {
   package struct Point: Sendable, Equatable {
     package var x: Double
     package var y: Double
@@ -34,40 +34,49 @@ package struct LinePlot: Sendable {
   package var includesZero: Bool
   /// True where long noisy curves are drawn faint under a smoothed one.
   package var smooths: Bool
-  /// True where the plot takes the whole width where others share it.
-  package var isSpanning: Bool
   /// True where equal distances along the x axis are equal factors.
   package var isLogarithmic: Bool
+  /// True where equal heights are equal factors if values are so far apart that most would lie on the axis.
+  package var maySpanFactors: Bool
+  /// The unit of the y axis.
+  package var unit: PlotUnit
 
   package init(
     title: String, xLabel: String = "step", series: [Series], includesZero: Bool = false, smooths: Bool = false,
-    isSpanning: Bool = false, isLogarithmic: Bool = false
+    isLogarithmic: Bool = false, maySpanFactors: Bool = false, unit: PlotUnit = .none
   ) {
     self.title = title
     self.xLabel = xLabel
     self.series = series.filter { $0.points.contains { $0.y.isFinite } }
     self.includesZero = includesZero
     self.smooths = smooths
-    self.isSpanning = isSpanning
     self.isLogarithmic = isLogarithmic
+    self.maySpanFactors = maySpanFactors
+    self.unit = unit
   }
 
-  /// Nil when there is nothing to draw.
-  package var html: HTML? {
+  package var legend: [String] { series.map(\.name) }
+
+  /// The most values that one of the curves has; of one or two a sentence tells as much as a plot.
+  package var length: Int { series.map { $0.points.count { $0.y.isFinite } }.max() ?? 0 }
+
+  /// True where the y axis is logarithmic.
+  private var spansFactors: Bool {
+    let heights = series.flatMap { $0.points.map(\.y).filter(\.isFinite) + ($0.band ?? []).map(\.lowerBound) }
+    guard maySpanFactors, !includesZero, let least = heights.min(), let most = heights.max() else { return false }
+    return least > 0 && most / least > 20
+  }
+
+  package func figure(isSpanning: Bool) -> HTML? {
     guard !series.isEmpty else { return nil }
-    let pictures: HTML =
-      isSpanning
-      ? "\(svg(width: 880, height: 330, class: "wide"))\(svg(width: 420, height: 280, class: "narrow"))"
-      : svg(width: 420, height: 250)
-    return """
-      <figure class="plot\(isSpanning ? " spanning" : "")">
-      <figcaption><span>\(text: title)</span>\(legend)</figcaption>
-      \(pictures)</figure>
-
-      """
+    return PlotFigure.html(
+      title: title, remark: spansFactors ? "logarithmic" : "", legend: marks,
+      pictures: isSpanning
+        ? [svg(width: 880, height: 330, class: "wide"), svg(width: 420, height: 280, class: "narrow")] : [svg(width: 420, height: 250)]
+    )
   }
 
-  private var legend: HTML {
+  private var marks: HTML {
     guard series.count > 1 else { return "" }
     let entries = series.indices.map { index in
       let mark = series[index].hasMarkers ? PlotMark.marker(index, x: 14, y: 6, size: 4, title: "") : ""
@@ -86,7 +95,7 @@ package struct LinePlot: Sendable {
     let frame = PlotFrame(
       width: width, height: height,
       x: PlotScale(holding: values.map(\.x), reachesTicks: false, isLogarithmic: isLogarithmic),
-      y: PlotScale(holding: heights, includesZero: includesZero, reachesTicks: true), xLabel: xLabel)
+      y: PlotScale(holding: heights, includesZero: includesZero, reachesTicks: true, isLogarithmic: spansFactors, unit: unit), xLabel: xLabel)
     let curves = series.indices.map { index in
       let raw: HTML =
         smooths && drawn[index] != series[index].points
@@ -98,9 +107,9 @@ package struct LinePlot: Sendable {
       let markers = finite.map { point in
         PlotMark.marker(
           index, x: frame.x(point.x), y: frame.y(point.y),
-          title: "\(series[index].name): \(Figure.compact(point.y)) at \(xLabel) \(Figure.compact(point.x))")
+          title: "\(series[index].name): \(unit.text(point.y)) at \(xLabel) \(Figure.compact(point.x))")
       }
-      return "\(curve)\(markers)"
+      return "\(curve)\(whiskers(index, frame))\(markers)"
     }
     return frame.svg("\(frame.verticalAxis)\(frame.horizontalAxis)\(curves)", description: description, class: name)
   }
@@ -114,14 +123,21 @@ package struct LinePlot: Sendable {
         return series.name
       }
       return
-        "\(series.name) from \(Figure.compact(first.y)) at \(xLabel) \(Figure.compact(first.x)) to \(Figure.compact(last.y)) "
-        + "at \(xLabel) \(Figure.compact(last.x)), between \(Figure.compact(least)) and \(Figure.compact(most))"
+        "\(series.name) from \(unit.text(first.y)) at \(xLabel) \(Figure.compact(first.x)) to \(unit.text(last.y)) "
+        + "at \(xLabel) \(Figure.compact(last.x)), between \(unit.text(least)) and \(unit.text(most))"
     }
     return "\(title): " + curves.joined(separator: "; ")
   }
 
+  /// The interval of every measurement, where there are few.
+  private func whiskers(_ index: Int, _ frame: PlotFrame) -> HTML {
+    guard series[index].hasMarkers, let band = series[index].band else { return "" }
+    let lines = zip(series[index].points, band).filter { $0.y.isFinite && $1.lowerBound < $1.upperBound }
+    return "\(lines.map { frame.whisker($1, at: frame.x($0.x)) })"
+  }
+
   private func band(_ index: Int, _ frame: PlotFrame) -> HTML {
-    guard let band = series[index].band, band.count > 1 else { return "" }
+    guard let band = series[index].band, band.count > 1, !series[index].hasMarkers else { return "" }
     let xs = series[index].points.map { frame.x($0.x) }
     let upper = zip(xs, band).map { HTML("\($0) \(frame.y($1.upperBound)) ") }
     let lower = zip(xs, band).reversed().map { HTML("\($0) \(frame.y($1.lowerBound)) ") }

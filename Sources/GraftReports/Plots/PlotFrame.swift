@@ -54,6 +54,18 @@ struct PlotFrame {
     return "\(ticks)"
   }
 
+  /// The interval of a value that stands above a place of the x axis, as a line with ends.
+  func whisker(_ interval: ClosedRange<Double>, at place: Double) -> HTML {
+    let (low, high) = (y(interval.lowerBound), y(interval.upperBound))
+    return "<path class=\"whisker\" d=\"M\(place - 3) \(high)h6M\(place) \(high)V\(low)M\(place - 3) \(low)h6\"/>"
+  }
+
+  /// The vertical lines of the grid.
+  var verticalGrid: HTML {
+    let lines = x.ticks.map { HTML("<line class=\"grid\" x1=\"\(x($0))\" x2=\"\(x($0))\" y1=\"\(top)\" y2=\"\(bottom)\"/>") }
+    return "\(lines)"
+  }
+
   /// The plot as a picture with a description for those who do not see it.
   func svg(_ content: HTML, description: String, class name: String = "") -> HTML {
     """

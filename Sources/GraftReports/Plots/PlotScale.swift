@@ -6,23 +6,25 @@ package struct PlotScale: Sendable {
   package let upper: Double
   let isLogarithmic: Bool
   package let ticks: [Double]
+  let unit: PlotUnit
 
   /// A scale that holds `values`.
   ///
   /// - Parameters:
+  ///   - unit: the unit of the values, which the labels of ticks tell.
   ///   - reachesTicks: true where the axis ends on round numbers instead of on the outermost values.
   ///   - isLogarithmic: true where equal distances are equal factors; only where all values are above 0.
   package init(
     holding values: [Double], includesZero: Bool = false, reachesTicks: Bool, isLogarithmic: Bool = false,
-    tickCount: Int = 5
+    unit: PlotUnit = .none, tickCount: Int = 5
   ) {
+    self.unit = unit
     let finite = values.filter(\.isFinite) + (includesZero ? [0] : [])
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
     self.isLogarithmic = isLogarithmic && low > 0
     if self.isLogarithmic {
-      let decades = Int(floor(log10(low)))...max(Int(ceil(log10(high))), Int(floor(log10(low))) + 1)
-      ticks = decades.map { pow(10, Double($0)) }
+      ticks = Self.factorTicks(from: low, to: high)
       (lower, upper) = (ticks[0], ticks[ticks.count - 1])
       return
     }
@@ -40,7 +42,19 @@ package struct PlotScale: Sendable {
   /// A scale between two values with ticks of one's own.
   init(from lower: Double, to upper: Double, ticks: [Double]) {
     (self.lower, self.upper, self.ticks) = (lower, upper, ticks)
-    isLogarithmic = false
+    (isLogarithmic, unit) = (false, .none)
+  }
+
+  /// Powers of ten around two values, or 1, 2 and 5 times them where the values are near each other.
+  private static func factorTicks(from low: Double, to high: Double) -> [Double] {
+    let first = Int(floor(log10(low) + 1e-9))
+    let last = max(Int(ceil(log10(high) - 1e-9)), first + 1)
+    let decades = (first...last).map { pow(10, Double($0)) }
+    guard high / low < 100 else { return decades }
+    let all = decades.flatMap { power in [1, 2, 5].map { $0 * power } }
+    let start = all.lastIndex { $0 <= low * (1 + 1e-9) } ?? 0
+    let end = all.firstIndex { $0 >= high * (1 - 1e-9) } ?? all.count - 1
+    return Array(all[start...max(end, start + 1)])
   }
 
   /// 0 at the lower end, 1 at the upper.
@@ -50,6 +64,13 @@ package struct PlotScale: Sendable {
 
   /// The labels of the ticks, all with as many digits as their distance asks for.
   package var tickLabels: [String] {
+    switch unit {
+    case .none: break
+    case .percent:
+      let digits = ticks.count > 1 ? max(0, Int(ceil(-log10(100 * (ticks[1] - ticks[0])) - 1e-9))) : 0
+      return ticks.map { Figure.percent($0, digits: digits) }
+    case .bytes: return ticks.map { $0 == 0 ? "0" : Figure.bytes(Int($0.rounded())) }
+    }
     guard !isLogarithmic, ticks.count > 1 else { return ticks.map { Figure.compact($0) } }
     let step = ticks[1] - ticks[0]
     let largest = ticks.map { abs($0) }.max() ?? 0
@@ -65,8 +86,30 @@ package struct PlotScale: Sendable {
   }
 }
 
+/// The unit of the values of a plot.
+package enum PlotUnit: Sendable {
+  /// Numbers, or a unit that the title names.
+  case none
+  /// Shares from 0 to 1, told in per cent.
+  case percent
+  /// Bytes, told in kB, MB and GB.
+  case bytes
+
+  /// A value as readers like it.
+  func text(_ value: Double) -> String {
+    switch self {
+    case .none: Figure.compact(value)
+    case .percent: Figure.percent(value)
+    case .bytes: Figure.bytes(Int(value.rounded()))
+    }
+  }
+}
+
 /// Numbers as readers like them.
 package enum Figure {
+  /// A share as `12.5 %`.
+  package static func percent(_ share: Double, digits: Int = 1) -> String { fixed(100 * share, digits: digits) + " %" }
+
   package static func fixed(_ value: Double, digits: Int) -> String {
     let text = String(format: "%.\(digits)f", value)
     return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
@@ -103,7 +146,7 @@ package enum Figure {
     for (unit, name) in [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")] where Double(count) >= unit {
       return trimmed(Double(count) / unit, significant: 3) + " " + name
     }
-    return "\(count) bytes"
+    return count == 1 ? "1 byte" : "\(count) bytes"
   }
 
   /// `2 h 5 min`, `3 min 20 s`, `4.2 s`.

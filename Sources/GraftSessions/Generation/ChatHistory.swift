@@ -1,7 +1,7 @@
 import GraftJSON
 
 /// The messages of a conversation, as chat templates read them.
-struct ChatHistory {
+struct ChatHistory: Sendable {
   private(set) var messages: [JSON]
   /// 1 with a system message, which is never dropped.
   private let keptCount: Int

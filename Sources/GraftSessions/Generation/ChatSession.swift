@@ -7,24 +7,32 @@ import GraftTokenizers
 public final class ChatSession {
   private let session: ModelSession
   private let format: ChatFormat
-  private let settings: SamplingSettings
+  private let adapters: ChatAdapters?
+  private let planEndIDs: Set<Int32>
+  private var settings: SamplingSettings
   private let stops: [String]
   /// Remarks on how the checkpoint's wishes were taken, a sentence each.
   public let notes: [String]
-  private let conversation: Conversation
+  private var conversation: Conversation
   private var history: ChatHistory
+  /// The adapter that answers, by its name; nil for the model without one.
+  public private(set) var adapter: String?
   private var turn = 0
 
   /// - Parameters:
   ///   - system: what the conversation starts with.
+  ///   - adapters: the adapters to switch between; nil leaves the model as it is.
+  ///   - adapter: the one of them that answers; nil for the model without one.
   ///   - plan: how replies are written; they come as they are written, so that a search with beams is left out.
   /// - Throws: `SessionError` for a model without a chat template, `GenerationError` for one that is no decoder.
-  public init(_ session: ModelSession, system: String? = nil, _ plan: GenerationPlan) throws {
+  public init(_ session: ModelSession, system: String? = nil, adapters: ChatAdapters? = nil, adapter: String? = nil, _ plan: GenerationPlan) throws {
     var settings = plan.settings
     settings.beams = nil
     (self.session, self.settings, stops) = (session, settings, plan.stops)
     notes = plan.notes + (plan.settings.beams.map { ["num_beams \($0.count) without effect: a reply is shown as it is written"] } ?? [])
     format = try ChatFormat(session)
+    try adapters?.activate(adapter)
+    (self.adapters, self.adapter, planEndIDs) = (adapters, adapter, plan.endIDs)
     conversation = try Conversation(with: session.model, endIDs: plan.endIDs.union(format.endIDs))
     history = ChatHistory(system: system)
   }
@@ -49,6 +57,7 @@ public final class ChatSession {
   public func reply(
     to message: String, isInterrupted: () -> Bool = { false }, onText: (String) -> Void = { _ in }
   ) throws -> Reply {
+    try adapters?.activate(adapter)
     var grown = history
     grown.append(role: "user", message)
     let (prompt, droppedCount) = try fit(&grown)
@@ -81,6 +90,30 @@ public final class ChatSession {
 
   /// Forgets the conversation but for its system message.
   public func reset() { history.reset() }
+
+  /// Begins anew with another system message.
+  /// - Parameter system: nil for none.
+  public func begin(with system: String?) { history = ChatHistory(system: system) }
+
+  /// The messages so far, as a line of a data file of the layout `messages`.
+  public var record: JSON { ["messages": .array(history.messages)] }
+
+  /// The temperature of the draws; 0 always takes the most probable token.
+  public var temperature: Float {
+    get { settings.temperature }
+    set { settings.temperature = newValue }
+  }
+
+  /// Lets another adapter answer from here on; the conversation goes on.
+  ///
+  /// - Parameter name: its name among the session's; nil for the model without one.
+  /// - Throws: `TuningError` where it cannot be put on.
+  public func use(_ name: String?) throws {
+    try adapters?.activate(name)
+    adapter = name
+    // What the model kept of the conversation was computed with other weights.
+    conversation = try Conversation(with: session.model, endIDs: planEndIDs.union(format.endIDs))
+  }
 
   /// The number of tokens that the model is made for, or that the checkpoint lets a sequence have.
   private var positionLimit: Int? {

@@ -133,7 +133,7 @@ public final class ModelSession {
   func records(of path: String) throws -> [DataRecord] { try DataPreparation.records(of: [path], layout: layout, notes: notes) }
 
   /// Hashing every weight takes time: only what the adapter recorded is computed.
-  private func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {
+  func fingerprint(for recorded: BaseFingerprint) throws -> BaseFingerprint {
     recorded.weightsSHA256 == nil && recorded.tokenizerSHA256 == nil
       ? BaseFingerprint(ofModel: try directory.checkpoint.configuration()) : try BaseFingerprint(ofModel: directory.checkpoint)
   }

@@ -21,12 +21,13 @@ extension RunCourse {
     }
     let warnings = overflowWarnings
     for warning in warnings + (warnings.isEmpty ? advice(at: step) : []) { try onEvent(.note(warning)) }
+    let classes = evaluatesEnds ? try evaluation.classes(run.product.labels, tokenizer: try run.base.tokenizer()) : nil
     loop.takeStock()
     let state = state
     let saved = try writer.writeResult(step: step, epoch: epoch)
     let summary = RunSummary(
       recipe: run.product.recipe, overview: run.overview, output: run.output, saved: saved, state: state, history: writer.history,
-      resultStep: step, keepsBest: run.plan.keepsBest, warnings: warnings, identity: run.product.identity)
+      resultStep: step, keepsBest: run.plan.keepsBest, classes: classes, warnings: warnings, identity: run.product.identity)
     try writer.write(summary)
     try onEvent(.saved(path: saved))
     return RunOutcome(isInterrupted: false, output: run.output, summary: summary.json)

@@ -1,6 +1,8 @@
 import GraftDatasets
 import GraftLayers
+import GraftReports
 import GraftTensors
+import GraftTokenizers
 import GraftTraining
 
 /// The measurements of a run: on the examples held out, and by what the model answers to their prompts.
@@ -34,6 +36,12 @@ struct RunEvaluation {
   /// Answers to the prompts held out; nil where there are none.
   func answers() throws -> AnswerCheck.Outcome? {
     try data.answers.map { answers in try apart { try answers.run(isInterrupted: isInterrupted, progress: progress) } }
+  }
+
+  /// The outcome class by class; nil where the held-out examples are not each of one class.
+  /// - Parameter labels: the classes.
+  func classes(_ labels: LabelScheme?, tokenizer: Tokenizer) throws -> ClassReport? {
+    try ClassCheck(data, model: model, labels: labels, tokenizer: tokenizer).map { check in try apart { check.run(isInterrupted: isInterrupted) } }
   }
 
   /// - Throws: `SessionError` where a metric is not among the values.

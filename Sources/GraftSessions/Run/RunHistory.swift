@@ -118,7 +118,7 @@ extension TrainingReport.Point {
 
 extension TrainingReport.Evaluation {
   /// A line of `metrics.jsonl`; nil for one that tells of training.
-  init?(_ line: JSON) {
+  package init?(_ line: JSON) {
     guard let step = line["step"]?.int, let loss = line["eval_loss"] else { return nil }
     let metrics = (line.object ?? [:]).filter { $0.key.hasPrefix("eval_") && $0.key != "eval_loss" }
     self.init(

@@ -17,6 +17,8 @@ struct RunSummary {
   let resultStep: Int
   /// True where the result is the best weights rather than the last.
   let keepsBest: Bool
+  /// The outcome class by class, for a classification.
+  let classes: ClassReport?
   let warnings: [String]
   let identity: RunIdentity
 
@@ -35,6 +37,7 @@ struct RunSummary {
     if let loss = history.finalLoss { summary["final_loss"] = .number(loss) }
     for (name, value) in history.points.last?.others ?? [] { summary["final_" + name] = .number(value) }
     addEvaluations(to: &summary)
+    if let classes { summary["classification"] = classes.json }
     if !loads.layers.isEmpty { summary["expert_load"] = expertLoad }
     if !warnings.isEmpty { summary["warnings"] = .array(warnings.map(JSON.string)) }
     summary["identity"] = identity.json
@@ -68,14 +71,19 @@ struct RunSummary {
     }
     if let first = history.evaluations.first, first.step == 0 {
       summary["initial_eval_loss"] = .number(first.loss)
-      if let match = initialMatch { summary["initial_eval_exact_match"] = .number(match) }
+      for (name, value) in first.metrics { summary["initial_" + name] = .number(value) }
     }
+    if !history.answers.after.isEmpty { summary["answered_prompts"] = .integer(history.answers.after.count) }
+    if overview.evaluationCount > 0 { summary["evaluation_examples"] = .integer(overview.evaluationCount) }
   }
 
-  /// The share of right answers of the untrained model.
-  private var initialMatch: Double? {
-    guard let first = history.evaluations.first, first.step == 0 else { return nil }
-    return first.metrics.first { $0.name == AnswerCheck.metric }?.value
+  /// The metric that says the most of the result, with its value for the untrained model.
+  private var headline: (name: String, before: Double?, after: Double)? {
+    guard let result = history.evaluation(at: resultStep) else { return nil }
+    let first = history.evaluations.first.flatMap { $0.step == 0 ? $0 : nil }
+    return RunChange.metrics.lazy.compactMap { name in
+      result.metrics.first { $0.name == name }.map { metric in (name, first?.metrics.first { $0.name == name }?.value, metric.value) }
+    }.first
   }
 
   /// The report of the run.
@@ -88,17 +96,19 @@ struct RunSummary {
         ("Trained parameters", "\(Figure.grouped(overview.trainableParameters)) of \(Figure.grouped(overview.totalParameters))"),
         ("Tokens per second", Figure.grouped(Int(tokensPerSecond))), ("Peak memory", Figure.bytes(state.peakMemoryBytes)), ("Result", saved),
       ],
-      points: history.points, evaluations: history.evaluations, samples: samples, notes: warnings, recipe: try recipe.rendered(),
+      points: history.points, evaluations: history.evaluations, resultStep: resultStep, classes: classes, samples: samples, notes: warnings,
+      recipe: try recipe.rendered(),
       expertLoads: loads.layers.map { TrainingReport.ExpertLoad(layer: $0.path, shares: $0.shares) }, expertLoadSteps: loads.stepCount,
-      machine: Machine.description, commands: ["graft train \(output)/recipe.yaml --output \(output)-again"])
+      machine: Machine.description, commands: [ShellText.line(["graft", "train", output + "/recipe.yaml", "--output", output + "-again"])])
   }
 
   private var highlights: [(label: String, value: String)] {
     var highlights: [(label: String, value: String)] = []
     let result = history.evaluation(at: resultStep)
-    if let match = result?.metrics.first(where: { $0.name == AnswerCheck.metric })?.value {
-      let initial = initialMatch.map { " (before: \(Figure.fixed(100 * $0, digits: 1)) %)" } ?? ""
-      highlights.append(("Exact match", "\(Figure.fixed(100 * match, digits: 1)) %\(initial)"))
+    if let headline {
+      let after = MetricFigure.text(headline.after, of: headline.name)
+      highlights.append(
+        (MetricFigure.title(headline.name), headline.before.map { "\(MetricFigure.text($0, of: headline.name)) → \(after)" } ?? after))
     }
     if let loss = result?.loss { highlights.append(("Held-out loss", Figure.fixed(loss, digits: 4))) }
     if let loss = history.finalLoss { highlights.append(("Training loss", Figure.fixed(loss, digits: 4))) }

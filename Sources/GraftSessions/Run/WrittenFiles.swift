@@ -31,8 +31,17 @@ package struct WrittenFiles: Sendable {
   package static let ofComparison = WrittenFiles(
     title: "a comparison",
     names: [
-      "recipe.yaml": .file, "results.json": .file, "results.csv": .file, "report.html": .file, "runs": .directory({ _ in true }, of: .ofRun),
-      "results": .directory({ $0.hasSuffix(".json") }, of: nil), "plots": .directory({ $0.hasSuffix(".svg") }, of: nil),
+      "recipe.yaml": .file, "results.json": .file, "results.csv": .file, "results.md": .file, "results.tex": .file,
+      "report.html": .file, "runs": .directory({ _ in true }, of: .ofRun),
+      "results": .directory({ $0.hasSuffix(".json") }, of: nil), "plots": .directory({ $0.hasSuffix(".svg") || $0.hasSuffix(".png") }, of: nil),
+    ],
+    prefixes: [])
+
+  /// A report's of several runs.
+  package static let ofReport = WrittenFiles(
+    title: "a report of runs",
+    names: [
+      "report.html": .file, "runs.md": .file, "runs.tex": .file, "plots": .directory({ $0.hasSuffix(".svg") || $0.hasSuffix(".png") }, of: nil),
     ],
     prefixes: [])
 

@@ -11,7 +11,7 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run one task under several methods and seeds, and say which is best, at what cost, with what certainty.",
     discussion: """
-      Writes results.json, results.csv, report.html and plots/ to the output folder. What is finished there is not run again.
+      Writes results.json, results.csv, results.md, results.tex, report.html and plots/ to the output folder. What is finished there is not run again.
 
       Example: graft compare Recipes/compare-methods.yaml --output runs/compare
       """)
@@ -48,6 +48,7 @@ struct Compare: ParsableCommand {
       for line in Self.table(result) { Console.report(line) }
     }
     guard !shared.quiet else { return }
+    if let warning = ComparisonText.warning(result) { Console.note("note: \(warning)") }
     for line in ComparisonText.failures(result) { Console.note(line) }
     Console.note("report: \(folder)/report.html".bold)
   }

@@ -82,9 +82,7 @@ struct RunReporter {
       line("interrupted; go on with: graft train \(outcome.output)/recipe.yaml --output \(outcome.output) --resume")
       return
     }
-    if let before = outcome.summary["initial_eval_exact_match"]?.double, let after = outcome.summary["eval_exact_match"]?.double {
-      line("exact match: \(Self.percent(before)) before, \(Self.percent(after)) after".bold)
-    }
+    if let change = RunChange(outcome.summary) { line("\(change.name): \(change.before) before, \(change.after) after".bold) }
     let seconds = outcome.summary["wall_seconds"]?.double ?? 0
     let speed = outcome.summary["tokens_per_second"]?.double ?? 0
     line(
@@ -107,12 +105,8 @@ struct RunReporter {
   }
 
   private static func figure(_ value: (name: String, value: Double)) -> String {
-    let name = value.name.hasPrefix("eval_") ? String(value.name.dropFirst(5)) : value.name
-    let isShare = name.hasSuffix("accuracy") || name == "exact_match"
-    return "\(name.replacingOccurrences(of: "_", with: " ")) " + (isShare ? percent(value.value) : Figure.fixed(value.value, digits: 4))
+    "\(MetricFigure.words(value.name)) \(MetricFigure.text(value.value, of: value.name))"
   }
-
-  private static func percent(_ share: Double) -> String { "\(Figure.fixed(100 * share, digits: 1)) %" }
 
   private static func oneLine(_ text: String) -> String {
     let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ").trimmingCharacters(in: .whitespaces)

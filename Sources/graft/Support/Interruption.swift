@@ -32,10 +32,19 @@ enum Interruption {
 
   /// From now on SIGINT stops the reply being written; a second one, or one between replies, ends the process, as SIGTERM does.
   static func watchReplies() {
-    signal(SIGTERM) { _ in _exit(75) }
+    signal(SIGTERM) { _ in Interruption.leaveChat() }
     signal(SIGINT) { _ in
-      guard Interruption.isReplying.load(ordering: .relaxed), Interruption.count.add(1, ordering: .relaxed).oldValue == 0 else { _exit(75) }
+      guard Interruption.isReplying.load(ordering: .relaxed), Interruption.count.add(1, ordering: .relaxed).oldValue == 0 else {
+        return Interruption.leaveChat()
+      }
     }
+  }
+
+  /// Ends the process, with the terminal as it was before a line was asked for.
+  private static func leaveChat() {
+    LineEditor.restoreTerminal()
+    say("\n")
+    _exit(75)
   }
 
   /// Runs the writing of a reply, which asks `isRequested`.
