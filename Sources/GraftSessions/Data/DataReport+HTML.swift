@@ -7,7 +7,7 @@ extension DataReport {
     var sections = [HTMLPage.Section("Training examples", HTMLTable.pairs(facts(of: review.train).map { ($0.name, $0.words) }))]
     if let held = review.held { sections.append(.init("Held-out examples", HTMLTable.pairs(facts(of: held).map { ($0.name, $0.words) }))) }
     sections.append(.init("Findings", review.findings.isEmpty ? "<p>None.</p>" : "\(review.findings.map(Self.html(of:)))"))
-    sections.append(.init("Charts", HTML.plotGrid([lengthPlot, labelPlot].compactMap { $0 })))
+    sections.append(.init("Charts", HTML.plotGrid([lengthPlot, labelPlot])))
     if !notes.isEmpty { sections.append(.init("Notes", "<ul>\(notes.map { HTML("<li>\(text: $0)</li>") })</ul>")) }
     if !examples.isEmpty {
       sections.append(.init("Examples", "<p>What is marked carries the loss.</p>\(examples.map(Self.html(of:)))"))
@@ -38,18 +38,18 @@ extension DataReport {
   }
 
   /// The share of records that are at most so long.
-  private var lengthPlot: HTML? {
+  private var lengthPlot: any Plot {
     func series(_ name: String, _ part: DataReview.Part) -> LinePlot.Series {
       let shares = (0...50).map { Double($0) / 50 }
       return .init(name, shares.map { .init(x: Double(part.length(keeping: $0)), y: 100 * $0) })
     }
     let all = [series("training", review.train)] + (review.held.map { [series("held out", $0)] } ?? [])
-    return LinePlot(title: "Records up to a length, per cent", xLabel: "tokens", series: all, includesZero: true).html
+    return LinePlot(title: "Records up to a length, per cent", xLabel: "tokens", series: all, includesZero: true)
   }
 
-  private var labelPlot: HTML? {
+  private var labelPlot: any Plot {
     let bars = review.train.labelCounts.prefix(20).map { BarPlot.Bar($0.name, Double($0.count)) }
-    return BarPlot(title: "Classes", valueLabel: "examples", bars: Array(bars)).html
+    return BarPlot(title: "Classes", valueLabel: "examples", bars: Array(bars))
   }
 
   private static func html(of example: RenderedExample) -> HTML {
