@@ -24,7 +24,7 @@ extension TrainingRun {
   private func computedScores() throws -> ExampleScores {
     guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
     if let answers = data.answers {
-      let outcome = try answers.run()
+      let outcome = try answers.run(by: model)
       return ExampleScores(metric: "exact_match", isHigherBetter: true, values: outcome.answers.map { $0.isExact ? 1 : 0 }, answers: outcome.answers)
     }
     let groups = evaluation.examples.indices.grouped(tokens: { evaluation.examples[$0].tokens.count + (evaluation.examples[$0].source?.count ?? 0) })

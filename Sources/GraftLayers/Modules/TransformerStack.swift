@@ -50,9 +50,10 @@ public struct TransformerStack {
   public func callAsFunction(_ x: consuming Tensor, _ layout: SequenceLayout, _ pass: Pass) -> Tensor {
     var pass = pass
     pass.shared = SharedTensors()
-    for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
+    let count = min(blocks.count, pass.layerLimit ?? .max)
+    for (index, block) in blocks.prefix(count).enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
-      x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
+      x = Execution.current.recomputation && index + 1 < count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
     }
     return x
   }

@@ -14,6 +14,9 @@ public struct Pass {
   /// The collector of what layers leave beside their states; nil where nobody reads it, as in inference.
   public var auxiliary: AuxiliaryOutputs?
 
+  /// The number of layers that every stack runs, where measuring a part of a model is all that is wanted; nil for all.
+  public var layerLimit: Int?
+
   /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
 

@@ -28,6 +28,9 @@ package struct RunData {
   /// The SHA-256 of the records to train on, and of those held out.
   let digests: (train: String, evaluation: String)
 
+  /// A classifier's labels.
+  var labels: LabelScheme? { encoder.labels }
+
   private let encoder: ExampleEncoder
   private let format: DataFormat
 
@@ -114,7 +117,14 @@ extension RunData {
   ///
   /// - Throws: what reading the examples throws.
   func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch {
-    let chosen = try examples.map { index in
+    Batch(collating: try self.examples(examples, ofEpoch: epoch), objective: objective)
+  }
+
+  /// Returns some of the examples, as an epoch has them.
+  ///
+  /// - Throws: what reading the examples throws.
+  func examples(_ indices: [Int], ofEpoch epoch: Int) throws -> [EncodedExample] {
+    try indices.map { index in
       let example =
         switch train {
         case .known(let examples): try examples.example(index)
@@ -122,7 +132,18 @@ extension RunData {
         }
       return encoder.example(example, of: format, index: index, epoch: epoch)
     }
-    return Batch(collating: chosen, objective: objective)
+  }
+
+  /// The first examples, as training reads them: their tokens, and which of them carry loss.
+  ///
+  /// - Throws: what reading the examples throws.
+  func firstExamples(_ count: Int) throws -> [EncodedExample] {
+    switch train {
+    case .known(let examples): return try (0..<min(count, examples.count)).map { try examples.example($0) }
+    case .streamed(let stream):
+      let step = try stream.steps(0..<1).next()
+      return step?.microBatches.joined().prefix(count).map(stream.example) ?? []
+    }
   }
 
   /// The part of the data that a plan depends on.

@@ -22,14 +22,14 @@ struct RunEvaluation {
   func selection(by metric: String) throws -> TrainingLoop.Evaluation {
     var values = try metrics(of: data.selection)
     if metric == AnswerCheck.metric, let answers = data.selectionAnswers {
-      values.append((AnswerCheck.metric, try apart { try answers.run(isInterrupted: isInterrupted).exactMatch }))
+      values.append((AnswerCheck.metric, try apart { try answers.run(by: model, isInterrupted: isInterrupted).exactMatch }))
     }
     return TrainingLoop.Evaluation(values, decisive: try value(of: metric, in: values))
   }
 
   /// Answers to the prompts held out; nil where there are none.
   func answers() throws -> AnswerCheck.Outcome? {
-    try data.answers.map { answers in try apart { try answers.run(isInterrupted: isInterrupted) } }
+    try data.answers.map { answers in try apart { try answers.run(by: model, isInterrupted: isInterrupted) } }
   }
 
   /// - Throws: `SessionError` where a metric is not among the values.

@@ -19,8 +19,7 @@ package struct AnswerCheck {
 
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
-  private let generator: Generator
-  private let model: any Model
+  private let endIDs: Set<Int32>
   private let maxNewTokens: Int
 
   /// Nil where the model does not generate, or the records are not prompts with completions or sources with targets.
@@ -32,7 +31,7 @@ package struct AnswerCheck {
   init?(
     records: RecordList, format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil
   ) throws {
-    guard format == .promptCompletion || format == .seq2seq, let generator = try? Generator(continuing: model, endIDs: endIDs) else { return nil }
+    guard format == .promptCompletion || format == .seq2seq, (try? Generator(continuing: model, endIDs: endIDs)) != nil else { return nil }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", "completion")
     var pairs: [(String, String)] = []
     for index in 0..<records.count where pairs.count < Self.largestCount {
@@ -41,7 +40,7 @@ package struct AnswerCheck {
     }
     guard !pairs.isEmpty else { return nil }
     self.tokenizer = tokenizer
-    (self.generator, self.model) = (generator, model)
+    self.endIDs = endIDs
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
@@ -53,16 +52,15 @@ package struct AnswerCheck {
     if prompts.isEmpty { return nil }
   }
 
-  /// - Parameter isInterrupted: asked between groups of prompts; true leaves the rest out.
+  /// - Parameters:
+  ///   - model: the model that answers, of the sizes that the prompts were chosen for.
+  ///   - isInterrupted: asked between groups of prompts; true leaves the rest out.
   /// - Throws: `SessionError` where the model's logits are not finite.
-  package func run(isInterrupted: () -> Bool = { false }) throws -> Outcome {
-    var settings = SamplingSettings()
-    settings.maxNewTokens = maxNewTokens
-    // So few at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
-    let logitsSize = model.vocabularySize / model.hiddenSize
+  package func run(by model: any Model, isInterrupted: () -> Bool = { false }) throws -> Outcome {
+    let generator = try Generator(continuing: model, endIDs: endIDs)
     var answers: [AnsweredPrompt] = []
-    for group in prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048) where !isInterrupted() {
-      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+    for group in groups(for: model) where !isInterrupted() {
+      answers += zip(group, try written(group, generator, model)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }
@@ -70,9 +68,25 @@ package struct AnswerCheck {
     return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
   }
 
-  private func written(_ prompts: [[Int32]], _ settings: SamplingSettings) throws -> [[Int32]] {
+  /// Answers the prompts that take the most memory, as long as answers may be.
+  /// - Throws: as `run` does.
+  func rehearse(by model: any Model) throws {
+    let size = { (group: [Int]) in group.reduce(0) { $0 + prompts[$1].ids.count + maxNewTokens } }
+    guard let largest = groups(for: model).max(by: { size($0) < size($1) }) else { return }
+    _ = try written(largest, Generator(continuing: model, endIDs: []), model)
+  }
+
+  /// So few prompts at a time that they take no more memory than a step of training: a row of logits is as wide as so many hidden states.
+  private func groups(for model: any Model) -> [[Int]] {
+    let logitsSize = model.vocabularySize / model.hiddenSize
+    return prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: 2048)
+  }
+
+  private func written(_ group: [Int], _ generator: Generator, _ model: any Model) throws -> [[Int32]] {
+    var settings = SamplingSettings()
+    settings.maxNewTokens = maxNewTokens
     do {
-      return try generator(prompts, settings)
+      return try generator(group.map { prompts[$0].ids }, settings)
     } catch {
       throw ModelSession.nonFiniteError(model.modelType, model.catalog, [])
     }

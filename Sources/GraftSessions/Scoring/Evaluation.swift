@@ -29,7 +29,7 @@ extension ModelSession {
       records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs,
       maxLength: encoder.maxLength)
     if let check = answers {
-      let outcome = try check.run()
+      let outcome = try check.run(by: model)
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }
     return values
