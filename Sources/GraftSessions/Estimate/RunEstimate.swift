@@ -93,7 +93,10 @@ public struct RunEstimate: Sendable {
       ("evaluation", memory.evaluation > 0 ? "\(Self.text(memory.evaluation)) instead of gradients and activations" : "none"),
       ("program and data", Self.text(memory.rest)),
       ("peak", "\(Self.text(memory.peak)) of resident memory, of \(Self.text(available)) available" + (fits ? "" : ": does not fit")),
-      ("work", "\(Figure.compact(operationsPerStep / 1e9)) GFLOP a step of \(Figure.grouped(Int(tokensPerStep))) tokens, \(Figure.grouped(stepCount)) steps"),
+      (
+        "work",
+        "\(Figure.compact(operationsPerStep / 1e9)) GFLOP a step of \(Figure.grouped(Int(tokensPerStep))) tokens, \(Figure.grouped(stepCount)) steps"
+      ),
     ]
     if let stepSeconds, let totalSeconds {
       rows.append(("time", "\(Figure.duration(seconds: stepSeconds)) a step, \(Figure.duration(seconds: totalSeconds)) in all, beside evaluations"))

@@ -42,7 +42,9 @@ struct RunEstimator {
   private func estimate(_ plan: RunPlan, _ rehearsal: RunRehearsal, isTimed: Bool) throws -> RunEstimate {
     let recipe = plan.settings.recipe
     let sample = try data.sample(plan)
-    var (memory, delta) = try rehearsal.findings(data, sample)
+    let findings = try rehearsal.findings(data, sample)
+    let delta = findings.delta
+    var memory = findings.memory
     memory.rest = resident + Self.writingBytes
     let catalog = rehearsal.base.model.catalog
     let isFull = rehearsal.base.isFull

@@ -23,15 +23,18 @@ public enum AvailableMemory {
 
   /// The bytes that the control groups of a container or a service leave, of which every one stands in another.
   private static var container: Int? {
-    let own = text(of: "/proc/self/cgroup")?.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) } ?? []
+    let own =
+      text(of: "/proc/self/cgroup")?.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) } ?? []
     let folders = own.filter { $0.count == 3 }.flatMap { group -> [(folder: Substring, isFirst: Bool)] in
       // The second version has one tree for everything, the first one of its own for memory.
       let isFirst = group[1].split(separator: ",").contains("memory")
       guard isFirst || group[1].isEmpty else { return [] }
       return group[2].indices.filter { group[2][$0] == "/" }.map { (group[2][..<$0], isFirst) } + [(group[2], isFirst)]
     }
-    return (folders + [("", false)]).compactMap { $0.isFirst ? firstVersion("/sys/fs/cgroup/memory\($0.folder)") : secondVersion("/sys/fs/cgroup\($0.folder)") }
-      .min()
+    return (folders + [("", false)]).compactMap {
+      $0.isFirst ? firstVersion("/sys/fs/cgroup/memory\($0.folder)") : secondVersion("/sys/fs/cgroup\($0.folder)")
+    }
+    .min()
   }
 
   private static func secondVersion(_ folder: String) -> Int? {
