@@ -105,7 +105,7 @@ public final class TrainingRun {
       isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
     plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
     // What only evaluates has no claim, and neither has a process beside the one that writes.
-    if claim != nil || communicator.rank > 0, memory != .ignored { try plan.memory(of: outline.method, on: outline.model.catalog)?.require() }
+    if rehearsal == nil, claim != nil || communicator.rank > 0 { try plan.memory(of: outline.method, on: outline.model.catalog)?.require() }
     estimate = try rehearsal.map { [plan, data] in
       try RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
     }
