@@ -28,7 +28,7 @@ extension TrainingRun {
     guard let evaluation = data.evaluation else { throw SessionError(.usage, "data.eval: missing; a comparison needs held-out examples") }
     if let hits = try preferenceHits() { return ExampleScores(metric: "preference_accuracy", isHigherBetter: true, values: hits, answers: []) }
     if let answers = data.answers {
-      let outcome = try answers.run(progress: progress)
+      let outcome = try answers.run(by: model, progress: progress)
       return ExampleScores(metric: "exact_match", isHigherBetter: true, values: outcome.answers.map { $0.isExact ? 1 : 0 }, answers: outcome.answers)
     }
     let groups = evaluation.examples.indices.grouped(tokens: { evaluation.examples[$0].tokens.count + (evaluation.examples[$0].source?.count ?? 0) })

@@ -11,8 +11,8 @@ struct GraftCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, DataCommand.self, Compare.self, Report.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self,
-      Export.self, Import.self, Merge.self, Convert.self, Quantize.self, Combine.self, Inspect.self, Bench.self, Doctor.self, Recipes.self,
-      Methods.self, Schema.self, Manual.self,
+      Export.self, Import.self, Merge.self, Convert.self, Quantize.self, Combine.self, Inspect.self, Estimate.self, Bench.self, Doctor.self,
+      Recipes.self, Methods.self, Schema.self, Manual.self,
     ])
 
   /// Runs a command; a failure is one line and an exit code of sysexits.

@@ -143,7 +143,7 @@ struct EncodedRecord: Sendable {
 
 extension EncodedExample {
   /// The number of its tokens that a loss is taken of.
-  var scoredTokenCount: Int { isScored.reduce(0) { $0 + ($1 ? 1 : 0) } }
+  package var scoredTokenCount: Int { isScored.reduce(0) { $0 + ($1 ? 1 : 0) } }
 
   var carriesLoss: Bool { label != nil || isScored.contains(true) }
 

@@ -67,9 +67,10 @@ public struct TransformerStack {
     pass.shared = SharedTensors()
     pass.read = pass.read.copy
     pass.sequences = layout.spans.map(\.queries)
-    for (index, block) in blocks.enumerated() where !isLeftOut(index, pass) {
+    let count = min(blocks.count, pass.layerLimit ?? .max)
+    for (index, block) in blocks.prefix(count).enumerated() where !isLeftOut(index, pass) {
       // What the last block keeps is wanted at once.
-      x = Execution.current.recomputation && index + 1 < blocks.count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
+      x = Execution.current.recomputation && index + 1 < count ? recomputed(block, consume x, layout, pass) : block(consume x, layout, pass)
     }
     return x
   }

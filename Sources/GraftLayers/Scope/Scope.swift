@@ -172,7 +172,7 @@ public struct Scope {
     let isDrawn = fallsBack && construction.source != nil && !isInSource(name)
     let value = try value(name, shape, initializer(), fallsBack: fallsBack)
     let type = keepsType && !construction.isTrainable ? construction.frozenType : .float32
-    let parameter = Parameter(path: (self / name).path, value: value.converted(to: type), isTrainable: construction.isTrainable)
+    let parameter = Parameter(path: (self / name).path, value: value.convertedReleasing(to: type), isTrainable: construction.isTrainable)
     catalog.add(parameter, isDrawn: isDrawn)
     return parameter
   }
@@ -191,7 +191,7 @@ public struct Scope {
     let value = try value(name, shape, initializer, fallsBack: false)
     let isFloat32 = construction.isTrainable || construction.frozenType == .float32 || ![.bfloat16, .float16].contains(value.dtype)
     let parameter = Parameter(
-      path: (self / name).path, stored: .dense(isFloat32 ? value.converted(to: .float32) : value), productFormat: construction.frozenType,
+      path: (self / name).path, stored: .dense(isFloat32 ? value.convertedReleasing(to: .float32) : value), productFormat: construction.frozenType,
       isTrainable: construction.isTrainable)
     catalog.add(parameter)
     return parameter

@@ -17,6 +17,9 @@ public struct Pass {
   /// The rows of each sequence, which may begin with virtual tokens; empty outside a stack.
   public internal(set) var sequences: [Range<Int>] = []
 
+  /// The number of layers that every stack runs, where measuring a part of a model is all that is wanted; nil for all.
+  public var layerLimit: Int?
+
   /// The tensors that earlier layers of the same stack share with later ones; every stack makes its own.
   public internal(set) var shared = SharedTensors()
   /// The tokens that are read; every stack keeps its own.

@@ -83,7 +83,7 @@ public struct Benchmark {
 
     let tokens = batchSize * sequenceLength
     let median = seconds.sorted()[seconds.count / 2]
-    let flops = Self.flopsPerToken(network, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
+    let flops = Self.flopsPerToken(network.catalog, sequenceLength: sequenceLength, isFull: delta.method is FullFineTuning)
     var figures: JSONObject = [
       "tokens_per_second": .number(Double(tokens) / median), "step_seconds": .array(seconds.map(JSON.number)),
       "peak_memory_bytes": .integer(ProcessMemory.peakBytes), "trainable_parameters": .integer(delta.parameterCount),
@@ -174,9 +174,9 @@ public struct Benchmark {
 
   /// Multiplications and additions of matrix products per token: forward, the gradient of every input and, where the base is
   /// trained, of every weight; attention's scores count half, being causal.
-  private static func flopsPerToken(_ model: any CausalLanguageModel, sequenceLength: Int, isFull: Bool) -> Double {
-    let weights = model.catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
-    let attention = model.catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
+  static func flopsPerToken(_ catalog: SiteCatalog, sequenceLength: Int, isFull: Bool) -> Double {
+    let weights = catalog.linears.reduce(0) { $0 + $1.weight.shape.elementCount }
+    let attention = catalog.sites.compactMap(\.attention).reduce(0) { $0 + $1.options.queryWidth * sequenceLength }
     return Double(weights) * (isFull ? 6 : 4) + Double(attention) * 7
   }
 

@@ -22,16 +22,19 @@ package struct TrainableBase {
   private let companion: String?
   private(set) var method: any TuningMethod
   let newTokens: NewTokens?
-  private let read = Read()
+  private let read: Read
 
   /// - Parameters:
   ///   - labels: a classifier's labels; the configuration's where nil.
   ///   - frozenFormat: the format of frozen weights; that of the settings where nil.
+  ///   - rehearsed: the same base without its weights, whose tokenizer is not read again; nil for none.
   ///   - progress: told how many of the checkpoint's tensors are loaded.
   package init(
-    _ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil, progress: ProgressHandler = { _ in }
+    _ settings: RunSettings, labels: LabelScheme?, frozenFormat: ElementFormat? = nil, after rehearsed: TrainableBase? = nil,
+    progress: ProgressHandler = { _ in }
   ) throws {
     let recipe = settings.recipe
+    read = rehearsed?.read ?? Read()
     let method = settings.method
     companion = recipe.model.tokenizer ?? recipe.model.path
     newTokens = try companion.flatMap { try NewTokens(recipe.model.newTokens, directory: $0) }

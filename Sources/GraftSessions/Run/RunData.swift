@@ -38,6 +38,9 @@ package struct RunData {
   /// The SHA-256 of the records to train on, and of those held out.
   let digests: (train: String, evaluation: String)
 
+  /// A classifier's labels.
+  var labels: LabelScheme? { encoder.labels }
+
   private let encoder: ExampleEncoder
   private let format: DataFormat
   /// The examples whose answers the others are compared with, where answers are judged alone.
@@ -147,8 +150,13 @@ extension RunData {
   ///
   /// - Throws: what reading the examples throws.
   func batch(_ examples: [Int], ofEpoch epoch: Int) throws -> Batch {
-    Batch(collating: try examples.map { try example($0, ofEpoch: epoch) }, objective: objective)
+    Batch(collating: try self.examples(examples, ofEpoch: epoch), objective: objective)
   }
+
+  /// Returns some of the examples, as an epoch has them.
+  ///
+  /// - Throws: what reading the examples throws.
+  func examples(_ indices: [Int], ofEpoch epoch: Int) throws -> [EncodedExample] { try indices.map { try example($0, ofEpoch: epoch) } }
 
   /// Returns an example as an epoch has it, beside the answer that it is compared with.
   ///
@@ -160,6 +168,18 @@ extension RunData {
       guard let partners else { return example }
       return example.contrasted(with: try examples.example(partners[index]), maxLength: encoder.maxLength)
     case .streamed(let stream): return encoder.example(stream.example(index), of: format, index: index, epoch: epoch)
+    }
+  }
+
+  /// The first examples, as training reads them: their tokens, and which of them carry loss.
+  ///
+  /// - Throws: what reading the examples throws.
+  func firstExamples(_ count: Int) throws -> [EncodedExample] {
+    switch train {
+    case .known(let examples): return try (0..<min(count, examples.count)).map { try examples.example($0) }
+    case .streamed(let stream):
+      let step = try stream.steps(0..<1).next()
+      return step?.microBatches.joined().prefix(count).map(stream.example) ?? []
     }
   }
 

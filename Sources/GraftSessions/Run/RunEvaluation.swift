@@ -28,14 +28,14 @@ struct RunEvaluation {
   func selection(by metric: String) throws -> TrainingLoop.Evaluation {
     var values = try metrics(of: data.selection, references?.selection)
     if metric == AnswerCheck.metric, let answers = data.selectionAnswers {
-      values.append((AnswerCheck.metric, try apart { try answers.run(isInterrupted: isInterrupted, progress: progress).exactMatch }))
+      values.append((AnswerCheck.metric, try apart { try answers.run(by: model, isInterrupted: isInterrupted, progress: progress).exactMatch }))
     }
     return TrainingLoop.Evaluation(values, decisive: try value(of: metric, in: values))
   }
 
   /// Answers to the prompts held out; nil where there are none.
   func answers() throws -> AnswerCheck.Outcome? {
-    try data.answers.map { answers in try apart { try answers.run(isInterrupted: isInterrupted, progress: progress) } }
+    try data.answers.map { answers in try apart { try answers.run(by: model, isInterrupted: isInterrupted, progress: progress) } }
   }
 
   /// The outcome class by class; nil where the held-out examples are not each of one class.

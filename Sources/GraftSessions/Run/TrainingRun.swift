@@ -9,6 +9,16 @@ import GraftTensors
 import GraftTokenizers
 import GraftTraining
 
+/// The answer to a run that would not fit into the memory that there is.
+public enum MemoryCheck: Sendable {
+  /// It is rehearsed, and refused where it does not fit.
+  case required
+  /// It is rehearsed, and begins all the same.
+  case ignored
+  /// It is refused where what is trained and the activations alone do not fit.
+  case least
+}
+
 /// A recipe being run: the assembly of data, model, method and optimizer, from the recipe alone or from a checkpoint of the run.
 public final class TrainingRun {
   /// The run before its first step.
@@ -41,6 +51,8 @@ public final class TrainingRun {
   let references: ReferenceScores?
   /// The processes that share the run.
   let communicator: any Communicator
+  /// The prediction of what the run takes; nil where nobody asked.
+  public let estimate: RunEstimate?
 
   /// Prepares a run: everything that can be wrong with a recipe is found here, and what can be told without files before any is read.
   ///
@@ -48,18 +60,19 @@ public final class TrainingRun {
   ///   - output: the run directory.
   ///   - use: what to do where it holds a run already.
   ///   - communicator: the processes that share the run. Each prepares it, from the same recipe and files, and runs it; the first one writes.
+  ///   - memory: what is done where the run would not fit into memory.
   ///   - progress: told how far weights are loaded and records encoded.
   /// - Throws: `ConfigError`, `DatasetError`, `CheckpointError` and their like.
   public convenience init(
     _ recipe: Recipe, output: String, use: UsedOutput = .refused, communicator: any Communicator = SingleProcess(),
-    progress: ProgressHandler = { _ in }
+    memory: MemoryCheck = .required, progress: ProgressHandler = { _ in }
   ) throws {
     let output = output.trimmingTrailingSlashes
     do {
       let settings = try RunSettings(recipe)
       let claim = communicator.rank == 0 ? try OutputClaim(output, files: .ofRun, use: use) : nil
       try self.init(
-        settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, progress: progress)
+        settings, output: output, claim: claim, isResuming: use == .resumed, communicator: communicator, memory: memory, progress: progress)
     } catch {
       throw recipe.placed(error)
     }
@@ -74,28 +87,39 @@ public final class TrainingRun {
   package init(
     _ settings: RunSettings, output: String, claim: OutputClaim?, isResuming: Bool = false, sharing shared: TrainableBase? = nil,
     split given: RecordSplit? = nil, notes dataNotes: DataNotes = DataNotes(), communicator: any Communicator = SingleProcess(),
-    progress: ProgressHandler = { _ in }
+    memory: MemoryCheck = .least, progress: ProgressHandler = { _ in }
   ) throws {
     let recipe = settings.recipe
     self.communicator = communicator
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
-    base = try shared?.adapted(to: settings) ?? TrainableBase(settings, labels: labels?.scheme, progress: progress)
-    let tokenizer = try base.tokenizer()
+    // One process on a machine can tell what the machine has for it; a base that is in memory already has its place.
+    let rehearsal = memory == .least || shared != nil || communicator.size > 1 ? nil : try RunRehearsal(settings, labels: labels?.scheme)
+    if memory == .required { try rehearsal?.requireRoomForWeights() }
+    let outline = try shared?.adapted(to: settings) ?? rehearsal?.base ?? TrainableBase(settings, labels: labels?.scheme, progress: progress)
+    let tokenizer = try outline.tokenizer()
+    guard outline.model is any TrainableModel else {
+      throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(outline.model.modelType)")
+    }
+    data = try RunData(
+      settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: outline, notes: dataNotes,
+      isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
+    plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
+    // What only evaluates has no claim, and neither has a process beside the one that writes.
+    if rehearsal == nil, claim != nil || communicator.rank > 0 { try plan.memory(of: outline.method, on: outline.model.catalog)?.require() }
+    estimate = try rehearsal.map { [plan, data] in
+      try RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
+    }
+    if memory == .required { try estimate?.require() }
+    base = rehearsal == nil ? outline : try TrainableBase(settings, labels: labels?.scheme, after: outline, progress: progress)
     guard let model = base.model as? any TrainableModel else {
       throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
     }
-    data = try RunData(
-      settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: base, notes: dataNotes,
-      isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
-    plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
     progress(RunProgress(.hashing))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
     let resumption = isResuming ? try Resumption(of: identity, stepCount: plan.stepCount, in: output) : nil
-    // What only evaluates has no claim, and neither has a process beside the one that writes.
-    if claim != nil || communicator.rank > 0 { try plan.memory(of: base.method, on: base.model.catalog)?.require() }
     delta = try base.attach(recipe, from: resumption?.checkpoint?.weights)
     try delta.schedule?.prepare(stepCount: plan.stepCount)
     optimizer = try recipe.training.optimizer(of: delta, on: base.model.catalog, peak: plan.schedule.peak)

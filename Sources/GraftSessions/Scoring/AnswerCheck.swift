@@ -19,8 +19,7 @@ package struct AnswerCheck {
 
   private let prompts: [(prompt: String, expected: String, ids: [Int32])]
   private let tokenizer: Tokenizer
-  private let generator: Generator
-  private let model: any Model
+  private let endIDs: Set<Int32>
   private let maxNewTokens: Int
   private let tokensAtOnce: Int
 
@@ -40,7 +39,7 @@ package struct AnswerCheck {
     tokensAtOnce: Int = usualTokens
   ) throws {
     self.tokensAtOnce = tokensAtOnce
-    guard [.promptCompletion, .seq2seq, .preference].contains(format), let generator = try? Generator(continuing: model, endIDs: endIDs) else {
+    guard [.promptCompletion, .seq2seq, .preference].contains(format), (try? Generator(continuing: model, endIDs: endIDs)) != nil else {
       return nil
     }
     let keys = format == .seq2seq ? ("source", "target") : ("prompt", format == .preference ? "chosen" : "completion")
@@ -51,7 +50,7 @@ package struct AnswerCheck {
     }
     guard !pairs.isEmpty else { return nil }
     self.tokenizer = tokenizer
-    (self.generator, self.model) = (generator, model)
+    self.endIDs = endIDs
     let longest = pairs.prefix(256).map { tokenizer.encode($0.1, addingSpecialTokens: false).count }.max() ?? 1
     maxNewTokens = min(256, longest + 4)
     let budget = 400_000_000_000 / (2 * model.catalog.parameterCount * (maxNewTokens + 64))
@@ -64,16 +63,18 @@ package struct AnswerCheck {
   }
 
   /// - Parameters:
+  ///   - model: the model that answers, of the sizes that the prompts were chosen for.
   ///   - isInterrupted: asked between groups of prompts; true leaves the rest out.
   ///   - progress: told of the number of prompts that are answered.
   /// - Throws: `SessionError` where the model's logits are not finite.
-  package func run(isInterrupted: () -> Bool = { false }, progress: ProgressHandler = { _ in }) throws -> Outcome {
-    var settings = SamplingSettings()
-    settings.maxNewTokens = maxNewTokens
+  package func run(
+    by model: any Model, isInterrupted: () -> Bool = { false }, progress: ProgressHandler = { _ in }
+  ) throws -> Outcome {
+    let generator = try Generator(continuing: model, endIDs: endIDs)
     var answers: [AnsweredPrompt] = []
-    for group in groups where !isInterrupted() {
+    for group in groups(for: model) where !isInterrupted() {
       progress(RunProgress(.answering, answers.count, of: prompts.count))
-      answers += zip(group, try written(group.map { prompts[$0].ids }, settings)).map { index, tokens in
+      answers += zip(group, try written(group, generator, model)).map { index, tokens in
         AnsweredPrompt(prompt: prompts[index].prompt, expected: prompts[index].expected, answer: tokenizer.decode(tokens))
       }
     }
@@ -81,16 +82,26 @@ package struct AnswerCheck {
     return Outcome(exactMatch: Double(hits) / Double(max(1, answers.count)), answers: answers)
   }
 
+  /// Answers the prompts that take the most memory, as long as answers may be.
+  /// - Throws: as `run` does.
+  func rehearse(by model: any Model) throws {
+    let size = { (group: [Int]) in group.reduce(0) { $0 + prompts[$1].ids.count + maxNewTokens } }
+    guard let largest = groups(for: model).max(by: { size($0) < size($1) }) else { return }
+    _ = try written(largest, Generator(continuing: model, endIDs: []), model)
+  }
+
   /// The prompts that are answered together.
-  package var groups: [[Int]] {
+  package func groups(for model: any Model) -> [[Int]] {
     // A row of logits is as wide as so many hidden states.
     let logitsSize = model.vocabularySize / model.hiddenSize
     return prompts.indices.grouped(tokens: { prompts[$0].ids.count + maxNewTokens + logitsSize }, atMost: tokensAtOnce)
   }
 
-  private func written(_ prompts: [[Int32]], _ settings: SamplingSettings) throws -> [[Int32]] {
+  private func written(_ group: [Int], _ generator: Generator, _ model: any Model) throws -> [[Int32]] {
+    var settings = SamplingSettings()
+    settings.maxNewTokens = maxNewTokens
     do {
-      return try generator(prompts, settings)
+      return try generator(group.map { prompts[$0].ids }, settings)
     } catch {
       throw ModelSession.nonFiniteError(model.modelType, model.catalog, [])
     }

@@ -35,7 +35,7 @@ extension ModelSession {
       records: RecordList(records), format: encoder.format(of: first), tokenizer: tokenizer(), model: model, endIDs: endIDs,
       maxLength: encoder.maxLength)
     if let check = answers {
-      let outcome = try check.run(progress: progress)
+      let outcome = try check.run(by: model, progress: progress)
       values += [("exact_match", outcome.exactMatch), ("answers", Double(outcome.answers.count))]
     }
     return values

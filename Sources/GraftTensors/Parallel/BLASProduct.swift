@@ -63,7 +63,7 @@ final class WidenedOperand {
     let (lines, length) = source.isTransposed ? (columns, rows) : (rows, columns)
     let storage = Storage(byteCount: ElementFormat.float32.bytes(for: lines * length))
     let base = storage.base
-    for line in 0..<lines {
+    for line in 0..<lines where MemoryCount.current == nil {
       let out = base + ElementFormat.float32.bytes(for: line * length)
       let from = source.base + source.dtype.bytes(for: line * source.stride)
       let values = out.assumingMemoryBound(to: Float.self)

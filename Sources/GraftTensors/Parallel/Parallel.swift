@@ -16,8 +16,9 @@ public enum Threads {
 
 /// Runs `body` for every index below `count`, on all threads.
 ///
-/// The work of an index must not depend on the number of threads: results then repeat to the bit.
+/// The work of an index must not depend on the number of threads: results then repeat to the bit. Inside of a `MemoryCount` nothing runs.
 package func parallel(_ count: Int, _ body: (Int) -> Void) {
+  guard MemoryCount.current == nil else { return }
   guard count > 1 else {
     if count == 1 { body(0) }
     return

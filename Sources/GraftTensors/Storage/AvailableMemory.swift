@@ -21,12 +21,36 @@ public enum AvailableMemory {
 
   private static var machine: Int? { kibibytes(of: "MemAvailable", in: "/proc/meminfo") }
 
-  /// The bytes that the control group of a container leaves (cgroup v2).
+  /// The bytes that the control groups of a container or a service leave, of which every one stands in another.
   private static var container: Int? {
-    guard let limit = number(in: "/sys/fs/cgroup/memory.max"), let used = number(in: "/sys/fs/cgroup/memory.current") else { return nil }
+    let own =
+      text(of: "/proc/self/cgroup")?.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) } ?? []
+    let folders = own.filter { $0.count == 3 }.flatMap { group -> [(folder: Substring, isFirst: Bool)] in
+      // The second version has one tree for everything, the first one of its own for memory.
+      let isFirst = group[1].split(separator: ",").contains("memory")
+      guard isFirst || group[1].isEmpty else { return [] }
+      return group[2].indices.filter { group[2][$0] == "/" }.map { (group[2][..<$0], isFirst) } + [(group[2], isFirst)]
+    }
+    return (folders + [("", false)]).compactMap {
+      $0.isFirst ? firstVersion("/sys/fs/cgroup/memory\($0.folder)") : secondVersion("/sys/fs/cgroup\($0.folder)")
+    }
+    .min()
+  }
+
+  private static func secondVersion(_ folder: String) -> Int? {
+    guard let limit = number(in: folder + "/memory.max"), let used = number(in: folder + "/memory.current") else { return nil }
+    return left(of: limit, used: used, statistics: folder + "/memory.stat", "inactive_file")
+  }
+
+  private static func firstVersion(_ folder: String) -> Int? {
+    guard let limit = number(in: folder + "/memory.limit_in_bytes"), let used = number(in: folder + "/memory.usage_in_bytes") else { return nil }
+    return left(of: limit, used: used, statistics: folder + "/memory.stat", "total_inactive_file")
+  }
+
+  private static func left(of limit: Int, used: Int, statistics: String, _ key: String) -> Int {
     // Pages of files are given back when they are needed.
-    let cached = text(of: "/sys/fs/cgroup/memory.stat")?.split(separator: "\n").first { $0.hasPrefix("inactive_file ") }
-    return max(0, limit - used + (cached.flatMap { Int($0.dropFirst("inactive_file ".count)) } ?? 0))
+    let cached = text(of: statistics)?.split(separator: "\n").first { $0.hasPrefix(key + " ") }
+    return max(0, limit - used + (cached.flatMap { Int($0.dropFirst(key.count + 1)) } ?? 0))
   }
 
   /// The bytes that `ulimit -v` leaves.

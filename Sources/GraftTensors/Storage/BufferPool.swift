@@ -25,16 +25,30 @@ public final class BufferPool: Sendable {
   private struct State {
     var free: [Int: [UInt]] = [:]
     var statistics = Statistics()
+    var touched = TouchedBytes()
   }
 
   private let state = Mutex(State())
+  /// The addresses of tensors that are only counted; nil where they have memory.
+  private let blank: BlankAddresses?
+
+  private init() { blank = nil }
+
+  /// A pool that counts what it lends as any other does, and takes no memory for it.
+  init(counting blank: BlankAddresses) { self.blank = blank }
 
   /// The counts of what is held and in use.
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
-  /// Starts the peak of bytes in use anew, from what is in use now.
+  /// The most bytes that a counting pool has held since `resetPeak()`, in tensors or free, of which tensors have been written.
+  var peakBytesTouched: Int { state.withLock { $0.touched.peak } }
+
+  /// Starts the peaks anew, from what there is now.
   public func resetPeak() {
-    state.withLock { $0.statistics.peakBytesInUse = $0.statistics.bytesInUse }
+    state.withLock {
+      $0.statistics.peakBytesInUse = $0.statistics.bytesInUse
+      $0.touched.peak = $0.touched.total
+    }
   }
 
   /// Gives the free memory back to the system.
@@ -44,26 +58,34 @@ public final class BufferPool: Sendable {
         state.free = [:]
         state.statistics.bytesFree = 0
       }
+      if blank != nil { for (capacity, addresses) in state.free { state.touched.remove(capacity, count: addresses.count) } }
       return state.free.values.flatMap { $0 }
     }
+    guard blank == nil else { return }
     for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
     // The C library keeps what is large, but not the largest, in its heap otherwise.
     graft_release_freed_memory()
   }
 
   /// Lends memory; where the system has none left, `whenExhausted` ends the process.
-  package func allocate(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+  package func allocate(_ byteCount: Int, of format: ElementFormat = .float32) -> (base: UnsafeMutableRawPointer, capacity: Int) {
     guard byteCount <= Self.largestSize else { Self.end(asked: byteCount) }
     let capacity = Self.sizeClass(of: byteCount)
     let reused = state.withLock { state -> UInt? in
       state.statistics.bytesInUse += capacity
       state.statistics.peakBytesInUse = max(state.statistics.peakBytesInUse, state.statistics.bytesInUse)
-      if let address = state.free[capacity]?.popLast() {
+      let address = state.free[capacity]?.popLast()
+      if blank != nil { state.touched.add(capacity, writing: byteCount, isNew: address == nil) }
+      if let address {
         state.statistics.bytesFree -= capacity
         return address
       }
       state.statistics.systemAllocations += 1
       return nil
+    }
+    if let blank {
+      guard let base = blank.lend(capacity, format) else { Self.end(asked: capacity) }
+      return (base, capacity)
     }
     if let reused, let base = UnsafeMutableRawPointer(bitPattern: reused) { return (base, capacity) }
     let pointer = take(capacity)
@@ -93,6 +115,7 @@ public final class BufferPool: Sendable {
   }
 
   package func recycle(_ base: UnsafeMutableRawPointer, capacity: Int) {
+    blank?.takeBack(base)
     state.withLock { state in
       state.free[capacity, default: []].append(UInt(bitPattern: base))
       state.statistics.bytesInUse -= capacity
@@ -100,7 +123,7 @@ public final class BufferPool: Sendable {
     }
   }
 
-  private static let hugePage = 2 << 20
+  static let hugePage = 2 << 20
   /// More than any address space holds, and few enough that sizes can be rounded up.
   private static let largestSize = 1 << 60
 

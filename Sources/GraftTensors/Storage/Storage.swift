@@ -4,6 +4,8 @@ package final class Storage {
   package let byteCount: Int
   private let capacity: Int
   private let owner: AnyObject?
+  /// The pool that lent the bytes, and takes them back.
+  private let pool: BufferPool
 
   /// True for memory that outlives every tape: that of parameters and mapped files.
   package var isLasting: Bool
@@ -13,9 +15,10 @@ package final class Storage {
   /// A Boolean value that is true where the bytes may be written, which those of a mapped file may not.
   package var isWritable: Bool { owner == nil }
 
-  /// Uninitialised bytes from the pool.
-  package init(byteCount: Int) {
-    (base, capacity) = BufferPool.shared.allocate(byteCount)
+  /// Uninitialised bytes from the pool, for elements of a format.
+  package init(byteCount: Int, of format: ElementFormat = .float32) {
+    pool = MemoryCount.current?.pool ?? .shared
+    (base, capacity) = pool.allocate(byteCount, of: format)
     self.byteCount = byteCount
     owner = nil
     isLasting = false
@@ -26,6 +29,7 @@ package final class Storage {
     self.base = UnsafeMutableRawPointer(mutating: base)
     self.byteCount = byteCount
     capacity = 0
+    pool = .shared
     self.owner = owner
     isLasting = true
   }
@@ -34,6 +38,6 @@ package final class Storage {
   func releaseMappedPages(_ bytes: UnsafeRawBufferPointer) { (owner as? any MappedMemory)?.release(bytes) }
 
   deinit {
-    if owner == nil { BufferPool.shared.recycle(base, capacity: capacity) }
+    if owner == nil { pool.recycle(base, capacity: capacity) }
   }
 }

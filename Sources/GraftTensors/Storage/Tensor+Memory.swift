@@ -27,6 +27,7 @@ extension Tensor {
     parallel(over: elementCount, grain: elementwiseGrain) { part in
       (to + part.lowerBound * width).copyMemory(from: from + part.lowerBound * width, byteCount: part.count * width)
     }
+    releaseMappedPages()
     let (oldNode, oldSerial) = (node, tapeSerial)
     self = copy
     (node, tapeSerial) = (oldNode, oldSerial)

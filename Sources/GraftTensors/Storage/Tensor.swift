@@ -26,7 +26,7 @@ public struct Tensor {
 
   /// Uninitialised memory, to be filled by the operation that makes it.
   package init(uninitialized shape: Shape, dtype: ElementFormat = .float32) {
-    self.init(storage: Storage(byteCount: shape.byteCount(of: dtype)), offset: 0, shape: shape, dtype: dtype)
+    self.init(storage: Storage(byteCount: shape.byteCount(of: dtype), of: dtype), offset: 0, shape: shape, dtype: dtype)
   }
 
   /// A float32 tensor of the given values.

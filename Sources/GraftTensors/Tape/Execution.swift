@@ -56,14 +56,15 @@ public struct Execution: Sendable, Hashable {
   }
 }
 
-/// The conditions of a thread with the tape that it records on and the search that it computes in, if any: the thread-local value.
+/// The conditions of a thread with the tape that it records on, and the search or the count that it computes in, if any: the thread-local value.
 final class ExecutionFrame {
   var execution: Execution
   let tape: Tape?
   let search: NonFiniteSearch?
+  let count: MemoryCount?
 
-  init(_ execution: Execution, tape: Tape?, search: NonFiniteSearch? = .current) {
-    (self.execution, self.tape, self.search) = (execution, tape, search)
+  init(_ execution: Execution, tape: Tape?, search: NonFiniteSearch? = .current, count: MemoryCount? = .current) {
+    (self.execution, self.tape, self.search, self.count) = (execution, tape, search, count)
   }
 
   static var current: ExecutionFrame? {

@@ -20,6 +20,8 @@ struct Train: ParsableCommand {
   @Option(help: ArgumentHelp("The run directory (default: the recipe's output_dir).", valueName: "dir")) var output: String?
   @Flag(help: "Go on with the run in the run directory from its newest checkpoint, or from the beginning where it has none.") var resume = false
   @Flag(help: "Replace the run in the run directory: what it wrote is removed once recipe, data and model have been read.") var overwrite = false
+  @Flag(help: "Show the resolved recipe, the modules it matches, three examples and an estimate; nothing is trained or written.") var dryRun = false
+  @Flag(help: "Begin even where the run is predicted not to fit into memory.") var ignoreMemory = false
   @Flag(help: "Print the summary as JSON on standard output.") var json = false
   @OptionGroup var shared: SharedOptions
 
@@ -32,17 +34,31 @@ struct Train: ParsableCommand {
     let recipe = try source.resolved()
     try recipe.requireSingleRun()
     if !shared.quiet { for remark in recipe.remarks { Console.note("note: \(remark)") } }
+    if dryRun { return try preview(recipe) }
     let folder = output ?? recipe.outputDirectory ?? "runs/run"
     var preparation = PreparationLine(isQuiet: shared.quiet, recipe.readingWords)
     defer { preparation.end() }
-    let run = try TrainingRun(recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused) { preparation.show($0) }
+    let run = try TrainingRun(
+      recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused, memory: ignoreMemory ? .ignored : .required
+    ) { preparation.show($0) }
     preparation.end()
+    if !shared.quiet, let estimate = run.estimate { Console.note(estimate.text) }
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
     reporter.finish(outcome)
     if outcome.isInterrupted { throw ExitCode(75) }
     if json { Console.output(outcome.summary.serialized()) }
+  }
+
+  private func preview(_ recipe: Recipe) throws {
+    var preparation = PreparationLine(isQuiet: shared.quiet, recipe.readingWords)
+    defer { preparation.end() }
+    let preview = try RunPreview(recipe) { preparation.show($0) }
+    preparation.end()
+    shared.say(preview.notes)
+    let estimate = try preview.estimate()
+    if json { Console.output(estimate.json.serialized()) } else { Console.report(try preview.text() + "\n\n" + estimate.text) }
   }
 }
 
@@ -87,7 +103,7 @@ struct RunReporter {
     let speed = outcome.summary["tokens_per_second"]?.double ?? 0
     line(
       "trained for \(Figure.duration(seconds: seconds)), \(Figure.grouped(Int(speed))) tok/s, "
-        + "peak memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
+        + "peak resident memory \(Figure.bytes(outcome.summary["peak_memory_bytes"]?.int ?? 0))")
   }
 
   /// The figures of a line of the log, the most important first.
