@@ -1,8 +1,9 @@
-// The editing of lines by libedit, and what Swift cannot set: streams that are variables.
+// The editing of lines by libedit, and what Swift cannot reach: streams that are variables, and a macro.
 #ifndef CEDITLINE_SHIM_H
 #define CEDITLINE_SHIM_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <editline/readline.h>
 
 // Standard output is for results, so that lines are edited on standard error.
@@ -11,5 +12,8 @@ static inline int CEditline_begin(void) {
   rl_outstream = stderr;
   return rl_initialize();
 }
+
+// True in a locale whose letters may have several bytes.
+static inline int CEditline_reads_wide_letters(void) { return MB_CUR_MAX > 1; }
 
 #endif

@@ -34,7 +34,7 @@ package struct AnswerCheck {
   ///   - maxLength: the most tokens of a source.
   ///   - tokensAtOnce: the tokens of prompts and answers that are in memory at once.
   /// - Throws: what reading a record throws.
-  init?(
+  package init?(
     records: RecordList, format: DataFormat, tokenizer: Tokenizer, model: any Model, endIDs: Set<Int32>, maxLength: Int? = nil,
     tokensAtOnce: Int = usualTokens
   ) throws {

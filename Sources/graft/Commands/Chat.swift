@@ -22,13 +22,14 @@ struct Chat: ModelCommand {
 
   func validate() throws {
     try SamplingOptions.validate(maxNewTokens: maxNewTokens)
-    if compare, model.adapter == nil { throw ValidationError("--compare: needs an --adapter to compare the model with") }
+    if compare, model.adapter == nil, model.run == nil { throw ValidationError("--compare: needs an --adapter to compare the model with") }
   }
 
   func compute() throws {
+    let reference = try model.reference()
     let session = try model.session()
     let plan = try session.generationPlan(sampling.options(maxNewTokens: maxNewTokens), maxNewTokens: 512)
-    let adapters = ChatAdapters(session, opened: [model.adapter].compactMap { $0 }, ignoresFingerprint: model.force)
+    let adapters = ChatAdapters(session, opened: reference.adapters, ignoresFingerprint: model.force)
     let base = compare ? try ChatSession(session, system: system, adapters: adapters, plan) : nil
     let chat = try ChatSession(session, system: system, adapters: adapters, adapter: adapters.names.first, plan)
     shared.say(session.notes)
@@ -36,7 +37,7 @@ struct Chat: ModelCommand {
     let isInteractive = Console.inputIsTerminal && Console.errorIsTerminal
     Interruption.watchReplies()
     if isInteractive { LineEditor.setUp() }
-    let talk = Talk(chat: chat, base: base, adapters: adapters, modelName: model.model, isQuiet: shared.quiet)
+    let talk = Talk(chat: chat, base: base, adapters: adapters, modelName: reference.model, isQuiet: shared.quiet)
     if isInteractive, !shared.quiet { talk.greet() }
     while let line = nextLine(asking: isInteractive) {
       do {
