@@ -97,7 +97,8 @@ let package = Package(
     .executableTarget(
       name: "graft",
       dependencies: [
-        "CEditline", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors", "GraftFiles",
+        "CEditline", "GraftAdapters", "GraftBatching", "GraftCheckpoints", "GraftComparison", "GraftConfiguration", "GraftDatasets", "GraftErrors",
+        "GraftFiles",
         "GraftGeneration", "GraftJSON", "GraftLayers", "GraftRecipes", "GraftReports", "GraftSessions", "GraftTensors", "GraftTokenizers",
         "GraftTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Rainbow", package: "Rainbow"),
       ]),

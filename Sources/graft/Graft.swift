@@ -10,7 +10,8 @@ struct GraftCommand: ParsableCommand {
     discussion: "Example: graft train Recipes/quickstart.yaml",
     version: "0.1.0",
     subcommands: [
-      Train.self, Compare.self, Report.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self, Merge.self,
+      Train.self, Compare.self, Report.self, Eval.self, Score.self, Generate.self, Chat.self, Embed.self, Tokenize.self, Export.self, Import.self,
+      Merge.self,
       Quantize.self, Combine.self, Inspect.self, Bench.self, Doctor.self, Recipes.self, Methods.self, Schema.self, Manual.self,
     ])
 
