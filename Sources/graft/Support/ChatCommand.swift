@@ -15,7 +15,7 @@ enum ChatCommand: Equatable {
   case wrong(String)
 
   /// The commands with what they do.
-  static let descriptions = [
+  static let list = [
     ("/help", "lists the commands"), ("/reset", "forgets the conversation"),
     ("/system [TEXT]", "begins anew with a system message, or without one"),
     ("/adapter [NAME]", "lets an adapter in memory, or that of a path, answer; lists them"),
@@ -23,7 +23,7 @@ enum ChatCommand: Equatable {
     ("/temperature [X]", "sets or tells the temperature; 0 always takes the most probable token"), ("/exit", "leaves, as the end of the input does"),
   ]
 
-  private static let names = descriptions.map { String($0.0.prefix { $0 != " " }) }
+  private static let names = list.map { String($0.0.prefix { $0 != " " }) }
 
   /// Reads a line; a message that begins with a slash has two of them.
   init(_ line: String) {

@@ -10,8 +10,6 @@ enum LineEditor {
 
   /// Takes over the terminal whenever a line is asked for.
   static func setUp() {
-    // Letters beyond ASCII are bytes without a locale, of which most containers have this one alone.
-    for name in ["", "C.UTF-8"] where setlocale(LC_CTYPE, name) != nil && CEditline_reads_wide_letters() != 0 { break }
     _ = CEditline_begin()
     using_history()
     stifle_history(historyLength)

@@ -55,8 +55,8 @@ struct Talk {
   }
 
   private func listCommands() {
-    let width = ChatCommand.descriptions.map(\.0.count).max() ?? 0
-    for (name, meaning) in ChatCommand.descriptions { Console.note("  \(name.padding(toLength: width + 2, withPad: " ", startingAt: 0))\(meaning)") }
+    let width = ChatCommand.list.map(\.0.count).max() ?? 0
+    for (name, meaning) in ChatCommand.list { Console.note("  \(name.padding(toLength: width + 2, withPad: " ", startingAt: 0))\(meaning)") }
   }
 
   /// The conversation as a file of one record, which training reads.
