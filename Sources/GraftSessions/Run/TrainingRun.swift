@@ -94,28 +94,24 @@ public final class TrainingRun {
     let split = try given ?? RecordSplit(ofRun: recipe, notes: dataNotes)
     let labels = try DataPreparation.labels(recipe, records: split.labelled)
     crossEntropy = try recipe.crossEntropy(for: labels?.scheme)
-    // One process on a machine can tell what the machine has for it; a base that is in memory already has its place.
-    let rehearsal = memory == .least || shared != nil || communicator.size > 1 ? nil : try RunRehearsal(settings, labels: labels?.scheme)
-    if memory == .required { try rehearsal?.requireRoomForWeights() }
-    let outline = try shared?.adapted(to: settings) ?? rehearsal?.base ?? TrainableBase(settings, labels: labels?.scheme, progress: progress)
+    let (rehearsal, outline) = try Self.outline(
+      settings, labels: labels?.scheme, sharing: shared, memory: communicator.size > 1 ? .least : memory, progress: progress)
     let tokenizer = try outline.tokenizer()
-    guard outline.model is any TrainableModel else {
-      throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(outline.model.modelType)")
-    }
+    _ = try Self.trainable(outline, recipe)
     data = try RunData(
       settings, split, labels: labels?.scheme, tokenizer: tokenizer, on: outline, notes: dataNotes,
       isKnownWhole: isResuming && Self.wasKnownWhole(in: output), progress: progress)
     plan = try RunPlan(settings, for: try data.planned(isReported: split.isReported))
     // What only evaluates has no claim, and neither has a process beside the one that writes.
-    if rehearsal == nil, claim != nil || communicator.rank > 0 { try plan.memory(of: outline.method, on: outline.model.catalog)?.require() }
+    if rehearsal == nil, memory != .ignored, claim != nil || communicator.rank > 0 {
+      try plan.memory(of: outline.method, on: outline.model.catalog)?.require()
+    }
     estimate = try rehearsal.map { [plan, data] in
       try RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
     }
     if memory == .required { try estimate?.require() }
     base = rehearsal == nil ? outline : try TrainableBase(settings, labels: labels?.scheme, after: outline, progress: progress)
-    guard let model = base.model as? any TrainableModel else {
-      throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
-    }
+    let model = try Self.trainable(base, recipe)
     progress(RunProgress(.hashing))
     let identity = RunIdentity(
       recipe: recipe, trainSHA256: data.digests.train, evaluationSHA256: data.digests.evaluation, base: try base.fingerprint())
@@ -135,6 +131,27 @@ public final class TrainingRun {
       references = nil
     }
     (self.model, self.output, self.claim) = (model, output, claim)
+  }
+
+  /// Returns the base that data and plan are made for: one that is in memory already, or one whose weights take no memory, to rehearse with.
+  ///
+  /// - Throws: `MemoryError` where the weights alone do not fit, and what building the model throws.
+  private static func outline(
+    _ settings: RunSettings, labels: LabelScheme?, sharing shared: TrainableBase?, memory: MemoryCheck, progress: ProgressHandler
+  ) throws -> (rehearsal: RunRehearsal?, base: TrainableBase) {
+    if let shared { return (nil, try shared.adapted(to: settings)) }
+    // One process on a machine can tell what the machine has for it; several cannot.
+    guard memory != .least else { return (nil, try TrainableBase(settings, labels: labels, progress: progress)) }
+    let rehearsal = try RunRehearsal(settings, labels: labels)
+    if memory == .required { try rehearsal.requireRoomForWeights() }
+    return (rehearsal, rehearsal.base)
+  }
+
+  private static func trainable(_ base: TrainableBase, _ recipe: Recipe) throws -> any TrainableModel {
+    guard let model = base.model as? any TrainableModel else {
+      throw SessionError(.usage, "task: \(recipe.task.rawValue) is not supported for \(base.model.modelType)")
+    }
+    return model
   }
 
   /// Returns true for a run whose examples were all in memory, as those of earlier versions were: it goes on with the steps that it had.
