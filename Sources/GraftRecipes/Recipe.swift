@@ -122,7 +122,7 @@ extension Recipe {
     public static let none = QuantizationName(quantization: nil)
     public static let allCases = [none] + WeightQuantization.allCases.map { QuantizationName(quantization: $0) }
 
-    private init(quantization: WeightQuantization?) { self.quantization = quantization }
+    package init(quantization: WeightQuantization?) { self.quantization = quantization }
 
     public init?(rawValue: String) {
       guard let known = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }

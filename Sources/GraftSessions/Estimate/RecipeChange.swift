@@ -18,7 +18,7 @@ enum RecipeChange: CaseIterable {
       changed.training.precision = .bf16
     case .quantization:
       guard recipe.model.quantization == .none else { return nil }
-      changed.model.quantization = .nf4
+      changed.model.quantization = .init(quantization: .nf4)
     case .recomputation:
       guard !recipe.training.gradientCheckpointing else { return nil }
       changed.training.gradientCheckpointing = true

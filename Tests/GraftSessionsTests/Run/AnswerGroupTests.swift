@@ -20,10 +20,10 @@ import Testing
         try AnswerCheck(
           records: records, format: .promptCompletion, tokenizer: tokenizer, model: model, endIDs: [0], tokensAtOnce: tokens))
     }
-    #expect(try check(1).groups == (0..<6).map { [$0] })
-    #expect(try check(100_000).groups == [[0, 1, 2, 3, 4, 5]])
-    let middle = try check(60).groups
+    #expect(try check(1).groups(for: model) == (0..<6).map { [$0] })
+    #expect(try check(100_000).groups(for: model) == [[0, 1, 2, 3, 4, 5]])
+    let middle = try check(60).groups(for: model)
     #expect(middle.count > 1 && middle.count < 6 && middle.flatMap(\.self) == Array(0..<6))
-    #expect(try check(1).run().answers.map(\.answer) == check(100_000).run().answers.map(\.answer))
+    #expect(try check(1).run(by: model).answers.map(\.answer) == check(100_000).run(by: model).answers.map(\.answer))
   }
 }
