@@ -47,7 +47,7 @@ import Testing
     let messages = try JSON(parsing: Data(contentsOf: file))["messages"]?.array ?? []
     #expect(messages.map { $0["role"]?.string } == ["system", "user", "assistant"] && messages[0]["content"]?.string == "Be brief.")
     #expect(messages[1]["content"]?.string == question && saved.output.hasPrefix((messages[2]["content"]?.string ?? "-") + "\n"))
-    // What is there is not replaced.
+    // A file that is there is not replaced.
     #expect(try chat(["/save \(file.path)"]).code == 73)
   }
 

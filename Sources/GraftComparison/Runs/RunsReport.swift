@@ -65,7 +65,7 @@ public struct RunsReport {
   /// The lines of a table for a terminal, the header first.
   public var lines: (header: [String], rows: [[String]]) { (table.columns.map(\.title), table.rows) }
 
-  /// What a reader of the figures should know.
+  /// Remarks for a reader of the figures, a sentence each.
   public var notes: [String] {
     var notes: [String] = []
     let examples = Set(runs.compactMap { $0.summary["identity"]?["evaluation_sha256"]?.string })

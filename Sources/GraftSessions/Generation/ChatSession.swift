@@ -111,7 +111,7 @@ public final class ChatSession {
   public func use(_ name: String?) throws {
     try adapters?.activate(name)
     adapter = name
-    // What the model kept of the conversation was computed with other weights.
+    // The keys and values that were kept of the conversation come from other weights.
     conversation = try Conversation(with: session.model, endIDs: planEndIDs.union(format.endIDs))
   }
 
