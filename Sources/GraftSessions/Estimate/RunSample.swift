@@ -54,7 +54,7 @@ extension RunData {
           sized.append((RunSample.size(of: examples), examples))
         }
       }
-      return try sample(sized, steps: count) { $0 }
+      return sample(sized, steps: count) { $0 }
     }
     return RunSample(batches: [], meanTokens: 0, microBatchesPerStep: 0)
   }
