@@ -1,6 +1,5 @@
+import GraftTensors
 import Testing
-
-@testable import GraftTensors
 
 /// Counted computations take what real ones take, and compute nothing.
 @Suite struct MemoryCountTests {

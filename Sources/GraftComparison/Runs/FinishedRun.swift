@@ -50,7 +50,7 @@ public struct FinishedRun: Sendable {
   /// The interval that holds a share with 95 % confidence: Wilson 1927, as Agresti and Coull 1998 recommend it.
   ///
   /// - Returns: nil for a metric that is no share, and where the run does not say how many examples it was counted on.
-  func interval(_ metric: String) -> ClosedRange<Double>? {
+  package func interval(_ metric: String) -> ClosedRange<Double>? {
     let key = metric.hasSuffix("exact_match") ? "answered_prompts" : "evaluation_examples"
     guard MetricFigure.isShare(metric), metric.hasSuffix("token_accuracy") == false, recipe.task != .tokenClassification, let share = value(metric),
       let count = summary[key]?.int, count > 0
@@ -58,7 +58,7 @@ public struct FinishedRun: Sendable {
     return Self.interval(share: share, count: Double(count))
   }
 
-  static func interval(share: Double, count: Double) -> ClosedRange<Double> {
+  package static func interval(share: Double, count: Double) -> ClosedRange<Double> {
     let z = 1.959964
     let middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     let reach = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)).squareRoot()

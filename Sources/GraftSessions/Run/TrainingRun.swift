@@ -106,8 +106,9 @@ public final class TrainingRun {
     if rehearsal == nil, memory != .ignored, claim != nil || communicator.rank > 0 {
       try plan.memory(of: outline.method, on: outline.model.catalog)?.require()
     }
-    estimate = try rehearsal.map { [plan, data] in
-      try RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
+    // What does not fit the model is told by the run itself.
+    estimate = rehearsal.flatMap { [plan, data] in
+      try? RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
     }
     if memory == .required { try estimate?.require() }
     base = rehearsal == nil ? outline : try TrainableBase(settings, labels: labels?.scheme, after: outline, progress: progress)

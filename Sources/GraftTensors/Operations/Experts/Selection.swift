@@ -8,6 +8,8 @@ public func largestColumns(_ x: Tensor, _ count: Int) -> [Int32] {
   let columns = x.shape.columns
   let rows = x.shape.rows
   precondition((1...columns).contains(count), "the \(count) largest of \(columns)")
+  // A rehearsal has no numbers to choose by: every column as often as any other.
+  if MemoryCount.current != nil { return (0..<rows * count).map { Int32($0 % columns) } }
   let from = x.pointer
   return [Int32](unsafeUninitializedCapacity: rows * count) { buffer, filled in
     let out = buffer.baseAddress
