@@ -1,6 +1,5 @@
-import Testing
-
 import GraftComparison
+import Testing
 
 @Suite struct RunsReportTests {
   /// Wilson's interval of 9 successes in 10, and of none in 10, as statsmodels' `proportion_confint(method="wilson")` gives them.
