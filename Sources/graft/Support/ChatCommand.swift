@@ -57,7 +57,7 @@ enum ChatCommand: Equatable {
 
   private static func complaint(_ name: String, isKnown: Bool) -> String {
     if isKnown { return "\(name): takes nothing behind it" }
-    let near = NearestName.of(name, among: names).map { "did you mean \($0)?" } ?? "/help lists the commands"
+    let near = NearestName.of(name, among: names).map { "did you mean \($0)?" } ?? "/help lists the commands."
     return "\(name): there is no such command; \(near) A message that begins with a slash is written with two"
   }
 }
