@@ -126,7 +126,7 @@ def adapted(model, config, generator, kept_base):
 def main():
     tensors, descriptions = {}, {}
     for name in MODELS:
-        tensors |= {f"{name}/base/{key}": value.clone() for key, value in base(name).state_dict().items() if not key.endswith(("position_ids", "attn.bias"))}
+        tensors |= {f"{name}/base/{key}": value.clone() for key, value in base(name).state_dict().items() if not key.endswith(("position_ids", ".attn.bias"))}
     for index, (name, (kind, config)) in enumerate(CASES.items()):
         model = adapted(base(kind), config, torch.Generator().manual_seed(index), name == "loreft-tied")
         with tempfile.TemporaryDirectory() as folder:

@@ -25,8 +25,10 @@ extension Delta {
     let stored = parameters.filter { !adopted.contains($0.key) }.map { (key: $0.key, tensor: $0.parameter.value) }
     var shared = stored
     let modules = zip(changes.seams, attachment.seamKeys).map { seam, keys in
+      let made = stored.filter { keys.contains($0.key) }
       let named = stored.filter { $0.key.contains(seam.path + ".") }
-      let own = named.isEmpty ? stored.filter { keys.contains($0.key) } : named
+      // What stands below a block may be that of its modules.
+      let own = made.isEmpty || named.contains { keys.contains($0.key) } ? named : made
       shared.removeAll { entry in own.contains { $0.key == entry.key } }
       return ModuleReport(
         path: seam.path, kind: seam.kind, shape: seam.shape, rank: ModuleReport.rank(of: own),

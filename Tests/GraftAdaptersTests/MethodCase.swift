@@ -175,7 +175,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "LoReFT", #"{"peft_type": "REFT", "r": 2, "prefix_positions": 2, "tied_weights": true, "dropout": 0}"#, count: 2 * (2 * 2 * 16 + 2),
       startsAsIdentity: false),
     MethodCase(
-      "NoReFT of first and last tokens", #"{"peft_type": "REFT", "config": "noreft", "r": 2, "suffix_positions": 1, "dropout": 0}"#,
+      "NoReFT of first and last tokens", #"{"peft_type": "REFT", "config": "noreft", "r": 2, "suffix_positions": 2, "dropout": 0}"#,
       count: 2 * 2 * (2 * 2 * 16 + 2), startsAsIdentity: false, isTokenwise: false),
     MethodCase(
       "DiReFT", #"{"peft_type": "REFT", "config": "direft", "r": 2, "layers": [1], "dropout": 0}"#, count: 2 * 2 * 16 + 2, startsAsIdentity: false),

@@ -134,7 +134,7 @@ struct FamilyMethod: Sendable, CustomTestStringConvertible {
       "FourierFT", #"{"peft_type": "FOURIERFT", "n_frequency": 9, "scaling": 20, "target_modules": "all-linear"}"#, learningRate: 0.5,
       count: layers { _, _ in 9 }),
     FamilyMethod(
-      "RandLoRA", #"{"peft_type": "RANDLORA", "r": 5, "randlora_alpha": 10, "target_modules": "all-linear"}"#,
+      "RandLoRA", #"{"peft_type": "RANDLORA", "r": 5, "randlora_alpha": 5, "target_modules": "all-linear"}"#,
       count: layers { first, second in
         let small = min(first, second)
         return (small + 4) / 5 * (5 + small)

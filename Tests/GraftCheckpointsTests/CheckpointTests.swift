@@ -34,7 +34,7 @@ struct CheckpointTests {
     }
     expectError(.missing, "no such directory") { try Checkpoint(directory: folder.file("none")) }
     let file = try folder.write([1], to: "pytorch_model.bin")
-    expectError(.missing, "safe_serialization") { try Checkpoint(directory: folder.path) }
+    expectError(.malformed, "is no zip file") { try Checkpoint(directory: folder.path) }
     expectError(.missing, "is a file") { try Checkpoint(directory: file) }
     expectError(.missing, "adapter") { try Checkpoint(directory: fixture("peft")) }
     expectError(.missing, "config.json") { try Checkpoint.configuration(in: folder.path) }

@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// What Uni-LoRA draws: a choice without repetition, and a shuffle.
+  /// The draws of Uni-LoRA: a choice without repetition, and a shuffle.
   @Test func `choices and shuffles are NumPy's`() throws {
     let rows = try #require(expected["choices"]?.array)
     #expect(rows.count == 4)

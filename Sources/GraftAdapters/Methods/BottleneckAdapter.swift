@@ -28,8 +28,9 @@ public struct BottleneckAdapter: AdapterHubMethod {
     case compacter
     /// The same, behind the feed-forward alone.
     case compacterPlusPlus = "compacter++"
-    /// The first two with invertible adapters before the first layer (Pfeiffer et al. 2020, "MAD-X").
+    /// Behind the feed-forward, with an invertible adapter before the first layer (Pfeiffer et al. 2020, "MAD-X").
     case invertible = "seq_bn_inv"
+    /// Behind both halves, with an invertible adapter before the first layer.
     case doubleInvertible = "double_seq_bn_inv"
     /// Behind whole layers, with a factor for each channel (Steitz and Roth 2024).
     case plus = "adapter_plus"

@@ -91,7 +91,7 @@ public enum LoRACombination: String, ConfigChoice {
       let products = parts.map { $0.adapterScale * matrixProduct($0.b, $0.a) }
       let sum = merging.merged(products, weights: parts.map(\.weight))
       let stream = RandomStream(seed: 0).split(parts[0].path)
-      return LowRankPart.principal(of: sum, rank: min(rank, sum.shape[0], sum.shape[1]), iterations: 60, stream).truncated(to: rank)
+      return LowRankPart.principal(of: sum, rank: min(rank, sum.shape[0], sum.shape[1]), iterations: 200, stream).truncated(to: rank)
     default:
       guard Set(parts.map { $0.a.shape[0] }).count == 1 else {
         throw TuningError("\(rawValue): \(parts[0].path) has ranks \(parts.map { $0.a.shape[0] }); they must be equal, use cat or svd")

@@ -49,7 +49,7 @@ extension GGUFBase {
     return counterparts
   }
 
-  /// Where the rows went: llama.cpp's row i is Transformers' row order[i].
+  /// The places that the rows went to: llama.cpp's row i is Transformers' row order[i].
   private static func inverted(_ order: [Int32]) -> [Int32] {
     var places = [Int32](repeating: 0, count: order.count)
     for (place, row) in order.enumerated() { places[Int(row)] = Int32(place) }

@@ -9,7 +9,7 @@ import GraftTokenizers
 struct GGUFModelWriter {
   /// The tensors in both forms.
   let map: GGUFTensorMap
-  /// What somebody who uses the file should know.
+  /// Remarks for somebody who uses the file.
   var notes: [String] { model.notes }
   private let base: GGUFBase
   private let model: GGUFModel
@@ -54,7 +54,9 @@ struct GGUFModelWriter {
       descriptions.append(GGUFTensor(name: entry.name, format: format, shape: entry.storedShape))
     }
     descriptions += model.vectors.map { GGUFTensor(name: $0.name, format: .float32, shape: [$0.values.count]) }
-    let usual = elements.max { ($0.value, $1.key.description) < ($1.value, $0.key.description) }?.key ?? .float32
+    // Blocks name a file, however many elements tables have.
+    let blocks = elements.filter { $0.key.blockLength > 1 }
+    let usual = (blocks.isEmpty ? elements : blocks).max { ($0.value, $1.key.description) < ($1.value, $0.key.description) }?.key ?? .float32
     let size = try base.configuration.count("vocab_size")
     let metadata =
       try general(name, usual) + model.metadata
@@ -74,7 +76,7 @@ struct GGUFModelWriter {
   private func general(_ name: String, _ usual: ElementFormat) -> [GGUFModel.Entry] {
     // llama.cpp's numbers (`enum llama_ftype`).
     let fileTypes: [ElementFormat: UInt32] = [
-      .float32: 0, .float16: 1, .q4_0: 2, .q8_0: 7, .q4_K: 14, .q6_K: 18, .bfloat16: 32, .mxfp4: 38,
+      .float32: 0, .float16: 1, .q4_0: 2, .q8_0: 7, .q5_0: 8, .q4_K: 14, .q6_K: 18, .bfloat16: 32, .mxfp4: 38,
     ]
     return [
       ("general.architecture", .string(base.architecture.name)), ("general.type", .string("model")), ("general.name", .string(name)),

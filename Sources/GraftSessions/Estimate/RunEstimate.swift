@@ -10,11 +10,11 @@ public struct RunEstimate: Sendable {
   public struct Memory: Sendable, Equatable {
     /// The weights that are not trained, in memory or in the mapped file that they are read from.
     public var weights: Double
-    /// What is trained.
+    /// The trained parameters.
     public var trained: Double
     /// The gradients of what is trained.
     public var gradients: Double
-    /// What the optimizer keeps.
+    /// The states of the optimizer.
     public var optimizer: Double
     /// The activations of the largest micro-batch, and everything that is held for the computation of micro-batches of all sizes.
     public var activations: Double
@@ -55,7 +55,7 @@ public struct RunEstimate: Sendable {
   public var stepSeconds: Double?
   /// Optimizer steps.
   public var stepCount: Int
-  /// What would take less memory; empty where nobody asked.
+  /// Changes that would take less memory; empty where nobody asked.
   public var alternatives: [Alternative] = []
 
   /// True where the run fits into the memory that there is.

@@ -53,7 +53,8 @@ import Testing
     let read = try Self.losses(Self.recipe("path: \(base)", in: folder), folder.file("read"))
     let exact = try Self.losses(Self.recipe("path: \(Self.seedling)", in: folder), folder.file("exact"))
     #expect(made == read && made.count == 3 && made != exact)
-    #expect(abs(made[0] - exact[0]) < 0.3, "\(made) \(exact)")
+    // The coarsest, q4_0, loses a tenth of the weights' root mean square.
+    #expect(abs(made[0] - exact[0]) < 0.5, "\(made) \(exact)")
 
     let adapter = [WeightedAdapter(folder.file("read"))]
     let refusal = #expect(throws: SessionError.self) { try AdapterOperations.merge(model: base, adapters: adapter, to: folder.file("merged")) }

@@ -100,7 +100,7 @@ private struct GGUFBlocks: QuantizedTensor {
   let file: GGUFFile
   let entry: GGUFFile.Entry
   let counterpart: GGUFWeights.Counterpart
-  /// What they decode to.
+  /// The type that they decode to.
   var elementType: ElementType { .float32 }
 
   func weight(from checkpoint: Checkpoint) throws(CheckpointError) -> Weight {

@@ -68,8 +68,8 @@ extension SquareScaledMatrix {
   private static func encode(_ rows: [UnsafeBufferPointer<Float>], to codes: UnsafeMutablePointer<UInt8>, stride: Int) -> Float {
     let magnitudes = rows.compactMap(\.largestMagnitude)
     guard magnitudes.count == rows.count else { return .nan }
-    // As Transformers computes it: multiplied by a scale, of which the inverse is stored.
-    let ratio = Float8.largest / (magnitudes.max() ?? 0)
+    // As Transformers computes it: multiplied by a scale, of which the inverse is stored; torch divides a number by multiplying with a reciprocal.
+    let ratio = 1 / (magnitudes.max() ?? 0) * Float8.largest
     let scale = ratio.isFinite ? ratio : 1
     for (number, row) in rows.enumerated() {
       for column in row.indices { codes[number * stride + column] = Float8.code(nearestTo: row[column] * scale) }

@@ -10,8 +10,9 @@ public enum WeightQuantization: String, Sendable, CaseIterable {
   case int8Blockwise = "int8_blockwise"
   /// ggml's blocks of 32 numbers of 8 and 4 bits with a scale.
   case q8_0, q4_0
-  /// ggml's superblocks of 256 numbers of 4 and 6 bits; in rows that are not whole superblocks, Q5_0 and Q8_0.
+  /// ggml's superblocks of 256 numbers of 4 bits; in rows that are not whole superblocks, Q5_0.
   case q4K = "q4_k"
+  /// ggml's superblocks of 256 numbers of 6 bits; in rows that are not whole superblocks, Q8_0.
   case q6K = "q6_k"
   /// OCP's blocks of 32 floating-point numbers of 4 bits with a power of two.
   case mxfp4
