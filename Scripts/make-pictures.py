@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS, SHOWN_BAR = 100, 0.6
+COLUMNS, SHOWN_BAR, SHOWN_STEPS = 110, 0.6, 3
 SIZE, LINE, MARGIN = 13, 19, 18
 COLOURS = {30: "#7d8590", 31: "#ff7b72", 32: "#7ee787", 33: "#e3b341", 34: "#79c0ff", 35: "#d2a8ff", 36: "#76e3ea", 37: "#e6edf3", 90: "#7d8590"}
 
@@ -49,7 +49,24 @@ def lines_of(text):
         rest = states[-1] if states else ""
         if "━" not in rest and rest.strip():
             lines.append(rest)
-    return lines
+    # Of the log its beginning and its end.
+    steps = [line for line in lines if re.match(r"step \d", line)]
+    left_out = set(steps[SHOWN_STEPS:-1])
+    shown = [line for line in lines if line not in left_out and "eval at step 100" not in line and "eval at step 200" not in line]
+    shown.insert(shown.index(steps[SHOWN_STEPS - 1]) + 1, "...")
+    return [cut(line) for line in shown]
+
+
+def cut(line):
+    """The line as far as the terminal shows it."""
+    plain, end = 0, 0
+    for piece in re.split(r"(\x1b\[[0-9;]*m)", line):
+        if not piece.startswith("\x1b"):
+            if plain + len(piece) > COLUMNS:
+                return line[:end + COLUMNS - plain - 1] + "…"
+            plain += len(piece)
+        end += len(piece)
+    return line
 
 
 def spans(line):

@@ -83,6 +83,12 @@ public struct RunEstimate: Sendable {
     ]
   }
 
+  /// The peak and its largest parts in one line.
+  public var line: String {
+    "memory: \(Self.text(memory.peak)) at the peak, of \(Self.text(available)) available: frozen weights \(Self.text(memory.weights)), trained, "
+      + "gradients and optimizer \(Self.text(memory.trained + memory.gradients + memory.optimizer)), activations \(Self.text(memory.activations))"
+  }
+
   /// A line a figure.
   public var text: String {
     var rows: [(String, String)] = [

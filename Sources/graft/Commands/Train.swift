@@ -42,7 +42,7 @@ struct Train: ParsableCommand {
       recipe, output: folder, use: resume ? .resumed : overwrite ? .overwritten : .refused, memory: ignoreMemory ? .ignored : .required
     ) { preparation.show($0) }
     preparation.end()
-    if !shared.quiet, let estimate = run.estimate { Console.note(estimate.text) }
+    if !shared.quiet, let estimate = run.estimate { Console.note(estimate.line) }
     Interruption.watch(isQuiet: shared.quiet)
     var reporter = RunReporter(isQuiet: shared.quiet)
     let outcome = try run.run(isInterrupted: { Interruption.isRequested }) { reporter.report($0) }
