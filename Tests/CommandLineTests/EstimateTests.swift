@@ -115,7 +115,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: output))
   }
 
-  @Test func trainingBeginsWithTheTable() throws {
+  @Test func trainingBeginsWithItsMemory() throws {
     let result = try Graft.run("train", recipe(Self.lora, "batch_size: 4"), "--output", folder.appending(path: "run").path)
     #expect(result.code == 0 && result.errors.contains("of resident memory") && result.errors.contains("activations"), "\(result.errors)")
   }

@@ -85,7 +85,7 @@ public struct RunEstimate: Sendable {
 
   /// The peak and its largest parts in one line.
   public var line: String {
-    "memory: \(Self.text(memory.peak)) at the peak, of \(Self.text(available)) available: frozen weights \(Self.text(memory.weights)), trained, "
+    "memory: \(Self.text(memory.peak)) of resident memory at the peak, of \(Self.text(available)) available: frozen weights \(Self.text(memory.weights)), trained, "
       + "gradients and optimizer \(Self.text(memory.trained + memory.gradients + memory.optimizer)), activations \(Self.text(memory.activations))"
   }
 
