@@ -172,7 +172,9 @@ import Testing
     #expect(Set(combined.tensors.map { "\($0.name) \($0.tensor.shape)" }) == Set(expected.tensors.map { "\($0.name) \($0.tensor.shape)" }))
     for tensor in expected.tensors where tensor.name.hasSuffix(".lora_A.weight") {
       let module = String(tensor.name.dropLast(".lora_A.weight".count))
-      #expect(largestDifference(try product(combined, module).values, try product(expected, module).values) < 2e-6, "\(module)")
+      // A decomposition in float32 is another's up to some of its last bits.
+      let limit: Float = example.kind.takesRank ? 1e-5 : 2e-6
+      #expect(largestDifference(try product(combined, module).values, try product(expected, module).values) < limit, "\(module)")
       // The signs of singular vectors are free.
       guard !example.kind.takesRank else { continue }
       let factor = try #require(combined.tensors.first { $0.name == tensor.name }).tensor
