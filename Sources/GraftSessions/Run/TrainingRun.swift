@@ -106,9 +106,15 @@ public final class TrainingRun {
     if rehearsal == nil, memory != .ignored, claim != nil || communicator.rank > 0 {
       try plan.memory(of: outline.method, on: outline.model.catalog)?.require()
     }
-    // What does not fit the model is told by the run itself.
-    estimate = rehearsal.flatMap { [plan, data] in
-      try? RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
+    estimate = try rehearsal.flatMap { [plan, data] in
+      do {
+        return try RunEstimator(plan: plan, data: data, resident: Double(ProcessMemory.residentBytes)).estimate($0, for: .fitting)
+      } catch let error as MemoryError {
+        throw error
+      } catch {
+        // What does not fit the model is told by the run itself.
+        return nil
+      }
     }
     if memory == .required { try estimate?.require() }
     base = rehearsal == nil ? outline : try TrainableBase(settings, labels: labels?.scheme, after: outline, progress: progress)
