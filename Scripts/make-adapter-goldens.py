@@ -26,7 +26,7 @@ STEPS, SEED = 30, 3
 COMBINATIONS = {
     "linear": {}, "cat": {}, "svd": {}, "ties": dict(density=0.6), "ties-frequency": dict(density=0.7, majority_sign_method="frequency"),
     "ties_svd": dict(density=0.4), "dare_linear": dict(density=0.55), "dare_ties": dict(density=0.55), "dare_linear_svd": dict(density=0.7),
-    "dare_ties_svd": dict(density=0.7), "magnitude_prune": dict(density=0.3), "magnitude_prune_svd": dict(density=0.3),
+    "dare_ties_svd": dict(density=0.7), "magnitude_prune": dict(density=0.3), "magnitude_prune_svd": dict(density=0.5),
 }
 
 

@@ -159,7 +159,7 @@ import Testing
       Case(.linear), Case(.cat), Case(.svd, rank: 2), Case(.ties, density: 0.6),
       Case(.ties, density: 0.7, sign: .frequency, name: "ties-frequency"), Case(.tiesSvd, rank: 2, density: 0.4),
       Case(.dareLinear, density: 0.55), Case(.dareTies, density: 0.55), Case(.dareLinearSvd, density: 0.7),
-      Case(.dareTiesSvd, rank: 2, density: 0.7), Case(.magnitudePrune, density: 0.3), Case(.magnitudePruneSvd, density: 0.3),
+      Case(.dareTiesSvd, rank: 2, density: 0.7), Case(.magnitudePrune, density: 0.3), Case(.magnitudePruneSvd, density: 0.5),
     ]
   }
 
