@@ -8,7 +8,7 @@ import Testing
   private func run(columns: Int, environment: String = "") throws -> String {
     let folder = try Graft.scratch()
     let recipe = try folder.write(try TinyModel.recipe().replacing("save_steps: 3, ", with: ""), "r.yaml")
-    let terminal = "stty cols \(columns); export TERM=xterm; \(environment)"
+    let terminal = "stty cols \(columns); export TERM=xterm; unset NO_COLOR; \(environment)"
     let command = "\(terminal) exec '\(try Graft.program.path)' train \(recipe) --output \(folder.path)/run"
     return try Program("script", "-qec", command, "/dev/null").output
   }
